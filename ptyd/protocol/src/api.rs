@@ -1,0 +1,212 @@
+//! What `api.sock` says, as JSON over HTTP/1.1.
+//!
+//! | method and path | body | answer |
+//! |---|---|---|
+//! | `GET /v1/status` | | [`Status`] |
+//! | `POST /v1/stop` | | the broker ends after all its sessions |
+//! | `POST /v1/kill` | [`Kill`] | [`Killed`] |
+//! | `POST /v1/lift` | | the kill switch is taken back |
+//! | `GET /v1/sessions` | | `[SessionInfo]` |
+//! | `POST /v1/sessions` | [`CreateSession`] | [`SessionInfo`] |
+//! | `GET /v1/sessions/ID` | | [`SessionInfo`] |
+//! | `DELETE /v1/sessions/ID` | | [`SessionInfo`], state `ended` |
+//! | `GET /v1/sessions/ID/commands` | | `[CommandInfo]` |
+//! | `GET /v1/sessions/ID/commands/CID` | | [`CommandInfo`] |
+//!
+//! `ID` and `CID` are whole ids, unique prefixes, or (for sessions) names. From inside a session only
+//! `GET /v1/self` ([`SelfInfo`]) and `GET /v1/self/why` ([`crate::api::Why`]) are answered, by the
+//! session's own supervisor. Every error is an [`ApiError`] with a 4xx or 5xx status.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Bytes;
+
+/// Version of all JSON that leaves the product; additive within a major.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Body of every answer that is not 2xx.
+#[derive(Debug, Clone, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct ApiError {
+    pub error: ErrorKind,
+    pub message: String,
+    /// What to do about it, if there is something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// The kinds of failure that a client may want to tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ErrorKind {
+    NotFound,
+    Ambiguous,
+    Invalid,
+    Refused,
+    Denied,
+    Failed,
+}
+
+/// `GET /v1/status`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Status {
+    pub schema_version: u32,
+    pub version: String,
+    pub commit: String,
+    pub uid: u32,
+    pub pid: i32,
+    /// RFC 3339.
+    pub started: String,
+    pub sessions: usize,
+    pub commands: usize,
+    /// Whether the kill switch is on: no new command starts until it is lifted.
+    pub killed: bool,
+    pub mode: String,
+}
+
+/// `POST /v1/sessions`. Paths are resolved by the client's user, absolute.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct CreateSession {
+    pub workspace: Option<Bytes>,
+    /// A policy's name, or the absolute path of a policy file.
+    pub policy: Option<String>,
+    pub name: Option<String>,
+}
+
+/// What a session is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SessionInfo {
+    pub id: String,
+    pub name: Option<String>,
+    pub workspace: Option<Bytes>,
+    pub policy: String,
+    pub mode: String,
+    /// The session's folder.
+    pub path: String,
+    /// RFC 3339.
+    pub created: String,
+    #[serde(default)]
+    pub ended: Option<String>,
+    pub state: SessionState,
+    pub uid: u32,
+    /// Whether the session began by itself for a shim (and ends after the idle time).
+    pub automatic: bool,
+    #[serde(default)]
+    pub supervisor_pid: Option<i32>,
+    #[serde(default)]
+    pub commands_running: usize,
+    /// Each layer with how far it is enforced and why not more.
+    #[serde(default)]
+    pub layers: Vec<LayerInfo>,
+    /// Rules and keys of the policy that this host or build does not hold, one line each.
+    #[serde(default)]
+    pub not_held: Vec<String>,
+    /// What this host or plan cannot observe, one line each.
+    #[serde(default)]
+    pub not_observed: Vec<String>,
+}
+
+/// A session's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionState {
+    Running,
+    Ended,
+    /// Its supervisor died; whatever it served was killed.
+    Dead,
+}
+
+/// One layer of a session's plan.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LayerInfo {
+    pub layer: String,
+    pub enforced: Enforced,
+    #[serde(default)]
+    pub detail: String,
+}
+
+/// How far a control is in force (the words of rust-landlock).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Enforced {
+    Fully,
+    Partially,
+    Not,
+}
+
+/// One command of a session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CommandInfo {
+    pub id: String,
+    pub session_id: String,
+    pub argv: Vec<Bytes>,
+    pub cwd: Option<Bytes>,
+    pub pid: i32,
+    pub state: CommandState,
+    /// RFC 3339.
+    pub started: String,
+    #[serde(default)]
+    pub ended: Option<String>,
+    #[serde(default)]
+    pub exit_code: Option<i32>,
+    #[serde(default)]
+    pub signal: Option<i32>,
+    pub policy: PolicyOutcome,
+}
+
+/// Where a command stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommandState {
+    Refused,
+    Running,
+    /// The command itself has ended; descendants of it may live on.
+    Finished,
+}
+
+/// What policy said.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct PolicyOutcome {
+    pub decision: String,
+    #[serde(default)]
+    pub rule: Option<String>,
+    #[serde(default)]
+    pub message: Option<String>,
+}
+
+/// `POST /v1/kill`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Kill {
+    /// A command and its descendants.
+    Command { session: String, command: String },
+    /// A session with all of its commands.
+    Session { session: String },
+    /// The kill switch: every session, and no new command until it is lifted.
+    All,
+}
+
+/// How much was ended.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Killed {
+    pub sessions: usize,
+    pub processes: usize,
+}
+
+/// `GET /v1/self`, from inside.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SelfInfo {
+    pub session_id: String,
+    pub command_id: String,
+    pub workspace: Option<Bytes>,
+    pub policy: String,
+    /// The resolved policy, as YAML.
+    pub policy_text: String,
+}
+
+/// `GET /v1/self/why`: denials of this command's processes, newest first; each is an event as the record has it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Why {
+    pub denials: Vec<serde_json::Value>,
+}

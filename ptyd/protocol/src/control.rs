@@ -1,0 +1,85 @@
+//! What broker and supervisor say to each other over their socket pair.
+//!
+//! The broker numbers its requests; a supervisor answers each exactly once, in any order, and may
+//! report at any time. If the pair closes, the other side is dead.
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::{ApiError, CommandInfo, Killed, SessionInfo};
+use crate::launch::LaunchRequest;
+
+/// Broker to supervisor.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ToSupervisor {
+    /// A connection of `launch.sock` that belongs to this session; its descriptors are the
+    /// connection and the peer's pidfd. Nothing is answered here: the shim gets the answer.
+    Launch {
+        request: Box<LaunchRequest>,
+        peer: Peer,
+    },
+    Call {
+        id: u64,
+        call: Call,
+    },
+}
+
+/// What the broker learnt about a peer from the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    pub pid: i32,
+    pub uid: u32,
+    /// Whether the peer lives in somebody else's sandbox, which it must not leave through us.
+    pub foreign: bool,
+}
+
+/// A request about the session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "call", rename_all = "snake_case")]
+pub enum Call {
+    Info,
+    Commands,
+    /// Ends one command (its id or a unique prefix) and its descendants.
+    KillCommand {
+        command: String,
+    },
+    /// Ends all and then the supervisor itself.
+    End {
+        reason: String,
+    },
+    /// The policy file or a grant changed: load again.
+    Reload,
+}
+
+/// Supervisor to broker.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum FromSupervisor {
+    /// The session stands and takes commands.
+    Ready {
+        info: Box<SessionInfo>,
+    },
+    /// The session could not be made; the supervisor ends.
+    Failed {
+        error: ApiError,
+    },
+    Answer {
+        id: u64,
+        answer: Box<Answer>,
+    },
+    /// How many commands have living processes; zero starts the idle time of automatic sessions.
+    Busy {
+        commands: usize,
+    },
+}
+
+/// The answer to a [`Call`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    Info { info: Box<SessionInfo> },
+    Commands { commands: Vec<CommandInfo> },
+    Killed { killed: Killed },
+    Done,
+    Error { error: ApiError },
+}

@@ -1,0 +1,106 @@
+//! What is said on `launch.sock`: the life of a command from the shim's request to "go".
+//!
+//! ```text
+//! shim                       supervisor (behind the broker)
+//!   LaunchRequest      ─────>
+//!                      <─────  LaunchReply::{Enter, Exec, Refused}   + ruleset descriptor
+//!   Entered            ─────>  takes the listener, verifies from outside
+//!                      <─────  Verdict::{Go, Refused}
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use crate::Bytes;
+
+/// The first frame on a connection to `launch.sock`.
+///
+/// Only what the kernel cannot tell better stands here; pid, uid, cwd, umask, limits and open
+/// descriptors are read from the peer's pidfd by the receiver.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LaunchRequest {
+    /// [`crate::VERSION`] of the sender.
+    pub version: u32,
+    pub start: Start,
+    /// The arguments with which the program is to run, `argv[0]` included.
+    pub argv: Vec<Bytes>,
+    /// The environment's entries as they are, malformed and repeated ones included.
+    #[serde(default)]
+    pub env: Vec<Bytes>,
+}
+
+/// What is to be started.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Start {
+    /// A stand-in shell: `name` is what it was called (`bash`, `sh` …), `None` the configured default.
+    Shell { name: Option<String> },
+    /// `agentsh exec`: a program in a named session.
+    Exec {
+        session: String,
+        command_id: Option<String>,
+    },
+}
+
+/// The answer to a [`LaunchRequest`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum LaunchReply {
+    /// Enter the sandbox, say [`Entered`], wait for [`Verdict`]. The ruleset is the frame's descriptor
+    /// if [`Plan::landlock`] is set.
+    Enter(Box<Plan>),
+    /// The caller is inside its session already: execute this at once.
+    Exec { program: Bytes },
+    /// Do not start. `status` is 126 or 127; `message` is one line for stderr.
+    Refused { status: i32, message: String },
+}
+
+/// Everything that the shim does before `execve`, in this order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Plan {
+    pub session_id: String,
+    pub command_id: String,
+    /// Resource limits to lower, beside those that the caller has: `(RLIMIT_*, soft and hard)`.
+    #[serde(default)]
+    pub rlimits: Vec<(u32, u64)>,
+    /// Capabilities that remain in the bounding, permitted and effective sets, as a bit mask; the
+    /// inheritable and ambient sets are emptied.
+    pub capabilities: u64,
+    /// Whether a Landlock ruleset came along and must be entered.
+    pub landlock: bool,
+    /// Enter the Landlock domain without a listener or filter (the lesser modes have none).
+    pub filter: Option<Filter>,
+    /// The real program.
+    pub program: Bytes,
+    /// Its arguments where they differ from those asked for.
+    #[serde(default)]
+    pub argv: Option<Vec<Bytes>>,
+    /// Indices into [`LaunchRequest::env`] that policy removes, ascending.
+    #[serde(default)]
+    pub env_remove: Vec<u32>,
+    /// Entries that the operator's policy adds (`env_inject`), replacing those of the same name.
+    #[serde(default)]
+    pub env_add: Vec<Bytes>,
+}
+
+/// A seccomp filter with a listener.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Filter {
+    /// `struct sock_filter` array in the machine's byte order (`seccomp(2)`), base64.
+    pub program: String,
+    /// Flags for `SECCOMP_SET_MODE_FILTER`.
+    pub flags: u32,
+}
+
+/// The shim is inside; `listener` is the number of its notification descriptor, if the plan had a filter.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Entered {
+    pub listener: Option<i32>,
+}
+
+/// What the supervisor found when it verified the sandbox from outside.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Verdict {
+    Go,
+    Refused { message: String },
+}
