@@ -1,0 +1,104 @@
+//! Going in: the steps of a [`Plan`], done by the process that will become the program.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use agentsh_protocol::launch::Plan;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use caps::{CapSet, Capability, CapsHashSet};
+
+use crate::sys;
+
+/// The step that could not be taken. The process must end: it may be half inside.
+#[derive(Debug)]
+pub struct EnterError {
+    pub step: &'static str,
+    pub cause: String,
+}
+
+impl fmt::Display for EnterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot enter the sandbox: {}: {}", self.step, self.cause)
+    }
+}
+
+fn failed<E: fmt::Display>(step: &'static str) -> impl FnOnce(E) -> EnterError {
+    move |cause| EnterError { step, cause: cause.to_string() }
+}
+
+/// Takes every step of `plan` on the calling thread: limits, capabilities, no_new_privs, Landlock,
+/// and last the filter. Returns the filter's listener, which is close-on-exec.
+///
+/// The calling process must have one thread: filter and domain hold for the calling thread alone.
+pub fn enter(plan: &Plan, ruleset: Option<BorrowedFd<'_>>) -> Result<Option<OwnedFd>, EnterError> {
+    for (resource, limit) in &plan.rlimits {
+        lower_limit(*resource, *limit).map_err(failed("setrlimit"))?;
+    }
+    reduce_capabilities(plan.capabilities).map_err(failed("capabilities"))?;
+    sys::set_no_new_privs().map_err(failed("no_new_privs"))?;
+    match (plan.landlock, ruleset) {
+        (true, Some(ruleset)) => sys::restrict_self(ruleset).map_err(failed("landlock"))?,
+        (true, None) => return Err(failed("landlock")("the plan came without its ruleset")),
+        (false, _) => {}
+    }
+    let Some(filter) = &plan.filter else { return Ok(None) };
+    let bytes = STANDARD.decode(&filter.program).map_err(failed("seccomp"))?;
+    sys::load_filter(&instructions(&bytes), filter.flags).map_err(failed("seccomp"))
+}
+
+fn instructions(bytes: &[u8]) -> Vec<libc::sock_filter> {
+    bytes
+        .chunks_exact(8)
+        .map(|raw| libc::sock_filter {
+            code: u16::from_ne_bytes([raw[0], raw[1]]),
+            jt: raw[2],
+            jf: raw[3],
+            k: u32::from_ne_bytes([raw[4], raw[5], raw[6], raw[7]]),
+        })
+        .collect()
+}
+
+/// Empties the inheritable and ambient sets and keeps of the other three only what `keep` names.
+fn reduce_capabilities(keep: u64) -> Result<(), caps::errors::CapsError> {
+    let within = |set: &CapsHashSet| -> CapsHashSet {
+        set.iter().filter(|capability| capability.bitmask() & keep != 0).copied().collect()
+    };
+    let permitted = caps::read(None, CapSet::Permitted)?;
+    let effective = caps::read(None, CapSet::Effective)?;
+    if effective.contains(&Capability::CAP_SETPCAP) {
+        for capability in caps::read(None, CapSet::Bounding)? {
+            if capability.bitmask() & keep == 0 {
+                caps::drop(None, CapSet::Bounding, capability)?;
+            }
+        }
+    }
+    caps::clear(None, CapSet::Ambient)?;
+    caps::clear(None, CapSet::Inheritable)?;
+    caps::set(None, CapSet::Effective, &within(&effective))?;
+    caps::set(None, CapSet::Permitted, &within(&permitted))
+}
+
+/// Lowers soft and hard limit to `limit`; a limit that is lower already stays.
+fn lower_limit(resource: u32, limit: u64) -> io::Result<()> {
+    let Some(resource) = known_resource(resource) else {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    };
+    let now = rustix::process::getrlimit(resource);
+    let lower = |old: Option<u64>| Some(old.map_or(limit, |old| old.min(limit)));
+    let new = rustix::process::Rlimit { current: lower(now.current), maximum: lower(now.maximum) };
+    Ok(rustix::process::setrlimit(resource, new)?)
+}
+
+fn known_resource(number: u32) -> Option<rustix::process::Resource> {
+    use rustix::process::Resource;
+    Some(match number {
+        libc::RLIMIT_AS => Resource::As,
+        libc::RLIMIT_CPU => Resource::Cpu,
+        libc::RLIMIT_NPROC => Resource::Nproc,
+        libc::RLIMIT_FSIZE => Resource::Fsize,
+        libc::RLIMIT_NOFILE => Resource::Nofile,
+        _ => return None,
+    })
+}

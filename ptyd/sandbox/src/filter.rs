@@ -1,0 +1,163 @@
+//! The seccomp filter: what is denied for ever, what is notified, and nothing else.
+//!
+//! It is built with libseccomp and exported as classic BPF; the shim loads it with `seccomp(2)`
+//! itself, because libseccomp 2.5 cannot ask for killable waits. All that is never denied or
+//! notified costs nothing: the kernel answers it from its per-call bitmap (Linux 5.11+).
+
+mod deny;
+
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::os::fd::AsFd;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use libseccomp::error::SeccompError;
+use libseccomp::{ScmpAction, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall};
+
+/// The newest call this build knows (`file_setattr`, Linux 6.17). Later ones answer ENOSYS, so that
+/// programs fall back to calls that are judged. x32 numbers lie above it too.
+pub const NEWEST_CALL: u32 = 469;
+
+/// Flags with which the shim loads the filter: a listener, and waits that only a fatal signal ends.
+pub const LOAD_FLAGS: u32 = (libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) as u32;
+
+/// A call that is notified: always, or when one of the conditions holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notified {
+    /// Number of the call on this architecture.
+    pub call: i64,
+    /// Any of them makes the call notified; none given means always.
+    pub when: Vec<MaskedEqual>,
+}
+
+impl Notified {
+    /// Notified whatever the arguments are.
+    pub fn always(call: i64) -> Notified {
+        Notified { call, when: Vec::new() }
+    }
+
+    /// Notified if the register `argument` has any bit of `mask`.
+    pub fn if_any_bit(call: i64, argument: u32, mask: u64) -> Notified {
+        let bits = (0..64).map(|bit| 1u64 << bit).filter(|bit| mask & bit != 0);
+        Notified { call, when: bits.map(|bit| MaskedEqual { argument, mask: bit, value: bit }).collect() }
+    }
+}
+
+/// `register & mask == value`. Registers are all that a filter sees, and all that cannot be raced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaskedEqual {
+    pub argument: u32,
+    pub mask: u64,
+    pub value: u64,
+}
+
+impl MaskedEqual {
+    fn compare(self) -> ScmpArgCompare {
+        ScmpArgCompare::new(self.argument, ScmpCompareOp::MaskedEqual(self.mask), self.value)
+    }
+}
+
+/// What a filter is made from.
+#[derive(Debug, Clone, Default)]
+pub struct FilterSpec {
+    pub notified: Vec<Notified>,
+    /// Whether a Landlock domain confines `ptrace` and `process_vm_*`; without one they are denied.
+    pub confined: bool,
+}
+
+/// Why no filter could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum FilterError {
+    #[error("libseccomp: {0}")]
+    Build(#[from] SeccompError),
+    #[error("exporting the filter: {0}")]
+    Export(#[from] std::io::Error),
+}
+
+/// A compiled filter: `struct sock_filter` in the machine's byte order.
+#[derive(Debug, Clone)]
+pub struct CompiledFilter {
+    program: Vec<u8>,
+}
+
+impl CompiledFilter {
+    /// As the launch protocol carries it.
+    pub fn to_plan(&self) -> agentsh_protocol::launch::Filter {
+        agentsh_protocol::launch::Filter { program: STANDARD.encode(&self.program), flags: LOAD_FLAGS }
+    }
+
+    /// Number of BPF instructions (the kernel takes at most 4,096).
+    pub fn instructions(&self) -> usize {
+        self.program.len() / 8
+    }
+}
+
+/// Compiles `spec`.
+pub fn compile(spec: &FilterSpec) -> Result<CompiledFilter, FilterError> {
+    let mut context = ScmpFilterContext::new(ScmpAction::Allow)?;
+    context.set_act_badarch(ScmpAction::Errno(libc::ENOSYS))?;
+    context.set_ctl_optimize(2)?;
+    deny::add_rules(&mut context, spec.confined)?;
+    for notified in &spec.notified {
+        let call = syscall(notified.call);
+        if notified.when.is_empty() {
+            context.add_rule_exact(ScmpAction::Notify, call)?;
+        }
+        for condition in &notified.when {
+            context.add_rule_conditional_exact(ScmpAction::Notify, call, &[condition.compare()])?;
+        }
+    }
+    let mut file = memory_file()?;
+    context.export_bpf(file.as_fd())?;
+    file.seek(SeekFrom::Start(0))?;
+    let mut program = prologue();
+    file.read_to_end(&mut program)?;
+    Ok(CompiledFilter { program })
+}
+
+fn syscall(number: i64) -> ScmpSyscall {
+    ScmpSyscall::from(number as i32)
+}
+
+fn memory_file() -> std::io::Result<std::fs::File> {
+    let fd = rustix::fs::memfd_create("filter", rustix::fs::MemfdFlags::CLOEXEC)?;
+    Ok(std::fs::File::from(fd))
+}
+
+/// `if nr > NEWEST_CALL return ENOSYS`, ahead of libseccomp's program, whose jumps are all relative.
+fn prologue() -> Vec<u8> {
+    const LOAD_NUMBER: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+    const JUMP_GREATER: u16 = (libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    let steps: [(u16, u8, u8, u32); 3] = [
+        (LOAD_NUMBER, 0, 0, 0),
+        (JUMP_GREATER, 0, 1, NEWEST_CALL),
+        (RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
+    ];
+    let mut bytes = Vec::new();
+    for (code, jump_true, jump_false, k) in steps {
+        bytes.extend_from_slice(&code.to_ne_bytes());
+        bytes.extend_from_slice(&[jump_true, jump_false]);
+        bytes.extend_from_slice(&k.to_ne_bytes());
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_small_enough_for_the_kernel() -> Result<(), FilterError> {
+        let spec = FilterSpec {
+            notified: vec![
+                Notified::always(libc::SYS_execve),
+                Notified::if_any_bit(libc::SYS_openat, 2, (libc::O_CREAT | libc::O_WRONLY) as u64),
+            ],
+            confined: true,
+        };
+        let filter = compile(&spec)?;
+        assert!(filter.instructions() > 20 && filter.instructions() < 2_000, "{}", filter.instructions());
+        Ok(())
+    }
+}

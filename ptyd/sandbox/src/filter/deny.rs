@@ -1,0 +1,142 @@
+//! What no session may do, decided by registers alone.
+
+use libseccomp::error::SeccompError;
+use libseccomp::{ScmpAction, ScmpFilterContext};
+
+use super::{MaskedEqual, syscall};
+
+const LOW_HALF: u64 = 0xffff_ffff;
+
+/// Namespace flags of `clone(2)` and `unshare(2)`.
+const NAMESPACES: u64 = (libc::CLONE_NEWNS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET) as u64;
+
+/// `CLONE_NEWTIME`: a flag of unshare only, in clone the same bit belongs to the exit signal.
+const NEW_TIME: u64 = 0x80;
+
+/// Interfaces that reach around every other check: absent, so that programs fall back.
+const ABSENT: &[i64] = &[
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    // Flags in memory cannot be filtered; libc falls back to clone.
+    libc::SYS_clone3,
+    // Sets inode flags by path (Linux 6.17); chattr falls back to ioctl on a descriptor.
+    469,
+];
+
+/// Interfaces that are refused.
+const FORBIDDEN: &[i64] = &[
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_move_mount,
+    libc::SYS_open_tree,
+    libc::SYS_mount_setattr,
+    // open_tree_attr (Linux 6.15).
+    467,
+    libc::SYS_setns,
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_keyctl,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_kexec_load,
+    libc::SYS_kexec_file_load,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_reboot,
+    libc::SYS_acct,
+    libc::SYS_quotactl,
+    libc::SYS_quotactl_fd,
+    libc::SYS_fanotify_init,
+];
+
+/// Reach into other processes; harmless only inside a Landlock domain.
+const REACHING: &[i64] = &[
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_process_madvise,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_kcmp,
+];
+
+/// `ioctl(2)` requests that type into a terminal.
+const TERMINAL_INJECTION: &[u64] = &[libc::TIOCSTI as u64, libc::TIOCLINUX as u64];
+
+/// Socket families that stay: the others reach drivers and hypervisors that no rule names.
+const FAMILIES: &[i32] = &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+const LAST_FAMILY: u64 = 63;
+
+/// Netlink protocols that stay: routes and addresses (libc asks for them), socket listings (`ss`),
+/// and audit (`su` and PAM write their login records there).
+const NETLINK: &[i32] = &[libc::NETLINK_ROUTE, libc::NETLINK_SOCK_DIAG, libc::NETLINK_AUDIT];
+const LAST_NETLINK: u64 = 31;
+
+pub(super) fn add_rules(context: &mut ScmpFilterContext, confined: bool) -> Result<(), SeccompError> {
+    for call in ABSENT {
+        context.add_rule_exact(ScmpAction::Errno(libc::ENOSYS), syscall(*call))?;
+    }
+    for call in FORBIDDEN {
+        context.add_rule_exact(ScmpAction::Errno(libc::EPERM), syscall(*call))?;
+    }
+    if !confined {
+        for call in REACHING {
+            context.add_rule_exact(ScmpAction::Errno(libc::EPERM), syscall(*call))?;
+        }
+    }
+    let mut refuse = |errno: i32, call: i64, conditions: &[MaskedEqual]| -> Result<(), SeccompError> {
+        let compares: Vec<_> = conditions.iter().map(|condition| condition.compare()).collect();
+        context.add_rule_conditional_exact(ScmpAction::Errno(errno), syscall(call), &compares).map(drop)
+    };
+    for bit in bits(NAMESPACES) {
+        refuse(libc::EPERM, libc::SYS_clone, &[flag(0, bit)])?;
+    }
+    for bit in bits(NAMESPACES | NEW_TIME) {
+        refuse(libc::EPERM, libc::SYS_unshare, &[flag(0, bit)])?;
+    }
+    // When our supervisor dies the newest filter's listener would answer: there must never be another.
+    let operation = equal(0, libc::SECCOMP_SET_MODE_FILTER as u64);
+    refuse(libc::EBUSY, libc::SYS_seccomp, &[operation, flag(1, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER)])?;
+    for request in TERMINAL_INJECTION {
+        refuse(libc::EPERM, libc::SYS_ioctl, &[equal(1, *request)])?;
+    }
+    for call in [libc::SYS_socket, libc::SYS_socketpair] {
+        for family in (0..=LAST_FAMILY).filter(|family| !FAMILIES.contains(&(*family as i32))) {
+            refuse(libc::EAFNOSUPPORT, call, &[equal(0, family)])?;
+        }
+    }
+    for protocol in (0..=LAST_NETLINK).filter(|protocol| !NETLINK.contains(&(*protocol as i32))) {
+        let family = equal(0, libc::AF_NETLINK as u64);
+        refuse(libc::EPROTONOSUPPORT, libc::SYS_socket, &[family, equal(2, protocol)])?;
+    }
+    Ok(())
+}
+
+/// The kernel reads these registers as 32-bit values: whatever stands in the upper half is ignored.
+fn equal(argument: u32, value: u64) -> MaskedEqual {
+    MaskedEqual { argument, mask: LOW_HALF, value }
+}
+
+fn flag(argument: u32, bit: u64) -> MaskedEqual {
+    MaskedEqual { argument, mask: bit, value: bit }
+}
+
+fn bits(mask: u64) -> impl Iterator<Item = u64> {
+    (0..32).map(|bit| 1u64 << bit).filter(move |bit| mask & bit != 0)
+}

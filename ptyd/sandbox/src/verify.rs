@@ -1,0 +1,75 @@
+//! What the supervisor checks from outside before a command may run.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+
+use crate::status::SecurityStatus;
+
+/// Namespaces in which a command must be where its supervisor is.
+const NAMESPACES: [&str; 4] = ["mnt", "user", "pid", "net"];
+
+/// What keeps a process from being accepted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Mismatch {
+    #[error("its state cannot be read: {0}")]
+    Unreadable(#[from] io::Error),
+    #[error("no_new_privs is not set")]
+    NoNewPrivs,
+    #[error("it has {found} seccomp filters, not {wanted}")]
+    Filters { found: u32, wanted: u32 },
+    #[error("it kept capabilities: {0:#x}")]
+    Capabilities(u64),
+    #[error("its {0} namespace is another one")]
+    Namespace(&'static str),
+    #[error("its root folder is another one")]
+    Root,
+}
+
+/// The process `pid` is inside: no_new_privs, exactly one filter more than its supervisor, no
+/// capability outside of `keep`, and the supervisor's namespaces.
+pub fn entered(pid: i32, keep: u64, filtered: bool) -> Result<(), Mismatch> {
+    let status = SecurityStatus::of(pid)?;
+    let wanted = SecurityStatus::own()?.seccomp_filters + u32::from(filtered);
+    if !status.no_new_privs {
+        return Err(Mismatch::NoNewPrivs);
+    }
+    if status.seccomp_filters != wanted || (filtered && status.seccomp_mode != 2) {
+        return Err(Mismatch::Filters { found: status.seccomp_filters, wanted });
+    }
+    let [inheritable, permitted, effective, bounding, ambient] = status.capabilities;
+    // Without CAP_SETPCAP the bounding set cannot be reduced, and under no_new_privs it gives nothing.
+    let bounding = if permitted == 0 { 0 } else { bounding };
+    let kept = (permitted | effective | bounding) & !keep | inheritable | ambient;
+    if kept != 0 {
+        return Err(Mismatch::Capabilities(kept));
+    }
+    same_world(pid)
+}
+
+/// The process `pid` has the caller's root and namespaces: nobody else put it into a sandbox made of those.
+pub fn same_world(pid: i32) -> Result<(), Mismatch> {
+    for name in NAMESPACES {
+        if fs::read_link(format!("/proc/{pid}/ns/{name}"))? != fs::read_link(format!("/proc/self/ns/{name}"))? {
+            return Err(Mismatch::Namespace(name));
+        }
+    }
+    let theirs = fs::metadata(format!("/proc/{pid}/root"))?;
+    let ours = fs::metadata("/proc/self/root")?;
+    if (theirs.dev(), theirs.ino()) != (ours.dev(), ours.ino()) {
+        return Err(Mismatch::Root);
+    }
+    Ok(())
+}
+
+/// The process `pid` is in no sandbox of somebody else, as far as that shows from outside: it has the
+/// caller's root and namespaces, and as many seccomp filters.
+pub fn is_at_home(pid: i32) -> Result<(), Mismatch> {
+    let found = SecurityStatus::of(pid)?.seccomp_filters;
+    let wanted = SecurityStatus::own()?.seccomp_filters;
+    if found != wanted {
+        return Err(Mismatch::Filters { found, wanted });
+    }
+    same_world(pid)
+}
