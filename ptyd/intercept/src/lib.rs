@@ -1,1 +1,22 @@
-//! (being written)
+//! User notification: reads, resolves, judges and carries out the calls of one command's processes.
+//!
+//! Promises: a call is answered by what was read once and judged; nothing that cannot be read or
+//! understood is let through; an answer is given only to a caller that still waits for it; one slow
+//! call (an approval, a connect) never keeps another waiting.
+//!
+//! It does not know policies or the record: judges and observers are traits that the supervisor
+//! implements. It does not install filters. `exec` cannot be carried out: it is judged, continued and
+//! verified afterwards.
+
+mod caller;
+mod handler;
+mod notification;
+mod outcome;
+mod serve;
+mod sys;
+
+pub use caller::{AddDescriptor, Caller, Capabilities, Interruption, MAX_ARGUMENT, MAX_ARGUMENTS, Status};
+pub use handler::{Handler, Table};
+pub use notification::Notification;
+pub use outcome::Outcome;
+pub use rustix::io::Errno;

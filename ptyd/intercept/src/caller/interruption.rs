@@ -1,0 +1,86 @@
+//! When a slow call must be given up.
+//!
+//! A caller that waits killable is not woken by a signal that it handles (`seccomp_unotify(2)`), so
+//! that whoever holds it for long looks from outside whether one is deliverable.
+
+use super::{Caller, Status};
+
+/// Why a slow call must end now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interruption {
+    /// It need not.
+    None,
+    /// A signal waits for this very thread: answer [`crate::Outcome::Restart`].
+    Restart,
+    /// A signal waits that another thread of the process may take: answer `EINTR` if it stays.
+    Signal,
+    /// The caller is gone: there is nobody to answer.
+    Gone,
+}
+
+impl Caller<'_> {
+    /// Whether the caller has a deliverable signal or is gone. Costs a read of procfs: for waits, not for every call.
+    pub fn interruption(&self) -> Interruption {
+        // In this order: a status that was read after the death of the caller may be another's.
+        let status = Status::read(self.tid());
+        match status {
+            Ok(status) if self.still_valid() => of(&status),
+            _ => Interruption::Gone,
+        }
+    }
+}
+
+fn of(status: &Status) -> Interruption {
+    let deliverable = !status.blocked & !status.ignored;
+    if status.pending & deliverable != 0 {
+        return Interruption::Restart;
+    }
+    match status.shared_pending & deliverable {
+        0 => Interruption::None,
+        // With one thread there is no other to take it: the kernel has marked this one.
+        _ if status.threads == 1 => Interruption::Restart,
+        _ => Interruption::Signal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USR1: u64 = 1 << (libc::SIGUSR1 - 1);
+
+    fn task(pending: u64, shared_pending: u64, threads: u32) -> Status {
+        Status {
+            pending,
+            shared_pending,
+            threads,
+            ..Status::default()
+        }
+    }
+
+    #[test]
+    fn a_pending_signal_interrupts_unless_blocked_or_ignored() {
+        assert_eq!(of(&task(0, 0, 1)), Interruption::None);
+        assert_eq!(of(&task(USR1, 0, 9)), Interruption::Restart);
+        assert_eq!(of(&task(0, USR1, 1)), Interruption::Restart);
+        assert_eq!(
+            of(&Status {
+                blocked: USR1,
+                ..task(USR1, USR1, 1)
+            }),
+            Interruption::None
+        );
+        assert_eq!(
+            of(&Status {
+                ignored: USR1,
+                ..task(USR1, USR1, 1)
+            }),
+            Interruption::None
+        );
+    }
+
+    #[test]
+    fn a_signal_that_another_thread_may_take_is_not_a_restart() {
+        assert_eq!(of(&task(0, USR1, 2)), Interruption::Signal);
+    }
+}

@@ -1,0 +1,162 @@
+//! The task behind a notification: its memory, descriptors, credentials and places.
+
+mod descriptor;
+mod interruption;
+mod memory;
+mod status;
+
+use std::cell::OnceCell;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags};
+
+pub use descriptor::AddDescriptor;
+pub use interruption::Interruption;
+pub use memory::{MAX_ARGUMENT, MAX_ARGUMENTS};
+pub use status::{Capabilities, Status};
+
+use crate::notification::Notification;
+use crate::outcome::Outcome;
+use crate::sys::listener;
+
+/// A task that waits for our answer.
+///
+/// It waits killable: it can die at any time and its thread id can then be another's. What was read is
+/// the caller's only if [`Caller::still_valid`] says so *afterwards*. What cannot be read is an error
+/// that the call is denied with; it is never let through for that.
+pub struct Caller<'a> {
+    notification: Notification,
+    listener: BorrowedFd<'a>,
+    pidfd: OnceCell<OwnedFd>,
+    status: OnceCell<Status>,
+}
+
+impl<'a> Caller<'a> {
+    /// The task behind `notification`, which came from `listener`.
+    pub fn new(notification: Notification, listener: BorrowedFd<'a>) -> Self {
+        Caller {
+            notification,
+            listener,
+            pidfd: OnceCell::new(),
+            status: OnceCell::new(),
+        }
+    }
+
+    /// What the kernel reported.
+    pub fn notification(&self) -> &Notification {
+        &self.notification
+    }
+
+    pub(crate) fn listener(&self) -> BorrowedFd<'a> {
+        self.listener
+    }
+
+    /// The calling thread in our pid namespace.
+    pub fn tid(&self) -> i32 {
+        self.notification.tid
+    }
+
+    /// Argument register `index` (0 to 5).
+    pub fn arg(&self, index: usize) -> u64 {
+        self.notification.args.get(index).copied().unwrap_or(0)
+    }
+
+    /// Argument register `index` as the kernel reads an `int` from it: the upper half is ignored.
+    pub fn arg_i32(&self, index: usize) -> i32 {
+        self.arg(index) as i32
+    }
+
+    /// Argument register `index` as the kernel reads an `unsigned int` from it.
+    pub fn arg_u32(&self, index: usize) -> u32 {
+        self.arg(index) as u32
+    }
+
+    /// Whether the caller still waits for this answer. One ioctl.
+    pub fn still_valid(&self) -> bool {
+        listener::id_valid(self.listener, self.notification.id)
+    }
+
+    /// Answers now, for handlers that have something to do afterwards; they then return
+    /// [`Outcome::Answered`]. False if the caller is gone.
+    pub fn answer(&self, outcome: Outcome) -> bool {
+        crate::serve::answer(self, outcome)
+    }
+
+    /// A pidfd of the calling thread (of its process before Linux 6.9), checked to be the caller's.
+    ///
+    /// # Errors
+    /// `ESRCH` if the caller is gone.
+    pub fn pidfd(&self) -> Result<BorrowedFd<'_>, Errno> {
+        use std::os::fd::AsFd;
+        if let Some(pidfd) = self.pidfd.get() {
+            return Ok(pidfd.as_fd());
+        }
+        let pidfd = self.open_pidfd()?;
+        if !self.still_valid() {
+            return Err(Errno::SRCH);
+        }
+        Ok(self.pidfd.get_or_init(|| pidfd).as_fd())
+    }
+
+    fn open_pidfd(&self) -> Result<OwnedFd, Errno> {
+        // PIDFD_THREAD has the value of O_EXCL.
+        let thread = PidfdFlags::from_bits_retain(libc::O_EXCL as u32);
+        let tid = Pid::from_raw(self.tid()).ok_or(Errno::SRCH)?;
+        match rustix::process::pidfd_open(tid, thread) {
+            Err(Errno::INVAL) => {
+                let leader = Pid::from_raw(self.status()?.tgid).ok_or(Errno::SRCH)?;
+                if leader != tid && !crate::sys::same_descriptors(leader, tid) {
+                    return Err(Errno::BADF);
+                }
+                rustix::process::pidfd_open(leader, PidfdFlags::empty())
+            }
+            result => result,
+        }
+    }
+
+    /// A duplicate of the caller's descriptor `number`: the same open file (`pidfd_getfd(2)`).
+    ///
+    /// # Errors
+    /// `EBADF` as the call itself would fail; `EPERM` if the caller may not be read.
+    pub fn fetch_fd(&self, number: i32) -> Result<OwnedFd, Errno> {
+        if number < 0 {
+            return Err(Errno::BADF);
+        }
+        rustix::process::pidfd_getfd(self.pidfd()?, number, PidfdGetfdFlags::empty())
+    }
+
+    /// The caller's `/proc/TID/status`, read once.
+    ///
+    /// # Errors
+    /// `ESRCH` if the caller is gone, `EACCES` if the file cannot be understood.
+    pub fn status(&self) -> Result<&Status, Errno> {
+        if let Some(status) = self.status.get() {
+            return Ok(status);
+        }
+        let status = Status::read(self.tid())?;
+        Ok(self.status.get_or_init(|| status))
+    }
+
+    /// The caller's root folder, as an `O_PATH` descriptor.
+    ///
+    /// # Errors
+    /// `EACCES` if the caller may not be read, `ESRCH` or `ENOENT` if it is gone.
+    pub fn root(&self) -> Result<OwnedFd, Errno> {
+        self.place("root")
+    }
+
+    /// The caller's working directory (which may be deleted), as an `O_PATH` descriptor.
+    ///
+    /// # Errors
+    /// As [`Caller::root`].
+    pub fn cwd(&self) -> Result<OwnedFd, Errno> {
+        self.place("cwd")
+    }
+
+    fn place(&self, name: &str) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::openat(CWD, format!("/proc/{}/{name}", self.tid()), flags, Mode::empty())
+    }
+}

@@ -1,0 +1,29 @@
+//! The few kernel interfaces that no library wraps: the ioctls of a notification descriptor
+//! (`seccomp_unotify(2)`), another process's memory (`process_vm_readv(2)`), signals to one thread.
+
+pub mod listener;
+pub mod memory;
+
+use rustix::process::Pid;
+
+/// Whether two tasks share one descriptor table (`kcmp(2)`); false where that cannot be known.
+pub fn same_descriptors(one: Pid, other: Pid) -> bool {
+    same(one, other, KCMP_FILES)
+}
+
+const KCMP_FILES: i32 = 2;
+
+fn same(one: Pid, other: Pid, kind: i32) -> bool {
+    // SAFETY: kcmp takes its arguments by value for these kinds.
+    let order = unsafe {
+        libc::syscall(
+            libc::SYS_kcmp,
+            one.as_raw_nonzero().get(),
+            other.as_raw_nonzero().get(),
+            kind,
+            0u64,
+            0u64,
+        )
+    };
+    order == 0
+}
