@@ -117,6 +117,34 @@ pub fn receive_raw(socket: impl AsFd) -> Result<(Vec<u8>, Vec<OwnedFd>), FrameEr
     Ok((payload, fds))
 }
 
+/// Receives one message by `read(2)` alone: for a process whose filter notifies the socket calls.
+pub fn receive_by_read<M: DeserializeOwned>(stream: impl AsFd) -> Result<M, FrameError> {
+    let mut head = [0; 4];
+    fill_by_read(&stream, &mut head, true)?;
+    let length = u32::from_le_bytes(head) as usize;
+    if length > MAX_FRAME {
+        return Err(FrameError::TooLarge(length));
+    }
+    let mut payload = vec![0; length];
+    fill_by_read(&stream, &mut payload, false)?;
+    Ok(serde_json::from_slice(&payload)?)
+}
+
+fn fill_by_read(stream: impl AsFd, buffer: &mut [u8], first: bool) -> Result<(), FrameError> {
+    let mut got = 0;
+    while got < buffer.len() {
+        match rustix::io::read(&stream, &mut buffer[got..]) {
+            Ok(0) if first && got == 0 => return Err(FrameError::Closed),
+            Ok(0) => return Err(FrameError::Truncated { got, want: buffer.len() }),
+            Ok(count) => got += count,
+            Err(Errno::INTR) => {}
+            Err(Errno::CONNRESET) => return Err(FrameError::Closed),
+            Err(errno) => return Err(io_error("read")(errno)),
+        }
+    }
+    Ok(())
+}
+
 fn fill(socket: impl AsFd, buffer: &mut [u8], fds: &mut Vec<OwnedFd>, first: bool) -> Result<(), FrameError> {
     let mut got = 0;
     while got < buffer.len() {

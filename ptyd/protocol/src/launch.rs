@@ -59,6 +59,9 @@ pub enum LaunchReply {
 pub struct Plan {
     pub session_id: String,
     pub command_id: String,
+    /// A test that a process under somebody else's Landlock domain cannot pass.
+    #[serde(default)]
+    pub proof: Option<Proof>,
     /// Resource limits to lower, beside those that the caller has: `(RLIMIT_*, soft and hard)`.
     #[serde(default)]
     pub rlimits: Vec<(u32, u64)>,
@@ -82,6 +85,14 @@ pub struct Plan {
     pub env_add: Vec<Bytes>,
 }
 
+/// Fetch descriptor `fd` of process `pid` (`pidfd_getfd(2)`), read it from its start, and say in
+/// [`Entered`] what stood there. To be done before anything else is entered.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Proof {
+    pub pid: i32,
+    pub fd: i32,
+}
+
 /// A seccomp filter with a listener.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Filter {
@@ -95,6 +106,9 @@ pub struct Filter {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Entered {
     pub listener: Option<i32>,
+    /// The answer to the plan's [`Proof`]; `None` if it could not be fetched.
+    #[serde(default)]
+    pub proof: Option<Bytes>,
 }
 
 /// What the supervisor found when it verified the sandbox from outside.

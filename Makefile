@@ -1,0 +1,58 @@
+# agentsh: build, demo, test, bench, install. Every target may be run again.
+
+PREFIX  ?= /usr
+DESTDIR ?=
+CARGO   ?= cargo
+TARGET  := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+
+PROGRAMS := agentsh agentsh-ptyd agentsh-shell-shim
+SHELLS   := bash sh zsh dash
+
+.PHONY: build setup setup-test demo test bench install uninstall clean
+
+# bin/ holds the three programs. The shim is static: it starts before any loader could be pointed elsewhere.
+build: setup
+	$(CARGO) build --release -p agentsh-shell -p agentsh-ptyd
+	$(CARGO) build --release -p agentsh-shell-shim --target $(TARGET) \
+	    --config 'target.$(TARGET).rustflags=["-C","target-feature=+crt-static"]'
+	mkdir -p bin
+	install -m 0755 target/release/agentsh target/release/agentsh-ptyd target/$(TARGET)/release/agentsh-shell-shim bin/
+
+setup:
+	@docs/setup.sh build
+
+setup-test: setup
+	@docs/setup.sh test
+
+demo: build
+	@docs/demo.sh
+
+test: build setup-test
+	$(CARGO) test --workspace --no-fail-fast
+
+bench: build setup-test
+	$(CARGO) run --release -p agentsh-tests --bin bench
+
+install: build
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/agentsh/shims
+	install -m 0755 $(addprefix bin/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin/
+	for shell in $(SHELLS); do \
+	    ln -sf ../../../bin/agentsh-shell-shim $(DESTDIR)$(PREFIX)/lib/agentsh/shims/$$shell; done
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 0644 completions/generated/agentsh.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/agentsh
+	install -m 0644 completions/generated/_agentsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_agentsh
+	install -m 0644 completions/generated/agentsh.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/agentsh.fish
+	install -m 0644 completions/generated/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(PROGRAMS))
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/lib/agentsh/shims/,$(SHELLS))
+	-rmdir $(DESTDIR)$(PREFIX)/lib/agentsh/shims $(DESTDIR)$(PREFIX)/lib/agentsh
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/agentsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_agentsh \
+	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/agentsh.fish
+	rm -f $(patsubst completions/generated/man/%,$(DESTDIR)$(PREFIX)/share/man/man1/%,$(wildcard completions/generated/man/*.1))
+
+clean:
+	$(CARGO) clean
+	rm -rf bin

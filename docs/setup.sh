@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Installs what a Debian machine lacks. `setup.sh build`: to build and run; `setup.sh test`: for the suites too.
+set -euo pipefail
+
+build=(gcc make pkg-config libseccomp-dev jq curl git)
+test=(zsh tcsh bubblewrap socat rsync strace procps psmisc lsof iproute2 util-linux busybox-static tmux python3
+    openssl sqlite3 time file vim-tiny less)
+
+packages=("${build[@]}")
+[ "${1:-build}" = test ] && packages+=("${test[@]}")
+
+missing=()
+for package in "${packages[@]}"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+    if [ "$(id -u)" != 0 ]; then
+        echo "these packages are missing; install them as root: ${missing[*]}" >&2
+        exit 1
+    fi
+    echo "installing: ${missing[*]}" >&2
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+if ! command -v cargo >/dev/null; then
+    # Debian 13 and later have rustup; older releases have no Rust that is new enough.
+    if [ "$(id -u)" = 0 ] && apt-get install -y -qq rustup >/dev/null 2>&1; then
+        rustup default 1.95
+    else
+        echo "Rust 1.95 or newer is needed: see https://www.rust-lang.org/tools/install" >&2
+        exit 1
+    fi
+fi

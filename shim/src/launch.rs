@@ -1,0 +1,102 @@
+//! From the request to `execve`.
+
+use std::convert::Infallible;
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use agentsh_protocol::frame::{self, FrameError};
+use agentsh_protocol::launch::{Entered, LaunchReply, LaunchRequest, Plan, Proof, Verdict};
+use agentsh_protocol::{Bytes, VERSION};
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+
+use crate::start::Wanted;
+use crate::{Invocation, Refusal, broker, sys};
+
+/// Asks, enters, executes.
+pub(crate) fn launch(wanted: Wanted, invocation: &Invocation<'_>) -> Result<Infallible, Refusal> {
+    let argv = &invocation.argv[wanted.first_argument..];
+    let request = LaunchRequest {
+        version: VERSION,
+        start: wanted.start,
+        argv: argv.iter().map(|argument| Bytes::from(argument.to_bytes())).collect(),
+        env: invocation.env.iter().map(|entry| Bytes::from(entry.to_bytes())).collect(),
+    };
+    let socket = broker::connect_or_start()?;
+    frame::send(&socket, &request, &[]).map_err(lost)?;
+    let (reply, mut fds): (LaunchReply, Vec<OwnedFd>) = frame::receive(&socket).map_err(lost)?;
+    match reply {
+        LaunchReply::Refused { status, message } => Err(Refusal { status, message }),
+        LaunchReply::Exec { program } => execute(&program, owned(argv), owned(&invocation.env)),
+        LaunchReply::Enter(plan) => {
+            let ruleset = fds.pop().map(sys::out_of_the_way);
+            enter(&plan, ruleset, &socket)?;
+            let argv = match &plan.argv {
+                Some(argv) => argv.iter().map(c_string).collect::<Result<_, _>>()?,
+                None => owned(argv),
+            };
+            execute(&plan.program, argv, environment(&plan, &invocation.env)?)
+        }
+    }
+}
+
+fn enter(plan: &Plan, ruleset: Option<OwnedFd>, socket: &OwnedFd) -> Result<(), Refusal> {
+    let proof = plan.proof.and_then(fetch);
+    let listener = agentsh_sandbox::enter::enter(plan, ruleset.as_ref().map(AsFd::as_fd)).map_err(Refusal::new)?;
+    // From here on the filter holds: only read(2) and write(2), which are never notified.
+    let entered = Entered { listener: listener.as_ref().map(AsRawFd::as_raw_fd), proof };
+    let message = frame::encode(&entered).map_err(lost)?;
+    sys::write_without_sigpipe(socket.as_fd(), &message).map_err(Refusal::new)?;
+    let verdict = frame::receive_by_read(socket).map_err(lost)?;
+    // The listener stays open until execve closes it: the supervisor has a copy by now.
+    std::mem::forget(listener);
+    match verdict {
+        Verdict::Go => Ok(()),
+        Verdict::Refused { message } => Err(Refusal::new(message)),
+    }
+}
+
+/// What stands in the descriptor that the proof names; `None` if it cannot be fetched.
+fn fetch(proof: Proof) -> Option<Bytes> {
+    let pidfd = pidfd_open(Pid::from_raw(proof.pid)?, PidfdFlags::empty()).ok()?;
+    let fd = pidfd_getfd(&pidfd, proof.fd, PidfdGetfdFlags::empty()).ok()?;
+    let mut nonce = [0; 64];
+    let count = rustix::io::pread(&fd, &mut nonce[..], 0).ok()?;
+    Some(Bytes::from(&nonce[..count]))
+}
+
+fn environment(plan: &Plan, env: &[&CStr]) -> Result<Vec<CString>, Refusal> {
+    let added: Vec<CString> = plan.env_add.iter().map(c_string).collect::<Result<_, _>>()?;
+    let name = |entry: &CStr| entry.to_bytes().split(|byte| *byte == b'=').next().unwrap_or_default().to_vec();
+    let replaced: Vec<Vec<u8>> = added.iter().map(|entry| name(entry)).collect();
+    let mut removed = plan.env_remove.iter().copied().peekable();
+    let mut kept = Vec::with_capacity(env.len() + added.len());
+    for (index, entry) in env.iter().enumerate() {
+        if removed.next_if_eq(&(index as u32)).is_none() && (added.is_empty() || !replaced.contains(&name(entry))) {
+            kept.push((*entry).to_owned());
+        }
+    }
+    kept.extend(added);
+    Ok(kept)
+}
+
+fn execute(program: &Bytes, argv: Vec<CString>, env: Vec<CString>) -> Result<Infallible, Refusal> {
+    let program = c_string(program)?;
+    let error = sys::execve(&program, &argv, &env);
+    let status = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
+    Err(Refusal { status, message: format!("{}: {error}", program.to_string_lossy()) })
+}
+
+fn owned(strings: &[&CStr]) -> Vec<CString> {
+    strings.iter().map(|string| (*string).to_owned()).collect()
+}
+
+fn c_string(bytes: &Bytes) -> Result<CString, Refusal> {
+    CString::new(bytes.0.clone()).map_err(|_| Refusal::new("the plan has a string with a NUL byte"))
+}
+
+fn lost(error: FrameError) -> Refusal {
+    Refusal::new(match error {
+        FrameError::Closed | FrameError::Truncated { .. } => "the session ended while this command was starting".into(),
+        other => format!("talking to the broker: {other}"),
+    })
+}

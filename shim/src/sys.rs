@@ -1,0 +1,161 @@
+//! The process itself: its vectors, its descriptors, `fork` and `execve`.
+
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use crate::{Invocation, Refusal, run};
+
+/// Descriptors of ours stay above the numbers that shells and their scripts use.
+const HIGH: c_int = 200;
+
+/// The library's entry: runs, and if the program could not be started writes one line to stderr.
+///
+/// # Safety
+/// `argv` and `envp` are null-terminated vectors of C strings that live as long as the process.
+pub unsafe fn run_main(argv: *const *const c_char, envp: *const *const c_char) -> c_int {
+    // SAFETY: the caller's promise.
+    let invocation = unsafe { Invocation { argv: strings(argv), env: strings(envp) } };
+    let Refusal { status, message } = run(&invocation);
+    say(&message);
+    status
+}
+
+/// One line on stderr, if there is one.
+fn say(message: &str) {
+    let line = format!("agentsh: {message}\n");
+    // SAFETY: descriptor 2 is only borrowed for this write; if it is closed the write fails, harmlessly.
+    let stderr = unsafe { BorrowedFd::borrow_raw(2) };
+    let _ = rustix::io::write(stderr, line.as_bytes());
+}
+
+/// # Safety
+/// `vector` is null or a null-terminated vector of C strings that live as long as the process.
+unsafe fn strings<'a>(vector: *const *const c_char) -> Vec<&'a CStr> {
+    let mut found = Vec::new();
+    if vector.is_null() {
+        return found;
+    }
+    for index in 0.. {
+        // SAFETY: the vector ends with a null pointer, at which this loop stops.
+        let entry = unsafe { *vector.add(index) };
+        if entry.is_null() {
+            break;
+        }
+        // SAFETY: every entry before the null pointer is a C string of the process's lifetime.
+        found.push(unsafe { CStr::from_ptr(entry) });
+    }
+    found
+}
+
+/// The path by which this program was executed (`AT_EXECFN`, `getauxval(3)`).
+pub(crate) fn executed_file() -> Option<&'static [u8]> {
+    // SAFETY: takes and returns integers.
+    let address = unsafe { libc::getauxval(libc::AT_EXECFN) };
+    if address == 0 {
+        return None;
+    }
+    // SAFETY: the kernel put a C string there, above the stack, for the process's lifetime.
+    Some(unsafe { CStr::from_ptr(address as *const c_char) }.to_bytes())
+}
+
+/// Moves a descriptor of ours to a high number; keeps it where it is if the limits leave no room there.
+pub(crate) fn out_of_the_way(fd: OwnedFd) -> OwnedFd {
+    // SAFETY: F_DUPFD_CLOEXEC takes no pointers.
+    let high = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, HIGH) };
+    if high < 0 {
+        return fd;
+    }
+    // SAFETY: fcntl returned a new descriptor that nobody else owns.
+    unsafe { OwnedFd::from_raw_fd(high) }
+}
+
+/// `execve(2)`; returns only on failure.
+pub(crate) fn execve(program: &CStr, argv: &[CString], env: &[CString]) -> io::Error {
+    let pointers = |strings: &[CString]| -> Vec<*const c_char> {
+        strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
+    };
+    let (argv, env) = (pointers(argv), pointers(env));
+    // SAFETY: both vectors are null-terminated and their strings outlive the call.
+    unsafe { libc::execve(program.as_ptr(), argv.as_ptr(), env.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+/// `write(2)` of everything with SIGPIPE held back: a dead peer is an error, not our death.
+pub(crate) fn write_without_sigpipe(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {
+    let mut old = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    let mut block = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the sets are initialised by sigemptyset before use, `old` by sigprocmask.
+    unsafe {
+        libc::sigemptyset(block.as_mut_ptr());
+        libc::sigaddset(block.as_mut_ptr(), libc::SIGPIPE);
+        libc::sigprocmask(libc::SIG_BLOCK, block.as_ptr(), old.as_mut_ptr());
+    }
+    // On failure the signal stays blocked and pending: the process ends with 126 next.
+    io::Write::write_all(&mut Plain(fd), bytes)?;
+    // SAFETY: `old` was filled by the call above.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, old.as_ptr(), std::ptr::null_mut()) };
+    Ok(())
+}
+
+struct Plain<'a>(BorrowedFd<'a>);
+
+impl io::Write for Plain<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(self.0, bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Starts `program` as a daemon: twice forked, in a session of its own, with `/` as folder, without
+/// environment, its standard descriptors on /dev/null and `ready` as descriptor 3.
+pub(crate) fn spawn_daemon(program: &CStr, argv: &[CString], ready: OwnedFd) -> io::Result<()> {
+    // SAFETY: this process has one thread; the child calls only functions that are safe after fork.
+    let child = unsafe { libc::fork() };
+    match child {
+        -1 => Err(io::Error::last_os_error()),
+        0 => {
+            // SAFETY: as above; `daemon` never returns.
+            unsafe { daemon(program, argv, &ready) }
+        }
+        child => {
+            drop(ready);
+            let mut status = 0;
+            // SAFETY: waits for our own child; where SIGCHLD is ignored the call says ECHILD, which is fine.
+            unsafe { libc::waitpid(child, &raw mut status, 0) };
+            Ok(())
+        }
+    }
+}
+
+/// # Safety
+/// Runs in a forked child with one thread.
+unsafe fn daemon(program: &CStr, argv: &[CString], ready: &OwnedFd) -> ! {
+    // SAFETY: plain system calls on numbers and on strings that outlive them; each failure ends in _exit.
+    unsafe {
+        libc::setsid();
+        if libc::fork() != 0 {
+            libc::_exit(0);
+        }
+        if libc::chdir(c"/".as_ptr()) != 0 {
+            libc::_exit(1);
+        }
+        let ready = libc::fcntl(ready.as_raw_fd(), libc::F_DUPFD, 4);
+        let null = libc::fcntl(libc::open(c"/dev/null".as_ptr(), libc::O_RDWR), libc::F_DUPFD, 4);
+        for fd in 0..3 {
+            if libc::dup2(null, fd) < 0 {
+                libc::_exit(1);
+            }
+        }
+        if libc::dup2(ready, 3) < 0 {
+            libc::_exit(1);
+        }
+        libc::syscall(libc::SYS_close_range, 4u32, u32::MAX, 0u32);
+    }
+    let _ = execve(program, argv, &[]);
+    // SAFETY: ends the child without running anything of the parent's.
+    unsafe { libc::_exit(1) }
+}
