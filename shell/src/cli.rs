@@ -1,0 +1,108 @@
+//! The one definition of the command line: parsed into an [`Action`], which is matched once.
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::exit::{self, Exit};
+use crate::render::Color;
+use crate::verbs::{broker, exec, kill, session, status};
+
+/// Version and commit of this build.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("AGENTSH_COMMIT"), ")");
+
+const EXAMPLES: &str = "\
+Examples:
+  SID=$(agentsh session create --workspace . | jq -r .id)
+  agentsh exec \"$SID\" -- uname -a
+  agentsh exec --output json --events all \"$SID\" -- ls
+  agentsh why --last
+  SHELL=/usr/lib/agentsh/shims/bash your-agent
+
+A session or a command is named by its id, by a unique beginning of it, or (a session) by its name.
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 the answer \"denied\" of `policy test` and `policy explain`;
+`exec` ends as its command ends, or with 124 (timeout), 125 (our failure), 126 (refused).";
+
+/// A shell for agents: every operation of every subprocess is judged by a policy, and recorded.
+#[derive(Debug, Parser)]
+#[command(name = "agentsh", version = VERSION, after_help = EXAMPLES, max_term_width = 120)]
+pub struct Cli {
+    /// When output has colours
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    pub color: Color,
+    #[command(subcommand)]
+    pub action: Action,
+}
+
+/// What is asked for.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Make, list, show and end sessions
+    #[command(subcommand)]
+    Session(session::Session),
+    Exec(exec::Exec),
+    Kill(kill::Kill),
+    Status(status::Status),
+    /// Start and stop the broker
+    #[command(subcommand)]
+    Broker(broker::Broker),
+}
+
+impl Action {
+    /// Does it.
+    ///
+    /// # Errors
+    /// Whatever kept it from being done.
+    pub fn run(self, context: &Context) -> Result<Exit, Error> {
+        match self {
+            Action::Session(session) => session.run(context),
+            Action::Exec(exec) => exec.run(context),
+            Action::Kill(kill) => kill.run(context),
+            Action::Status(status) => status.run(context),
+            Action::Broker(broker) => broker.run(context),
+        }
+    }
+
+    /// The exit status for every failure of ours, where the verb has one of its own.
+    pub fn failure_status(&self) -> Option<u8> {
+        matches!(self, Action::Exec(_)).then_some(exit::OURS)
+    }
+}
+
+/// The command line's definition, for completions and man pages.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_and_option_has_help() {
+        fn check(command: &clap::Command) {
+            assert!(command.get_about().is_some(), "{} has no help", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(
+                    argument.get_help().is_some(),
+                    "{} {} has no help",
+                    command.get_name(),
+                    argument.get_id()
+                );
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&command());
+    }
+
+    #[test]
+    fn what_stands_after_the_dashes_is_the_commands_own() {
+        let cli = Cli::try_parse_from(["agentsh", "exec", "S", "--", "ls", "--color=never", "--", "-x"]);
+        assert!(matches!(cli, Ok(Cli { color: Color::Auto, action: Action::Exec(exec) }) if exec.argv.len() == 4));
+    }
+}

@@ -1,0 +1,145 @@
+//! A small client of `api.sock`: one request, one connection. Synchronous, because `exec` is run for every command of an
+//! agent and an asynchronous runtime would cost more than the request.
+
+mod http;
+mod peer;
+mod start;
+
+pub use start::beside_us;
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use agentsh_protocol::api::ApiError;
+use agentsh_protocol::places;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The longest time that the broker may take for one answer; a session's end kills a whole tree first.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// Why the broker (or, inside a session, the supervisor) was not asked, or did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error("no broker answers at {path}")]
+    NoBroker { path: PathBuf },
+    #[error("{path} belongs to user {uid}, not to you: not used")]
+    Foreign { path: PathBuf, uid: u32 },
+    #[error("{0}")]
+    Place(#[from] places::PlaceError),
+    #[error("the broker {program} did not start: {reason}")]
+    NotStarted { program: PathBuf, reason: String },
+    #[error("asking the broker at {path}")]
+    Io {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the broker's answer is not understood: {reason}")]
+    Answer { reason: String },
+    #[error(transparent)]
+    Api(#[from] ApiError),
+}
+
+/// Somebody who answers on `api.sock`.
+#[derive(Debug, Clone)]
+pub struct Client {
+    socket: PathBuf,
+    uid: u32,
+}
+
+impl Client {
+    /// The broker of `uid`, started if there is none.
+    pub fn reach(uid: u32) -> Result<Client, ClientError> {
+        if let Some(client) = Client::find(uid)? {
+            return Ok(client);
+        }
+        start::broker()?;
+        Client::find(uid)?.ok_or_else(|| ClientError::NotStarted {
+            program: places::BROKER_PROGRAM.into(),
+            reason: "it ended before it listened; `agentsh logs` shows why".to_owned(),
+        })
+    }
+
+    /// The broker of `uid` if one listens.
+    pub fn find(uid: u32) -> Result<Option<Client>, ClientError> {
+        let client = Client {
+            socket: places::api_socket(uid),
+            uid,
+        };
+        match client.connect() {
+            Ok(_) => Ok(Some(client)),
+            Err(ClientError::NoBroker { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `GET path`.
+    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.request("GET", path, None)
+    }
+
+    /// `DELETE path`.
+    pub fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.request("DELETE", path, None)
+    }
+
+    /// `POST path` with `body` as JSON.
+    pub fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        let body = serde_json::to_vec(body).map_err(|error| ClientError::Answer {
+            reason: error.to_string(),
+        })?;
+        self.request("POST", path, Some(&body))
+    }
+
+    fn request<T: DeserializeOwned>(&self, method: &str, path: &str, body: Option<&[u8]>) -> Result<T, ClientError> {
+        let stream = self.connect()?;
+        let answer = http::exchange(stream, method, path, body).map_err(|source| self.io(source))?;
+        if (200..300).contains(&answer.status) {
+            // An answer without a body is the answer "done".
+            let text: &[u8] = if answer.body.is_empty() { b"null" } else { &answer.body };
+            return serde_json::from_slice(text).map_err(|error| ClientError::Answer {
+                reason: error.to_string(),
+            });
+        }
+        Err(serde_json::from_slice::<ApiError>(&answer.body).map_or_else(
+            |_| ClientError::Answer {
+                reason: format!("HTTP status {}", answer.status),
+            },
+            ClientError::Api,
+        ))
+    }
+
+    fn connect(&self) -> Result<UnixStream, ClientError> {
+        let stream = UnixStream::connect(&self.socket).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoBroker {
+                path: self.socket.clone(),
+            },
+            _ => self.io(source),
+        })?;
+        peer::check(&stream, &self.socket, self.uid)?;
+        stream
+            .set_read_timeout(Some(ANSWER_WITHIN))
+            .map_err(|source| self.io(source))?;
+        stream
+            .set_write_timeout(Some(ANSWER_WITHIN))
+            .map_err(|source| self.io(source))?;
+        Ok(stream)
+    }
+
+    fn io(&self, source: io::Error) -> ClientError {
+        ClientError::Io {
+            path: self.socket.clone(),
+            source,
+        }
+    }
+}
+
+/// `/v1/sessions/NAME…` with the parts made safe for a request line.
+pub fn path(parts: &[&str]) -> String {
+    parts
+        .iter()
+        .fold("/v1".to_owned(), |path, part| path + "/" + &http::escape(part))
+}

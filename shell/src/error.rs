@@ -1,0 +1,94 @@
+//! What can go wrong in a verb. Each names the object and, where there is something to do, says it as help.
+
+use std::io;
+use std::path::PathBuf;
+
+use agentsh_protocol::api::{ApiError, ErrorKind};
+use miette::Diagnostic;
+
+use crate::client::ClientError;
+use crate::exit;
+
+/// The end of a verb that did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error("{0}")]
+    Api(ApiError),
+    #[error(transparent)]
+    Client(ClientError),
+    #[error("{what}")]
+    Io {
+        what: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{path}")]
+    File {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{problem}")]
+    Usage { problem: String, help: String },
+}
+
+impl Error {
+    pub fn io(what: impl Into<String>, source: io::Error) -> Error {
+        Error::Io {
+            what: what.into(),
+            source,
+        }
+    }
+
+    pub fn file(path: impl Into<PathBuf>, source: io::Error) -> Error {
+        Error::File {
+            path: path.into(),
+            source,
+        }
+    }
+
+    pub fn usage(problem: impl Into<String>, help: impl Into<String>) -> Error {
+        Error::Usage {
+            problem: problem.into(),
+            help: help.into(),
+        }
+    }
+
+    /// The exit status that says so.
+    pub fn status(&self) -> u8 {
+        match self {
+            Error::Usage { .. } => exit::USAGE,
+            _ => exit::FAILED,
+        }
+    }
+}
+
+impl From<ClientError> for Error {
+    fn from(error: ClientError) -> Error {
+        match error {
+            ClientError::Api(error) => Error::Api(error),
+            error => Error::Client(error),
+        }
+    }
+}
+
+impl Diagnostic for Error {
+    fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
+        let help: &str = match self {
+            Error::Api(error) => match (&error.hint, error.error) {
+                (Some(hint), _) => hint,
+                (None, ErrorKind::NotFound) => "`agentsh session list` shows what there is",
+                (None, ErrorKind::Ambiguous) => "give more characters of the id",
+                _ => return None,
+            },
+            Error::Client(ClientError::NoBroker { .. }) => "`agentsh broker start` starts one",
+            Error::Client(ClientError::NotStarted { .. } | ClientError::Foreign { .. }) => {
+                "`agentsh doctor` looks for the cause"
+            }
+            Error::Usage { help, .. } => help,
+            _ => return None,
+        };
+        Some(Box::new(help))
+    }
+}

@@ -1,0 +1,50 @@
+//! The command's process: a child that executes the shim's program, which enters the session in place and becomes
+//! the command.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::client::beside_us;
+use crate::error::Error;
+use crate::sys::{self, Watch};
+use crate::verbs::exec::{Exec, Output};
+
+/// The shim's program, and the name under which it enters a named session.
+const SHIM: &str = "agentsh-shell-shim";
+const ENTER: &str = "agentsh-enter";
+
+/// Starts the command of `exec` as `command_id` in session `session_id`.
+///
+/// # Errors
+/// The shim is not beside this program, or the folder of `--cwd` cannot be entered.
+pub fn start(exec: &Exec, session_id: &str, command_id: &str, watch: &Watch) -> Result<Child, Error> {
+    let program = beside_us(SHIM).map_err(|source| Error::file("/proc/self/exe", source))?;
+    let mut command = Command::new(&program);
+    command
+        .arg0(ENTER)
+        .args([session_id, command_id, "--"].map(OsStr::new))
+        .args(&exec.argv);
+    command.envs(exec.env.iter().map(|(name, value)| (name, value)));
+    if let Some(cwd) = &exec.cwd {
+        check_folder(cwd)?;
+        command.current_dir(cwd);
+    }
+    if exec.output == Output::Json {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    }
+    sys::in_place(&mut command, watch.mask_before());
+    command.spawn().map_err(|source| Error::file(program, source))
+}
+
+/// The library says no more than "no such file" when a child cannot enter its folder: look first, so that the
+/// error names it.
+fn check_folder(cwd: &Path) -> Result<(), Error> {
+    match std::fs::metadata(cwd) {
+        Ok(folder) if folder.is_dir() => Ok(()),
+        Ok(_) => Err(Error::file(cwd, io::ErrorKind::NotADirectory.into())),
+        Err(source) => Err(Error::file(cwd, source)),
+    }
+}

@@ -1,0 +1,96 @@
+//! Text that others wrote, made fit for a terminal.
+
+use agentsh_protocol::Bytes;
+
+/// `text` with everything that could drive or deceive a terminal written out: control characters, and the
+/// characters that turn direction or take no room (Unicode TR 36 and 9).
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => shown.push_str("\\n"),
+            '\t' => shown.push_str("\\t"),
+            '\r' => shown.push_str("\\r"),
+            c if c.is_control() && u32::from(c) < 0x100 => shown.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c if is_deceptive(c) => shown.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+fn is_deceptive(c: char) -> bool {
+    matches!(u32::from(c),
+        0xAD | 0x34F | 0x61C | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F | 0x2028..=0x202E
+        | 0x2060..=0x206F | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF9..=0xFFFB | 0xE0000..=0xE0FFF)
+}
+
+/// An argument vector as one could type it: quoted for a shell where that is needed, and visible.
+pub fn argv(argv: &[Bytes]) -> String {
+    argv.iter()
+        .map(|argument| quote(&argument.lossy()))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn quote(argument: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c);
+    if !argument.is_empty() && argument.chars().all(plain) {
+        return argument.to_owned();
+    }
+    format!("'{}'", visible(&argument.replace('\'', "'\\''")))
+}
+
+/// An RFC 3339 time to the second: `2026-11-24 16:26:03Z`.
+pub fn time(rfc3339: &str) -> String {
+    let seconds = rfc3339.get(..19).unwrap_or(rfc3339);
+    visible(&seconds.replacen('T', " ", 1)) + "Z"
+}
+
+/// Lines of name and value, the values in one column. Values without text are left out; those of several lines
+/// are indented.
+pub fn pairs(pairs: &[(&str, String)]) -> String {
+    let shown = pairs.iter().filter(|(_, value)| !value.is_empty());
+    let width = shown.clone().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (name, value) in shown {
+        for (number, line) in value.lines().enumerate() {
+            let name = if number == 0 { name } else { "" };
+            text += &format!("{name:width$}  {line}\n");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_drives_or_deceives_a_terminal_is_written_out() {
+        assert_eq!(
+            visible("a\x1b[31m\u{202e}b\u{200b}\u{9b}é\n"),
+            "a\\x1b[31m\\u{202e}b\\u{200b}\\x9bé\\n"
+        );
+    }
+
+    #[test]
+    fn an_argv_is_quoted_as_for_a_shell() {
+        let arguments = ["bash", "-c", "echo 'x' $HOME", ""].map(Bytes::from);
+        assert_eq!(argv(&arguments), r"bash -c 'echo '\''x'\'' $HOME' ''");
+    }
+
+    #[test]
+    fn values_stand_in_one_column() {
+        let text = pairs(&[("id", "1".into()), ("none", String::new()), ("layers", "a\nb".into())]);
+        assert_eq!(text, "id      1\nlayers  a\n        b\n");
+    }
+
+    proptest! {
+        #[test]
+        fn no_control_character_is_ever_shown(text: String) {
+            prop_assert!(!visible(&text).chars().any(|c| c.is_control() || is_deceptive(c)));
+        }
+    }
+}

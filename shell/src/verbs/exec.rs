@@ -1,0 +1,87 @@
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::exec;
+use crate::exit::Exit;
+
+/// Run a command in a session
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  agentsh exec \"$SID\" -- make test
+  agentsh exec --output json --events all \"$SID\" -- curl -s https://example.com
+  agentsh exec --timeout 90s --cwd /srv/app --env RUST_LOG=debug project -- cargo test
+
+The command has this process's own streams, and ends as it would end here: its status is ours, and its death by
+a signal too. 124: the time was up. 125: our failure. 126: refused, and stderr says by which rule.")]
+pub struct Exec {
+    /// How the result is told: the command's own streams, or one JSON object
+    #[arg(long, value_name = "FORM", value_enum, default_value_t)]
+    pub output: Output,
+    /// Which events the JSON object holds; its counts are always complete
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t)]
+    pub events: Events,
+    /// End the command with all of its processes after this time (`90s`, `5m`, `1h30m`)
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// Start in this folder instead of the current one
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<PathBuf>,
+    /// Set a variable in the command's environment (policy may still remove it)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    pub env: Vec<(String, String)>,
+    /// The session: id, unique beginning of it, or name
+    pub session: String,
+    /// The program and its arguments
+    #[arg(required = true, last = true, value_name = "ARGV")]
+    pub argv: Vec<OsString>,
+}
+
+/// How `exec` tells the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Output {
+    /// The command's output as it comes
+    #[default]
+    Human,
+    /// One object with output, end, resources, policy and events
+    Json,
+}
+
+/// Which events `exec --output json` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Events {
+    /// Every event
+    All,
+    /// What ran, changed something, reached the network, or was not simply allowed
+    #[default]
+    Summary,
+    /// What was denied
+    Blocked,
+    /// None
+    None,
+}
+
+impl Exec {
+    pub fn run(self, context: &Context) -> Result<Exit, Error> {
+        exec::run(&self, context)
+    }
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    text.trim_end_matches('s')
+        .parse()
+        .map(Duration::from_secs)
+        .map_err(|_| "bad".into())
+}

@@ -1,0 +1,7 @@
+//! The verbs, one a file: what each takes, and what it does.
+
+pub mod broker;
+pub mod exec;
+pub mod kill;
+pub mod session;
+pub mod status;

@@ -1,0 +1,80 @@
+use std::path::{Path, PathBuf};
+
+use agentsh_protocol::Bytes;
+use agentsh_protocol::api::{CreateSession, SessionInfo};
+use clap::Args;
+
+use crate::client;
+use crate::context::Context;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::render;
+
+/// Make a session: a workspace, a policy, and one set of rules for all commands in it
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  SID=$(agentsh session create --workspace . | jq -r .id)
+  agentsh session create --workspace ~/src/project --policy ./strict.yaml --name project")]
+pub struct Create {
+    /// The folder that the session works in
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    workspace: PathBuf,
+    /// A policy by name, or the file of one
+    #[arg(long, value_name = "NAME|FILE")]
+    policy: Option<String>,
+    /// A name for the session, usable in place of its id
+    #[arg(long)]
+    name: Option<String>,
+    /// Print JSON (also if stdout is no terminal)
+    #[arg(long)]
+    json: bool,
+}
+
+impl Create {
+    pub fn run(self, context: &Context) -> Result<Exit, Error> {
+        let request = CreateSession {
+            workspace: Some(Bytes::from(absolute(&self.workspace)?.as_path())),
+            policy: self.policy.map(policy).transpose()?,
+            name: self.name,
+        };
+        let session: SessionInfo = context.broker()?.post(&client::path(&["sessions"]), &request)?;
+        match self.json || !context.stdout_is_terminal {
+            true => render::json(context, &session)?,
+            false => render::print(&super::info::text(&session, context))?,
+        }
+        session
+            .not_held
+            .iter()
+            .for_each(|line| render::say(&format!("not held: {}", render::visible(line))));
+        Ok(Exit::DONE)
+    }
+}
+
+/// A name stays a name; what looks like a file is one.
+fn policy(text: String) -> Result<String, Error> {
+    if !text.contains('/') && !text.ends_with(".yaml") && !text.ends_with(".yml") {
+        return Ok(text);
+    }
+    let path = absolute(Path::new(&text))?;
+    let utf8 = path.to_str().map(str::to_owned);
+    utf8.ok_or_else(|| Error::usage(format!("{}: not UTF-8", path.display()), "a policy file's path is text"))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    path.canonicalize().map_err(|source| Error::file(path, source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_a_name_or_an_existing_file() -> Result<(), Error> {
+        assert_eq!(policy("agent-observe".to_owned())?, "agent-observe");
+        assert!(policy("./no-such.yaml".to_owned()).is_err());
+        assert!(policy("no-such.yaml".to_owned()).is_err());
+        assert!(policy(format!("{}/src/../Cargo.toml", env!("CARGO_MANIFEST_DIR")))?.ends_with("/shell/Cargo.toml"));
+        Ok(())
+    }
+}
