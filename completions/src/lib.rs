@@ -23,7 +23,7 @@ pub fn files() -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
         clap_complete::generate(shell, &mut agentsh_shell::command(), "agentsh", &mut text);
         files.push((PathBuf::from(shell.to_string()).join(name), text));
     }
-    let mut root = agentsh_shell::command();
+    let mut root = agentsh_shell::command().disable_help_subcommand(true);
     root.build();
     pages(&root, "agentsh", &mut files)?;
     files.sort();
@@ -38,10 +38,7 @@ fn pages(command: &clap::Command, name: &str, files: &mut Vec<(PathBuf, Vec<u8>)
     let mut text = Vec::new();
     page.render(&mut text)?;
     files.push((PathBuf::from(format!("man/{name}.1")), text));
-    for verb in command
-        .get_subcommands()
-        .filter(|verb| verb.get_name() != "help" && !verb.is_hide_set())
-    {
+    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
         pages(verb, &format!("{name}-{}", verb.get_name()), files)?;
     }
     Ok(())

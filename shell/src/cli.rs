@@ -19,9 +19,8 @@ Examples:
   agentsh why --last
   SHELL=/usr/lib/agentsh/shims/bash your-agent
 
-A session or a command is named by its id, by a unique beginning of it, or (a session) by its name.
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 the answer \"denied\" of `policy test` and `policy explain`;
-`exec` ends as its command ends, or with 124 (timeout), 125 (our failure), 126 (refused).";
+A session or a command is named by its id, by a unique beginning of it, or (a session) by its name. \
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 the answer \"denied\" of `policy test` and `policy explain`; `exec` ends as its command ends, or with 124 (timeout), 125 (our failure), 126 (refused).";
 
 /// A shell for agents: every operation of every subprocess is judged by a policy, and recorded.
 #[derive(Debug, Parser)]

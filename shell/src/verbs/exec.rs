@@ -17,7 +17,7 @@ Examples:
   agentsh exec --output json --events all \"$SID\" -- curl -s https://example.com
   agentsh exec --timeout 90s --cwd /srv/app --env RUST_LOG=debug project -- cargo test
 
-The command has this process's own streams, and ends as it would end here: its status is ours, and its death by
+The command has this process's own streams, and ends as it would end here: its status is ours, and its death by \
 a signal too. 124: the time was up. 125: our failure. 126: refused, and stderr says by which rule.")]
 pub struct Exec {
     /// How the result is told: the command's own streams, or one JSON object
