@@ -9,3 +9,4 @@
 //! the shim, and what to do when a recording stops is told to the supervisor, which decides.
 
 pub mod cast;
+pub mod redact;
