@@ -10,9 +10,11 @@
 
 mod caller;
 mod handler;
+mod hang_up;
 mod notification;
 mod outcome;
 mod serve;
+mod slow;
 mod sys;
 
 pub use caller::{AddDescriptor, Caller, Capabilities, Interruption, MAX_ARGUMENT, MAX_ARGUMENTS, Status};
@@ -20,3 +22,4 @@ pub use handler::{Handler, Table};
 pub use notification::Notification;
 pub use outcome::Outcome;
 pub use rustix::io::Errno;
+pub use serve::serve;

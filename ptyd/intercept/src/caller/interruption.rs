@@ -3,7 +3,10 @@
 //! A caller that waits killable is not woken by a signal that it handles (`seccomp_unotify(2)`), so
 //! that whoever holds it for long looks from outside whether one is deliverable.
 
+use std::os::fd::BorrowedFd;
+
 use super::{Caller, Status};
+use crate::sys::listener::id_valid;
 
 /// Why a slow call must end now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,16 +24,22 @@ pub enum Interruption {
 impl Caller<'_> {
     /// Whether the caller has a deliverable signal or is gone. Costs a read of procfs: for waits, not for every call.
     pub fn interruption(&self) -> Interruption {
+        Interruption::of(self.tid(), self.notification.id, self.listener)
+    }
+}
+
+impl Interruption {
+    /// As [`Caller::interruption`], for whoever has no caller at hand.
+    pub(crate) fn of(tid: i32, id: u64, listener: BorrowedFd<'_>) -> Self {
         // In this order: a status that was read after the death of the caller may be another's.
-        let status = Status::read(self.tid());
-        match status {
-            Ok(status) if self.still_valid() => of(&status),
+        match Status::read(tid) {
+            Ok(status) if id_valid(listener, id) => deliverable(&status),
             _ => Interruption::Gone,
         }
     }
 }
 
-fn of(status: &Status) -> Interruption {
+fn deliverable(status: &Status) -> Interruption {
     let deliverable = !status.blocked & !status.ignored;
     if status.pending & deliverable != 0 {
         return Interruption::Restart;
@@ -60,18 +69,18 @@ mod tests {
 
     #[test]
     fn a_pending_signal_interrupts_unless_blocked_or_ignored() {
-        assert_eq!(of(&task(0, 0, 1)), Interruption::None);
-        assert_eq!(of(&task(USR1, 0, 9)), Interruption::Restart);
-        assert_eq!(of(&task(0, USR1, 1)), Interruption::Restart);
+        assert_eq!(deliverable(&task(0, 0, 1)), Interruption::None);
+        assert_eq!(deliverable(&task(USR1, 0, 9)), Interruption::Restart);
+        assert_eq!(deliverable(&task(0, USR1, 1)), Interruption::Restart);
         assert_eq!(
-            of(&Status {
+            deliverable(&Status {
                 blocked: USR1,
                 ..task(USR1, USR1, 1)
             }),
             Interruption::None
         );
         assert_eq!(
-            of(&Status {
+            deliverable(&Status {
                 ignored: USR1,
                 ..task(USR1, USR1, 1)
             }),
@@ -81,6 +90,6 @@ mod tests {
 
     #[test]
     fn a_signal_that_another_thread_may_take_is_not_a_restart() {
-        assert_eq!(of(&task(0, USR1, 2)), Interruption::Signal);
+        assert_eq!(deliverable(&task(0, USR1, 2)), Interruption::Signal);
     }
 }

@@ -71,3 +71,24 @@ pub fn set_flags(listener: BorrowedFd<'_>, flags: u64) -> Result<(), Errno> {
     let status = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags) };
     if status < 0 { Err(last_errno()) } else { Ok(()) }
 }
+
+/// Whether nobody lives under the filter any more (`POLLHUP`, Linux 5.8). Does not wait.
+pub fn hung_up(listener: BorrowedFd<'_>) -> bool {
+    poll_hang_up(listener, 0)
+}
+
+/// Waits until nobody lives under the filter any more; true then, false if the wait was cut short.
+pub fn wait_hang_up(listener: BorrowedFd<'_>) -> bool {
+    poll_hang_up(listener, -1)
+}
+
+fn poll_hang_up(listener: BorrowedFd<'_>, timeout: i32) -> bool {
+    let mut poll = libc::pollfd {
+        fd: listener.as_raw_fd(),
+        events: 0,
+        revents: 0,
+    };
+    // SAFETY: one pollfd, valid and exclusive for the call.
+    let ready = unsafe { libc::poll(&raw mut poll, 1, timeout) };
+    ready == 1 && poll.revents & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0
+}

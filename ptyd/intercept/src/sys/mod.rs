@@ -1,6 +1,7 @@
 //! The few kernel interfaces that no library wraps: the ioctls of a notification descriptor
 //! (`seccomp_unotify(2)`), another process's memory (`process_vm_readv(2)`), signals to one thread.
 
+pub mod interrupt;
 pub mod listener;
 pub mod memory;
 

@@ -1,0 +1,166 @@
+//! What is known of a calling thread, kept from call to call.
+//!
+//! Reading `/proc/TID/status` costs more than a whole continued call, so that its groups are kept and only
+//! what can change unseen is asked again: ids through the pidfd, capabilities through `capget(2)`.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+
+use rustix::fs::AtFlags;
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdGetfdFlags};
+
+use super::Identity;
+use crate::caller::{Caller, Status};
+use crate::files::sys::{self, TaskInfo};
+
+/// Threads that one worker remembers; beyond it, it starts afresh.
+const REMEMBERED: usize = 128;
+const CAP_SETGID: u32 = 6;
+const CAP_SYS_CHROOT: u32 = 18;
+
+thread_local! {
+    static KNOWN: RefCell<HashMap<i32, Rc<Client>>> = RefCell::new(HashMap::new());
+}
+
+/// Which changes of a task the engine sees; what it does not see is read anew for every call.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientRules {
+    /// Counts the `setgroups(2)` calls that were notified.
+    pub groups_generation: u64,
+    /// Whether `setgroups(2)` is notified (needed for speed only where callers keep `CAP_SETGID`).
+    pub groups_notified: bool,
+    /// Whether the policy grants user namespaces to some programs.
+    pub user_namespaces: bool,
+}
+
+/// The identity of a user namespace: device and inode of its nsfs file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Namespace(u64, u64);
+
+impl Namespace {
+    /// The user namespace of task `tid`.
+    ///
+    /// # Errors
+    /// Those of `stat(2)` on `/proc/TID/ns/user`.
+    pub fn of(tid: i32) -> Result<Self, Errno> {
+        let stat = rustix::fs::stat(format!("/proc/{tid}/ns/user"))?;
+        Ok(Namespace(stat.st_dev, stat.st_ino))
+    }
+}
+
+/// A calling thread.
+pub struct Client {
+    /// The thread.
+    pub tid: i32,
+    /// Its process.
+    pub tgid: i32,
+    /// What its file access is checked by.
+    pub identity: Identity,
+    /// Real user id.
+    pub ruid: u32,
+    /// Real group id.
+    pub rgid: u32,
+    /// Permitted capabilities.
+    pub permitted: u64,
+    /// Whether it may have a root of its own that nobody told us of.
+    pub may_chroot: bool,
+    pidfd: OwnedFd,
+    info: Option<TaskInfo>,
+    raw_effective: u64,
+    generation: u64,
+}
+
+impl Client {
+    /// The caller's thread as it is now. The answer is the caller's only if
+    /// [`Caller::still_valid`] says so afterwards.
+    ///
+    /// # Errors
+    /// `ESRCH` if it is gone, `EPERM` or `EACCES` if it cannot be read.
+    pub fn of(caller: &Caller<'_>, rules: &ClientRules, own: Namespace) -> Result<Rc<Client>, Errno> {
+        let tid = caller.tid();
+        let known = KNOWN.with_borrow(|known| known.get(&tid).cloned());
+        if let Some(client) = known
+            && client.still(rules)
+        {
+            return Ok(client);
+        }
+        let client = Rc::new(Client::read(caller, rules, own)?);
+        KNOWN.with_borrow_mut(|known| {
+            if known.len() >= REMEMBERED {
+                known.clear();
+            }
+            known.insert(tid, Rc::clone(&client));
+        });
+        Ok(client)
+    }
+
+    /// Whether nothing has changed since this was read.
+    fn still(&self, rules: &ClientRules) -> bool {
+        if rules.user_namespaces || self.generation != rules.groups_generation {
+            return false;
+        }
+        if !rules.groups_notified && self.permitted & (1 << CAP_SETGID) != 0 {
+            return false;
+        }
+        // The pidfd holds the very thread: another one under its number is ESRCH.
+        if self.info.is_none() || sys::task_info(self.pidfd.as_fd()).ok() != self.info {
+            return false;
+        }
+        rustix::thread::capabilities(Pid::from_raw(self.tid))
+            .is_ok_and(|sets| sets.effective.bits() == self.raw_effective && sets.permitted.bits() == self.permitted)
+    }
+
+    fn read(caller: &Caller<'_>, rules: &ClientRules, own: Namespace) -> Result<Client, Errno> {
+        let pidfd = caller.pidfd()?.try_clone_to_owned().map_err(|_| Errno::MFILE)?;
+        let info = sys::task_info(pidfd.as_fd()).ok();
+        let status: &Status = caller.status()?;
+        let namespaced = status.effective.0 != 0 && Namespace::of(caller.tid())? != own;
+        Ok(Client {
+            tid: caller.tid(),
+            tgid: status.tgid,
+            identity: Identity::of(status, namespaced),
+            ruid: status.uid[0],
+            rgid: status.gid[0],
+            permitted: if namespaced { 0 } else { status.permitted.0 },
+            may_chroot: rules.user_namespaces || status.permitted.has(CAP_SYS_CHROOT),
+            pidfd,
+            info,
+            raw_effective: status.effective.0,
+            generation: rules.groups_generation,
+        })
+    }
+
+    /// A pidfd of the thread (of its process before Linux 6.9).
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// A duplicate of the thread's descriptor `number`.
+    ///
+    /// # Errors
+    /// `EBADF` as the call itself would fail; `EPERM` if the thread may not be read.
+    pub fn fetch_fd(&self, number: i32) -> Result<OwnedFd, Errno> {
+        if number < 0 {
+            return Err(Errno::BADF);
+        }
+        rustix::process::pidfd_getfd(self.pidfd(), number, PidfdGetfdFlags::empty())
+    }
+
+    /// Whether the thread has fewer descriptors open than its limit, so that one can be added. Threads
+    /// of the same process can still take the last one.
+    pub fn has_room(&self) -> bool {
+        let count = rustix::fs::statx(
+            rustix::fs::CWD,
+            format!("/proc/{}/fd", self.tid),
+            AtFlags::empty(),
+            rustix::fs::StatxFlags::SIZE,
+        );
+        match (count, sys::open_descriptor_limit(self.tid)) {
+            (Ok(count), Ok(limit)) => count.stx_size < limit,
+            _ => true,
+        }
+    }
+}

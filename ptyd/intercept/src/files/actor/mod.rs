@@ -1,0 +1,204 @@
+//! The two roles of a worker thread.
+//!
+//! As the *reader* it is itself: it may read the caller's memory and take its descriptors. As the
+//! *actor* it has the caller's ids, groups, effective capabilities and umask, so that the kernel checks
+//! and owns everything as if the caller had made the call. The change is made by raw per-thread calls
+//! (libc's would change every thread); a thread that cannot change, or not back, carries nothing out.
+
+mod client;
+mod identity;
+
+use std::cell::RefCell;
+
+use rustix::fs::Mode;
+use rustix::io::Errno;
+use rustix::process::{Gid, Uid};
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+pub use client::{Client, ClientRules, Namespace};
+pub use identity::Identity;
+
+use super::sys;
+
+/// Capabilities that decide about files: an actor that lacks one that its caller has is not its caller.
+const FILE_CAPABILITIES: u64 = 1 << 0 // chown
+    | 1 << 1 // dac_override
+    | 1 << 2 // dac_read_search
+    | 1 << 3 // fowner
+    | 1 << 4 // fsetid
+    | 1 << 9 // linux_immutable
+    | 1 << 27 // mknod
+    | 1 << 31; // setfcap
+
+thread_local! {
+    static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
+}
+
+struct Worker {
+    own: Identity,
+    sets: CapabilitySets,
+    now: Identity,
+    umask: u32,
+    broken: bool,
+}
+
+/// The thread is the actor for as long as this lives, then the reader again.
+#[must_use]
+pub struct Acting(());
+
+impl Drop for Acting {
+    fn drop(&mut self) {
+        with(|worker| worker.take(&worker.own.clone())).ok();
+    }
+}
+
+/// Makes this thread act as `identity`, with `umask` where the call makes something.
+///
+/// # Errors
+/// `EPERM` if the identity cannot be taken; the thread is the reader then, or refuses all further work.
+pub fn act_as(identity: &Identity, umask: Option<u32>) -> Result<Acting, Errno> {
+    with(|worker| {
+        worker.take(identity)?;
+        if let Some(mask) = umask
+            && mask != worker.umask
+        {
+            rustix::process::umask(Mode::from_raw_mode(mask));
+            worker.umask = mask;
+        }
+        Ok(())
+    })?;
+    Ok(Acting(()))
+}
+
+/// Runs `work` as the reader and goes back to whoever the thread was.
+///
+/// # Errors
+/// Those of `work`; `EPERM` if the way back failed.
+pub fn as_reader<T>(work: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
+    let before = with(|worker| {
+        let before = (worker.now != worker.own).then(|| worker.now.clone());
+        worker.take(&worker.own.clone())?;
+        Ok(before)
+    })?;
+    let result = work();
+    if let Some(identity) = before {
+        with(|worker| worker.take(&identity))?;
+    }
+    result
+}
+
+fn with<T>(work: impl FnOnce(&mut Worker) -> Result<T, Errno>) -> Result<T, Errno> {
+    WORKER.with_borrow_mut(|slot| {
+        if slot.is_none() {
+            *slot = Some(Worker::start()?);
+        }
+        let Some(worker) = slot else { return Err(Errno::PERM) };
+        if worker.broken {
+            return Err(Errno::PERM);
+        }
+        work(worker)
+    })
+}
+
+impl Worker {
+    fn start() -> Result<Worker, Errno> {
+        sys::unshare_fs()?;
+        let sets = rustix::thread::capabilities(None)?;
+        let mut groups: Vec<u32> = rustix::process::getgroups()?.iter().map(|gid| gid.as_raw()).collect();
+        groups.sort_unstable();
+        let euid = rustix::process::geteuid().as_raw();
+        let egid = rustix::process::getegid().as_raw();
+        let own = Identity {
+            euid,
+            egid,
+            fsuid: euid,
+            fsgid: egid,
+            groups,
+            effective: sets.effective.bits(),
+        };
+        // Reading the mask means setting it.
+        rustix::process::umask(Mode::from_raw_mode(0o077));
+        Ok(Worker {
+            now: own.clone(),
+            own,
+            sets,
+            umask: 0o077,
+            broken: false,
+        })
+    }
+
+    /// Takes `to`; on failure goes back to the own identity, and if that fails too, never works again.
+    fn take(&mut self, to: &Identity) -> Result<(), Errno> {
+        if self.now == *to {
+            return Ok(());
+        }
+        if self.change(to).is_ok() {
+            return Ok(());
+        }
+        let own = self.own.clone();
+        if self.change(&own).is_err() {
+            self.broken = true;
+            tracing::error!("a worker cannot take its own identity back; it refuses all further calls");
+        }
+        if *to == own && !self.broken { Ok(()) } else { Err(Errno::PERM) }
+    }
+
+    fn change(&mut self, to: &Identity) -> Result<(), Errno> {
+        let permitted = self.sets.permitted.bits();
+        if to.effective & FILE_CAPABILITIES & !permitted != 0 {
+            return Err(Errno::PERM);
+        }
+        let effective = to.effective & permitted;
+        let ids = (to.euid, to.egid, to.fsuid, to.fsgid) != (self.now.euid, self.now.egid, self.now.fsuid, self.now.fsgid);
+        if ids || to.groups != self.now.groups {
+            self.capabilities(permitted)?;
+            if to.groups != self.now.groups {
+                let groups: Vec<Gid> = to.groups.iter().copied().map(Gid::from_raw).collect();
+                rustix::thread::set_thread_groups(&groups)?;
+                self.now.groups.clone_from(&to.groups);
+            }
+            self.ids(to)?;
+            // The ids were changed with side effects on the effective set, which is set last.
+            self.now.effective = !effective;
+        }
+        if self.now.effective & permitted != effective || ids {
+            self.capabilities(effective)?;
+        }
+        self.now.effective = to.effective;
+        Ok(())
+    }
+
+    fn ids(&mut self, to: &Identity) -> Result<(), Errno> {
+        if to.egid != self.now.egid {
+            rustix::thread::set_thread_res_gid(None::<Gid>, Gid::from_raw(to.egid), None::<Gid>)?;
+            (self.now.egid, self.now.fsgid) = (to.egid, to.egid);
+        }
+        if to.fsgid != self.now.fsgid {
+            if !sys::set_fsgid(to.fsgid) {
+                return Err(Errno::PERM);
+            }
+            self.now.fsgid = to.fsgid;
+        }
+        if to.euid != self.now.euid {
+            rustix::thread::set_thread_res_uid(None::<Uid>, Uid::from_raw(to.euid), None::<Uid>)?;
+            (self.now.euid, self.now.fsuid) = (to.euid, to.euid);
+        }
+        if to.fsuid != self.now.fsuid {
+            // Leaving uid 0 took the capability to set ids out of the effective set.
+            self.capabilities(self.sets.permitted.bits())?;
+            if !sys::set_fsuid(to.fsuid) {
+                return Err(Errno::PERM);
+            }
+            self.now.fsuid = to.fsuid;
+        }
+        Ok(())
+    }
+
+    fn capabilities(&self, effective: u64) -> Result<(), Errno> {
+        let sets = CapabilitySets {
+            effective: CapabilitySet::from_bits_retain(effective),
+            ..self.sets
+        };
+        rustix::thread::set_capabilities(None, sets)
+    }
+}

@@ -1,0 +1,125 @@
+//! Calls whose results go to the caller byte for byte, so that no structure is taken apart here.
+
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use rustix::io::Errno;
+
+use super::checked;
+
+/// `struct open_how`, `openat2(2)`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OpenHow {
+    /// `O_*`.
+    pub flags: u64,
+    /// Mode of a file that is created.
+    pub mode: u64,
+    /// `RESOLVE_*`.
+    pub resolve: u64,
+}
+
+/// Lets the kernel say whether `how` makes sense (`EINVAL` where it does not), without opening anything:
+/// the structure is checked before the descriptor -1 is looked up.
+pub fn check_open_how(how: &OpenHow) -> Result<(), Errno> {
+    let path = c"x";
+    // SAFETY: path is NUL-terminated, how is valid for its size; both are only read.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_openat2,
+            -1,
+            path.as_ptr(),
+            std::ptr::from_ref(how),
+            size_of::<OpenHow>(),
+        )
+    };
+    match checked(result) {
+        Err(Errno::BADF) => Ok(()),
+        Err(errno) => Err(errno),
+        Ok(_) => Err(Errno::BADF),
+    }
+}
+
+/// Size of the kernel's `struct stat` here.
+pub const STAT_BYTES: usize = size_of::<libc::stat>();
+/// Size of `struct statx`.
+pub const STATX_BYTES: usize = size_of::<libc::statx>();
+
+/// `fstatat(fd, "", AT_EMPTY_PATH)` as the bytes that the kernel writes (`stat(2)`).
+pub fn stat_bytes(fd: BorrowedFd<'_>) -> Result<[u8; STAT_BYTES], Errno> {
+    #[repr(C, align(8))]
+    struct Buffer([u8; STAT_BYTES]);
+    let mut buffer = Buffer([0; STAT_BYTES]);
+    // SAFETY: the buffer has the size and alignment of the structure that the kernel writes.
+    checked(unsafe {
+        libc::syscall(
+            libc::SYS_newfstatat,
+            fd.as_raw_fd(),
+            c"".as_ptr(),
+            buffer.0.as_mut_ptr(),
+            libc::AT_EMPTY_PATH,
+        )
+    })?;
+    Ok(buffer.0)
+}
+
+/// `statx(fd, "", flags | AT_EMPTY_PATH, mask)` as the bytes that the kernel writes (`statx(2)`).
+pub fn statx_bytes(fd: BorrowedFd<'_>, flags: i32, mask: u32) -> Result<[u8; STATX_BYTES], Errno> {
+    #[repr(C, align(8))]
+    struct Buffer([u8; STATX_BYTES]);
+    let mut buffer = Buffer([0; STATX_BYTES]);
+    // SAFETY: the buffer has the size and alignment of the structure that the kernel writes.
+    checked(unsafe {
+        libc::syscall(
+            libc::SYS_statx,
+            fd.as_raw_fd(),
+            c"".as_ptr(),
+            flags | libc::AT_EMPTY_PATH,
+            mask,
+            buffer.0.as_mut_ptr(),
+        )
+    })?;
+    Ok(buffer.0)
+}
+
+/// Sets access and modification time of the object behind `fd` itself (`utimensat(2)`); `times` are two
+/// `struct timespec` as the caller gave them, with `UTIME_NOW` and `UTIME_OMIT`; none: both now.
+pub fn set_times(fd: BorrowedFd<'_>, times: Option<&[i64; 4]>) -> Result<(), Errno> {
+    let times = times.map_or(std::ptr::null(), <[i64; 4]>::as_ptr);
+    // SAFETY: times is null or four valid longs, which is two timespec of a 64-bit kernel; the path is NUL-terminated.
+    checked(unsafe {
+        libc::syscall(
+            libc::SYS_utimensat,
+            fd.as_raw_fd(),
+            c"".as_ptr(),
+            times,
+            libc::AT_EMPTY_PATH,
+        )
+    })
+    .map(|_| ())
+}
+
+/// `name_to_handle_at(fd, "", …, flags | AT_EMPTY_PATH)`: fills `handle` (a `struct file_handle` whose first
+/// word holds the room behind its 8 bytes of header) and returns the mount id.
+///
+/// # Errors
+/// `EOVERFLOW` with the needed room in the first word; `EINVAL` if the slice is smaller than the room.
+pub fn name_to_handle(fd: BorrowedFd<'_>, handle: &mut [u64], flags: i32) -> Result<u64, Errno> {
+    let [a, b, c, d, ..] = handle.first().ok_or(Errno::INVAL)?.to_ne_bytes();
+    if u32::from_ne_bytes([a, b, c, d]) as usize + 8 > size_of_val(handle) {
+        return Err(Errno::INVAL);
+    }
+    let mut mount = 0u64;
+    // SAFETY: the kernel writes at most the room that the first word of the handle names, which was
+    // compared with the slice, and 4 or 8 bytes of mount id.
+    checked(unsafe {
+        libc::syscall(
+            libc::SYS_name_to_handle_at,
+            fd.as_raw_fd(),
+            c"".as_ptr(),
+            handle.as_mut_ptr(),
+            &raw mut mount,
+            flags | libc::AT_EMPTY_PATH,
+        )
+    })?;
+    Ok(mount)
+}

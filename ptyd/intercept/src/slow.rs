@@ -1,0 +1,111 @@
+//! Blocking calls that are made for a caller, and given up when it has a signal or is gone.
+//!
+//! A caller that waits killable does not see a signal that it handles, so somebody must look. One
+//! thread of the process does, only while there is a slow call: it interrupts the serving thread's
+//! blocking call, again and again until the call has ended.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Condvar, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use crate::caller::{Caller, Interruption};
+use crate::outcome::Outcome;
+use crate::sys::interrupt::{self, ThreadId};
+
+/// How often waiting callers are looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+struct Entry {
+    thread: ThreadId,
+    tid: i32,
+    id: u64,
+    listener: OwnedFd,
+}
+
+static WATCHED: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
+static SOMEBODY: Condvar = Condvar::new();
+static WATCH: LazyLock<Result<(), Errno>> = LazyLock::new(|| {
+    interrupt::prepare()?;
+    std::thread::Builder::new()
+        .name("slow calls".into())
+        .stack_size(128 << 10)
+        .spawn(watch)
+        .map(|_| ())
+        .map_err(|_| Errno::AGAIN)
+});
+
+fn watch() {
+    let mut entries = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        entries = match entries.is_empty() {
+            true => SOMEBODY.wait(entries).unwrap_or_else(PoisonError::into_inner),
+            false => {
+                SOMEBODY
+                    .wait_timeout(entries, LOOK)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0
+            }
+        };
+        for entry in entries.iter() {
+            if Interruption::of(entry.tid, entry.id, entry.listener.as_fd()) != Interruption::None {
+                entry.thread.interrupt();
+            }
+        }
+    }
+}
+
+struct Watched(ThreadId);
+
+impl Watched {
+    fn new(caller: &Caller<'_>) -> Result<Self, Errno> {
+        (*WATCH)?;
+        let thread = ThreadId::current();
+        let listener = caller.listener().try_clone_to_owned().map_err(|_| Errno::NFILE)?;
+        let entry = Entry {
+            thread,
+            tid: caller.tid(),
+            id: caller.notification().id,
+            listener,
+        };
+        WATCHED.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+        SOMEBODY.notify_one();
+        Ok(Watched(thread))
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        WATCHED
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|entry| entry.thread != self.0);
+    }
+}
+
+impl Caller<'_> {
+    /// Makes a call that may block for long. `call` is repeated after `EINTR` unless the caller has a
+    /// deliverable signal or is gone; what then is to be answered is the error.
+    ///
+    /// # Errors
+    /// The call's own error; [`Outcome::Restart`] or `EINTR` for a signal; [`Outcome::Answered`] for a
+    /// caller that is gone.
+    pub fn slow<T>(&self, mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Outcome> {
+        let _watched = Watched::new(self)?;
+        let mut seen = false;
+        loop {
+            match call() {
+                Err(Errno::INTR) => match self.interruption() {
+                    Interruption::None => seen = false,
+                    // Another thread may be about to take it: only one that stays is this caller's.
+                    Interruption::Signal if !seen => seen = true,
+                    Interruption::Signal => return Err(Outcome::Errno(Errno::INTR)),
+                    Interruption::Restart => return Err(Outcome::Restart),
+                    Interruption::Gone => return Err(Outcome::Answered),
+                },
+                result => return result.map_err(Outcome::Errno),
+            }
+        }
+    }
+}
