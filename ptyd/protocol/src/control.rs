@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Bytes;
 use crate::api::{ApiError, CommandInfo, Killed, SessionInfo};
 use crate::launch::LaunchRequest;
 
@@ -12,6 +13,8 @@ use crate::launch::LaunchRequest;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ToSupervisor {
+    /// The first message: what the session is to be.
+    Begin { setup: Box<Setup> },
     /// A connection of `launch.sock` that belongs to this session; its descriptors are the
     /// connection and the peer's pidfd. Nothing is answered here: the shim gets the answer.
     Launch {
@@ -22,6 +25,18 @@ pub enum ToSupervisor {
         id: u64,
         call: Call,
     },
+}
+
+/// What a session is made from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Setup {
+    pub session_id: String,
+    pub name: Option<String>,
+    pub workspace: Option<Bytes>,
+    /// A policy's name or the absolute path of a policy file; `None` is the configured default.
+    pub policy: Option<String>,
+    /// Made for a shim: it ends after the idle time.
+    pub automatic: bool,
 }
 
 /// What the broker learnt about a peer from the kernel.

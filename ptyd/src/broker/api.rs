@@ -1,0 +1,141 @@
+//! The verbs of `api.sock`; see `agentsh_protocol::api` for the table.
+
+use std::rc::Rc;
+
+use agentsh_protocol::api::{
+    ApiError, CommandInfo, CreateSession, ErrorKind, Kill, Killed, SCHEMA_VERSION, SessionInfo, SessionState, Status,
+};
+use agentsh_protocol::control::{Answer, Call};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::{Method, Response};
+use serde::de::DeserializeOwned;
+
+use super::http::json;
+use super::registry::{Registry, api_error, store_error};
+use crate::build;
+
+type Reply = Result<Response<Full<Bytes>>, ApiError>;
+
+/// Answers one request.
+pub(super) async fn answer(registry: &Rc<Registry>, method: &Method, path: &str, body: &[u8]) -> Reply {
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    match (method.as_str(), parts.as_slice()) {
+        ("GET", ["v1", "status"]) => json(&status(registry)),
+        ("POST", ["v1", "stop"]) => {
+            registry.stop();
+            json(&status(registry))
+        }
+        ("POST", ["v1", "kill"]) => json(&kill(registry, parse(body)?).await?),
+        ("POST", ["v1", "lift"]) => {
+            registry.kill_switch.lift().map_err(|error| api_error(ErrorKind::Failed, error))?;
+            json(&status(registry))
+        }
+        ("GET", ["v1", "sessions"]) => json(&registry.all()?),
+        ("POST", ["v1", "sessions"]) => json(&create(registry, parse(body)?).await?),
+        ("GET", ["v1", "sessions", id]) => json(&session(registry, id).await?),
+        ("DELETE", ["v1", "sessions", id]) => json(&end(registry, id).await?),
+        ("POST", ["v1", "sessions", id, "reload"]) => {
+            registry.find_running(id)?.call(Call::Reload).await?;
+            json(&session(registry, id).await?)
+        }
+        ("GET", ["v1", "sessions", id, "commands"]) => json(&commands(registry, id).await?),
+        ("GET", ["v1", "sessions", id, "commands", command]) => json(&command_of(registry, id, command).await?),
+        _ => Err(api_error(ErrorKind::NotFound, format!("{method} {path}: no such call"))),
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| api_error(ErrorKind::Invalid, format!("the request is malformed: {error}")))
+}
+
+fn status(registry: &Registry) -> Status {
+    let running = registry.running();
+    Status {
+        schema_version: SCHEMA_VERSION,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: build::COMMIT.to_owned(),
+        uid: registry.account.uid,
+        pid: std::process::id() as i32,
+        started: registry.started.clone(),
+        sessions: running.len(),
+        commands: running.iter().map(|supervisor| supervisor.info.borrow().commands_running).sum(),
+        killed: registry.kill_switch.is_on(),
+        mode: registry.mode(),
+    }
+}
+
+async fn create(registry: &Rc<Registry>, wanted: CreateSession) -> Result<SessionInfo, ApiError> {
+    let supervisor = registry.create(wanted).await?;
+    let info = supervisor.info.borrow().clone();
+    Ok(info)
+}
+
+async fn session(registry: &Rc<Registry>, word: &str) -> Result<SessionInfo, ApiError> {
+    match registry.find_running(word) {
+        Ok(supervisor) => match supervisor.call(Call::Info).await? {
+            Answer::Info { info } => Ok(*info),
+            _ => Err(api_error(ErrorKind::Failed, "the supervisor answered something else")),
+        },
+        Err(error) if error.error == ErrorKind::Refused => stored(registry, word),
+        Err(error) => Err(error),
+    }
+}
+
+fn stored(registry: &Registry, word: &str) -> Result<SessionInfo, ApiError> {
+    let mut info = registry.store.find(word).and_then(|dir| dir.info()).map_err(store_error)?;
+    if info.state == SessionState::Running {
+        info.state = SessionState::Dead;
+    }
+    Ok(info)
+}
+
+async fn end(registry: &Rc<Registry>, word: &str) -> Result<SessionInfo, ApiError> {
+    let supervisor = registry.find_running(word)?;
+    registry.end(&supervisor, "destroyed").await?;
+    stored(registry, &supervisor.id())
+}
+
+async fn commands(registry: &Rc<Registry>, word: &str) -> Result<Vec<CommandInfo>, ApiError> {
+    match registry.find_running(word) {
+        Ok(supervisor) => match supervisor.call(Call::Commands).await? {
+            Answer::Commands { commands } => Ok(commands),
+            _ => Err(api_error(ErrorKind::Failed, "the supervisor answered something else")),
+        },
+        Err(error) if error.error == ErrorKind::Refused => {
+            let dir = registry.store.find(word).map_err(store_error)?;
+            agentsh_audit::read::commands(&dir).map_err(|error| api_error(ErrorKind::Failed, error))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn command_of(registry: &Rc<Registry>, word: &str, command: &str) -> Result<CommandInfo, ApiError> {
+    let all = commands(registry, word).await?;
+    let mut found = all.into_iter().filter(|info| info.id.starts_with(command));
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(one),
+        (None, _) => Err(api_error(ErrorKind::NotFound, format!("no command `{command}` in session {word}"))),
+        (Some(_), Some(_)) => Err(api_error(ErrorKind::Ambiguous, format!("`{command}` means several commands"))),
+    }
+}
+
+async fn kill(registry: &Rc<Registry>, kill: Kill) -> Result<Killed, ApiError> {
+    match kill {
+        Kill::Command { session, command } => {
+            match registry.find_running(&session)?.call(Call::KillCommand { command }).await? {
+                Answer::Killed { killed } => Ok(killed),
+                _ => Err(api_error(ErrorKind::Failed, "the supervisor answered something else")),
+            }
+        }
+        Kill::Session { session } => {
+            let supervisor = registry.find_running(&session)?;
+            Ok(Killed { sessions: 1, processes: registry.end(&supervisor, "killed").await? })
+        }
+        Kill::All => {
+            registry.kill_switch.set().map_err(|error| api_error(ErrorKind::Failed, error))?;
+            let (sessions, processes) = registry.end_all("killed").await;
+            Ok(Killed { sessions, processes })
+        }
+    }
+}

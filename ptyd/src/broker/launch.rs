@@ -1,0 +1,98 @@
+//! One connection of `launch.sock`, from its first byte to its supervisor.
+
+use std::os::fd::AsFd as _;
+use std::rc::Rc;
+use std::time::Duration;
+
+use agentsh_protocol::api::ApiError;
+use agentsh_protocol::frame::{self, MAX_FRAME};
+use agentsh_protocol::launch::{LaunchReply, LaunchRequest, Start};
+use agentsh_protocol::{Bytes, VERSION};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+
+use super::peer::{self, Known};
+use super::registry::Registry;
+use super::supervise::Supervisor;
+use super::workspace;
+
+/// How long a caller may take to say what it wants.
+const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+
+/// The variable by which a caller may ask for a session; honoured only where it contains the caller's folder.
+const SESSION_VARIABLE: &[u8] = b"AGENTSH_SESSION_ID=";
+
+/// Why a command is refused: one line.
+struct Refused(String);
+
+impl<E: std::fmt::Display> From<E> for Refused {
+    fn from(error: E) -> Refused {
+        Refused(error.to_string())
+    }
+}
+
+/// Reads the request, finds the session and hands the connection over; or answers with the reason.
+pub(super) async fn serve(registry: Rc<Registry>, mut stream: UnixStream) {
+    if let Err(Refused(message)) = route(&registry, &mut stream).await {
+        tracing::info!("refused: {message}");
+        if let Ok(frame) = frame::encode(&LaunchReply::Refused { status: 126, message }) {
+            // The caller may be gone; then nobody needs to know.
+            let _ = stream.write_all(&frame).await;
+        }
+    }
+}
+
+async fn route(registry: &Rc<Registry>, stream: &mut UnixStream) -> Result<(), Refused> {
+    let Known { peer, pidfd, foreign } = peer::identify(&*stream)?;
+    let request = tokio::time::timeout(REQUEST_LIMIT, read_request(stream))
+        .await
+        .map_err(|_| Refused("the request did not come in time".into()))??;
+    if request.version != VERSION {
+        let hint = "`agentsh broker stop` ends the old broker";
+        return Err(Refused(format!("caller speaks protocol {}, this broker {VERSION}; {hint}", request.version)));
+    }
+    if let Some(mismatch) = foreign {
+        return Err(Refused(format!("the caller is inside another sandbox and is not taken out of it: {mismatch}")));
+    }
+    registry.refuse_if_killed().map_err(refusal)?;
+    let supervisor = find(registry, &request, peer.pid).await.map_err(refusal)?;
+    supervisor.launch(request, peer, stream.as_fd(), pidfd.as_fd())?;
+    Ok(())
+}
+
+async fn find(registry: &Rc<Registry>, request: &LaunchRequest, pid: i32) -> Result<Rc<Supervisor>, ApiError> {
+    match &request.start {
+        Start::Exec { session, .. } => registry.find_running(session),
+        Start::Shell { .. } => {
+            let named = request.env.iter().find_map(|entry| named_session(entry));
+            registry.for_shim(workspace::cwd_of(pid), named).await
+        }
+    }
+}
+
+fn named_session(entry: &Bytes) -> Option<&str> {
+    std::str::from_utf8(entry.0.strip_prefix(SESSION_VARIABLE)?).ok()
+}
+
+fn refusal(error: ApiError) -> Refused {
+    Refused(match error.hint {
+        Some(hint) => format!("{} ({hint})", error.message),
+        None => error.message,
+    })
+}
+
+async fn read_request(stream: &mut UnixStream) -> Result<LaunchRequest, Refused> {
+    let mut head = [0; 4];
+    stream.read_exact(&mut head).await?;
+    let length = u32::from_le_bytes(head) as usize;
+    if length > MAX_FRAME {
+        return Err(Refused(format!("a request of {length} bytes is over the limit of {MAX_FRAME}")));
+    }
+    let mut payload = Vec::new();
+    // Grows with what arrives: a length alone reserves nothing.
+    stream.take(length as u64).read_to_end(&mut payload).await?;
+    if payload.len() < length {
+        return Err(Refused(format!("the request ends after {} of {length} bytes", payload.len())));
+    }
+    serde_json::from_slice(&payload).map_err(|error| Refused(format!("the request is malformed: {error}")))
+}

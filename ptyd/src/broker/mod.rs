@@ -1,0 +1,86 @@
+//! The broker: sockets, registry, and the way from a connection to its session.
+
+mod api;
+mod attend;
+mod claim;
+mod host;
+mod http;
+mod killswitch;
+mod launch;
+mod orphans;
+mod peer;
+mod ready;
+mod registry;
+mod supervise;
+mod workspace;
+
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use agentsh_policy::config;
+use agentsh_protocol::places::Account;
+use tokio::net::UnixListener;
+use tokio::task::LocalSet;
+
+use crate::diagnostics;
+use claim::{Claim, Sockets};
+use ready::Ready;
+use registry::Registry;
+
+/// How the broker was started.
+pub(crate) struct Options {
+    pub on_demand: bool,
+    pub ready_fd: Option<i32>,
+}
+
+/// Serves until it is told to stop. The status is 0, or 1 with a line on stderr and for whoever waits.
+pub(crate) fn run(options: Options) -> ExitCode {
+    let ready = match Ready::new(options.ready_fd) {
+        Ok(ready) => ready,
+        Err(error) => {
+            eprintln!("agentsh-ptyd: --ready-fd: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match serve(&options, &ready) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            eprintln!("agentsh-ptyd: {error}");
+            ready.failed(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(options: &Options, ready: &Ready) -> Result<(), Box<dyn std::error::Error>> {
+    let account = Account::of(rustix::process::geteuid().as_raw());
+    let configuration = config::load(&account.config_dir())?;
+    if options.on_demand && configuration.broker.start == config::BrokerStart::Manual {
+        return Err("broker.start is manual in the configuration: start it with `agentsh broker start`".into());
+    }
+    host::refuse_if_sandboxed()?;
+    host::settle()?;
+    let sockets = match claim::claim(account.uid)? {
+        Claim::Ours(sockets) => sockets,
+        Claim::AlreadyServed => {
+            ready.serving();
+            return Ok(());
+        }
+    };
+    diagnostics::start(&account.state_dir(), &configuration.log.level, configuration.log.format);
+    tracing::info!(uid = account.uid, "broker {} serves", crate::build::VERSION);
+    orphans::end(&account);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let registry = Rc::new(Registry::new(account, configuration));
+    LocalSet::new().block_on(&runtime, async {
+        let Sockets { launch, api, lock } = sockets;
+        let (launch, api) = (UnixListener::from_std(launch)?, UnixListener::from_std(api)?);
+        ready.serving();
+        attend::attend(&registry, &launch, &api).await;
+        tracing::info!("broker ends");
+        registry.end_all("broker stopped").await;
+        drop(lock);
+        Ok(())
+    })
+}

@@ -1,0 +1,56 @@
+//! Who is at the other end, as the kernel knows it.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use agentsh_protocol::control::Peer;
+use agentsh_sandbox::verify::{self, Mismatch};
+use rustix::io::Errno;
+use rustix::net::sockopt;
+use rustix::process::{PidfdFlags, pidfd_open};
+
+use crate::sys;
+
+/// Why a peer gets no answer to its request.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PeerError {
+    #[error("this broker serves uid {ours}, not uid {theirs}")]
+    OtherUser { ours: u32, theirs: u32 },
+    #[error("the caller is in another process id namespace")]
+    OtherPidNamespace,
+    #[error("the caller is gone: {0}")]
+    Gone(io::Error),
+}
+
+/// A peer with a handle on it that no later process of the same pid can take over.
+pub(super) struct Known {
+    pub peer: Peer,
+    pub pidfd: OwnedFd,
+    /// Why it counts as foreign.
+    pub foreign: Option<Mismatch>,
+}
+
+/// Identifies the process that connected.
+pub(super) fn identify(socket: impl AsFd) -> Result<Known, PeerError> {
+    let gone = |errno: Errno| PeerError::Gone(errno.into());
+    let credentials = sockopt::socket_peercred(&socket).map_err(gone)?;
+    let (ours, theirs) = (rustix::process::geteuid().as_raw(), credentials.uid.as_raw());
+    if ours != theirs {
+        return Err(PeerError::OtherUser { ours, theirs });
+    }
+    let pid = credentials.pid.as_raw_nonzero().get();
+    let pidfd = match sys::peer_pidfd(&socket) {
+        Ok(pidfd) => pidfd,
+        // Before Linux 6.5 the pid is all there is.
+        Err(error) if error.raw_os_error() == Some(Errno::NOPROTOOPT.raw_os_error()) => {
+            pidfd_open(credentials.pid, PidfdFlags::empty()).map_err(gone)?
+        }
+        Err(error) => return Err(PeerError::Gone(error)),
+    };
+    if pid <= 0 {
+        return Err(PeerError::OtherPidNamespace);
+    }
+    let foreign = verify::is_at_home(pid).err();
+    let peer = Peer { pid, uid: theirs, foreign: foreign.is_some() };
+    Ok(Known { peer, pidfd, foreign })
+}

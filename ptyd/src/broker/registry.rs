@@ -1,0 +1,263 @@
+//! The sessions of one user.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use agentsh_audit::{Store, StoreError};
+use agentsh_policy::config::Config;
+use agentsh_protocol::api::{ApiError, CreateSession, ErrorKind, SessionInfo, SessionState};
+use agentsh_protocol::control::{Answer, Call, Setup};
+use agentsh_protocol::places::Account;
+use agentsh_protocol::{Bytes, new_id};
+
+use super::killswitch::KillSwitch;
+use super::supervise::{Ended, Supervisor};
+use super::{orphans, workspace};
+use crate::process;
+
+/// All that the broker knows.
+pub(super) struct Registry {
+    pub account: Account,
+    pub kill_switch: KillSwitch,
+    pub store: Store,
+    pub started: String,
+    config: Config,
+    running: RefCell<BTreeMap<String, Rc<Supervisor>>>,
+    /// One session is made at a time, so that shims that race for a workspace share it.
+    making: tokio::sync::Mutex<()>,
+    stop: tokio::sync::Notify,
+    stopping: Cell<bool>,
+}
+
+pub(super) fn api_error(error: ErrorKind, message: impl std::fmt::Display) -> ApiError {
+    ApiError { error, message: message.to_string(), hint: None }
+}
+
+/// What the store could not find or read, in the API's words.
+pub(super) fn store_error(error: StoreError) -> ApiError {
+    let kind = match &error {
+        StoreError::NotFound(_) => ErrorKind::NotFound,
+        StoreError::Ambiguous { .. } => ErrorKind::Ambiguous,
+        StoreError::NoId(_) => ErrorKind::Invalid,
+        _ => ErrorKind::Failed,
+    };
+    api_error(kind, error)
+}
+
+impl Registry {
+    pub(super) fn new(account: Account, config: Config) -> Registry {
+        let state = account.state_dir();
+        Registry {
+            kill_switch: KillSwitch::of(&state),
+            store: Store::new(&state),
+            started: agentsh_audit::time::now_rfc3339(),
+            account,
+            config,
+            running: RefCell::default(),
+            making: tokio::sync::Mutex::new(()),
+            stop: tokio::sync::Notify::new(),
+            stopping: Cell::new(false),
+        }
+    }
+
+    /// The running sessions, oldest first.
+    pub(super) fn running(&self) -> Vec<Rc<Supervisor>> {
+        self.running.borrow().values().filter(|supervisor| supervisor.is_alive()).cloned().collect()
+    }
+
+    /// Ends the broker, soon.
+    pub(super) fn stop(&self) {
+        self.stopping.set(true);
+        self.stop.notify_one();
+    }
+
+    pub(super) async fn stopped(&self) {
+        self.stop.notified().await;
+    }
+
+    /// The running session that an id, the beginning of one, or a name means.
+    pub(super) fn find_running(&self, word: &str) -> Result<Rc<Supervisor>, ApiError> {
+        let running = self.running();
+        if let Some(exact) = running.iter().find(|supervisor| supervisor.id() == word) {
+            return Ok(Rc::clone(exact));
+        }
+        let named = |supervisor: &&Rc<Supervisor>| supervisor.info.borrow().name.as_deref() == Some(word);
+        let mut found: Vec<_> = running.iter().filter(named).collect();
+        if found.is_empty() && !word.is_empty() {
+            found = running.iter().filter(|supervisor| supervisor.id().starts_with(word)).collect();
+        }
+        match found.as_slice() {
+            [one] => Ok(Rc::clone(one)),
+            [] => Err(match self.store.find(word) {
+                Ok(_) => api_error(ErrorKind::Refused, format!("session {word} has ended")),
+                Err(error) => store_error(error),
+            }),
+            several => Err(api_error(ErrorKind::Ambiguous, format!("`{word}` means {} sessions: say more of it", several.len()))),
+        }
+    }
+
+    /// The session for a shim in `cwd`, made if there is none.
+    pub(super) async fn for_shim(self: &Rc<Self>, cwd: Option<PathBuf>, named: Option<&str>) -> Result<Rc<Supervisor>, ApiError> {
+        if let Some(supervisor) = named.and_then(|word| self.named_around(word, cwd.as_deref())) {
+            return Ok(supervisor);
+        }
+        if let Some(supervisor) = self.around(cwd.as_deref()) {
+            return Ok(supervisor);
+        }
+        let _one_at_a_time = self.making.lock().await;
+        if let Some(supervisor) = self.around(cwd.as_deref()) {
+            return Ok(supervisor);
+        }
+        let workspace = cwd.and_then(|cwd| workspace::around(&cwd, &self.account.home));
+        let wanted = CreateSession { workspace: workspace.map(|path| Bytes::from(path.as_path())), policy: None, name: None };
+        self.make(wanted, true).await
+    }
+
+    /// A session named in the environment is honoured only if its workspace contains the caller's folder.
+    fn named_around(&self, word: &str, cwd: Option<&Path>) -> Option<Rc<Supervisor>> {
+        let supervisor = self.running().into_iter().find(|supervisor| supervisor.id() == word)?;
+        let contains = workspace_of(&supervisor.info.borrow()).is_some_and(|dir| cwd.is_some_and(|cwd| cwd.starts_with(dir)));
+        contains.then_some(supervisor)
+    }
+
+    /// The running session whose workspace contains `cwd`, the innermost; without such a workspace the
+    /// session that has none, if `cwd` would get none.
+    fn around(&self, cwd: Option<&Path>) -> Option<Rc<Supervisor>> {
+        let running = self.running();
+        let depth = |supervisor: &Rc<Supervisor>| {
+            let workspace = workspace_of(&supervisor.info.borrow())?;
+            cwd?.starts_with(&workspace).then(|| workspace.components().count())
+        };
+        let containing = running.iter().filter(|supervisor| depth(supervisor).is_some()).max_by_key(|supervisor| depth(supervisor));
+        if let Some(supervisor) = containing {
+            return Some(Rc::clone(supervisor));
+        }
+        if cwd.and_then(|cwd| workspace::around(cwd, &self.account.home)).is_some() {
+            return None;
+        }
+        running.into_iter().find(|supervisor| {
+            let info = supervisor.info.borrow();
+            info.automatic && info.workspace.is_none()
+        })
+    }
+
+    /// Makes a session that was asked for by name.
+    pub(super) async fn create(self: &Rc<Self>, wanted: CreateSession) -> Result<Rc<Supervisor>, ApiError> {
+        let _one_at_a_time = self.making.lock().await;
+        if let Some(name) = &wanted.name
+            && self.running().iter().any(|supervisor| supervisor.info.borrow().name.as_ref() == Some(name))
+        {
+            return Err(api_error(ErrorKind::Invalid, format!("a session named {name} is running already")));
+        }
+        self.make(wanted, false).await
+    }
+
+    async fn make(self: &Rc<Self>, wanted: CreateSession, automatic: bool) -> Result<Rc<Supervisor>, ApiError> {
+        self.refuse_if_killed()?;
+        let setup = Setup {
+            session_id: new_id(),
+            name: wanted.name,
+            workspace: wanted.workspace,
+            policy: wanted.policy,
+            automatic,
+        };
+        let registry = Rc::downgrade(self);
+        let supervisor = Supervisor::start(setup, move |ended| {
+            if let Some(registry) = registry.upgrade() {
+                registry.ended(&ended);
+            }
+        })
+        .await?;
+        self.running.borrow_mut().insert(supervisor.id(), Rc::clone(&supervisor));
+        Ok(supervisor)
+    }
+
+    /// Nothing new starts while the kill switch is on, or the broker is about to end.
+    pub(super) fn refuse_if_killed(&self) -> Result<(), ApiError> {
+        if self.kill_switch.is_on() {
+            return Err(ApiError {
+                error: ErrorKind::Refused,
+                message: "the kill switch is on: no command starts".into(),
+                hint: Some("agentsh kill --lift".into()),
+            });
+        }
+        if self.stopping.get() {
+            return Err(api_error(ErrorKind::Refused, "the broker is stopping"));
+        }
+        Ok(())
+    }
+
+    /// A supervisor's process is gone: the session with it, and everything that it served.
+    fn ended(&self, ended: &Ended) {
+        let id = ended.supervisor.id();
+        self.running.borrow_mut().remove(&id);
+        if ended.status.as_ref().is_ok_and(std::process::ExitStatus::success) {
+            tracing::info!(session = id, "session ended");
+            return;
+        }
+        let killed = process::end_trees(ended.supervisor.roots());
+        tracing::error!(session = id, status = ?ended.status, killed, "supervisor died; its commands were killed");
+        if let Err(error) = orphans::close(&self.store, &id) {
+            tracing::error!(session = id, "closing the record of a dead session: {error}");
+        }
+    }
+
+    /// Ends one session and waits until its supervisor is gone.
+    pub(super) async fn end(&self, supervisor: &Rc<Supervisor>, reason: &str) -> Result<usize, ApiError> {
+        let answer = supervisor.call(Call::End { reason: reason.to_owned() }).await?;
+        let killed = match answer {
+            Answer::Killed { killed } => killed.processes,
+            _ => 0,
+        };
+        while supervisor.is_alive() || self.running.borrow().contains_key(&supervisor.id()) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        Ok(killed)
+    }
+
+    /// Ends all sessions; returns how many sessions and processes there were.
+    pub(super) async fn end_all(&self, reason: &str) -> (usize, usize) {
+        let mut processes = 0;
+        let running = self.running();
+        for supervisor in &running {
+            match self.end(supervisor, reason).await {
+                Ok(killed) => processes += killed,
+                Err(error) => tracing::error!(session = supervisor.id(), "ending it: {error}"),
+            }
+        }
+        (running.len(), processes)
+    }
+
+    /// Ends the automatic sessions in which nothing has run for the idle time.
+    pub(super) async fn end_idle(&self) {
+        let limit = self.config.sessions.idle_end;
+        for supervisor in self.running() {
+            let idle = supervisor.info.borrow().automatic && supervisor.idle().is_some_and(|idle| idle >= limit);
+            if idle && let Err(error) = self.end(&supervisor, "idle").await {
+                tracing::error!(session = supervisor.id(), "ending an idle session: {error}");
+            }
+        }
+    }
+
+    /// Every session, running and past, oldest first.
+    pub(super) fn all(&self) -> Result<Vec<SessionInfo>, ApiError> {
+        let listing = self.store.list().map_err(store_error)?;
+        for problem in &listing.problems {
+            tracing::warn!("{problem}");
+        }
+        let running = self.running.borrow();
+        let current = |stored: SessionInfo| match running.get(&stored.id) {
+            Some(supervisor) => supervisor.info.borrow().clone(),
+            None if stored.state == SessionState::Running => SessionInfo { state: SessionState::Dead, ..stored },
+            None => stored,
+        };
+        Ok(listing.sessions.into_iter().map(|(_, info)| current(info)).collect())
+    }
+}
+
+fn workspace_of(info: &SessionInfo) -> Option<PathBuf> {
+    info.workspace.as_ref().map(|workspace| PathBuf::from(workspace.as_os_str()))
+}

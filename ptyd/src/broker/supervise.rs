@@ -1,0 +1,189 @@
+//! One supervisor, seen from the broker.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use agentsh_protocol::api::{ApiError, ErrorKind, SessionInfo};
+use agentsh_protocol::control::{Answer, Call, FromSupervisor, Peer, Setup, ToSupervisor};
+use agentsh_protocol::frame::{self, FrameError};
+use agentsh_protocol::launch::LaunchRequest;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::process::Child;
+use tokio::sync::oneshot;
+
+use crate::process::Identity;
+
+/// A supervisor that does not read for this long is stuck, and counts as dead.
+const SEND_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a session may take to be made.
+const BEGIN_LIMIT: Duration = Duration::from_secs(30);
+
+/// A running session.
+pub(super) struct Supervisor {
+    pub info: RefCell<SessionInfo>,
+    control: UnixStream,
+    pending: RefCell<HashMap<u64, oneshot::Sender<Answer>>>,
+    next_call: Cell<u64>,
+    /// The commands that were started here: what is ended if the supervisor dies.
+    roots: RefCell<Vec<Identity>>,
+    busy: Cell<usize>,
+    idle_since: Cell<Instant>,
+    gone: Cell<bool>,
+}
+
+/// What a supervisor leaves when its process has ended.
+pub(super) struct Ended {
+    pub supervisor: Rc<Supervisor>,
+    pub status: io::Result<std::process::ExitStatus>,
+}
+
+fn failed(message: impl std::fmt::Display) -> ApiError {
+    ApiError { error: ErrorKind::Failed, message: message.to_string(), hint: None }
+}
+
+impl Supervisor {
+    /// Starts a supervisor process and waits until its session stands. `ended` is called once, when
+    /// the process has ended after that.
+    pub(super) async fn start(setup: Setup, ended: impl FnOnce(Ended) + 'static) -> Result<Rc<Supervisor>, ApiError> {
+        let (ours, theirs) = UnixStream::pair().map_err(failed)?;
+        ours.set_write_timeout(Some(SEND_LIMIT)).map_err(failed)?;
+        let mut child = tokio::process::Command::new("/proc/self/exe")
+            .arg("supervise")
+            .env_clear()
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| failed(format!("cannot start a supervisor: {error}")))?;
+        frame::send(&ours, &ToSupervisor::Begin { setup: Box::new(setup) }, &[]).map_err(failed)?;
+        let reader = AsyncFd::with_interest(ours.try_clone().map_err(failed)?, Interest::READABLE).map_err(failed)?;
+        let info = match tokio::time::timeout(BEGIN_LIMIT, receive(&reader)).await {
+            Ok(Ok(FromSupervisor::Ready { info })) => info,
+            Ok(Ok(FromSupervisor::Failed { error })) => return Err(error),
+            Ok(Ok(_)) => return Err(failed("the supervisor answered out of turn")),
+            Ok(Err(error)) => return Err(failed(format!("the supervisor died while it made the session: {error}"))),
+            Err(_) => {
+                let _ = child.start_kill();
+                return Err(failed("the session could not be made in time"));
+            }
+        };
+        let supervisor = Rc::new(Supervisor {
+            info: RefCell::new(*info),
+            control: ours,
+            pending: RefCell::default(),
+            next_call: Cell::new(0),
+            roots: RefCell::default(),
+            busy: Cell::new(0),
+            idle_since: Cell::new(Instant::now()),
+            gone: Cell::new(false),
+        });
+        tokio::task::spawn_local(Rc::clone(&supervisor).listen(reader, child, ended));
+        Ok(supervisor)
+    }
+
+    async fn listen(self: Rc<Self>, reader: AsyncFd<UnixStream>, mut child: Child, ended: impl FnOnce(Ended)) {
+        while let Ok(message) = receive(&reader).await {
+            match message {
+                FromSupervisor::Answer { id, answer } => {
+                    if let Some(waiting) = self.pending.borrow_mut().remove(&id) {
+                        let _ = waiting.send(*answer);
+                    }
+                }
+                FromSupervisor::Busy { commands } => self.set_busy(commands),
+                FromSupervisor::Ready { .. } | FromSupervisor::Failed { .. } => break,
+            }
+        }
+        self.gone.set(true);
+        // Whoever waits for an answer learns that none comes.
+        self.pending.borrow_mut().clear();
+        // A supervisor that closed its socket has ended, or does not do its work any more.
+        if tokio::time::timeout(SEND_LIMIT, child.wait()).await.is_err() {
+            let _ = child.start_kill();
+        }
+        let status = child.wait().await;
+        ended(Ended { supervisor: self, status });
+    }
+
+    fn set_busy(&self, commands: usize) {
+        if commands == 0 && self.busy.get() > 0 {
+            self.idle_since.set(Instant::now());
+        }
+        self.busy.set(commands);
+        self.info.borrow_mut().commands_running = commands;
+        self.roots.borrow_mut().retain(|root| root.lives());
+    }
+
+    /// The session's id.
+    pub(super) fn id(&self) -> String {
+        self.info.borrow().id.clone()
+    }
+
+    /// How long nothing has run here; `None` while something does.
+    pub(super) fn idle(&self) -> Option<Duration> {
+        (self.busy.get() == 0).then(|| self.idle_since.get().elapsed())
+    }
+
+    /// Whether its process is there and talks to us.
+    pub(super) fn is_alive(&self) -> bool {
+        !self.gone.get()
+    }
+
+    /// The commands that were started in this session and may live.
+    pub(super) fn roots(&self) -> Vec<Identity> {
+        self.roots.borrow().clone()
+    }
+
+    /// Hands a shim's connection over.
+    pub(super) fn launch(
+        &self,
+        request: LaunchRequest,
+        peer: Peer,
+        connection: BorrowedFd<'_>,
+        pidfd: BorrowedFd<'_>,
+    ) -> Result<(), FrameError> {
+        if let Ok(identity) = Identity::of(peer.pid) {
+            self.roots.borrow_mut().push(identity);
+        }
+        self.idle_since.set(Instant::now());
+        frame::send(&self.control, &ToSupervisor::Launch { request: Box::new(request), peer }, &[connection, pidfd])
+    }
+
+    /// Asks, and waits for the answer.
+    pub(super) async fn call(&self, call: Call) -> Result<Answer, ApiError> {
+        let id = self.next_call.get();
+        self.next_call.set(id + 1);
+        let (answer, waiting) = oneshot::channel();
+        self.pending.borrow_mut().insert(id, answer);
+        frame::send(&self.control, &ToSupervisor::Call { id, call }, &[])
+            .map_err(|error| failed(format!("the session's supervisor does not answer: {error}")))?;
+        match waiting.await {
+            Ok(Answer::Error { error }) => Err(error),
+            Ok(answer) => Ok(answer),
+            Err(_) => Err(failed("the session's supervisor ended")),
+        }
+    }
+}
+
+/// One message. A frame is sent in one piece, so that what follows the first byte is there or coming.
+async fn receive(reader: &AsyncFd<UnixStream>) -> Result<FromSupervisor, FrameError> {
+    // Readiness is reported once for any number of frames: look before waiting.
+    while !has_input(reader.get_ref().as_fd()) {
+        let mut guard = reader.readable().await.map_err(|source| FrameError::Io { call: "epoll_wait", source })?;
+        guard.clear_ready();
+    }
+    frame::receive(reader.get_ref()).map(|(message, _)| message)
+}
+
+fn has_input(fd: BorrowedFd<'_>) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&now)).is_ok_and(|ready| ready > 0)
+}

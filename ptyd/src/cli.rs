@@ -1,0 +1,37 @@
+//! What this program is started as.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{broker, build, supervisor};
+
+/// The broker of agentsh: sessions, their supervisors, and the sockets of one user.
+#[derive(Debug, Parser)]
+#[command(name = "agentsh-ptyd", version = build::VERSION)]
+struct Arguments {
+    /// Started by a stand-in shell or the command line, not by a person.
+    #[arg(long)]
+    on_demand: bool,
+    /// Descriptor that is closed once the broker serves; a reason is written there if it cannot.
+    #[arg(long, value_name = "N")]
+    ready_fd: Option<i32>,
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Role {
+    /// One session's supervisor; standard input is the socket to the broker.
+    #[command(hide = true)]
+    Supervise,
+}
+
+/// Runs as what the arguments say.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    match arguments.role {
+        Some(Role::Supervise) => supervisor::run(),
+        None => broker::run(broker::Options { on_demand: arguments.on_demand, ready_fd: arguments.ready_fd }),
+    }
+}

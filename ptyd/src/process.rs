@@ -1,0 +1,152 @@
+//! Processes as `/proc` shows them, and the end of whole trees.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+/// How often a tree is looked through for processes that were born meanwhile.
+const PASSES: usize = 100;
+
+/// A process that cannot be confused with a later one of the same pid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Identity {
+    pub pid: i32,
+    /// Start time in clock ticks since boot (`proc_pid_stat(5)`, field 22).
+    pub start: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Stat {
+    parent: i32,
+    start: u64,
+    zombie: bool,
+}
+
+fn stat(pid: i32) -> io::Result<Stat> {
+    let text = fs::read(format!("/proc/{pid}/stat"))?;
+    let malformed = || io::Error::from(io::ErrorKind::InvalidData);
+    // The name, in parentheses, may hold anything: fields are counted after the last one.
+    let end = text.iter().rposition(|byte| *byte == b')').ok_or_else(malformed)?;
+    let rest = std::str::from_utf8(&text[end + 1..]).map_err(|_| malformed())?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    let number = |index: usize| fields.get(index).and_then(|text| text.parse::<u64>().ok()).ok_or_else(malformed);
+    Ok(Stat {
+        zombie: matches!(fields.first(), Some(&"Z" | &"X")),
+        parent: number(1)? as i32,
+        start: number(19)?,
+    })
+}
+
+impl Identity {
+    /// The process that has this pid now.
+    pub(crate) fn of(pid: i32) -> io::Result<Identity> {
+        Ok(Identity { pid, start: stat(pid)?.start })
+    }
+
+    /// A pidfd, if it still is this process.
+    fn open(self) -> Option<OwnedFd> {
+        let pidfd = pidfd_open(Pid::from_raw(self.pid)?, PidfdFlags::empty()).ok()?;
+        (stat(self.pid).ok()?.start == self.start).then_some(pidfd)
+    }
+
+    /// Whether this process still is there (a zombie is not).
+    pub(crate) fn lives(self) -> bool {
+        stat(self.pid).is_ok_and(|stat| stat.start == self.start && !stat.zombie)
+    }
+
+    fn signal(self, signal: Signal) -> bool {
+        self.open().is_some_and(|pidfd| pidfd_send_signal(&pidfd, signal).is_ok())
+    }
+}
+
+/// Ends the given processes and all of their descendants. They are stopped first, until a pass finds
+/// nobody new, so that none escapes by being born while its parent dies. Returns how many there were.
+pub(crate) fn end_trees(roots: impl IntoIterator<Item = Identity>) -> usize {
+    let mut known: HashSet<Identity> = roots.into_iter().collect();
+    known.retain(|process| process.signal(Signal::STOP));
+    for _ in 0..PASSES {
+        let found = descendants(&known);
+        if found.is_empty() {
+            break;
+        }
+        for process in found {
+            process.signal(Signal::STOP);
+            known.insert(process);
+        }
+    }
+    let mut ended = 0;
+    for process in &known {
+        ended += usize::from(process.signal(Signal::KILL));
+    }
+    ended
+}
+
+fn descendants(known: &HashSet<Identity>) -> Vec<Identity> {
+    let mut children: BTreeMap<i32, Vec<Identity>> = BTreeMap::new();
+    let mut starts: HashMap<i32, u64> = HashMap::new();
+    for pid in all_pids() {
+        if let Ok(stat) = stat(pid)
+            && !stat.zombie
+        {
+            starts.insert(pid, stat.start);
+            children.entry(stat.parent).or_default().push(Identity { pid, start: stat.start });
+        }
+    }
+    let mut found = Vec::new();
+    let mut open: Vec<Identity> = known.iter().copied().collect();
+    while let Some(parent) = open.pop() {
+        if starts.get(&parent.pid) != Some(&parent.start) {
+            continue;
+        }
+        for child in children.remove(&parent.pid).unwrap_or_default() {
+            if !known.contains(&child) {
+                found.push(child);
+            }
+            open.push(child);
+        }
+    }
+    found
+}
+
+fn all_pids() -> impl Iterator<Item = i32> {
+    fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_tree_is_ended_with_its_grandchildren() -> Result<(), Box<dyn std::error::Error>> {
+        let mut shell = Command::new("sh")
+            .args(["-c", "sleep 300 & echo $!; (sleep 300 & echo $!; wait) & wait"])
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut lines = BufReader::new(shell.stdout.take().ok_or("no stdout")?).lines();
+        let mut sleepers = Vec::new();
+        for _ in 0..2 {
+            sleepers.push(lines.next().ok_or("too few lines")??.parse::<i32>()?);
+        }
+        assert!(end_trees([Identity::of(shell.id() as i32)?]) >= 4);
+        assert!(!shell.wait()?.success());
+        for sleeper in sleepers {
+            assert!(stat(sleeper).map_or(true, |stat| stat.zombie), "{sleeper} lives");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_reused_pid_is_left_alone() -> io::Result<()> {
+        let own = Identity::of(std::process::id() as i32)?;
+        assert_eq!(end_trees([Identity { start: own.start + 1, ..own }]), 0);
+        Ok(())
+    }
+}
