@@ -9,4 +9,5 @@
 //! the shim, and what to do when a recording stops is told to the supervisor, which decides.
 
 pub mod cast;
+mod escape;
 pub mod redact;
