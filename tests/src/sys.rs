@@ -1,0 +1,143 @@
+//! System calls without a safe wrapper at hand, and the work between fork and exec.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
+
+/// What a child gets beside its program, arguments, environment and folder; everything is prepared before the fork.
+#[derive(Debug, Default)]
+pub struct Setup {
+    /// Descriptors and the numbers under which the child has them. Every other number from 0 up is closed.
+    pub fds: Vec<(OwnedFd, RawFd)>,
+    pub user: Option<(u32, u32, Vec<u32>)>,
+    pub ignored: Vec<i32>,
+    pub blocked: Vec<i32>,
+    pub umask: Option<u32>,
+    /// `(RLIMIT_*, soft, hard)`.
+    pub rlimits: Vec<(u32, u64, u64)>,
+    pub nice: Option<i32>,
+    pub new_session: bool,
+    pub new_group: bool,
+    /// The number of a terminal that becomes the controlling one of the new session.
+    pub terminal: Option<RawFd>,
+    /// Whether privileges are given up for ever (`PR_SET_NO_NEW_PRIVS`).
+    pub no_new_privs: bool,
+    pub oom_score: Option<&'static str>,
+    /// Where to go by `chdir` after the user was changed; `None` leaves it to `Command`.
+    pub removed_cwd: Option<std::ffi::CString>,
+}
+
+/// Starts `command` with `setup` applied in the child.
+pub fn spawn(mut command: Command, setup: Setup) -> io::Result<Child> {
+    let mut parked: Vec<(RawFd, RawFd)> = Vec::with_capacity(setup.fds.len());
+    // SAFETY: the closure runs between fork and exec and makes only system calls on memory prepared before the fork
+    // (the vector has its capacity already).
+    unsafe { command.pre_exec(move || apply(&setup, &mut parked)) };
+    command.spawn()
+}
+
+fn apply(setup: &Setup, parked: &mut Vec<(RawFd, RawFd)>) -> io::Result<()> {
+    // SAFETY: plain system calls; every pointer is to memory that lives through the call.
+    unsafe {
+        if setup.new_session {
+            check(libc::setsid())?;
+        } else if setup.new_group {
+            check(libc::setpgid(0, 0))?;
+        }
+        if let Some(score) = setup.oom_score {
+            let file = check(libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_WRONLY))?;
+            check(libc::write(file, score.as_ptr().cast(), score.len()) as i32)?;
+            libc::close(file);
+        }
+        if let Some(nice) = setup.nice {
+            check(libc::setpriority(libc::PRIO_PROCESS, 0, nice))?;
+        }
+        if let Some((uid, gid, groups)) = &setup.user {
+            check(libc::setgroups(groups.len(), groups.as_ptr()))?;
+            check(libc::setresgid(*gid, *gid, *gid))?;
+            check(libc::setresuid(*uid, *uid, *uid))?;
+        }
+        if let Some(folder) = &setup.removed_cwd {
+            check(libc::chdir(folder.as_ptr()))?;
+            check(libc::rmdir(folder.as_ptr()))?;
+        }
+        if let Some(mask) = setup.umask {
+            libc::umask(mask as libc::mode_t);
+        }
+        if setup.no_new_privs {
+            check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))?;
+        }
+        place(setup, parked)?;
+        for (resource, soft, hard) in &setup.rlimits {
+            let limit = libc::rlimit {
+                rlim_cur: *soft,
+                rlim_max: *hard,
+            };
+            check(libc::setrlimit(*resource, &limit))?;
+        }
+        if let Some(terminal) = setup.terminal {
+            check(libc::ioctl(terminal, libc::TIOCSCTTY, 0))?;
+        }
+        for signal in &setup.ignored {
+            libc::signal(*signal, libc::SIG_IGN);
+        }
+        let mut mask = std::mem::zeroed();
+        libc::sigemptyset(&mut mask);
+        for signal in &setup.blocked {
+            libc::sigaddset(&mut mask, *signal);
+        }
+        check(libc::sigprocmask(libc::SIG_SETMASK, &mask, std::ptr::null_mut()))?;
+    }
+    Ok(())
+}
+
+/// Puts the descriptors under their numbers; whatever else is open closes at exec, and 0-2 if they were not asked for.
+fn place(setup: &Setup, parked: &mut Vec<(RawFd, RawFd)>) -> io::Result<()> {
+    const PARK: RawFd = 300;
+    // SAFETY: descriptor numbers only; a failure is reported.
+    unsafe {
+        for (fd, number) in &setup.fds {
+            parked.push((
+                check(libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, PARK))?,
+                *number,
+            ));
+        }
+        check(libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) as i32)?;
+        for number in 0..3 {
+            libc::close(number);
+        }
+        for (fd, number) in parked.iter() {
+            check(libc::dup2(*fd, *number))?;
+        }
+    }
+    Ok(())
+}
+
+fn check(outcome: i32) -> io::Result<i32> {
+    match outcome {
+        -1 => Err(io::Error::last_os_error()),
+        value => Ok(value),
+    }
+}
+
+/// Gives the calling thread a mount namespace of its own (`unshare(2)`, CLONE_NEWNS).
+pub fn unshare_mounts() -> io::Result<()> {
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::unshare(libc::CLONE_NEWNS) }).map(drop)
+}
+
+/// `kill(2)`.
+pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::kill(pid, signal) }).map(drop)
+}
+
+/// `pidfd_open(2)`.
+pub fn pidfd(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: no memory is passed; the descriptor is new and owned by nobody else.
+    unsafe {
+        let fd = check(libc::syscall(libc::SYS_pidfd_open, pid, 0) as i32)?;
+        Ok(OwnedFd::from_raw_fd(fd))
+    }
+}

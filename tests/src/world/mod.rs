@@ -1,0 +1,132 @@
+//! A private place for one test: mounts, people, the product's programs, and an end that leaves nothing behind.
+
+mod mounts;
+pub mod people;
+pub mod processes;
+mod product;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::Result;
+use crate::shell::{Outcome, Shell};
+use people::User;
+use processes::Process;
+
+pub use product::{HELPERS, PRODUCT, SHIMS, copy_helper};
+
+/// A mount namespace that belongs to the calling thread, in which a user, a workspace and the product live.
+///
+/// Children started from this thread live in it; the other threads of the test program do not. Dropping it kills
+/// whatever still runs in the namespace.
+pub struct World {
+    namespace: u64,
+    user: User,
+}
+
+impl World {
+    /// A world in which commands run as `user`, with the product's programs from `bin/`.
+    pub fn new(user: User) -> Result<World> {
+        let world = World::bare(user)?;
+        product::install()?;
+        Ok(world)
+    }
+
+    /// A world without the product: enough for the real shell and for stand-ins of the tests' own.
+    pub fn bare(user: User) -> Result<World> {
+        let namespace = mounts::enter()?;
+        let world = World { namespace, user };
+        people::install()?;
+        product::install_helpers()?;
+        let workspace = world.workspace();
+        world.user.make_folder(&workspace)?;
+        world.git(&["init", "-q", "-b", "main", "."])?;
+        world.git(&["commit", "-q", "--allow-empty", "-m", "start"])?;
+        Ok(world)
+    }
+
+    /// The user as whom commands run.
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// The git repository in which commands start: the session's workspace.
+    pub fn workspace(&self) -> PathBuf {
+        self.user.home.join("work/project")
+    }
+
+    /// The folder of the product's state for this user.
+    pub fn state_dir(&self) -> PathBuf {
+        match self.user.uid {
+            0 => PathBuf::from("/var/lib/agentsh"),
+            _ => self.user.home.join(".local/state/agentsh"),
+        }
+    }
+
+    /// The path of the tests' own helper program `name`.
+    pub fn helper(&self, name: &str) -> PathBuf {
+        Path::new(HELPERS).join(name)
+    }
+
+    /// Runs `agentsh` as the world's user in the workspace.
+    pub fn agentsh<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<Outcome> {
+        Shell::program(format!("{PRODUCT}/agentsh")).args(args).run(self)
+    }
+
+    /// Runs a text in the stand-in bash.
+    pub fn shimmed(&self, text: &str) -> Result<Outcome> {
+        Shell::named("bash").args(["-c", text]).run_shimmed(self)
+    }
+
+    /// Runs git as the world's user in the workspace, outside of any session.
+    pub fn git(&self, args: &[&str]) -> Result<Outcome> {
+        let outcome = Shell::program("git").args(args).run(self)?;
+        outcome.expect_success("git")?;
+        Ok(outcome)
+    }
+
+    /// Everything that runs in this world now.
+    pub fn processes(&self) -> Vec<Process> {
+        processes::in_namespace(self.namespace)
+    }
+
+    /// Those of them that are brokers or supervisors.
+    pub fn daemons(&self) -> Vec<Process> {
+        let program = Path::new(PRODUCT).join("agentsh-ptyd");
+        self.processes()
+            .into_iter()
+            .filter(|process| process.exe == program)
+            .collect()
+    }
+
+    /// Those of them that are not the product's daemons.
+    pub fn strays(&self) -> Vec<Process> {
+        let program = Path::new(PRODUCT).join("agentsh-ptyd");
+        self.processes()
+            .into_iter()
+            .filter(|process| process.exe != program)
+            .collect()
+    }
+
+    /// Ends the brokers as an operator would and reports what stays alive after `patience`.
+    pub fn close(self, patience: Duration) -> Result {
+        for daemon in self.daemons().iter().filter(|daemon| daemon.is_broker()) {
+            daemon.signal(libc::SIGTERM);
+        }
+        let ended = processes::wait_until(patience, || self.processes().is_empty());
+        match ended {
+            true => Ok(()),
+            false => Err(crate::fail(format!(
+                "left over at the end of the world: {:#?}",
+                self.processes()
+            ))),
+        }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        processes::kill_all(self.namespace);
+    }
+}

@@ -1,0 +1,109 @@
+//! Who runs in a world: the processes whose mount namespace is the world's.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// A process seen in a world.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    pub pid: i32,
+    pub parent: i32,
+    pub exe: PathBuf,
+    /// The arguments, joined by spaces.
+    pub line: String,
+    namespace: u64,
+}
+
+impl Process {
+    /// Whether this is a broker: a daemon whose parent is not one.
+    pub fn is_broker(&self) -> bool {
+        read(self.parent, self.namespace).is_none_or(|parent| parent.exe != self.exe)
+    }
+
+    /// Sends a signal, if the process is still the one that was seen.
+    pub fn signal(&self, signal: i32) -> bool {
+        read(self.pid, self.namespace)
+            .is_some_and(|now| now.exe == self.exe && crate::sys::kill(self.pid, signal).is_ok())
+    }
+
+    /// Whether it still runs.
+    pub fn is_alive(&self) -> bool {
+        read(self.pid, self.namespace).is_some_and(|now| now.exe == self.exe)
+    }
+
+    /// A line of `/proc/PID/status` (see `proc(5)`), such as `Seccomp`.
+    pub fn status(&self, key: &str) -> Option<String> {
+        status(self.pid, key)
+    }
+}
+
+/// A line of `/proc/PID/status`.
+pub fn status(pid: i32, key: &str) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    text.lines().find_map(|line| {
+        line.strip_prefix(key)?
+            .strip_prefix(':')
+            .map(|value| value.trim().to_owned())
+    })
+}
+
+/// All processes of a mount namespace but those of the caller's own; zombies are not counted.
+pub(super) fn in_namespace(namespace: u64) -> Vec<Process> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let pids = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| *pid != std::process::id() as i32)
+        .filter_map(|pid| read(pid, namespace))
+        .collect()
+}
+
+/// Kills until a pass finds nobody.
+pub(super) fn kill_all(namespace: u64) {
+    wait_until(Duration::from_secs(20), || {
+        let left = in_namespace(namespace);
+        for process in &left {
+            process.signal(libc::SIGKILL);
+        }
+        left.is_empty()
+    });
+}
+
+/// Asks until the answer is yes or the patience is over; the answer.
+pub fn wait_until(patience: Duration, mut ask: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + patience;
+    loop {
+        if ask() {
+            return true;
+        }
+        if Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn read(pid: i32, namespace: u64) -> Option<Process> {
+    let folder = PathBuf::from(format!("/proc/{pid}"));
+    let stat = fs::read_to_string(folder.join("stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?;
+    let parent = fields.next()?.parse().ok()?;
+    if state == "Z" || fs::metadata(folder.join("ns/mnt")).ok()?.ino() != namespace {
+        return None;
+    }
+    let exe = fs::read_link(folder.join("exe")).ok()?;
+    let line = fs::read(folder.join("cmdline")).ok()?;
+    let line = String::from_utf8_lossy(&line).trim_end_matches('\0').replace('\0', " ");
+    Some(Process {
+        pid,
+        parent,
+        exe,
+        line,
+        namespace,
+    })
+}

@@ -1,0 +1,40 @@
+//! Programs that start the shell for somebody.
+
+use agentsh_tests::{Case, Input, Shell};
+
+pub fn cases() -> Vec<Case> {
+    let by = |name: &'static str, program: &'static str, args: &[&str]| {
+        Case::new(name, Shell::program(program).args(args)).needs(&[program])
+    };
+    let root = |case: Case| case.change(|shell| shell.inherit(|inherit| inherit.as_root = true));
+    vec![
+        by("env -i", "env", &["-i", "@bash@", "-c", "echo \"$HOME|$PATH\"; pwd"]),
+        by("xargs", "xargs", &["-n", "2", "@sh@", "-c", "echo \"$0 $1\""]).change(|shell| shell.stdin(Input::Bytes(b"a b c d".to_vec()))),
+        by("find", "find", &["a", "-type", "f", "-exec", "@sh@", "-c", "echo found \"$1\"", "sh", "{}", ";"]).file("a/b/c", "", 0o644),
+        by("setsid -w", "setsid", &["-w", "@bash@", "-c", "ps -o sid=,pgid= -p $$ | tr -s ' ' '\\n' | sort -u | grep -c ."]),
+        by("nohup", "nohup", &["@bash@", "-c", "kill -HUP $$; echo survived"]),
+        by("timeout ends it", "timeout", &["-s", "KILL", "0.3", "@bash@", "-c", "echo start; exec sleep 60"]),
+        by("timeout ends its group", "timeout", &["0.3", "@bash@", "-c", "echo start; sleep 60 & wait; echo unreached"]),
+        by("nice", "nice", &["-n", "5", "@bash@", "-c", "nice"]),
+        by("script gives it a terminal", "script", &["-qec", "tty | sed 's,[0-9]*$,N,'; echo $0; exit 3", "/dev/null"]).change(|shell| shell.env("SHELL", "@bash@")),
+        by("python runs with executable", "python3", &["-c", "import subprocess; r = subprocess.run('echo $0; exit 3', shell=True, executable='@bash@', capture_output=True); print(r)"]),
+        by("python calls a pty", "python3", &["-c", "import pty, os; s = pty.spawn(['@bash@', '-c', 'stty size; test -t 0 && echo tty; exit 4']); print(os.waitstatus_to_exitcode(s))"]),
+        by("perl opens a pipe", "perl", &["-e", "open(my $f, '-|', '@sh@', '-c', 'echo $0; exit 2') or die; print <$f>; close $f; print $? >> 8, \"\\n\";"]),
+        by("node spawns with shell", "node", &["-e", "const r = require('child_process').spawnSync('echo $0; kill -9 $$', {shell: '@bash@'}); console.log(String(r.stdout), r.signal, r.status)"]),
+        by("node spawns detached", "node", &["-e", "const c = require('child_process').spawn('@bash@', ['-c', 'echo out; echo err >&2; exit 5'], {detached: true, stdio: ['ignore', 'pipe', 'pipe']}); c.stdout.pipe(process.stdout); c.stderr.pipe(process.stderr); c.on('close', (code, signal) => console.log(code, signal))"]),
+        by("npm runs a script", "npm", &["run", "--silent", "--script-shell", "@bash@", "hello", "--", "a b"]).file("package.json", "{\"name\":\"x\",\"scripts\":{\"hello\":\"echo hi $0\"}}", 0o644).forget("../../.npm"),
+        by("make with its own shell", "make", &["-s"]).file("Makefile", "SHELL := @bash@\nall:\n\t@echo $$0 $(MAKEFLAGS); [[ a == a ]] && echo bash\n\t@exit 3\n", 0o644),
+        by("vim runs a command", "vim", &["-u", "NONE", "-es", "-c", "set shell=@bash@", "-c", "redir! > out", "-c", "silent !echo from $0 > made", "-c", "let x = system('echo sys')", "-c", "silent echo x", "-c", "qa!"]),
+        by("git runs an alias", "git", &["-c", "alias.x=!@sh@ -c 'echo alias $0'", "x"]),
+        by("a git hook has the shell as interpreter", "git", &["-c", "core.hooksPath=hooks", "commit", "-q", "--allow-empty", "-m", "x"]).file("hooks/pre-commit", "#!@bash@\necho hook $0; exit 1\n", 0o755),
+        root(by("su with a shell and a command", "su", &["-s", "@bash@", "-c", "echo $0; id -un", "agent"])),
+        root(by("su with a login", "su", &["-s", "@bash@", "-", "agent", "-c", "echo $0; pwd"])),
+        root(by("runuser with a login", "runuser", &["-l", "agent", "-s", "@bash@", "-c", "echo $0; pwd; id -un"])),
+        root(by("chroot", "chroot", &["/", "@sh@", "-c", "echo in; pwd"])),
+        root(by("setpriv", "setpriv", &["--reuid", "1000", "--regid", "1000", "--init-groups", "@bash@", "-c", "id -u; id -G"])),
+        by("ssh runs a proxy command", "ssh", &["-F", "none", "-o", "ProxyCommand=echo proxied $0 > made; exit 3", "-o", "BatchMode=yes", "host.invalid", "true"]).change(|shell| shell.env("SHELL", "@bash@")),
+        by("tmux opens a window with a command", "@bash@", &["-c", "tmux -L t$$ -f /dev/null new-session -d -x 80 -y 24 'echo $0 > win; tmux wait-for -S done; sleep 60' && tmux -L t$$ wait-for done; cat win; tmux -L t$$ kill-server"]).needs(&["tmux"]),
+        by("busybox is asked for its own shell", "busybox", &["sh", "-c", "@bash@ -c 'echo $0'"]),
+        by("a script whose interpreter is the shell with one option", "./run", &["x"]).file("run", "#!@sh@ -e\necho $0 $1\nfalse\necho no\n", 0o755),
+    ]
+}

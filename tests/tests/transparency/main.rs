@@ -1,0 +1,50 @@
+//! A caller cannot tell the stand-in from the real shell: every way in which agents and systems start one, with the real
+//! shell as the oracle and enforcement proven on in the same session.
+//!
+//! The comparison itself is tested first (`faults`): stand-ins with one fault each must all be noticed.
+
+mod agents;
+mod descriptors;
+mod ends;
+mod faults;
+mod launchers;
+mod login;
+mod options;
+mod state;
+mod stdin;
+mod streams;
+
+use agentsh_tests::{Case, Shell};
+
+/// The probe's path in every world.
+const PROBE: &str = "/usr/local/lib/agentsh-tests/probe";
+
+/// The whole table, by topic.
+fn table() -> Vec<(&'static str, Vec<Case>)> {
+    vec![
+        ("agents", agents::cases()),
+        ("descriptors", descriptors::cases()),
+        ("ends", ends::cases()),
+        ("launchers", launchers::cases()),
+        ("login", login::cases()),
+        ("options", options::cases()),
+        ("state", state::cases()),
+        ("stdin", stdin::cases()),
+        ("streams", streams::cases()),
+    ]
+}
+
+/// `bash -c TEXT` as a case.
+fn text(name: &'static str, text: &str) -> Case {
+    Case::new(name, Shell::named("bash").args(["-c", text]))
+}
+
+/// A shell with arguments as a case.
+fn shell(name: &'static str, shell: &str, args: &[&str]) -> Case {
+    Case::new(name, Shell::named(shell).args(args))
+}
+
+/// The text with `PROBE` replaced by the probe's path.
+fn probing(text: &str) -> String {
+    text.replace("PROBE", PROBE)
+}
