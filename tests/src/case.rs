@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::shell::{Outcome, Shell, Subject, replace};
+use crate::shell::{Outcome, Shell, Subject};
 use crate::tree::{self, Entry};
 use crate::world::processes::wait_until;
 use crate::world::{World, people};
@@ -169,9 +169,17 @@ impl Case {
     /// Output without what must differ: the path of the stand-in, the process id of the run.
     fn plain(&self, subject: &Subject, bytes: &[u8], pid: i32) -> Vec<u8> {
         let bytes = subject.plain(bytes);
-        let bytes = replace(&bytes, pid.to_string().as_bytes(), b"PID");
+        let bytes = without_number(&bytes, pid.to_string().as_bytes());
         if self.mask_numbers { mask(&bytes) } else { bytes }
     }
+}
+
+/// `PID` where exactly this number stands.
+fn without_number(bytes: &[u8], number: &[u8]) -> Vec<u8> {
+    let runs = bytes.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit());
+    runs.flat_map(|run| if run == number { b"PID" } else { run })
+        .copied()
+        .collect()
 }
 
 /// Every run of three and more digits becomes `#`.

@@ -14,7 +14,6 @@ mod subject;
 
 pub use outcome::{Ended, Outcome};
 pub use subject::Subject;
-pub(crate) use subject::replace;
 
 /// What the child finds on a descriptor that it reads.
 #[derive(Debug, Clone)]

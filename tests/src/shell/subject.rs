@@ -52,7 +52,7 @@ impl Subject {
 }
 
 /// `bytes` with every `from` replaced by `to`.
-pub(crate) fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     if from.is_empty() || from.len() > bytes.len() {
         return bytes.to_vec();
     }
