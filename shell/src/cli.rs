@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::render::Color;
-use crate::verbs::{broker, exec, kill, session, status};
+use crate::verbs::{broker, exec, kill, logs, session, shim, status};
 
 /// Version and commit of this build.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("AGENTSH_COMMIT"), ")");
@@ -42,6 +42,10 @@ pub enum Action {
     Exec(exec::Exec),
     Kill(kill::Kill),
     Status(status::Status),
+    Logs(logs::Logs),
+    /// The stand-ins for shells
+    #[command(subcommand)]
+    Shim(shim::Shim),
     /// Start and stop the broker
     #[command(subcommand)]
     Broker(broker::Broker),
@@ -58,6 +62,8 @@ impl Action {
             Action::Exec(exec) => exec.run(context),
             Action::Kill(kill) => kill.run(context),
             Action::Status(status) => status.run(context),
+            Action::Logs(logs) => logs.run(context),
+            Action::Shim(shim) => shim.run(context),
             Action::Broker(broker) => broker.run(context),
         }
     }

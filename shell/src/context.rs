@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use agentsh_protocol::places::Account;
 
-use crate::client::Client;
+use crate::client::{Client, Starter};
 use crate::error::Error;
 use crate::render::{Color, Style};
 
@@ -23,7 +23,7 @@ impl Context {
     pub fn of_process(color: Color) -> Context {
         let (stdout, stderr) = (std::io::stdout().is_terminal(), std::io::stderr().is_terminal());
         Context {
-            uid: rustix::process::getuid().as_raw(),
+            uid: rustix::process::geteuid().as_raw(),
             out: Style::new(color.wanted(stdout)),
             err: Style::new(color.wanted(stderr)),
             stdout_is_terminal: stdout,
@@ -47,7 +47,7 @@ impl Context {
     /// # Errors
     /// It cannot be started, or what answers is not the caller's.
     pub fn broker(&self) -> Result<Client, Error> {
-        Ok(Client::reach(self.uid)?)
+        Ok(Client::reach(self.uid, Starter::Demand)?)
     }
 
     /// The broker if one runs, `None` if none does.

@@ -1,11 +1,15 @@
 //! A small client of `api.sock`: one request, one connection. Synchronous, because `exec` is run for every command of an
 //! agent and an asynchronous runtime would cost more than the request.
 
+#[cfg(test)]
+pub mod fake;
 mod http;
 mod peer;
 mod start;
+#[cfg(test)]
+mod tests;
 
-pub use start::beside_us;
+pub use start::{Starter, beside_us};
 
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -51,12 +55,12 @@ pub struct Client {
 }
 
 impl Client {
-    /// The broker of `uid`, started if there is none.
-    pub fn reach(uid: u32) -> Result<Client, ClientError> {
+    /// The broker of `uid`, started if there is none (a person may where the configuration says that nobody else does).
+    pub fn reach(uid: u32, starter: Starter) -> Result<Client, ClientError> {
         if let Some(client) = Client::find(uid)? {
             return Ok(client);
         }
-        start::broker()?;
+        start::broker(starter)?;
         Client::find(uid)?.ok_or_else(|| ClientError::NotStarted {
             program: places::BROKER_PROGRAM.into(),
             reason: "it ended before it listened; `agentsh logs` shows why".to_owned(),

@@ -11,9 +11,9 @@ use crate::client::beside_us;
 use crate::error::Error;
 use crate::sys::{self, Watch};
 use crate::verbs::exec::{Exec, Output};
+use crate::verbs::shim;
 
-/// The shim's program, and the name under which it enters a named session.
-const SHIM: &str = "agentsh-shell-shim";
+/// The name under which the shim enters a named session.
 const ENTER: &str = "agentsh-enter";
 
 /// Starts the command of `exec` as `command_id` in session `session_id`.
@@ -21,7 +21,7 @@ const ENTER: &str = "agentsh-enter";
 /// # Errors
 /// The shim is not beside this program, or the folder of `--cwd` cannot be entered.
 pub fn start(exec: &Exec, session_id: &str, command_id: &str, watch: &Watch) -> Result<Child, Error> {
-    let program = beside_us(SHIM).map_err(|source| Error::file("/proc/self/exe", source))?;
+    let program = beside_us(shim::PROGRAM).map_err(|source| Error::file("/proc/self/exe", source))?;
     let mut command = Command::new(&program);
     command
         .arg0(ENTER)

@@ -1,6 +1,7 @@
 //! How things look: to people in colours and columns, to programs as JSON.
 
 mod error;
+pub mod event;
 mod style;
 mod table;
 mod text;

@@ -1,7 +1,7 @@
 use agentsh_protocol::api::Status;
 use clap::Subcommand;
 
-use crate::client;
+use crate::client::{self, Client, Starter};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -26,7 +26,8 @@ impl Broker {
 }
 
 fn start(context: &Context) -> Result<Exit, Error> {
-    let status: Status = context.broker()?.get(&client::path(&["status"]))?;
+    let broker = Client::reach(context.uid, Starter::Person)?;
+    let status: Status = broker.get(&client::path(&["status"]))?;
     render::say(&format!("the broker runs as process {}", status.pid));
     Ok(Exit::DONE)
 }

@@ -3,5 +3,7 @@
 pub mod broker;
 pub mod exec;
 pub mod kill;
+pub mod logs;
 pub mod session;
+pub mod shim;
 pub mod status;

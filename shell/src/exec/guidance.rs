@@ -1,0 +1,135 @@
+//! What a result means and what to do next, for an agent that reads it and for a person.
+
+use agentsh_audit::{Event, EventType};
+use agentsh_protocol::api::{CommandInfo, CommandState};
+use serde::Serialize;
+
+use super::report::is_blocked;
+use super::watch::Outcome;
+use crate::render::{self, Style};
+
+/// How a command fared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fared {
+    /// It ended with status 0.
+    Ok,
+    /// It ended otherwise, and policy had no part in it.
+    Failed,
+    /// It was refused, or it failed and policy had denied something to it.
+    Blocked,
+}
+
+/// The advice. All but `status` and `suggestions` is about the first denial, if there was one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Guidance {
+    pub status: Fared,
+    pub reason: Option<String>,
+    pub rule: Option<String>,
+    /// What was asked for, as the record's type or `command` for the command itself.
+    pub operation: Option<String>,
+    pub target: Option<String>,
+    pub suggestions: Vec<String>,
+}
+
+/// The advice about a command that ended as `outcome` says.
+pub fn of(command: &CommandInfo, outcome: &Outcome, events: &[Event]) -> Guidance {
+    if command.state == CommandState::Refused {
+        return refused(command);
+    }
+    let ok = !outcome.timed_out && outcome.end.exit_code == Some(0);
+    let mut guidance = match events.iter().find(|event| is_blocked(event)) {
+        Some(event) => denied(event),
+        None => plain(),
+    };
+    guidance.status = match (ok, guidance.operation.is_some()) {
+        (true, _) => Fared::Ok,
+        (false, true) => Fared::Blocked,
+        (false, false) => Fared::Failed,
+    };
+    if outcome.timed_out {
+        guidance.reason = Some("the time was up (--timeout)".to_owned());
+        guidance.suggestions.push("allow more time with --timeout, or do less at once".to_owned());
+    }
+    guidance
+}
+
+fn plain() -> Guidance {
+    Guidance { status: Fared::Ok, reason: None, rule: None, operation: None, target: None, suggestions: Vec::new() }
+}
+
+fn refused(command: &CommandInfo) -> Guidance {
+    let policy = &command.policy;
+    Guidance {
+        status: Fared::Blocked,
+        reason: policy.message.clone().or_else(|| Some("policy does not allow this command".to_owned())),
+        rule: policy.rule.clone(),
+        operation: Some("command".to_owned()),
+        target: Some(render::argv(&command.argv)),
+        suggestions: vec![
+            "do it with a command that policy allows: `agentsh policy show` lists its command_rules".to_owned(),
+            format!("`agentsh why {}` explains the decision", command.id),
+        ],
+    }
+}
+
+fn denied(event: &Event) -> Guidance {
+    let policy = event.policy.as_ref();
+    let mut suggestions = Vec::from_iter(instead(event.kind).map(str::to_owned));
+    suggestions.push(format!("`agentsh why {}` explains the decision", event.id));
+    Guidance {
+        reason: policy.and_then(|policy| policy.message.clone()).or_else(|| Some(default_reason(event))),
+        rule: policy.and_then(|policy| policy.rule.clone()),
+        operation: Some(event.kind.to_string()),
+        target: target(event),
+        suggestions,
+        ..plain()
+    }
+}
+
+fn default_reason(event: &Event) -> String {
+    match event.kind {
+        EventType::SyscallBlocked => "no session may make this system call".to_owned(),
+        _ => "policy does not allow this operation".to_owned(),
+    }
+}
+
+fn instead(kind: EventType) -> Option<&'static str> {
+    match kind {
+        EventType::ProcessExec => Some("use a program that policy allows: `agentsh policy show` lists its command_rules"),
+        EventType::SyscallBlocked => Some("do without it: this holds in every session, whatever its policy"),
+        kind if kind.as_str().starts_with("file_") => {
+            Some("work below the session's workspace; `agentsh policy show` lists the file_rules")
+        }
+        kind if kind.as_str().starts_with("net_") || matches!(kind, EventType::DnsQuery | EventType::HttpRequest) => {
+            Some("use a host that policy allows: `agentsh policy show` lists its network_rules")
+        }
+        _ => None,
+    }
+}
+
+/// What an event was about: the path, the host or the address, else the program.
+pub fn target(event: &Event) -> Option<String> {
+    let path = event.path.as_ref().or(event.exe.as_ref()).map(|path| path.lossy());
+    let remote = event.domain.clone().or_else(|| event.remote.clone());
+    match event.kind {
+        kind if kind.as_str().starts_with("file_") || kind.as_str().starts_with("unix_") => path,
+        EventType::ProcessExec => path.or_else(|| event.argv.as_deref().map(render::argv)),
+        _ => remote.or(path),
+    }
+}
+
+impl Guidance {
+    /// The advice for people, in lines without an end.
+    pub fn text(&self, style: Style) -> String {
+        let what = [self.operation.as_deref(), self.target.as_deref()].into_iter().flatten();
+        let what = what.map(render::visible).collect::<Vec<_>>().join(" ");
+        let optional = |text: &Option<String>| text.as_deref().map(render::visible).unwrap_or_default();
+        let details = render::pairs(&[
+            ("  rule", optional(&self.rule)),
+            ("  reason", optional(&self.reason)),
+            ("  instead", self.suggestions.iter().map(|text| render::visible(text)).collect::<Vec<_>>().join("\n")),
+        ]);
+        format!("agentsh: {} {what}\n{}", style.red("denied:"), details.trim_end())
+    }
+}
