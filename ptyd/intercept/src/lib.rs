@@ -10,7 +10,6 @@
 
 mod caller;
 mod handler;
-mod hang_up;
 mod notification;
 mod outcome;
 mod serve;

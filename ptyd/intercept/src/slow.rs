@@ -92,6 +92,7 @@ impl Caller<'_> {
     /// The call's own error; [`Outcome::Restart`] or `EINTR` for a signal; [`Outcome::Answered`] for a
     /// caller that is gone.
     pub fn slow<T>(&self, mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Outcome> {
+        self.will_block();
         let _watched = Watched::new(self)?;
         let mut seen = false;
         loop {

@@ -39,7 +39,12 @@ impl Interruption {
     }
 }
 
+const KILL: u64 = 1 << (libc::SIGKILL - 1);
+
 fn deliverable(status: &Status) -> Interruption {
+    if (status.pending | status.shared_pending) & KILL != 0 {
+        return Interruption::Gone;
+    }
     let deliverable = !status.blocked & !status.ignored;
     if status.pending & deliverable != 0 {
         return Interruption::Restart;
@@ -86,6 +91,12 @@ mod tests {
             }),
             Interruption::None
         );
+    }
+
+    #[test]
+    fn a_caller_that_is_being_killed_is_gone() {
+        assert_eq!(deliverable(&task(KILL, 0, 1)), Interruption::Gone);
+        assert_eq!(deliverable(&task(USR1, KILL, 3)), Interruption::Gone);
     }
 
     #[test]

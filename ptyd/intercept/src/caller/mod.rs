@@ -7,6 +7,7 @@ mod status;
 
 use std::cell::OnceCell;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -19,6 +20,7 @@ pub use status::{Capabilities, Status};
 
 use crate::notification::Notification;
 use crate::outcome::Outcome;
+use crate::serve::Service;
 use crate::sys::listener;
 
 /// A task that waits for our answer.
@@ -29,6 +31,7 @@ use crate::sys::listener;
 pub struct Caller<'a> {
     notification: Notification,
     listener: BorrowedFd<'a>,
+    service: Option<&'a Arc<Service>>,
     pidfd: OnceCell<OwnedFd>,
     status: OnceCell<Status>,
 }
@@ -39,8 +42,24 @@ impl<'a> Caller<'a> {
         Caller {
             notification,
             listener,
+            service: None,
             pidfd: OnceCell::new(),
             status: OnceCell::new(),
+        }
+    }
+
+    pub(crate) fn served(notification: Notification, service: &'a Arc<Service>) -> Self {
+        Caller {
+            service: Some(service),
+            ..Caller::new(notification, service.listener())
+        }
+    }
+
+    /// Says that this handler is going to block: other calls of the command are served by another
+    /// thread from now on. [`Caller::slow`] says it itself.
+    pub fn will_block(&self) {
+        if let Some(service) = self.service {
+            service.relieve();
         }
     }
 

@@ -72,23 +72,25 @@ pub fn set_flags(listener: BorrowedFd<'_>, flags: u64) -> Result<(), Errno> {
     if status < 0 { Err(last_errno()) } else { Ok(()) }
 }
 
+/// Whether a notification waits to be received. Does not wait.
+pub fn pending(listener: BorrowedFd<'_>) -> bool {
+    poll(listener, libc::POLLIN) & libc::POLLIN != 0
+}
+
 /// Whether nobody lives under the filter any more (`POLLHUP`, Linux 5.8). Does not wait.
 pub fn hung_up(listener: BorrowedFd<'_>) -> bool {
-    poll_hang_up(listener, 0)
+    poll(listener, 0) & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0
 }
 
-/// Waits until nobody lives under the filter any more; true then, false if the wait was cut short.
-pub fn wait_hang_up(listener: BorrowedFd<'_>) -> bool {
-    poll_hang_up(listener, -1)
-}
-
-fn poll_hang_up(listener: BorrowedFd<'_>, timeout: i32) -> bool {
+fn poll(listener: BorrowedFd<'_>, events: libc::c_short) -> libc::c_short {
     let mut poll = libc::pollfd {
         fd: listener.as_raw_fd(),
-        events: 0,
+        events,
         revents: 0,
     };
     // SAFETY: one pollfd, valid and exclusive for the call.
-    let ready = unsafe { libc::poll(&raw mut poll, 1, timeout) };
-    ready == 1 && poll.revents & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0
+    match unsafe { libc::poll(&raw mut poll, 1, 0) } {
+        1 => poll.revents,
+        _ => 0,
+    }
 }

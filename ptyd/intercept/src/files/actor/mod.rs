@@ -136,6 +136,8 @@ impl Worker {
             return Ok(());
         }
         let own = self.own.clone();
+        // How far it came is not known: every set is made anew.
+        self.now.effective = u64::MAX;
         if self.change(&own).is_err() {
             self.broken = true;
             tracing::error!("a worker cannot take its own identity back; it refuses all further calls");

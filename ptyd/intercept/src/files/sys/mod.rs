@@ -2,13 +2,11 @@
 
 mod identity;
 mod raw;
-mod wake;
 
 pub use identity::{TaskInfo, open_descriptor_limit, set_fsgid, set_fsuid, task_info, unshare_fs};
 pub use raw::{
     OpenHow, STAT_BYTES, STATX_BYTES, check_open_how, name_to_handle, set_times, stat_bytes, statx_bytes,
 };
-pub use wake::{WAKE_SIGNAL, install_wake_handler, wake_thread};
 
 use rustix::io::Errno;
 

@@ -1,25 +1,24 @@
 //! Receives the notifications of one command and answers them.
 //!
-//! Threads block in the receive call. One that takes a notification while no other waits starts
-//! another first: a handler may block (an approval, a connect, a process that waits for a call which
-//! only we can answer) and nobody else waits for it. Threads beyond what is needed end.
+//! One thread waits in the receive call. A handler that will block says so, and another thread waits
+//! from then on; one that blocks unannounced is noticed within milliseconds. So nobody waits for an
+//! approval, a connect, or a process that itself waits for a call which only we can answer.
+
+mod watch;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::io::Errno;
 
 use crate::caller::{AddDescriptor, Caller};
 use crate::handler::Handler;
-use crate::hang_up::{self, Receivers};
 use crate::notification::Notification;
 use crate::outcome::Outcome;
+use crate::sys::interrupt::ThreadId;
 use crate::sys::listener;
-
-/// Threads that keep waiting when nothing happens.
-const STANDBY: usize = 2;
 
 /// Threads that may serve one command; beyond them its own calls wait (a command that holds a thousand
 /// calls at once delays only itself).
@@ -30,74 +29,80 @@ const STACK: usize = 512 << 10;
 
 type AtEnd = Box<dyn FnOnce() + Send>;
 
-struct Service {
+/// The threads that serve one listener.
+pub(crate) struct Service {
     listener: OwnedFd,
     handler: Arc<dyn Handler>,
     /// Threads that wait in the receive call, or are about to.
     waiting: AtomicUsize,
-    /// All serving threads.
-    threads: AtomicUsize,
-    receivers: Arc<Receivers>,
+    threads: Mutex<Vec<ThreadId>>,
+    /// Threads that run or are being started.
+    count: AtomicUsize,
+    /// Calls received so far.
+    received: AtomicU64,
+    /// `received` when the watch looked last.
+    looked: AtomicU64,
     at_end: Mutex<Option<AtEnd>>,
 }
 
 /// Serves the listener of one command until nobody lives under its filter (or it cannot be read any
-/// more), then calls `at_end` once, on a serving thread. Returns as soon as threads wait for calls.
+/// more), then calls `at_end` once, on a serving thread.
 ///
 /// # Errors
 /// If no thread can be started; the listener is then closed, and every notified call fails.
 pub fn serve(listener: OwnedFd, handler: Arc<dyn Handler>, at_end: impl FnOnce() + Send + 'static) -> io::Result<()> {
     // Before Linux 6.6 there is no such flag, and only speed is lost.
     let _ = listener::set_flags(listener.as_fd(), listener::SYNC_WAKE_UP);
-    let receivers = Arc::new(Receivers::default());
-    let watched = if hang_up::kernel_wakes_receivers() {
-        None
-    } else {
-        Some(listener.try_clone()?)
-    };
     let service = Arc::new(Service {
         listener,
         handler,
         waiting: AtomicUsize::new(0),
-        threads: AtomicUsize::new(0),
-        receivers: Arc::clone(&receivers),
+        threads: Mutex::default(),
+        count: AtomicUsize::new(0),
+        received: AtomicU64::new(0),
+        looked: AtomicU64::new(0),
         at_end: Mutex::new(Some(Box::new(at_end))),
     });
-    for _ in 0..STANDBY {
-        add_thread(&service)?;
-    }
-    watched.map_or(Ok(()), |listener| hang_up::watch(listener, receivers))
-}
-
-fn add_thread(service: &Arc<Service>) -> io::Result<()> {
-    service.threads.fetch_add(1, Ordering::AcqRel);
-    service.waiting.fetch_add(1, Ordering::AcqRel);
-    let own = Arc::clone(service);
-    let run = move || {
-        own.run();
-        own.leave();
-    };
-    let started = std::thread::Builder::new()
-        .name("intercept".into())
-        .stack_size(STACK)
-        .spawn(run);
-    started.map(|_| ()).inspect_err(|_| {
-        service.threads.fetch_sub(1, Ordering::AcqRel);
-        service.waiting.fetch_sub(1, Ordering::AcqRel);
-    })
+    watch::add(&service)?;
+    service.add_thread()
 }
 
 impl Service {
+    fn add_thread(self: &Arc<Self>) -> io::Result<()> {
+        let own = Arc::clone(self);
+        let run = move || {
+            let thread = ThreadId::current();
+            own.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+            own.run();
+            own.threads
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .retain(|other| *other != thread);
+            own.leave();
+        };
+        self.count.fetch_add(1, Ordering::AcqRel);
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        let started = std::thread::Builder::new()
+            .name("intercept".into())
+            .stack_size(STACK)
+            .spawn(run);
+        started.map(|_| ()).inspect_err(|_| {
+            self.count.fetch_sub(1, Ordering::AcqRel);
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+        })
+    }
+
     /// One thread's life; it counts as waiting at entry and not at the end.
     fn run(self: &Arc<Self>) {
-        let _receiving = self.receivers.enter();
         loop {
             match listener::receive(self.listener.as_fd()) {
-                Ok(raw) => {
-                    self.taken();
-                    let caller = Caller::new(Notification::from(raw), self.listener.as_fd());
+                Ok(call) => {
+                    self.waiting.fetch_sub(1, Ordering::AcqRel);
+                    self.received.fetch_add(1, Ordering::AcqRel);
+                    watch::call_received();
+                    let caller = Caller::served(Notification::from(call), self);
                     answer(&caller, self.handler.handle(&caller));
-                    if self.waiting.fetch_add(1, Ordering::AcqRel) >= 2 * STANDBY {
+                    if self.waiting.fetch_add(1, Ordering::AcqRel) > 0 {
                         break;
                     }
                 }
@@ -109,18 +114,42 @@ impl Service {
         self.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// Keeps somebody waiting while this thread handles.
-    fn taken(self: &Arc<Self>) {
-        if self.waiting.fetch_sub(1, Ordering::AcqRel) == 1 && self.threads.load(Ordering::Acquire) < LIMIT {
+    /// Sees to it that a thread waits for calls, because the calling one will not for a while.
+    pub(crate) fn relieve(self: &Arc<Self>) {
+        if self.waiting.load(Ordering::Acquire) == 0 && self.count.load(Ordering::Acquire) < LIMIT {
             // Without a new thread this one still serves; only concurrency is lost.
-            if let Err(error) = add_thread(self) {
+            if let Err(error) = self.add_thread() {
                 tracing::warn!(%error, "no thread to serve calls while others block");
             }
         }
     }
 
+    /// The watch's look: whether a call was received since the last or is being handled. One that is
+    /// being handled for that long, or keeps others waiting, is relieved.
+    fn look(self: &Arc<Self>) -> bool {
+        let received = self.received.load(Ordering::Acquire);
+        let looked = self.looked.swap(received, Ordering::AcqRel);
+        let busy = self.waiting.load(Ordering::Acquire) == 0;
+        if busy && (received == looked || listener::pending(self.listener.as_fd())) {
+            self.relieve();
+        }
+        busy || received != looked
+    }
+
+    /// Interrupts the waiting threads if nobody lives under the filter any more.
+    fn look_for_hang_up(&self) {
+        if listener::hung_up(self.listener.as_fd()) {
+            let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+            threads.iter().for_each(|thread| thread.interrupt());
+        }
+    }
+
+    pub(crate) fn listener(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+
     fn leave(&self) {
-        if self.threads.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
             let at_end = self.at_end.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(at_end) = at_end {
                 at_end();

@@ -1,0 +1,106 @@
+//! The handler of all file calls.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use rustix::io::Errno;
+
+use super::actor::ClientRules;
+use super::calls::{self, Call};
+use super::host::Host;
+use super::judge::FileJudge;
+use super::record::FileRecorder;
+use super::resolve::Tasks;
+use super::trash::Trash;
+use crate::caller::Caller;
+use crate::handler::Handler;
+use crate::outcome::Outcome;
+
+/// What the session's filter and policy make possible.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// `setgroups(2)` is notified to this handler. Needed for speed only, where callers keep `CAP_SETGID`.
+    pub groups_notified: bool,
+    /// The policy grants user namespaces to some programs.
+    pub user_namespaces: bool,
+}
+
+/// The four others that the engine works with.
+#[derive(Clone)]
+pub struct Parts {
+    /// Decides.
+    pub judge: Arc<dyn FileJudge>,
+    /// Keeps what is deleted softly.
+    pub trash: Arc<dyn Trash>,
+    /// Remembers.
+    pub recorder: Arc<dyn FileRecorder>,
+    /// Knows the session's tasks.
+    pub tasks: Arc<dyn Tasks>,
+}
+
+/// Judges file calls on the object that they really touch and carries them out as the caller.
+///
+/// One engine serves all commands of a session: the order between changes of names that it keeps is
+/// needed across all who share the files.
+pub struct FileEngine {
+    pub(super) host: Host,
+    pub(super) parts: Parts,
+    plan: Plan,
+    generation: AtomicU64,
+    names: RwLock<()>,
+}
+
+impl FileEngine {
+    /// An engine for one session.
+    ///
+    /// # Errors
+    /// Where `/proc` does not show us ourselves.
+    pub fn new(parts: Parts, plan: Plan) -> Result<Self, Errno> {
+        Ok(FileEngine {
+            host: Host::new()?,
+            parts,
+            plan,
+            generation: AtomicU64::new(0),
+            names: RwLock::new(()),
+        })
+    }
+
+    /// The calls that it answers.
+    pub fn numbers() -> Vec<i64> {
+        calls::numbers()
+    }
+
+    pub(super) fn client_rules(&self) -> ClientRules {
+        ClientRules {
+            groups_generation: self.generation.load(Ordering::Acquire),
+            groups_notified: self.plan.groups_notified,
+            user_namespaces: self.plan.user_namespaces,
+        }
+    }
+
+    /// Held from judging a path until its name is made or removed: no tree moves meanwhile.
+    pub(super) fn names_stay(&self) -> RwLockReadGuard<'_, ()> {
+        self.names.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Held while a tree is looked through and moved: no name appears in it meanwhile.
+    pub(super) fn names_move(&self) -> RwLockWriteGuard<'_, ()> {
+        self.names.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Handler for FileEngine {
+    fn handle(&self, caller: &Caller<'_>) -> Outcome {
+        let number = caller.notification().nr;
+        if number == libc::SYS_setgroups {
+            self.generation.fetch_add(1, Ordering::AcqRel);
+            return Outcome::Continue;
+        }
+        let Some(handler) = calls::handler(number) else {
+            return Outcome::Errno(Errno::NOSYS);
+        };
+        match Call::new(self, caller).and_then(|mut call| handler(&mut call)) {
+            Ok(outcome) | Err(outcome) => outcome,
+        }
+    }
+}

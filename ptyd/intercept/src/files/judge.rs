@@ -1,0 +1,99 @@
+//! Who decides.
+
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use super::Operation;
+use crate::caller::{Caller, Interruption};
+
+/// One thing that a call is about to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// What.
+    pub operation: Operation,
+    /// To which object: its canonical path on the host, bytes that are not UTF-8 included.
+    pub path: &'a Path,
+    /// The calling thread.
+    pub tid: i32,
+    /// Its process.
+    pub tgid: i32,
+}
+
+/// What policy says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Carry it out.
+    Allow,
+    /// As [`Verdict::Allow`]; and the hull holds every outcome that a race of this call could reach, so
+    /// that a call which only reads may be continued.
+    Continue,
+    /// As [`Verdict::Allow`], and never left out of the record.
+    Audit,
+    /// Refuse, with the errno that the rule wants to be seen.
+    Deny(Errno),
+    /// Ask a person ([`FileJudge::ask`]).
+    Approve,
+    /// Use the file at this absolute path instead.
+    Redirect {
+        /// Where.
+        to: PathBuf,
+        /// Only if there is something; otherwise the original, for reads that see what was redirected before.
+        if_there: bool,
+    },
+    /// Allow, once the trash has kept what would be lost.
+    SoftDelete,
+}
+
+impl Verdict {
+    /// How strict: deny, approve, soft_delete or redirect, audit, allow.
+    pub fn strictness(&self) -> u8 {
+        match self {
+            Verdict::Allow | Verdict::Continue => 0,
+            Verdict::Audit => 1,
+            Verdict::Redirect { .. } | Verdict::SoftDelete => 2,
+            Verdict::Approve => 3,
+            Verdict::Deny(_) => 4,
+        }
+    }
+}
+
+/// A verdict and the rule that it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// What policy says.
+    pub verdict: Verdict,
+    /// The judge's own number of the rule, for the record; none: a default.
+    pub rule: Option<u32>,
+}
+
+/// A person's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Do it.
+    Yes,
+    /// Do not; the call fails with this.
+    No(Errno),
+    /// The caller has a signal or is gone.
+    Interrupted(Interruption),
+}
+
+/// Decides about file operations.
+pub trait FileJudge: Send + Sync {
+    /// What policy says. Pure and quick: it is asked for every call, several times for a rename, and while
+    /// the worker acts as the caller.
+    fn judge(&self, question: &Question<'_>) -> Judgement;
+
+    /// Asks a person and waits for the answer; watches [`Caller::interruption`] meanwhile.
+    fn ask(&self, question: &Question<'_>, judgement: &Judgement, caller: &Caller<'_>) -> Answer;
+
+    /// Whether names below `folder` may be judged otherwise than `folder` itself, so that a tree which is
+    /// moved from or to there must be looked through.
+    fn differs_below(&self, folder: &Path) -> bool;
+
+    /// Whether opening for reading may be continued without even looking at the path: the hull holds every
+    /// outcome, all of them are allowed, and nobody wants them recorded.
+    fn reads_unseen(&self) -> bool {
+        false
+    }
+}

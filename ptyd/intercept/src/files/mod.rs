@@ -1,0 +1,26 @@
+//! The file engine: every file call is judged on the object that it really touches, and carried out by a
+//! worker that acts as the caller.
+//!
+//! The caller's words are read once. They are resolved as the kernel would for the caller
+//! ([`resolve`]), the object (for a new name: its folder) is pinned, its canonical path is judged
+//! ([`FileJudge`]), what would be lost is kept ([`Trash`]), and the call is made on what was pinned with the
+//! caller's own rights ([`actor`]). Only calls that observe may be continued, where the judge says that the
+//! hull holds every outcome.
+
+mod actor;
+mod calls;
+mod engine;
+mod host;
+mod judge;
+mod operation;
+mod record;
+mod resolve;
+mod sys;
+mod trash;
+
+pub use engine::{FileEngine, Parts, Plan};
+pub use judge::{Answer, FileJudge, Judgement, Question, Verdict};
+pub use operation::Operation;
+pub use record::{Effect, FileRecord, FileRecorder};
+pub use resolve::Tasks;
+pub use trash::{Doomed, Kept, Loss, Trash};

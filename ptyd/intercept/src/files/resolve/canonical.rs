@@ -1,0 +1,79 @@
+//! The path under which policy knows an object.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::Stat;
+use rustix::io::Errno;
+
+use crate::files::host::Host;
+
+const DELETED: &[u8] = b" (deleted)";
+
+/// Where an object is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Canonical {
+    /// Under this absolute path of the host.
+    At(PathBuf),
+    /// It was under this path and has no name there any more.
+    Was(PathBuf),
+    /// It never had a path: a pipe, a socket, a memory file.
+    Nowhere,
+}
+
+impl Canonical {
+    /// The path that rules are compared with.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Canonical::At(path) | Canonical::Was(path) => Some(path),
+            Canonical::Nowhere => None,
+        }
+    }
+}
+
+/// The kernel's own path of the pinned object `fd` (`/proc/self/fd/N`, whose text is made from the
+/// object, not from what the caller wrote).
+///
+/// # Errors
+/// `ENAMETOOLONG` for an object deeper than `PATH_MAX`, which no rule can be compared with.
+pub fn canonical(host: &Host, fd: BorrowedFd<'_>, stat: &Stat) -> Result<Canonical, Errno> {
+    let number = rustix::path::DecInt::from_fd(fd);
+    let text = rustix::fs::readlinkat(host.descriptors(), number, Vec::with_capacity(256))?.into_bytes();
+    if text.first() != Some(&b'/') {
+        return Ok(Canonical::Nowhere);
+    }
+    let Some(before) = text.strip_suffix(DELETED) else {
+        return Ok(Canonical::At(owned(text)));
+    };
+    // A name may really end so: then it leads to this object.
+    let literal = rustix::fs::lstat(Path::new(OsStr::from_bytes(&text)));
+    if literal.is_ok_and(|there| (there.st_dev, there.st_ino) == (stat.st_dev, stat.st_ino)) {
+        return Ok(Canonical::At(owned(text)));
+    }
+    if before.starts_with(b"/memfd:") && stat.st_nlink == 0 {
+        return Ok(Canonical::Nowhere);
+    }
+    Ok(Canonical::Was(owned(before.to_vec())))
+}
+
+/// The path of `name` in the pinned folder `parent`.
+///
+/// # Errors
+/// As [`canonical`]; `ENOENT` if the folder has no path any more.
+pub fn of_name(host: &Host, parent: impl AsFd, name: &[u8]) -> Result<PathBuf, Errno> {
+    let stat = rustix::fs::fstat(&parent)?;
+    match canonical(host, parent.as_fd(), &stat)? {
+        Canonical::At(mut path) => {
+            path.push(OsStr::from_bytes(name));
+            Ok(path)
+        }
+        Canonical::Was(_) | Canonical::Nowhere => Err(Errno::NOENT),
+    }
+}
+
+fn owned(bytes: Vec<u8>) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    PathBuf::from(std::ffi::OsString::from_vec(bytes))
+}

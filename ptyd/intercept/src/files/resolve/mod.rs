@@ -1,0 +1,252 @@
+//! From the caller's words to the object that they mean, as the kernel would find it for the caller.
+//!
+//! In the common case this is one `openat2(2)` that pins the object (`O_PATH`) and refuses magic links.
+//! Whatever that cannot say for the caller (its own root folder, procfs, where `self` would be us) is
+//! walked component by component.
+
+mod canonical;
+mod path;
+mod procfs;
+mod terminal;
+mod walk;
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::Errno;
+
+pub use canonical::{Canonical, canonical};
+pub use procfs::Tasks;
+pub use terminal::controlling_terminal;
+
+use super::actor::Client;
+use super::host::{Host, ObjectId};
+use walk::{End, Walk};
+
+/// An object that is held, whatever becomes of its name.
+#[derive(Debug)]
+pub struct Pin {
+    /// `O_PATH` descriptor.
+    pub fd: OwnedFd,
+    /// Its attributes when it was pinned.
+    pub stat: Stat,
+}
+
+impl Pin {
+    fn new(fd: OwnedFd) -> Result<Self, Errno> {
+        let stat = rustix::fs::fstat(&fd)?;
+        Ok(Pin { fd, stat })
+    }
+
+    /// `S_IFMT` part of the mode.
+    pub fn kind(&self) -> u32 {
+        self.stat.st_mode & libc::S_IFMT
+    }
+
+    /// Whether `other` is the same inode.
+    pub fn is(&self, other: &Stat) -> bool {
+        (self.stat.st_dev, self.stat.st_ino) == (other.st_dev, other.st_ino)
+    }
+}
+
+/// A name in a folder that is held.
+#[derive(Debug)]
+pub struct Entry {
+    /// The folder, `O_PATH`.
+    pub parent: OwnedFd,
+    /// The last component with its trailing slash, if it had one.
+    pub name: CString,
+}
+
+impl Entry {
+    /// The name without a trailing slash.
+    pub fn bare(&self) -> &[u8] {
+        let name = self.name.as_bytes();
+        name.strip_suffix(b"/").unwrap_or(name)
+    }
+
+    /// Whether it is a name at all, not `.`, `..` or the root: the kernel refuses these for every call
+    /// that makes or removes a name.
+    pub fn is_name(&self) -> bool {
+        !matches!(self.bare(), b"" | b"." | b"..")
+    }
+
+    /// What the name leads to now, the link itself if it is one.
+    ///
+    /// # Errors
+    /// `ENOENT`, and others of `stat(2)`.
+    pub fn stat(&self) -> Result<Stat, Errno> {
+        rustix::fs::statat(&self.parent, self.bare(), AtFlags::SYMLINK_NOFOLLOW)
+    }
+
+    /// Pins what the name leads to now, the link itself if it is one.
+    ///
+    /// # Errors
+    /// `ENOENT`, and others of `open(2)`.
+    pub fn pin(&self) -> Result<Pin, Errno> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Pin::new(rustix::fs::openat(&self.parent, self.bare(), flags, Mode::empty())?)
+    }
+}
+
+/// Where a path leads.
+#[derive(Debug)]
+pub enum Found {
+    /// To this object.
+    Object(Pin),
+    /// To no object; a call that makes one would make it here.
+    Missing(Entry),
+}
+
+/// How a path is to be understood.
+#[derive(Debug, Clone, Copy)]
+pub struct How {
+    /// Follow a symbolic link in the last component.
+    pub follow: bool,
+    /// `RESOLVE_*` of `openat2(2)`.
+    pub resolve: ResolveFlags,
+}
+
+impl How {
+    /// Follows every link.
+    pub const FOLLOW: How = How { follow: true, resolve: ResolveFlags::empty() };
+    /// Leaves a link in the last component alone.
+    pub const NOFOLLOW: How = How { follow: false, resolve: ResolveFlags::empty() };
+}
+
+/// The caller's root folder.
+#[derive(Debug)]
+pub enum Root {
+    /// Ours.
+    Host,
+    /// Another (`chroot(2)`).
+    Other(OwnedFd, ObjectId),
+}
+
+/// A path in the caller's terms, with the folders that give it its meaning.
+#[derive(Debug)]
+pub struct Place {
+    /// The text, as read once from the caller's memory.
+    pub path: CString,
+    /// Where a relative path starts; nothing where the path is absolute.
+    pub start: Option<OwnedFd>,
+    /// Where an absolute path starts.
+    pub root: Root,
+}
+
+impl Place {
+    fn start(&self) -> BorrowedFd<'_> {
+        self.start.as_ref().map_or(CWD, AsFd::as_fd)
+    }
+}
+
+/// Resolves for one caller.
+pub struct Resolver<'a> {
+    /// Ourselves.
+    pub host: &'a Host,
+    /// The caller.
+    pub client: &'a Client,
+    /// Which tasks belong to the caller's session.
+    pub tasks: &'a dyn Tasks,
+}
+
+const PIN: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+
+impl Resolver<'_> {
+    /// The object that `place` leads to, or where it would be made. With an empty path this is the start
+    /// folder's descriptor itself (`AT_EMPTY_PATH`); whether that is allowed is the call's affair.
+    ///
+    /// # Errors
+    /// Those of `open(2)` for a path, and `EACCES` for what no worker opens.
+    pub fn find(&self, place: &Place, how: How) -> Result<Found, Errno> {
+        if place.path.is_empty() {
+            let Some(start) = &place.start else { return Err(Errno::NOENT) };
+            return self.own_descriptor(start.as_fd()).map(Found::Object);
+        }
+        if let Root::Host = place.root
+            && let Some(result) = self.find_at_once(place, how)
+        {
+            return result;
+        }
+        match Walk::new(self, place, how)?.to_object()? {
+            End::Object(fd) => Ok(Found::Object(Pin::new(fd)?)),
+            End::Missing(entry) => Ok(Found::Missing(entry)),
+        }
+    }
+
+    /// [`Resolver::find`] for calls that need the object.
+    ///
+    /// # Errors
+    /// `ENOENT` where there is none.
+    pub fn object(&self, place: &Place, how: How) -> Result<Pin, Errno> {
+        match self.find(place, how)? {
+            Found::Object(pin) => Ok(pin),
+            Found::Missing(_) => Err(Errno::NOENT),
+        }
+    }
+
+    /// The folder and last component of `place`, for calls on a name.
+    ///
+    /// # Errors
+    /// Those of `open(2)` for the folder.
+    pub fn entry(&self, place: &Place) -> Result<Entry, Errno> {
+        if place.path.is_empty() {
+            return Err(Errno::NOENT);
+        }
+        if let Root::Host = place.root
+            && let Some(entry) = self.entry_at_once(place)
+        {
+            return Ok(entry);
+        }
+        Walk::new(self, place, How::NOFOLLOW)?.to_entry()
+    }
+
+    /// Pins the object behind a descriptor of ours (a duplicate of the caller's).
+    ///
+    /// # Errors
+    /// Those of `open(2)`.
+    pub fn own_descriptor(&self, fd: BorrowedFd<'_>) -> Result<Pin, Errno> {
+        let number = rustix::path::DecInt::from_fd(fd);
+        Pin::new(rustix::fs::openat(self.host.descriptors(), number, PIN, Mode::empty())?)
+    }
+
+    /// The common case. `None` where only a walk can tell.
+    fn find_at_once(&self, place: &Place, how: How) -> Option<Result<Found, Errno>> {
+        let flags = if how.follow { PIN } else { PIN | OFlags::NOFOLLOW };
+        match self.open_plain(place.start(), &place.path, flags, how.resolve) {
+            Ok(Some(fd)) => Some(Pin::new(fd).map(Found::Object)),
+            // The name is missing where its folder is there and the name is nothing, not a dangling link.
+            Err(Errno::NOENT) if how.resolve.is_empty() => {
+                let entry = self.entry_at_once(place)?;
+                match entry.stat() {
+                    Err(Errno::NOENT) if entry.is_name() => Some(Ok(Found::Missing(entry))),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    fn entry_at_once(&self, place: &Place) -> Option<Entry> {
+        let split = path::split(place.path.as_bytes())?;
+        let folder = CString::new(split.folder).ok()?;
+        let flags = PIN | OFlags::DIRECTORY;
+        let parent = self.open_plain(place.start(), &folder, flags, ResolveFlags::empty()).ok()??;
+        Some(Entry { parent, name: split.name })
+    }
+
+    /// Opens without magic links; `Ok(None)` if the result lies in procfs, where the way there may have
+    /// gone through a `self` that was ours.
+    fn open_plain(
+        &self,
+        start: BorrowedFd<'_>,
+        path: &CStr,
+        flags: OFlags,
+        resolve: ResolveFlags,
+    ) -> Result<Option<OwnedFd>, Errno> {
+        let resolve = resolve | ResolveFlags::NO_MAGICLINKS;
+        let fd = rustix::fs::openat2(start, path, flags, Mode::empty(), resolve)?;
+        Ok((!procfs::is_procfs(&fd)?).then_some(fd))
+    }
+}

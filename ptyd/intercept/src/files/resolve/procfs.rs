@@ -1,0 +1,163 @@
+//! procfs, `proc(5)`: where a name means something else for every reader, and where a link may lead into
+//! another process.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{CWD, Mode};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags};
+
+use super::canonical::{Canonical, canonical};
+use super::{PIN, Pin, Resolver};
+use crate::files::actor;
+
+/// Which tasks belong to the caller's session.
+pub trait Tasks: Send + Sync {
+    /// Whether process `tgid` does. Never true for a process of ours. Called while the worker acts as a
+    /// caller: it must not need rights of its own.
+    fn contains(&self, tgid: i32) -> bool;
+}
+
+/// What following a link of procfs comes to.
+pub enum Jump {
+    /// Go on with this text.
+    Text(Vec<u8>),
+    /// Go on at this object.
+    Object(OwnedFd),
+}
+
+const PROC_ROOT_INODE: u64 = 1;
+const PROC_SUPER_MAGIC: u64 = 0x9fa0;
+
+/// Whether `fd` lies in a procfs.
+pub fn is_procfs(fd: impl AsFd) -> Result<bool, Errno> {
+    Ok(rustix::fs::fstatfs(fd)?.f_type as u64 == PROC_SUPER_MAGIC)
+}
+
+/// Follows `link`, which was found as `name` in `folder`, for the caller.
+pub fn follow(resolver: &Resolver<'_>, folder: BorrowedFd<'_>, link: BorrowedFd<'_>, name: &[u8]) -> Result<Jump, Errno> {
+    let inside = components(resolver, folder)?;
+    let Some(task) = inside.first() else {
+        return root_link(resolver, link, name).map(Jump::Text);
+    };
+    let Some(tgid) = number(task) else {
+        return Ok(Jump::Text(rustix::fs::readlinkat(link, "", Vec::new())?.into_bytes()));
+    };
+    session_only(resolver, tgid)?;
+    // The kernel's own check, with the caller's rights: who may read this link may follow it.
+    rustix::fs::readlinkat(link, "", Vec::new())?;
+    let parts: Vec<&[u8]> = inside.iter().map(Vec::as_slice).collect();
+    let (task, below) = match parts.as_slice() {
+        [_, b"task", thread, below @ ..] => (number(thread).ok_or(Errno::NOENT)?, below),
+        [_, below @ ..] => (tgid, below),
+        [] => return Err(Errno::ACCESS),
+    };
+    match (below, name) {
+        ([b"fd"], descriptor) => {
+            let descriptor = number(descriptor).ok_or(Errno::NOENT)?;
+            open_descriptor(resolver, link, task, descriptor).map(Jump::Object)
+        }
+        ([], b"cwd" | b"root" | b"exe") | ([b"map_files" | b"ns"], _) => {
+            actor::as_reader(|| rustix::fs::openat(folder, name, PIN, Mode::empty())).map(Jump::Object)
+        }
+        _ => Err(Errno::ACCESS),
+    }
+}
+
+/// The text of a link in procfs's own root, as it reads for the caller.
+pub fn root_link(resolver: &Resolver<'_>, link: BorrowedFd<'_>, name: &[u8]) -> Result<Vec<u8>, Errno> {
+    let text = rustix::fs::readlinkat(link, "", Vec::new())?.into_bytes();
+    let client = resolver.client;
+    match name {
+        // An instance in which we have another number counts tasks of another pid namespace.
+        b"self" if text != resolver.host.tgid.to_string().into_bytes() => Err(Errno::ACCESS),
+        b"self" => Ok(client.tgid.to_string().into_bytes()),
+        b"thread-self" => Ok(format!("{}/task/{}", client.tgid, client.tid).into_bytes()),
+        _ => Ok(text),
+    }
+}
+
+/// Refuses what no worker opens for anybody: objects of a task outside the session, and memory.
+///
+/// # Errors
+/// `EACCES`.
+pub fn guard(resolver: &Resolver<'_>, pin: &Pin) -> Result<(), Errno> {
+    if !is_procfs(&pin.fd)? {
+        return Ok(());
+    }
+    let inside = components(resolver, pin.fd.as_fd())?;
+    let Some(tgid) = inside.first().and_then(|first| number(first)) else {
+        return Ok(());
+    };
+    if inside.last().is_some_and(|last| last == b"mem") {
+        return Err(Errno::ACCESS);
+    }
+    session_only(resolver, tgid)
+}
+
+/// The components of `fd` below the root of its procfs, if it is one that counts tasks as we do.
+pub fn components(resolver: &Resolver<'_>, fd: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>, Errno> {
+    let stat = rustix::fs::fstat(fd)?;
+    let Canonical::At(path) = canonical(resolver.host, fd, &stat)? else {
+        return Err(Errno::ACCESS);
+    };
+    let root = path
+        .ancestors()
+        .find(|above| {
+            rustix::fs::stat(*above).is_ok_and(|it| it.st_dev == stat.st_dev && it.st_ino == PROC_ROOT_INODE)
+        })
+        .ok_or(Errno::ACCESS)?;
+    let own = rustix::fs::readlinkat(CWD, root.join("self"), Vec::new())?;
+    if own.as_bytes() != resolver.host.tgid.to_string().as_bytes() {
+        return Err(Errno::ACCESS);
+    }
+    use std::os::unix::ffi::OsStrExt;
+    let below = path.strip_prefix(root).map_err(|_| Errno::ACCESS)?;
+    Ok(below.iter().map(|part| part.as_bytes().to_vec()).collect())
+}
+
+fn session_only(resolver: &Resolver<'_>, task: i32) -> Result<(), Errno> {
+    if task == resolver.client.tgid || task == resolver.client.tid {
+        return Ok(());
+    }
+    // `/proc/N` answers for threads as well.
+    let tgid = leader(task).ok_or(Errno::NOENT)?;
+    if tgid != resolver.host.tgid && (tgid == resolver.client.tgid || resolver.tasks.contains(tgid)) {
+        Ok(())
+    } else {
+        Err(Errno::ACCESS)
+    }
+}
+
+fn leader(task: i32) -> Option<i32> {
+    let text = std::fs::read_to_string(format!("/proc/{task}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
+    line.trim().parse().ok()
+}
+
+/// Pins the object behind descriptor `number` of `task`, whose link in procfs is `link`.
+fn open_descriptor(resolver: &Resolver<'_>, link: BorrowedFd<'_>, task: i32, number: i32) -> Result<OwnedFd, Errno> {
+    let open = || {
+        let pid = Pid::from_raw(task).ok_or(Errno::NOENT)?;
+        let thread = PidfdFlags::from_bits_retain(libc::O_EXCL as u32);
+        let pidfd = match rustix::process::pidfd_open(pid, thread) {
+            Err(Errno::INVAL) => rustix::process::pidfd_open(pid, PidfdFlags::empty())?,
+            result => result?,
+        };
+        // The link belongs to one task for ever: while it can be read, the number has not changed hands.
+        rustix::fs::readlinkat(link, "", Vec::new())?;
+        rustix::process::pidfd_getfd(pidfd, number, PidfdGetfdFlags::empty())
+    };
+    let fd = actor::as_reader(open).map_err(|errno| match errno {
+        Errno::BADF | Errno::SRCH => Errno::NOENT,
+        other => other,
+    })?;
+    resolver.own_descriptor(fd.as_fd()).map(|pin| pin.fd)
+}
+
+fn number(text: &[u8]) -> Option<i32> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}

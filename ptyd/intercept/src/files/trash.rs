@@ -1,0 +1,59 @@
+//! Who keeps what is about to be lost.
+
+use std::ffi::CStr;
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+
+use rustix::io::Errno;
+
+/// How something is about to be lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// `unlink(2)`: this name of the object.
+    Unlink,
+    /// `rmdir(2)` of an empty folder.
+    Rmdir,
+    /// Another object takes its name (`rename(2)`).
+    Replace,
+    /// Its content is cut to this many bytes (`O_TRUNC`, `truncate(2)`).
+    Truncate(u64),
+    /// A part of its content is zeroed, punched or collapsed (`fallocate(2)`).
+    Punch,
+}
+
+/// What is about to be lost.
+#[derive(Debug, Clone, Copy)]
+pub struct Doomed<'a> {
+    /// The folder (`O_PATH`) and name by which it goes; none for a file that is only cut through a descriptor.
+    pub entry: Option<(BorrowedFd<'a>, &'a CStr)>,
+    /// The object (`O_PATH`).
+    pub object: BorrowedFd<'a>,
+    /// Its canonical path.
+    pub path: &'a Path,
+    /// How it goes.
+    pub loss: Loss,
+}
+
+/// What the trash has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It holds the content by a link or copy of its own, under this number; the call goes on.
+    Copy(u64),
+    /// It moved the object away, under this number: the name is gone already (only for [`Loss::Unlink`],
+    /// where the engine has checked that the caller may remove it).
+    Moved(u64),
+    /// It keeps no version and says why in its own record (an exempt path, a limit); the call goes on.
+    Nothing,
+}
+
+/// Keeps things before they are lost. Called with the worker's own rights.
+pub trait Trash: Send + Sync {
+    /// Keeps `doomed`, before anything has happened to it.
+    ///
+    /// # Errors
+    /// The call is refused with it: what cannot be kept is not deleted.
+    fn keep(&self, doomed: &Doomed<'_>) -> Result<Kept, Errno>;
+
+    /// Says whether the loss of what was kept came about; if not, it need not be kept.
+    fn settle(&self, kept: Kept, lost: bool);
+}
