@@ -1,0 +1,142 @@
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+
+use agentsh_protocol::Bytes;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::place::{Place, write_all};
+use super::{Trash, TrashError};
+use crate::fs::{make_private, mount_top, open_absolute, open_private, path_of, stat_fd};
+
+/// The list, in the home place, of the places on other mounts.
+const KNOWN: &std::ffi::CStr = c"places";
+
+/// Opens the trash of the state folder.
+pub(super) fn home(state: &Path, owner: u32) -> Result<Arc<Place>, TrashError> {
+    let path = state.join("trash");
+    std::fs::create_dir_all(state)
+        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+        .and_then(|()| open_absolute(state, true))
+        .and_then(|parent| Place::open(parent.as_fd(), c"trash", owner))
+        .map(Arc::new)
+        .map_err(TrashError::refused(path, "open the trash"))
+}
+
+impl Trash {
+    /// The name of a trash folder at a mount's top or in a workspace.
+    pub fn folder_name(uid: u32) -> String {
+        format!(".agentsh-trash-{uid}")
+    }
+
+    /// Makes sure that the mount on which `dir` lies has a trash, before anything is deleted there,
+    /// and returns its folder. Call it with the supervisor's own credentials: what
+    /// [`Trash::discard`] has to make itself is made with those of the calling thread.
+    ///
+    /// # Errors
+    /// [`TrashError::NoPlace`]: this mount can have none; deletions there are kept by copying.
+    pub fn prepare(&self, dir: BorrowedFd) -> Result<PathBuf, TrashError> {
+        match self.place_on_mount_of(dir) {
+            Ok(Some(place)) => Ok(place.path.clone()),
+            Ok(None) => Err(TrashError::NoPlace {
+                path: path_of(dir).unwrap_or_default(),
+            }),
+            Err(errno) => Err(TrashError::refused(path_of(dir).unwrap_or_default(), "find its mount")(
+                errno,
+            )),
+        }
+    }
+
+    /// An empty private folder on the mount of `dir`, for staging.
+    pub(crate) fn scratch(&self, dir: BorrowedFd) -> Result<Option<OwnedFd>, Errno> {
+        match self.place_on_mount_of(dir)? {
+            Some(place) => make_private(&place.dir, c"staged", self.owner).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The place on the mount of `dir`, made if need be.
+    pub(super) fn place_on_mount_of(&self, dir: BorrowedFd) -> Result<Option<Arc<Place>>, Errno> {
+        let mount = stat_fd(dir)?.mount;
+        // Held while a place is made: two threads must not make two.
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = places.iter().find(|place| place.mount == mount) {
+            return Ok(Some(Arc::clone(place)));
+        }
+        let Some(place) = self.make(dir, mount) else {
+            return Ok(None);
+        };
+        let place = Arc::new(place);
+        places.push(Arc::clone(&place));
+        self.remember(&place.path)?;
+        Ok(Some(place))
+    }
+
+    fn make(&self, dir: BorrowedFd, mount: u64) -> Option<Place> {
+        let name = CString::new(Self::folder_name(self.owner)).ok()?;
+        let top = mount_top(dir).and_then(|top| Place::open(top.as_fd(), &name, self.owner));
+        if let Ok(place) = top {
+            return Some(place);
+        }
+        let workspace = open_absolute(self.workspace.as_ref()?, true).ok()?;
+        let place = Place::open(workspace.as_fd(), &name, self.owner).ok()?;
+        (place.mount == mount).then_some(place)
+    }
+
+    /// Notes a place where the next [`Trash::open`] finds it.
+    fn remember(&self, path: &Path) -> Result<(), Errno> {
+        let mut line = serde_json::to_vec(&Bytes::from(path)).map_err(|_| Errno::INVAL)?;
+        line.push(b'\n');
+        let known = read_small(self.home.dir.as_fd(), KNOWN)?;
+        if known.split_inclusive(|byte| *byte == b'\n').any(|old| old == line) {
+            return Ok(());
+        }
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.home.dir, KNOWN, flags, Mode::RUSR | Mode::WUSR)?;
+        write_all(file.as_fd(), &line)
+    }
+
+    /// Opens the places noted before. One that is gone, or is not safe any more, is left out.
+    pub(super) fn open_known(&self) {
+        let known = read_small(self.home.dir.as_fd(), KNOWN).unwrap_or_default();
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        for line in known.split(|byte| *byte == b'\n') {
+            let Ok(path) = serde_json::from_slice::<Bytes>(line) else {
+                continue;
+            };
+            let path = PathBuf::from(path.as_os_str());
+            if let Ok(place) = open_noted(&path, self.owner)
+                && places.iter().all(|open| open.path != place.path)
+            {
+                places.push(Arc::new(place));
+            }
+        }
+    }
+}
+
+fn open_noted(path: &Path, owner: u32) -> Result<Place, Errno> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(Errno::INVAL);
+    };
+    let name = CString::new(name.as_bytes()).map_err(|_| Errno::INVAL)?;
+    let parent = open_absolute(parent, false)?;
+    open_private(&parent, &name, owner)?; // it is there: opening does not make it
+    Place::open(parent.as_fd(), &name, owner)
+}
+
+/// The contents of a small file of ours; empty if it is missing.
+pub(super) fn read_small(dir: BorrowedFd, name: &std::ffi::CStr) -> Result<Vec<u8>, Errno> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = match rustix::fs::openat(dir, name, flags, Mode::empty()) {
+        Ok(file) => file,
+        Err(Errno::NOENT) => return Ok(Vec::new()),
+        Err(errno) => return Err(errno),
+    };
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut std::fs::File::from(file), &mut bytes)
+        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    Ok(bytes)
+}

@@ -1,0 +1,123 @@
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::place::Place;
+use super::record::Draft;
+use super::{Cause, How, Kept, Meta, Trash, TrashError};
+use crate::fs::{ENTRY_COST, Kind, Stat, apply, attributes, stat};
+
+impl Trash {
+    /// Keeps `name` in `parent`, over which something is about to be renamed: the object gets a
+    /// second name in the trash, whatever its size, and stays where it is, so that the rename
+    /// replaces it atomically as ever. Where a second name cannot be had (`protected_hardlinks`,
+    /// other mounts) the object is copied. If the rename then fails, call [`Trash::retract`].
+    ///
+    /// # Errors
+    /// The object is not kept, and the rename is to be refused: see [`TrashError::errno`]. ENOENT:
+    /// there is nothing to keep.
+    pub fn keep_replaced(
+        &self,
+        parent: BorrowedFd,
+        name: &CStr,
+        original: &Path,
+        meta: &Meta,
+    ) -> Result<Kept, TrashError> {
+        let refused = |errno| TrashError::refused(original, "keep")(errno);
+        let found = stat(parent, name).map_err(refused)?;
+        let draft = Draft {
+            original,
+            meta,
+            cause: Cause::Replaced,
+        };
+        let place = self.place_on_mount_of(parent).map_err(refused)?;
+        let home = &self.home;
+        match (&place, found.kind) {
+            // Only an empty folder can be replaced.
+            (_, Kind::Dir) => {
+                self.describe_dir(place.as_ref().unwrap_or(home), parent, name, &found, &draft, || Ok(()))
+            }
+            (Some(place), _) => match self.link_in(place, parent, name, &found, &draft) {
+                Err(TrashError::Refused {
+                    errno: Errno::PERM | Errno::XDEV | Errno::MLINK | Errno::OPNOTSUPP,
+                    ..
+                }) => self.copy_in(place, parent, name, &found, &draft),
+                kept => kept,
+            },
+            (None, _) => self.copy_in(home, parent, name, &found, &draft),
+        }
+    }
+
+    fn link_in(
+        &self,
+        place: &Arc<Place>,
+        parent: BorrowedFd,
+        name: &CStr,
+        found: &Stat,
+        draft: &Draft,
+    ) -> Result<Kept, TrashError> {
+        let record = draft.record(found, How::Linked, found.allocated + ENTRY_COST);
+        self.admit(place, record, |id| {
+            rustix::fs::linkat(parent, name, &place.files, id, AtFlags::empty())
+        })
+    }
+
+    /// Copies a file, link or fifo into a place; the original stays.
+    pub(super) fn copy_in(
+        &self,
+        place: &Arc<Place>,
+        parent: BorrowedFd,
+        name: &CStr,
+        found: &Stat,
+        draft: &Draft,
+    ) -> Result<Kept, TrashError> {
+        let refused = |errno| TrashError::refused(draft.original, "copy to the trash")(errno);
+        if found.kind == Kind::File {
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            let file = rustix::fs::openat(parent, name, flags, Mode::empty()).map_err(refused)?;
+            if !crate::fs::stat_fd(&file).map_err(refused)?.same_object(found) {
+                return Err(refused(Errno::BUSY));
+            }
+            let kept = self.copy_file(place, file.as_fd(), found, draft)?;
+            return kept.ok_or_else(|| TrashError::NoPlace {
+                path: draft.original.to_owned(),
+            });
+        }
+        let record = draft.record(found, How::Copied, ENTRY_COST);
+        self.admit(place, record, |id| {
+            match found.kind {
+                Kind::Symlink => {
+                    let target = rustix::fs::readlinkat(parent, name, Vec::new())?;
+                    rustix::fs::symlinkat(target, &place.files, id)?;
+                }
+                Kind::Fifo => rustix::fs::mkfifoat(&place.files, id, Mode::RWXU)?,
+                _ => return Err(Errno::XDEV),
+            }
+            let told = attributes(parent, name, found)?;
+            let copy = rustix::fs::openat(&place.files, id, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty())?;
+            apply(copy.as_fd(), &told).map(|_| ())
+        })
+    }
+
+    /// Takes back what was kept for an operation that then failed. Only what left the original in
+    /// place can be taken back.
+    ///
+    /// # Errors
+    /// The entry was moved, not copied, or is gone.
+    pub fn retract(&self, kept: &Kept) -> Result<(), TrashError> {
+        let id = kept.record.id;
+        let place = self.all().into_iter().find(|place| place.path == kept.place);
+        let Some(place) = place.filter(|_| kept.record.how != How::Moved) else {
+            return Err(TrashError::Unknown(id.to_string()));
+        };
+        let removed = place.lock().and_then(|locked| {
+            locked.expunge(&id, kept.record.charge)?;
+            place.sweep()
+        });
+        removed.map_err(TrashError::refused(&place.path, "take back"))
+    }
+}
