@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use agentsh_audit::StoreError;
 use agentsh_protocol::api::{ApiError, ErrorKind};
 use miette::Diagnostic;
 
@@ -17,6 +18,8 @@ pub enum Error {
     Api(ApiError),
     #[error(transparent)]
     Client(ClientError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error("{what}")]
     Io {
         what: String,
@@ -29,6 +32,8 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    #[error("the command was not run: {problem}")]
+    NotRun { problem: String },
     #[error("{problem}")]
     Usage { problem: String, help: String },
 }

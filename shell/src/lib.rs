@@ -13,6 +13,7 @@ mod context;
 mod error;
 mod exec;
 mod exit;
+mod record;
 mod render;
 mod sys;
 mod verbs;

@@ -49,25 +49,40 @@ pub fn of(command: &CommandInfo, outcome: &Outcome, events: &[Event]) -> Guidanc
     };
     if outcome.timed_out {
         guidance.reason = Some("the time was up (--timeout)".to_owned());
-        guidance.suggestions.push("allow more time with --timeout, or do less at once".to_owned());
+        guidance
+            .suggestions
+            .push("allow more time with --timeout, or do less at once".to_owned());
     }
     guidance
 }
 
 fn plain() -> Guidance {
-    Guidance { status: Fared::Ok, reason: None, rule: None, operation: None, target: None, suggestions: Vec::new() }
+    Guidance {
+        status: Fared::Ok,
+        reason: None,
+        rule: None,
+        operation: None,
+        target: None,
+        suggestions: Vec::new(),
+    }
 }
 
 fn refused(command: &CommandInfo) -> Guidance {
     let policy = &command.policy;
     Guidance {
         status: Fared::Blocked,
-        reason: policy.message.clone().or_else(|| Some("policy does not allow this command".to_owned())),
+        reason: policy
+            .message
+            .clone()
+            .or_else(|| Some("policy does not allow this command".to_owned())),
         rule: policy.rule.clone(),
         operation: Some("command".to_owned()),
         target: Some(render::argv(&command.argv)),
         suggestions: vec![
-            "do it with a command that policy allows: `agentsh policy show` lists its command_rules".to_owned(),
+            format!(
+                "do it with a command that policy allows: {} lists its command_rules",
+                show(&command.session_id)
+            ),
             format!("`agentsh why {}` explains the decision", command.id),
         ],
     }
@@ -75,10 +90,12 @@ fn refused(command: &CommandInfo) -> Guidance {
 
 fn denied(event: &Event) -> Guidance {
     let policy = event.policy.as_ref();
-    let mut suggestions = Vec::from_iter(instead(event.kind).map(str::to_owned));
+    let mut suggestions = Vec::from_iter(instead(event));
     suggestions.push(format!("`agentsh why {}` explains the decision", event.id));
     Guidance {
-        reason: policy.and_then(|policy| policy.message.clone()).or_else(|| Some(default_reason(event))),
+        reason: policy
+            .and_then(|policy| policy.message.clone())
+            .or_else(|| Some(default_reason(event))),
         rule: policy.and_then(|policy| policy.rule.clone()),
         operation: Some(event.kind.to_string()),
         target: target(event),
@@ -94,18 +111,27 @@ fn default_reason(event: &Event) -> String {
     }
 }
 
-fn instead(kind: EventType) -> Option<&'static str> {
-    match kind {
-        EventType::ProcessExec => Some("use a program that policy allows: `agentsh policy show` lists its command_rules"),
-        EventType::SyscallBlocked => Some("do without it: this holds in every session, whatever its policy"),
-        kind if kind.as_str().starts_with("file_") => {
-            Some("work below the session's workspace; `agentsh policy show` lists the file_rules")
+fn instead(event: &Event) -> Option<String> {
+    let show = show(&event.session_id);
+    match event.kind {
+        EventType::ProcessExec => Some(format!(
+            "use a program that policy allows: {show} lists its command_rules"
+        )),
+        EventType::SyscallBlocked => {
+            Some("do without it: no session may make this call, whatever its policy".to_owned())
         }
-        kind if kind.as_str().starts_with("net_") || matches!(kind, EventType::DnsQuery | EventType::HttpRequest) => {
-            Some("use a host that policy allows: `agentsh policy show` lists its network_rules")
+        kind if kind.as_str().starts_with("file_") => Some(format!(
+            "work below the session's workspace; {show} lists its file_rules"
+        )),
+        EventType::NetConnect | EventType::NetSend | EventType::DnsQuery | EventType::HttpRequest => {
+            Some(format!("use a host that policy allows: {show} lists its network_rules"))
         }
         _ => None,
     }
+}
+
+fn show(session: &str) -> String {
+    format!("`agentsh policy show --session {session}`")
 }
 
 /// What an event was about: the path, the host or the address, else the program.
@@ -122,13 +148,22 @@ pub fn target(event: &Event) -> Option<String> {
 impl Guidance {
     /// The advice for people, in lines without an end.
     pub fn text(&self, style: Style) -> String {
-        let what = [self.operation.as_deref(), self.target.as_deref()].into_iter().flatten();
+        let what = [self.operation.as_deref(), self.target.as_deref()]
+            .into_iter()
+            .flatten();
         let what = what.map(render::visible).collect::<Vec<_>>().join(" ");
         let optional = |text: &Option<String>| text.as_deref().map(render::visible).unwrap_or_default();
         let details = render::pairs(&[
             ("  rule", optional(&self.rule)),
             ("  reason", optional(&self.reason)),
-            ("  instead", self.suggestions.iter().map(|text| render::visible(text)).collect::<Vec<_>>().join("\n")),
+            (
+                "  instead",
+                self.suggestions
+                    .iter()
+                    .map(|text| render::visible(text))
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+            ),
         ]);
         format!("agentsh: {} {what}\n{}", style.red("denied:"), details.trim_end())
     }

@@ -1,24 +1,35 @@
 //! `agentsh exec`: starts the command, stays with it, tells its end.
 
+mod aftermath;
 mod capture;
 mod child;
+pub mod guidance;
+mod history;
+mod report;
+#[cfg(test)]
+mod tests;
 mod watch;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Child;
 use std::time::Instant;
 
-use agentsh_protocol::api::{self, CommandInfo, CommandState, Killed, SessionInfo};
+use agentsh_audit::{SessionDir, Stream as Name};
+use agentsh_protocol::api::{self, Killed, SessionInfo};
 use agentsh_protocol::{is_id, new_id};
 
-use crate::client;
+use crate::client::{self, Client};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::render;
 use crate::sys::Watch;
 use crate::verbs::exec::{Exec, Output};
-use capture::Stream;
+use aftermath::Aftermath;
+use capture::{Kept, Stream};
+use guidance::Fared;
+use history::Mark;
+use report::Report;
 use watch::{Outcome, Running};
 
 /// Runs `exec`.
@@ -28,55 +39,110 @@ use watch::{Outcome, Running};
 pub fn run(exec: &Exec, context: &Context) -> Result<Exit, Error> {
     match exec.output {
         Output::Human => human(exec, context),
-        Output::Json => human(exec, context),
+        Output::Json => json(exec, context),
     }
 }
 
+/// The command has our streams; a failure is looked into afterwards, so that nothing is asked about one that went well.
 fn human(exec: &Exec, context: &Context) -> Result<Exit, Error> {
     // A whole id needs no question: the supervisor checks it anyway.
     let session = match is_id(&exec.session) {
         true => exec.session.clone(),
-        false => session(exec, context)?.id,
+        false => session(exec, &context.broker()?)?.id,
     };
-    let command = new_id();
-    let outcome = go(exec, context, &session, &command, None)?;
-    Ok(exit_of(&outcome))
+    let dir = SessionDir::new(&context.account().state_dir(), &session)?;
+    let (command, mark) = (new_id(), Mark::set(&dir));
+    let outcome = go(exec, context, &dir, &command)?;
+    if outcome.end.exit_code == Some(0) {
+        return Ok(Exit::DONE);
+    }
+    let known = context.running_broker().ok().flatten();
+    let known = known.and_then(|broker| Aftermath::of(&broker, &session, &command, &mark).ok().flatten());
+    match known {
+        Some(Aftermath { command, events }) => {
+            let guidance = guidance::of(&command, &outcome, &events);
+            if guidance.status == Fared::Blocked {
+                render::say(&guidance.text(context.err));
+            }
+            Ok(exit_of(&outcome))
+        }
+        // The shim has said why it could not enter, and that was our failure, not policy.
+        None if outcome.end.exit_code == Some(exit::REFUSED.into()) => Ok(Exit::Status(exit::OURS)),
+        None => Ok(exit_of(&outcome)),
+    }
 }
 
-fn session(exec: &Exec, context: &Context) -> Result<SessionInfo, Error> {
-    Ok(context.broker()?.get(&client::path(&["sessions", &exec.session]))?)
+/// The command writes into pipes, and one object tells everything.
+fn json(exec: &Exec, context: &Context) -> Result<Exit, Error> {
+    let broker = context.broker()?;
+    let session = session(exec, &broker)?;
+    let dir = SessionDir::new(&context.account().state_dir(), &session.id)?;
+    let (command, mark) = (new_id(), Mark::set(&dir));
+    let outcome = go(exec, context, &dir, &command)?;
+    let exit = exit_of(&outcome);
+    for lost in [&outcome.stdout, &outcome.stderr]
+        .into_iter()
+        .flatten()
+        .filter_map(Kept::lost)
+    {
+        render::say(&format!("agentsh: output beyond the limit is lost: {lost}"));
+    }
+    match Aftermath::of(&broker, &session.id, &command, &mark)? {
+        Some(Aftermath { command, events }) => {
+            render::json(context, &Report::new(&command, outcome, events, exec.events))?;
+            Ok(exit)
+        }
+        None => Err(not_run(&outcome)),
+    }
 }
 
-/// Starts the command and waits for its end. Streams beyond the limit go to files in `overflow`.
-fn go(exec: &Exec, context: &Context, session: &str, command: &str, overflow: Option<&Path>) -> Result<Outcome, Error> {
+fn session(exec: &Exec, broker: &Client) -> Result<SessionInfo, Error> {
+    Ok(broker.get(&client::path(&["sessions", &exec.session]))?)
+}
+
+/// What the shim said before it ended without having entered.
+fn not_run(outcome: &Outcome) -> Error {
+    let said = outcome
+        .stderr
+        .as_ref()
+        .map(|kept| String::from_utf8_lossy(&kept.head).trim().to_owned());
+    let said = said
+        .filter(|said| !said.is_empty())
+        .unwrap_or_else(|| "the shim did not say why".to_owned());
+    let problem = said.strip_prefix("agentsh: ").unwrap_or(&said).to_owned();
+    Error::NotRun { problem }
+}
+
+/// Starts the command and waits for its end. Captured streams that are too long go to files of the session.
+fn go(exec: &Exec, context: &Context, dir: &SessionDir, command: &str) -> Result<Outcome, Error> {
     let watch = Watch::start().map_err(|source| Error::io("watching for signals", source))?;
     let started = Instant::now();
-    let mut child = child::start(exec, session, command, &watch)?;
-    let streams = streams(&mut child, command, overflow).map_err(|source| Error::io("capturing output", source))?;
+    let mut child = child::start(exec, dir.id(), command, &watch)?;
+    let overflow = [
+        dir.output_path(command, Name::Stdout)?,
+        dir.output_path(command, Name::Stderr)?,
+    ];
+    let streams = streams(&mut child, overflow).map_err(|source| Error::io("capturing output", source))?;
     let running = Running {
         child,
         started,
         streams,
         timeout: exec.timeout,
     };
-    let outcome = running.wait(&watch, || end(context, session, command));
+    let outcome = running.wait(&watch, || end(context, dir.id(), command));
     outcome.map_err(|source| Error::io("waiting for the command", source))
 }
 
-fn streams(child: &mut Child, command: &str, overflow: Option<&Path>) -> std::io::Result<[Option<Stream>; 2]> {
-    let Some(folder) = overflow else {
-        return Ok([None, None]);
-    };
-    let file = |name: &str| folder.join(format!("{command}.{name}"));
+fn streams(child: &mut Child, [stdout, stderr]: [PathBuf; 2]) -> std::io::Result<[Option<Stream>; 2]> {
     let stdout = child
         .stdout
         .take()
-        .map(|pipe| Stream::new(pipe.into(), file("stdout")))
+        .map(|pipe| Stream::new(pipe.into(), stdout))
         .transpose()?;
     let stderr = child
         .stderr
         .take()
-        .map(|pipe| Stream::new(pipe.into(), file("stderr")))
+        .map(|pipe| Stream::new(pipe.into(), stderr))
         .transpose()?;
     Ok([stdout, stderr])
 }

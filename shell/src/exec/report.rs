@@ -55,14 +55,24 @@ impl Report {
     /// The report of `command` with its `events`, of which `which` are shown.
     pub fn new(command: &CommandInfo, outcome: Outcome, events: Vec<Event>, which: Events) -> Report {
         let guidance = guidance::of(command, &outcome, &events);
-        let Outcome { end, timed_out, duration, stdout, stderr } = outcome;
+        let Outcome {
+            end,
+            timed_out,
+            duration,
+            stdout,
+            stderr,
+        } = outcome;
         let (stdout, stdout_bytes, stdout_cut) = text(stdout);
         let (stderr, stderr_bytes, stderr_cut) = text(stderr);
         Report {
             schema_version: SCHEMA_VERSION,
             session_id: command.session_id.clone(),
             command_id: command.id.clone(),
-            exit_code: if timed_out { Some(exit::TIMEOUT.into()) } else { end.exit_code },
+            exit_code: if timed_out {
+                Some(exit::TIMEOUT.into())
+            } else {
+                end.exit_code
+            },
             signal: if timed_out { None } else { end.signal },
             stdout,
             stderr,
@@ -118,7 +128,10 @@ fn wanted(event: &Event, which: Events) -> bool {
 
 /// Whether the operation was not done.
 pub fn is_blocked(event: &Event) -> bool {
-    event.policy.as_ref().is_some_and(|policy| policy.effective == Decision::Deny)
+    event
+        .policy
+        .as_ref()
+        .is_some_and(|policy| policy.effective == Decision::Deny)
         || event.kind == EventType::SyscallBlocked
 }
 

@@ -9,7 +9,12 @@ pub fn line(event: &Event, style: Style) -> String {
     let clock = event.ts.get(11..23).unwrap_or(&event.ts);
     let word = event.policy.as_ref().map_or("", |policy| policy.effective.as_str());
     let decision = style.decision(word) + &" ".repeat(11_usize.saturating_sub(word.len()));
-    let mut line = format!("{}  {decision}  {:<16}  {}", style.dim(&visible(clock)), event.kind.as_str(), about(event));
+    let mut line = format!(
+        "{}  {decision}  {:<16}  {}",
+        style.dim(&visible(clock)),
+        event.kind.as_str(),
+        about(event)
+    );
     if event.count > 1 {
         line += &style.dim(&format!("  ×{}", event.count));
     }
@@ -28,8 +33,15 @@ fn about(event: &Event) -> String {
         return argv(arguments);
     }
     let path = |path: &Option<agentsh_protocol::Bytes>| path.as_ref().map(|path| visible(&path.lossy()));
-    let target = [&event.domain, &event.remote].into_iter().flatten().map(|text| visible(text));
-    let parts = path(&event.path).into_iter().chain(path(&event.path2)).chain(target).collect::<Vec<_>>();
+    let target = [&event.domain, &event.remote]
+        .into_iter()
+        .flatten()
+        .map(|text| visible(text));
+    let parts = path(&event.path)
+        .into_iter()
+        .chain(path(&event.path2))
+        .chain(target)
+        .collect::<Vec<_>>();
     match (parts.is_empty(), event.signal, event.kind) {
         (false, ..) => parts.join(" → "),
         (true, Some(signal), EventType::SignalSend) => format!("signal {signal}"),
@@ -39,8 +51,13 @@ fn about(event: &Event) -> String {
 
 /// The fields that a type has of its own, save the recorder's book-keeping.
 fn fields(event: &Event) -> String {
-    let own = event.fields.iter().filter(|(name, _)| !matches!(name.as_str(), "boottime_ns" | "last_ts"));
-    own.map(|(name, value)| format!("{name}={}", visible(&plain(value)))).collect::<Vec<_>>().join(" ")
+    let own = event
+        .fields
+        .iter()
+        .filter(|(name, _)| !matches!(name.as_str(), "boottime_ns" | "last_ts"));
+    own.map(|(name, value)| format!("{name}={}", visible(&plain(value))))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn plain(value: &serde_json::Value) -> String {
@@ -56,7 +73,11 @@ pub fn details(event: &Event, style: Style) -> String {
     let policy = event.policy.as_ref();
     let decision = policy.map(|policy| match policy.decision == policy.effective {
         true => style.decision(policy.effective.as_str()),
-        false => format!("{} ({} by its rule)", style.decision(policy.effective.as_str()), policy.decision.as_str()),
+        false => format!(
+            "{} ({} by its rule)",
+            style.decision(policy.effective.as_str()),
+            policy.decision.as_str()
+        ),
     });
     pairs(&[
         ("event", event.id.clone()),
@@ -69,15 +90,28 @@ pub fn details(event: &Event, style: Style) -> String {
         ("to", bytes(&event.path2)),
         ("host", text(&event.domain)),
         ("address", text(&event.remote)),
-        ("signal", event.signal.map(|signal| signal.to_string()).unwrap_or_default()),
+        (
+            "signal",
+            event.signal.map(|signal| signal.to_string()).unwrap_or_default(),
+        ),
         ("argv", event.argv.as_deref().map(argv).unwrap_or_default()),
         ("call", text(&event.operation)),
         ("result", text(&event.result)),
-        ("layer", event.layer.map(|layer| layer.as_str().to_owned()).unwrap_or_default()),
+        (
+            "layer",
+            event.layer.map(|layer| layer.as_str().to_owned()).unwrap_or_default(),
+        ),
         ("program", bytes(&event.exe)),
         ("process", event.pid.map(|pid| pid.to_string()).unwrap_or_default()),
         ("command", text(&event.command_id)),
-        ("times", if event.count > 1 { event.count.to_string() } else { String::new() }),
+        (
+            "times",
+            if event.count > 1 {
+                event.count.to_string()
+            } else {
+                String::new()
+            },
+        ),
     ])
 }
 
@@ -93,8 +127,10 @@ mod tests {
 
     #[test]
     fn one_line_says_what_was_denied_and_why() -> Result<(), serde_json::Error> {
-        let event = event(r#""type": "process_exec", "argv": ["curl", "a b"], "result": "EACCES",
-            "policy": {"decision": "deny", "effective": "deny", "rule": "downloads", "message": "ask"}}"#)?;
+        let event = event(
+            r#""type": "process_exec", "argv": ["curl", "a b"], "result": "EACCES",
+            "policy": {"decision": "deny", "effective": "deny", "rule": "downloads", "message": "ask"}}"#,
+        )?;
         insta::assert_snapshot!(line(&event, Style::new(false)),
             @"16:26:03.123  deny         process_exec      curl 'a b'  ×2  [downloads]  EACCES");
         insta::assert_snapshot!(details(&event, Style::new(false)), @r"

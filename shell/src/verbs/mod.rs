@@ -4,6 +4,7 @@ pub mod broker;
 pub mod exec;
 pub mod kill;
 pub mod logs;
+pub mod output;
 pub mod session;
 pub mod shim;
 pub mod status;

@@ -1,0 +1,101 @@
+//! The caller's record on disk: read there, so that it can be read with or without a broker.
+
+use agentsh_audit::{SessionDir, Store, Stream};
+use agentsh_protocol::api::SessionInfo;
+
+use crate::context::Context;
+use crate::error::Error;
+
+/// The caller's sessions.
+pub fn store(context: &Context) -> Store {
+    Store::new(&context.account().state_dir())
+}
+
+/// The session that `word` means, or the newest one.
+///
+/// # Errors
+/// There is none, or several begin so.
+pub fn session(context: &Context, word: Option<&str>) -> Result<SessionDir, Error> {
+    match word {
+        Some(word) => Ok(store(context).find(word)?),
+        None => newest(&store(context)),
+    }
+}
+
+fn newest(store: &Store) -> Result<SessionDir, Error> {
+    let newest = all(store)?.pop().map(|(dir, _)| dir);
+    newest.ok_or_else(|| Error::usage("there is no session yet", "`agentsh session create` makes one"))
+}
+
+/// Every session, oldest first; folders that cannot be read are left out here (`agentsh doctor` names them).
+///
+/// # Errors
+/// The state folder itself cannot be read.
+pub fn all(store: &Store) -> Result<Vec<(SessionDir, SessionInfo)>, Error> {
+    Ok(store.list()?.sessions)
+}
+
+/// The session that has kept output of the command whose id begins with `word`, and the whole id.
+///
+/// # Errors
+/// There is none, or several begin so.
+pub fn kept_output(store: &Store, word: &str) -> Result<(SessionDir, String), Error> {
+    let mut found = Vec::new();
+    for (dir, _) in all(store)? {
+        found.extend(
+            commands_with_output(&dir, word)
+                .into_iter()
+                .map(|command| (dir.clone(), command)),
+        );
+    }
+    match (found.pop(), found.is_empty()) {
+        (Some(found), true) => Ok(found),
+        (Some(_), false) => Err(Error::usage(
+            format!("several commands begin with {word}"),
+            "give more of the id",
+        )),
+        (None, _) => Err(Error::usage(
+            format!("no output is kept of a command {word}"),
+            "only `exec --output json` keeps output, and only what is longer than it prints",
+        )),
+    }
+}
+
+fn commands_with_output(dir: &SessionDir, word: &str) -> Vec<String> {
+    let names = std::fs::read_dir(dir.path().join("output"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut commands: Vec<String> = names
+        .filter_map(|name| Some(name.split_once('.')?.0.to_owned()))
+        .collect();
+    commands.retain(|command| command.starts_with(word));
+    commands.sort();
+    commands.dedup();
+    commands
+}
+
+/// Both streams, for loops.
+pub const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kept_output_is_found_by_the_beginning_of_an_id() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let store = Store::new(folder.path());
+        let (session, command) = (agentsh_protocol::new_id(), agentsh_protocol::new_id());
+        let json = format!(
+            r#"{{"id": "{session}", "name": null, "workspace": null, "policy": "p", "mode": "m", "path": "/x",
+                "created": "", "state": "ended", "uid": 0, "automatic": false}}"#
+        );
+        let dir = store.create(&serde_json::from_str(&json)?, "")?;
+        std::fs::write(dir.output_path(&command, Stream::Stdout)?, "x")?;
+        assert_eq!(kept_output(&store, &command[..20])?, (dir, command));
+        assert!(kept_output(&store, "zz").is_err());
+        Ok(())
+    }
+}

@@ -1,0 +1,100 @@
+use std::fs::File;
+use std::io;
+
+use agentsh_audit::{SessionDir, Stream};
+use agentsh_protocol::Bytes;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::record::{self, STREAMS};
+use crate::render;
+
+/// Print what `exec --output json` kept of a command whose output was long
+#[derive(Debug, Args)]
+#[command(after_help = "Without --stream its stdout goes to stdout and its stderr to stderr.")]
+pub struct Output {
+    /// The command: id, or a unique beginning of it
+    command: String,
+    /// One stream only, to stdout
+    #[arg(long, value_enum)]
+    stream: Option<Which>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A stream of a command.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Which {
+    Stdout,
+    Stderr,
+}
+
+/// What is kept, as JSON; `null` is a stream of which nothing is kept.
+#[derive(Debug, Serialize)]
+struct Kept {
+    command_id: String,
+    session_id: String,
+    stdout: Option<Bytes>,
+    stderr: Option<Bytes>,
+}
+
+impl Output {
+    pub fn run(self, context: &Context) -> Result<Exit, Error> {
+        let (dir, command) = record::kept_output(&record::store(context), &self.command)?;
+        let wanted = |stream| match self.stream {
+            None => true,
+            Some(Which::Stdout) => stream == Stream::Stdout,
+            Some(Which::Stderr) => stream == Stream::Stderr,
+        };
+        if self.json {
+            let read = |stream| {
+                if wanted(stream) {
+                    read(&dir, &command, stream)
+                } else {
+                    Ok(None)
+                }
+            };
+            let (stdout, stderr) = (read(Stream::Stdout)?, read(Stream::Stderr)?);
+            let session_id = dir.id().to_owned();
+            render::json(
+                context,
+                &Kept {
+                    command_id: command,
+                    session_id,
+                    stdout,
+                    stderr,
+                },
+            )?;
+            return Ok(Exit::DONE);
+        }
+        for stream in STREAMS.into_iter().filter(|stream| wanted(*stream)) {
+            match stream == Stream::Stderr && self.stream.is_none() {
+                true => copy(&dir, &command, stream, &mut io::stderr())?,
+                false => copy(&dir, &command, stream, &mut io::stdout())?,
+            }
+        }
+        Ok(Exit::DONE)
+    }
+}
+
+fn copy(dir: &SessionDir, command: &str, stream: Stream, to: &mut dyn io::Write) -> Result<(), Error> {
+    let path = dir.output_path(command, stream)?;
+    let copied = match File::open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        file => file.and_then(|mut file| io::copy(&mut file, to)),
+    };
+    copied.map(drop).map_err(|source| Error::file(path, source))
+}
+
+fn read(dir: &SessionDir, command: &str, stream: Stream) -> Result<Option<Bytes>, Error> {
+    let path = dir.output_path(command, stream)?;
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(Some(Bytes(bytes))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::file(path, source)),
+    }
+}
