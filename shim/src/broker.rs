@@ -24,7 +24,10 @@ pub(crate) fn connect_or_start() -> Result<OwnedFd, Refusal> {
         None => {
             start(uid)?;
             try_connect(uid)?.ok_or_else(|| {
-                Refusal::new(format!("{}: no broker answers there", places::launch_socket(uid).display()))
+                Refusal::new(format!(
+                    "{}: no broker answers there",
+                    places::launch_socket(uid).display()
+                ))
             })
         }
     }
@@ -52,7 +55,10 @@ fn try_connect(uid: u32) -> Result<Option<OwnedFd>, Refusal> {
     }
     let peer = sockopt::socket_peercred(&socket).map_err(failed)?.uid.as_raw();
     if peer != uid && peer != 0 {
-        return Err(Refusal::new(format!("{}: served by another user (uid {peer})", path.display())));
+        return Err(Refusal::new(format!(
+            "{}: served by another user (uid {peer})",
+            path.display()
+        )));
     }
     Ok(Some(socket))
 }
@@ -61,7 +67,9 @@ fn try_connect(uid: u32) -> Result<Option<OwnedFd>, Refusal> {
 fn start(uid: u32) -> Result<(), Refusal> {
     let own = rustix::fs::readlink("/proc/self/exe", Vec::new())
         .map_err(|errno| Refusal::new(format!("/proc/self/exe: {}", std::io::Error::from(errno))))?;
-    let folder = Path::new(std::ffi::OsStr::from_bytes(own.as_bytes())).parent().unwrap_or(Path::new("/"));
+    let folder = Path::new(std::ffi::OsStr::from_bytes(own.as_bytes()))
+        .parent()
+        .unwrap_or(Path::new("/"));
     let broker = folder.join(places::BROKER_PROGRAM);
     let failed = |what: &dyn std::fmt::Display| Refusal::new(format!("cannot start {}: {what}", broker.display()));
     let program = CString::new(broker.as_os_str().as_bytes()).map_err(|error| failed(&error))?;
@@ -71,7 +79,12 @@ fn start(uid: u32) -> Result<(), Refusal> {
     let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
         .map_err(|errno| failed(&std::io::Error::from(errno)))?;
     let (reader, writer) = (sys::out_of_the_way(reader), sys::out_of_the_way(writer));
-    let argv = [program.clone(), c"--on-demand".into(), c"--ready-fd".into(), c"3".into()];
+    let argv = [
+        program.clone(),
+        c"--on-demand".into(),
+        c"--ready-fd".into(),
+        c"3".into(),
+    ];
     sys::spawn_daemon(&program, &argv, writer).map_err(|error| failed(&error))?;
     wait_until_ready(reader).map_err(|reason| failed(&format_args!("{reason} (uid {uid})")))
 }
@@ -79,7 +92,10 @@ fn start(uid: u32) -> Result<(), Refusal> {
 /// The broker closes its end once it serves, or once it found another one that does; on failure it
 /// writes the reason first.
 fn wait_until_ready(reader: OwnedFd) -> Result<(), String> {
-    let limit = Timespec { tv_sec: START_LIMIT, tv_nsec: 0 };
+    let limit = Timespec {
+        tv_sec: START_LIMIT,
+        tv_nsec: 0,
+    };
     loop {
         match poll(&mut [PollFd::new(&reader, PollFlags::IN)], Some(&limit)) {
             Ok(0) => return Err(format!("it does not serve after {START_LIMIT} s")),
@@ -89,7 +105,9 @@ fn wait_until_ready(reader: OwnedFd) -> Result<(), String> {
         }
     }
     let mut reason = String::new();
-    std::fs::File::from(reader).read_to_string(&mut reason).map_err(|error| error.to_string())?;
+    std::fs::File::from(reader)
+        .read_to_string(&mut reason)
+        .map_err(|error| error.to_string())?;
     match reason.trim() {
         "" => Ok(()),
         reason => Err(reason.lines().next().unwrap_or_default().to_owned()),

@@ -34,7 +34,10 @@ pub(crate) fn if_disabled(wanted: &Wanted, invocation: &Invocation<'_>) -> Optio
             let _ = sys::execve(&program, &own, &env);
         }
     }
-    Some(Refusal { status: 127, message: format!("{name}: no such shell") })
+    Some(Refusal {
+        status: 127,
+        message: format!("{name}: no such shell"),
+    })
 }
 
 fn is_this_program(program: &CStr) -> bool {
@@ -47,9 +50,19 @@ fn is_this_program(program: &CStr) -> bool {
 /// One line to syslogd (RFC 3164, facility authpriv, severity warning); nobody there is no error.
 fn log(name: &str) {
     let uid = rustix::process::getuid().as_raw();
-    let line = format!("<84>agentsh-shell-shim: {} is there: {name} of uid {uid} runs outside of agentsh", places::DISABLED);
-    let Ok(socket) = socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None) else { return };
+    let line = format!(
+        "<84>agentsh-shell-shim: {} is there: {name} of uid {uid} runs outside of agentsh",
+        places::DISABLED
+    );
+    let Ok(socket) = socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None) else {
+        return;
+    };
     if let Ok(address) = SocketAddrUnix::new("/dev/log") {
-        let _ = sendto(&socket, line.as_bytes(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT, &address);
+        let _ = sendto(
+            &socket,
+            line.as_bytes(),
+            SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
+            &address,
+        );
     }
 }

@@ -19,7 +19,11 @@ pub(crate) fn launch(wanted: Wanted, invocation: &Invocation<'_>) -> Result<Infa
         version: VERSION,
         start: wanted.start,
         argv: argv.iter().map(|argument| Bytes::from(argument.to_bytes())).collect(),
-        env: invocation.env.iter().map(|entry| Bytes::from(entry.to_bytes())).collect(),
+        env: invocation
+            .env
+            .iter()
+            .map(|entry| Bytes::from(entry.to_bytes()))
+            .collect(),
     };
     let socket = broker::connect_or_start()?;
     frame::send(&socket, &request, &[]).map_err(lost)?;
@@ -43,7 +47,10 @@ fn enter(plan: &Plan, ruleset: Option<OwnedFd>, socket: &OwnedFd) -> Result<(), 
     let proof = plan.proof.and_then(fetch);
     let listener = agentsh_sandbox::enter::enter(plan, ruleset.as_ref().map(AsFd::as_fd)).map_err(Refusal::new)?;
     // From here on the filter holds: only read(2) and write(2), which are never notified.
-    let entered = Entered { listener: listener.as_ref().map(AsRawFd::as_raw_fd), proof };
+    let entered = Entered {
+        listener: listener.as_ref().map(AsRawFd::as_raw_fd),
+        proof,
+    };
     let message = frame::encode(&entered).map_err(lost)?;
     sys::write_without_sigpipe(socket.as_fd(), &message).map_err(Refusal::new)?;
     let verdict = frame::receive_by_read(socket).map_err(lost)?;
@@ -66,7 +73,14 @@ fn fetch(proof: Proof) -> Option<Bytes> {
 
 fn environment(plan: &Plan, env: &[&CStr]) -> Result<Vec<CString>, Refusal> {
     let added: Vec<CString> = plan.env_add.iter().map(c_string).collect::<Result<_, _>>()?;
-    let name = |entry: &CStr| entry.to_bytes().split(|byte| *byte == b'=').next().unwrap_or_default().to_vec();
+    let name = |entry: &CStr| {
+        entry
+            .to_bytes()
+            .split(|byte| *byte == b'=')
+            .next()
+            .unwrap_or_default()
+            .to_vec()
+    };
     let replaced: Vec<Vec<u8>> = added.iter().map(|entry| name(entry)).collect();
     let mut removed = plan.env_remove.iter().copied().peekable();
     let mut kept = Vec::with_capacity(env.len() + added.len());
@@ -82,8 +96,15 @@ fn environment(plan: &Plan, env: &[&CStr]) -> Result<Vec<CString>, Refusal> {
 fn execute(program: &Bytes, argv: Vec<CString>, env: Vec<CString>) -> Result<Infallible, Refusal> {
     let program = c_string(program)?;
     let error = sys::execve(&program, &argv, &env);
-    let status = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
-    Err(Refusal { status, message: format!("{}: {error}", program.to_string_lossy()) })
+    let status = if error.kind() == std::io::ErrorKind::NotFound {
+        127
+    } else {
+        126
+    };
+    Err(Refusal {
+        status,
+        message: format!("{}: {error}", program.to_string_lossy()),
+    })
 }
 
 fn owned(strings: &[&CStr]) -> Vec<CString> {

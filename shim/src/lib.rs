@@ -33,7 +33,10 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// The caller's program must not run: 126.
     pub(crate) fn new(message: impl std::fmt::Display) -> Refusal {
-        Refusal { status: 126, message: message.to_string() }
+        Refusal {
+            status: 126,
+            message: message.to_string(),
+        }
     }
 }
 

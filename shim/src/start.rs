@@ -27,18 +27,30 @@ pub(crate) struct Wanted {
 /// bash in its POSIX mode, not dash.
 pub(crate) fn what_to_start(invocation: &Invocation<'_>) -> Result<Wanted, Refusal> {
     let executed = sys::executed_file().map(base_name).unwrap_or_default();
-    let called = invocation.argv.first().map(|argument| base_name(argument.to_bytes())).unwrap_or_default();
+    let called = invocation
+        .argv
+        .first()
+        .map(|argument| base_name(argument.to_bytes()))
+        .unwrap_or_default();
     let called = called.strip_prefix(b"-").unwrap_or(called);
     if called == ENTER.as_bytes() {
         return enter(invocation);
     }
     for name in [executed, called] {
         if let Some(shell) = SHELLS.iter().find(|shell| shell.as_bytes() == name) {
-            return Ok(Wanted { start: Start::Shell { name: Some((*shell).to_owned()) }, first_argument: 0 });
+            return Ok(Wanted {
+                start: Start::Shell {
+                    name: Some((*shell).to_owned()),
+                },
+                first_argument: 0,
+            });
         }
     }
     if executed == OWN.as_bytes() && (called == OWN.as_bytes() || called.is_empty()) {
-        return Ok(Wanted { start: Start::Shell { name: None }, first_argument: 0 });
+        return Ok(Wanted {
+            start: Start::Shell { name: None },
+            first_argument: 0,
+        });
     }
     Err(Refusal {
         status: 127,
@@ -55,10 +67,18 @@ fn enter(invocation: &Invocation<'_>) -> Result<Wanted, Refusal> {
     match invocation.argv[1..] {
         [session, command, separator, _, ..] if separator == c"--" => {
             let session = text(session).ok_or_else(|| Refusal::new("the session id is not text"))?;
-            let start = Start::Exec { session, command_id: text(command).filter(|id| !id.is_empty()) };
-            Ok(Wanted { start, first_argument: 4 })
+            let start = Start::Exec {
+                session,
+                command_id: text(command).filter(|id| !id.is_empty()),
+            };
+            Ok(Wanted {
+                start,
+                first_argument: 4,
+            })
         }
-        _ => Err(Refusal::new(format!("usage: {ENTER} SESSION COMMAND-ID -- PROGRAM [ARGUMENT…]"))),
+        _ => Err(Refusal::new(format!(
+            "usage: {ENTER} SESSION COMMAND-ID -- PROGRAM [ARGUMENT…]"
+        ))),
     }
 }
 

@@ -15,7 +15,12 @@ const HIGH: c_int = 200;
 /// `argv` and `envp` are null-terminated vectors of C strings that live as long as the process.
 pub unsafe fn run_main(argv: *const *const c_char, envp: *const *const c_char) -> c_int {
     // SAFETY: the caller's promise.
-    let invocation = unsafe { Invocation { argv: strings(argv), env: strings(envp) } };
+    let invocation = unsafe {
+        Invocation {
+            argv: strings(argv),
+            env: strings(envp),
+        }
+    };
     let Refusal { status, message } = run(&invocation);
     say(&message);
     status
@@ -73,7 +78,11 @@ pub(crate) fn out_of_the_way(fd: OwnedFd) -> OwnedFd {
 /// `execve(2)`; returns only on failure.
 pub(crate) fn execve(program: &CStr, argv: &[CString], env: &[CString]) -> io::Error {
     let pointers = |strings: &[CString]| -> Vec<*const c_char> {
-        strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
+        strings
+            .iter()
+            .map(|string| string.as_ptr())
+            .chain([std::ptr::null()])
+            .collect()
     };
     let (argv, env) = (pointers(argv), pointers(env));
     // SAFETY: both vectors are null-terminated and their strings outlive the call.

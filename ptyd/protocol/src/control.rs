@@ -14,7 +14,9 @@ use crate::launch::LaunchRequest;
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ToSupervisor {
     /// The first message: what the session is to be.
-    Begin { setup: Box<Setup> },
+    Begin {
+        setup: Box<Setup>,
+    },
     /// A connection of `launch.sock` that belongs to this session; its descriptors are the
     /// connection and the peer's pidfd. Nothing is answered here: the shim gets the answer.
     Launch {

@@ -135,7 +135,12 @@ fn fill_by_read(stream: impl AsFd, buffer: &mut [u8], first: bool) -> Result<(),
     while got < buffer.len() {
         match rustix::io::read(&stream, &mut buffer[got..]) {
             Ok(0) if first && got == 0 => return Err(FrameError::Closed),
-            Ok(0) => return Err(FrameError::Truncated { got, want: buffer.len() }),
+            Ok(0) => {
+                return Err(FrameError::Truncated {
+                    got,
+                    want: buffer.len(),
+                });
+            }
             Ok(count) => got += count,
             Err(Errno::INTR) => {}
             Err(Errno::CONNRESET) => return Err(FrameError::Closed),

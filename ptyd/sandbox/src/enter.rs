@@ -25,7 +25,10 @@ impl fmt::Display for EnterError {
 }
 
 fn failed<E: fmt::Display>(step: &'static str) -> impl FnOnce(E) -> EnterError {
-    move |cause| EnterError { step, cause: cause.to_string() }
+    move |cause| EnterError {
+        step,
+        cause: cause.to_string(),
+    }
 }
 
 /// Takes every step of `plan` on the calling thread: limits, capabilities, no_new_privs, Landlock,
@@ -45,25 +48,16 @@ pub fn enter(plan: &Plan, ruleset: Option<BorrowedFd<'_>>) -> Result<Option<Owne
     }
     let Some(filter) = &plan.filter else { return Ok(None) };
     let bytes = STANDARD.decode(&filter.program).map_err(failed("seccomp"))?;
-    sys::load_filter(&instructions(&bytes), filter.flags).map_err(failed("seccomp"))
-}
-
-fn instructions(bytes: &[u8]) -> Vec<libc::sock_filter> {
-    bytes
-        .chunks_exact(8)
-        .map(|raw| libc::sock_filter {
-            code: u16::from_ne_bytes([raw[0], raw[1]]),
-            jt: raw[2],
-            jf: raw[3],
-            k: u32::from_ne_bytes([raw[4], raw[5], raw[6], raw[7]]),
-        })
-        .collect()
+    sys::load_filter(&crate::bpf::instructions(&bytes), filter.flags).map_err(failed("seccomp"))
 }
 
 /// Empties the inheritable and ambient sets and keeps of the other three only what `keep` names.
 fn reduce_capabilities(keep: u64) -> Result<(), caps::errors::CapsError> {
     let within = |set: &CapsHashSet| -> CapsHashSet {
-        set.iter().filter(|capability| capability.bitmask() & keep != 0).copied().collect()
+        set.iter()
+            .filter(|capability| capability.bitmask() & keep != 0)
+            .copied()
+            .collect()
     };
     let permitted = caps::read(None, CapSet::Permitted)?;
     let effective = caps::read(None, CapSet::Effective)?;
@@ -87,7 +81,10 @@ fn lower_limit(resource: u32, limit: u64) -> io::Result<()> {
     };
     let now = rustix::process::getrlimit(resource);
     let lower = |old: Option<u64>| Some(old.map_or(limit, |old| old.min(limit)));
-    let new = rustix::process::Rlimit { current: lower(now.current), maximum: lower(now.maximum) };
+    let new = rustix::process::Rlimit {
+        current: lower(now.current),
+        maximum: lower(now.maximum),
+    };
     Ok(rustix::process::setrlimit(resource, new)?)
 }
 

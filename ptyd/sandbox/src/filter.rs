@@ -19,7 +19,8 @@ use libseccomp::{ScmpAction, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, S
 pub const NEWEST_CALL: u32 = 469;
 
 /// Flags with which the shim loads the filter: a listener, and waits that only a fatal signal ends.
-pub const LOAD_FLAGS: u32 = (libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) as u32;
+pub const LOAD_FLAGS: u32 =
+    (libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) as u32;
 
 /// A call that is notified: always, or when one of the conditions holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +40,16 @@ impl Notified {
     /// Notified if the register `argument` has any bit of `mask`.
     pub fn if_any_bit(call: i64, argument: u32, mask: u64) -> Notified {
         let bits = (0..64).map(|bit| 1u64 << bit).filter(|bit| mask & bit != 0);
-        Notified { call, when: bits.map(|bit| MaskedEqual { argument, mask: bit, value: bit }).collect() }
+        Notified {
+            call,
+            when: bits
+                .map(|bit| MaskedEqual {
+                    argument,
+                    mask: bit,
+                    value: bit,
+                })
+                .collect(),
+        }
     }
 }
 
@@ -83,7 +93,15 @@ pub struct CompiledFilter {
 impl CompiledFilter {
     /// As the launch protocol carries it.
     pub fn to_plan(&self) -> agentsh_protocol::launch::Filter {
-        agentsh_protocol::launch::Filter { program: STANDARD.encode(&self.program), flags: LOAD_FLAGS }
+        agentsh_protocol::launch::Filter {
+            program: STANDARD.encode(&self.program),
+            flags: LOAD_FLAGS,
+        }
+    }
+
+    /// As this process loads it into itself (a probe).
+    pub(crate) fn instructions_for_here(&self) -> Vec<libc::sock_filter> {
+        crate::bpf::instructions(&self.program)
     }
 
     /// Number of BPF instructions (the kernel takes at most 4,096).
@@ -157,7 +175,11 @@ mod tests {
             confined: true,
         };
         let filter = compile(&spec)?;
-        assert!(filter.instructions() > 20 && filter.instructions() < 2_000, "{}", filter.instructions());
+        assert!(
+            filter.instructions() > 20 && filter.instructions() < 2_000,
+            "{}",
+            filter.instructions()
+        );
         Ok(())
     }
 }

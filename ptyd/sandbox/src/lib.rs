@@ -8,10 +8,19 @@
 //! It does not judge single operations: that is `agentsh-intercept`, at the notifications which the
 //! filter made here asks for.
 
+#[cfg(any(feature = "enter", feature = "probe"))]
+mod bpf;
 #[cfg(feature = "enter")]
 pub mod enter;
-#[cfg(feature = "plan")]
+#[cfg(feature = "probe")]
 pub mod filter;
+#[cfg(feature = "plan")]
+pub mod hull;
+#[cfg(feature = "plan")]
+#[cfg(feature = "probe")]
+pub mod probe;
+#[cfg(feature = "plan")]
+pub mod ruleset;
 #[cfg(any(feature = "enter", feature = "probe"))]
 pub mod status;
 pub(crate) mod sys;

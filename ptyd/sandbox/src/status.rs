@@ -32,7 +32,9 @@ impl SecurityStatus {
     fn parse(text: &str) -> SecurityStatus {
         let mut status = SecurityStatus::default();
         for line in text.lines() {
-            let Some((key, value)) = line.split_once(':') else { continue };
+            let Some((key, value)) = line.split_once(':') else {
+                continue;
+            };
             let value = value.trim();
             let hex = || u64::from_str_radix(value, 16).unwrap_or(u64::MAX);
             match key {

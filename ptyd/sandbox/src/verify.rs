@@ -36,7 +36,10 @@ pub fn entered(pid: i32, keep: u64, filtered: bool) -> Result<(), Mismatch> {
         return Err(Mismatch::NoNewPrivs);
     }
     if status.seccomp_filters != wanted || (filtered && status.seccomp_mode != 2) {
-        return Err(Mismatch::Filters { found: status.seccomp_filters, wanted });
+        return Err(Mismatch::Filters {
+            found: status.seccomp_filters,
+            wanted,
+        });
     }
     let [inheritable, permitted, effective, bounding, ambient] = status.capabilities;
     // Without CAP_SETPCAP the bounding set cannot be reduced, and under no_new_privs it gives nothing.

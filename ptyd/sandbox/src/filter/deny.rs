@@ -102,7 +102,9 @@ pub(super) fn add_rules(context: &mut ScmpFilterContext, confined: bool) -> Resu
     }
     let mut refuse = |errno: i32, call: i64, conditions: &[MaskedEqual]| -> Result<(), SeccompError> {
         let compares: Vec<_> = conditions.iter().map(|condition| condition.compare()).collect();
-        context.add_rule_conditional_exact(ScmpAction::Errno(errno), syscall(call), &compares).map(drop)
+        context
+            .add_rule_conditional_exact(ScmpAction::Errno(errno), syscall(call), &compares)
+            .map(drop)
     };
     for bit in bits(NAMESPACES) {
         refuse(libc::EPERM, libc::SYS_clone, &[flag(0, bit)])?;
@@ -112,7 +114,11 @@ pub(super) fn add_rules(context: &mut ScmpFilterContext, confined: bool) -> Resu
     }
     // When our supervisor dies the newest filter's listener would answer: there must never be another.
     let operation = equal(0, libc::SECCOMP_SET_MODE_FILTER as u64);
-    refuse(libc::EBUSY, libc::SYS_seccomp, &[operation, flag(1, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER)])?;
+    refuse(
+        libc::EBUSY,
+        libc::SYS_seccomp,
+        &[operation, flag(1, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER)],
+    )?;
     for request in TERMINAL_INJECTION {
         refuse(libc::EPERM, libc::SYS_ioctl, &[equal(1, *request)])?;
     }
@@ -130,11 +136,19 @@ pub(super) fn add_rules(context: &mut ScmpFilterContext, confined: bool) -> Resu
 
 /// The kernel reads these registers as 32-bit values: whatever stands in the upper half is ignored.
 fn equal(argument: u32, value: u64) -> MaskedEqual {
-    MaskedEqual { argument, mask: LOW_HALF, value }
+    MaskedEqual {
+        argument,
+        mask: LOW_HALF,
+        value,
+    }
 }
 
 fn flag(argument: u32, bit: u64) -> MaskedEqual {
-    MaskedEqual { argument, mask: bit, value: bit }
+    MaskedEqual {
+        argument,
+        mask: bit,
+        value: bit,
+    }
 }
 
 fn bits(mask: u64) -> impl Iterator<Item = u64> {

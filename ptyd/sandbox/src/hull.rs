@@ -1,0 +1,161 @@
+//! The hull: the union of all that policy could ever allow, as paths with rights.
+//!
+//! Landlock knows only what is allowed. A denial below an allowed folder is therefore *lowered*: the
+//! folder is replaced by its other children, files included. What a folder's children are is looked up
+//! when the hull is made; [`Hull::is_current`] tells whether a lowered folder has changed since.
+
+mod right;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+pub use right::{Right, Rights};
+
+/// What policy could do with a right in a whole folder tree, the folder itself included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outlook {
+    /// Everything there is allowed, now and later.
+    All,
+    /// Nothing there is, or could become, allowed.
+    Nothing,
+    /// Some is and some is not, and the difference lies along paths that are known: look at the children.
+    Mixed,
+    /// Some is and some is not, by names that can be anywhere: only the notifications can hold it.
+    Scattered,
+}
+
+/// Who knows what policy could do.
+pub trait Territory {
+    /// For the tree that begins at `folder`.
+    fn tree(&self, right: Right, folder: &Path) -> Outlook;
+    /// For one object that is no folder.
+    fn object(&self, right: Right, path: &Path) -> bool;
+}
+
+/// One entry of the hull.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    pub path: PathBuf,
+    pub rights: Rights,
+    pub is_folder: bool,
+}
+
+/// Where everything that could be allowed lies.
+#[derive(Debug, Clone, Default)]
+pub struct Hull {
+    grants: BTreeMap<PathBuf, Grant>,
+    lowered: BTreeMap<PathBuf, Stamp>,
+    /// Trees in which the hull is wider than policy for a right, because names there decide.
+    scattered: Vec<(Right, PathBuf)>,
+}
+
+/// When a folder's names last changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(folder: &Path) -> Option<Stamp> {
+        let metadata = fs::symlink_metadata(folder).ok()?;
+        Some(Stamp {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            changed: (metadata.mtime(), metadata.mtime_nsec()),
+        })
+    }
+}
+
+/// Folders deeper than this are not lowered: what is denied there is left out with its parent.
+const MAX_DEPTH: usize = 64;
+
+impl Hull {
+    /// Walks from the root along the paths on which policy differs.
+    pub fn compile(territory: &dyn Territory) -> Hull {
+        let mut hull = Hull::default();
+        for right in Right::ALL {
+            hull.visit(territory, right, Path::new("/"), 0);
+        }
+        hull
+    }
+
+    fn visit(&mut self, territory: &dyn Territory, right: Right, folder: &Path, depth: usize) {
+        match territory.tree(right, folder) {
+            Outlook::All => self.grant(right, folder, true),
+            Outlook::Nothing => {}
+            Outlook::Scattered => {
+                self.scattered.push((right, folder.to_owned()));
+                self.grant(right, folder, true);
+            }
+            Outlook::Mixed if depth < MAX_DEPTH => self.lower(territory, right, folder, depth),
+            Outlook::Mixed => {}
+        }
+    }
+
+    fn lower(&mut self, territory: &dyn Territory, right: Right, folder: &Path, depth: usize) {
+        // Taken before the names are read: a name that comes in between makes the hull out of date.
+        let Some(stamp) = Stamp::of(folder) else { return };
+        let Ok(entries) = fs::read_dir(folder) else { return };
+        self.lowered.entry(folder.to_owned()).or_insert(stamp);
+        for entry in entries.flatten() {
+            let path = entry.path();
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => self.visit(territory, right, &path, depth + 1),
+                // Landlock judges what a link leads to.
+                Ok(kind) if kind.is_symlink() => {}
+                Ok(_) if right.is_of_files() && territory.object(right, &path) => self.grant(right, &path, false),
+                _ => {}
+            }
+        }
+    }
+
+    fn grant(&mut self, right: Right, path: &Path, is_folder: bool) {
+        let grant = self.grants.entry(path.to_owned()).or_insert_with(|| Grant {
+            path: path.to_owned(),
+            rights: Rights::default(),
+            is_folder,
+        });
+        grant.rights.insert(right);
+    }
+
+    /// Every path with its rights, parents before children.
+    pub fn grants(&self) -> impl Iterator<Item = &Grant> {
+        self.grants.values()
+    }
+
+    /// Whether `right` on the object at this canonical path is inside. False is safe: the call is then
+    /// carried out instead of continued.
+    pub fn holds(&self, right: Right, path: &[u8]) -> bool {
+        let path = Path::new(std::ffi::OsStr::from_bytes(path));
+        path.ancestors().any(|dir| {
+            self.grants
+                .get(dir)
+                .is_some_and(|grant| grant.rights.contains(right) && (grant.is_folder || dir == path))
+        })
+    }
+
+    /// Whether the lowered folders have the names that they had when the hull was made.
+    pub fn is_current(&self) -> bool {
+        self.lowered
+            .iter()
+            .all(|(folder, stamp)| Stamp::of(folder).as_ref() == Some(stamp))
+    }
+
+    /// Folders that are replaced by their children.
+    pub fn lowered(&self) -> impl Iterator<Item = &Path> {
+        self.lowered.keys().map(PathBuf::as_path)
+    }
+
+    /// Whether policy cuts into what this right grants: then a call that needs it must be judged by name.
+    pub fn is_scattered(&self, right: Right) -> bool {
+        self.scattered.iter().any(|(scattered, _)| *scattered == right)
+    }
+}
+
+#[cfg(test)]
+mod tests;

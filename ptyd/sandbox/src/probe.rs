@@ -1,0 +1,128 @@
+//! What this host can hold. A capability counts only when it was used here, just now.
+
+mod landlock;
+mod mode;
+mod notify;
+
+use std::fs;
+use std::path::PathBuf;
+
+pub use landlock::in_landlock_domain;
+pub use mode::{Layer, Mode};
+
+/// The outcome of one probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// It was used and did what it must.
+    Works(String),
+    /// It is not there, or not for this user; the reason.
+    Missing(String),
+}
+
+impl Finding {
+    /// Whether it can be built on.
+    pub fn works(&self) -> bool {
+        matches!(self, Finding::Works(_))
+    }
+
+    /// What was found.
+    pub fn detail(&self) -> &str {
+        match self {
+            Finding::Works(detail) | Finding::Missing(detail) => detail,
+        }
+    }
+}
+
+/// What was found on this host, for this user.
+#[derive(Debug, Clone)]
+pub struct Host {
+    pub kernel: String,
+    /// The newest Landlock interface, 0 for none.
+    pub landlock_abi: u32,
+    pub landlock: Finding,
+    /// User notification with the filter that is shipped.
+    pub notify: Finding,
+    /// Whether a process outside of one's own descendants may be read (Yama).
+    pub reading: Finding,
+    pub fuse: Finding,
+    pub ebpf: Finding,
+    /// The v2 hierarchy and whether a group can be made in it.
+    pub cgroup: Finding,
+}
+
+impl Host {
+    /// Probes. Takes a few milliseconds; starts and ends threads of its own.
+    pub fn probe() -> Host {
+        let landlock_abi = crate::sys::landlock_abi();
+        Host {
+            kernel: fs::read_to_string("/proc/sys/kernel/osrelease")
+                .unwrap_or_default()
+                .trim()
+                .to_owned(),
+            landlock_abi,
+            landlock: landlock::probe(landlock_abi),
+            notify: notify::probe(),
+            reading: reading(),
+            fuse: fuse(),
+            ebpf: ebpf(),
+            cgroup: cgroup(),
+        }
+    }
+}
+
+/// Yama (`Documentation/admin-guide/LSM/Yama.rst`): from scope 1 on only ancestors, or CAP_SYS_PTRACE, may read.
+fn reading() -> Finding {
+    let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
+    let privileged =
+        crate::status::SecurityStatus::own().is_ok_and(|status| status.capabilities[2] >> CAP_SYS_PTRACE & 1 == 1);
+    match scope.trim() {
+        "" | "0" => Finding::Works("no Yama restriction".into()),
+        scope if privileged && scope != "3" => Finding::Works(format!("Yama scope {scope}, with CAP_SYS_PTRACE")),
+        scope => Finding::Missing(format!("Yama scope {scope}: only ancestors may read a process")),
+    }
+}
+
+const CAP_SYS_PTRACE: u32 = 19;
+const CAP_BPF: u32 = 39;
+
+fn fuse() -> Finding {
+    match fs::OpenOptions::new().read(true).write(true).open("/dev/fuse") {
+        Ok(_) => Finding::Works("/dev/fuse opens".into()),
+        Err(error) => Finding::Missing(format!("/dev/fuse: {error}")),
+    }
+}
+
+/// Only the right to load programs is looked at here: the loader proves the rest when it loads them.
+fn ebpf() -> Finding {
+    let capable = crate::status::SecurityStatus::own().is_ok_and(|status| status.capabilities[2] >> CAP_BPF & 1 == 1);
+    match (capable, fs::metadata("/sys/kernel/btf/vmlinux").is_ok()) {
+        (true, true) => Finding::Works("CAP_BPF and BTF".into()),
+        (true, false) => Finding::Missing("the kernel has no BTF".into()),
+        (false, _) => Finding::Missing("needs CAP_BPF".into()),
+    }
+}
+
+/// Makes and removes a group below the caller's own one.
+fn cgroup() -> Finding {
+    let Some(own) = own_cgroup() else {
+        return Finding::Missing("no v2 hierarchy is mounted".into());
+    };
+    let trial = own.join(format!("agentsh-probe-{}", std::process::id()));
+    match fs::create_dir(&trial).and_then(|()| fs::remove_dir(&trial)) {
+        Ok(()) => Finding::Works(format!("groups can be made in {}", own.display())),
+        Err(error) => Finding::Missing(format!("{}: {error}", own.display())),
+    }
+}
+
+/// The folder of the caller's v2 cgroup, wherever the hierarchy is mounted (`cgroups(7)`).
+fn own_cgroup() -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let mount = mounts.lines().find_map(|line| {
+        let (fields, kind) = line.split_once(" - ")?;
+        kind.starts_with("cgroup2 ")
+            .then(|| fields.split(' ').nth(4).map(PathBuf::from))?
+    })?;
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
+    Some(mount.join(path.trim_start_matches('/')))
+}

@@ -1,0 +1,64 @@
+//! A hull as a Landlock ruleset (`landlock(7)`): built once, entered by every command.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+
+use landlock::{
+    ABI, Access as _, AccessFs, PathBeneath, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError,
+};
+use rustix::io::Errno;
+
+use crate::hull::{Grant, Hull};
+
+/// Why no ruleset could be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RulesetFailure {
+    #[error("landlock: {0}")]
+    Landlock(#[from] RulesetError),
+    #[error("{path}: {source}")]
+    Open { path: PathBuf, source: std::io::Error },
+    #[error("the kernel has no Landlock")]
+    Missing,
+}
+
+/// Makes the ruleset. It handles every file right that the kernel's interface knows, so that whatever
+/// is not granted is denied. TCP ports and scopes are left alone: notifications judge those, and a
+/// scope would keep the commands of one session from signalling each other.
+pub fn build(hull: &Hull, abi: u32) -> Result<OwnedFd, RulesetFailure> {
+    let abi = ABI::from(i32::try_from(abi).unwrap_or(i32::MAX));
+    let mut ruleset = Ruleset::default().handle_access(AccessFs::from_all(abi))?.create()?;
+    for grant in hull.grants() {
+        let access = grant.rights.access(abi, grant.is_folder);
+        if access.is_empty() {
+            continue;
+        }
+        match open(grant) {
+            Ok(object) => ruleset = ruleset.add_rule(PathBeneath::new(object, access))?,
+            // Gone since, or never readable for this user: then there is nothing to grant.
+            Err(error) if is_absent(&error) => {}
+            Err(source) => {
+                return Err(RulesetFailure::Open {
+                    path: grant.path.clone(),
+                    source,
+                });
+            }
+        }
+    }
+    Option::<OwnedFd>::from(ruleset).ok_or(RulesetFailure::Missing)
+}
+
+fn open(grant: &Grant) -> std::io::Result<File> {
+    File::options()
+        .read(true)
+        .custom_flags(libc::O_PATH | libc::O_NOFOLLOW)
+        .open(&grant.path)
+}
+
+fn is_absent(error: &std::io::Error) -> bool {
+    [Errno::NOENT, Errno::ACCESS, Errno::NOTDIR, Errno::LOOP]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
