@@ -10,4 +10,7 @@
 
 pub mod cast;
 mod escape;
+pub mod marker;
+pub mod recorder;
+pub mod recording;
 pub mod redact;

@@ -18,11 +18,11 @@ pub struct Utf8Stream {
 impl Utf8Stream {
     /// Decodes as much as is certain; what was not UTF-8 is appended to `lost`.
     pub fn push(&mut self, bytes: &[u8], lost: &mut Vec<Lost>) -> String {
-        if self.tail.is_empty() {
-            if let Ok(text) = std::str::from_utf8(bytes) {
-                self.decoded += text.len() as u64;
-                return text.to_owned();
-            }
+        if self.tail.is_empty()
+            && let Ok(text) = std::str::from_utf8(bytes)
+        {
+            self.decoded += text.len() as u64;
+            return text.to_owned();
         }
         let mut all = std::mem::take(&mut self.tail);
         all.extend_from_slice(bytes);

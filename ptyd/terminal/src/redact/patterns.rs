@@ -31,6 +31,10 @@ pub enum PatternError {
     TooLarge(String),
 }
 
+/// What the states of a running automaton may take; far more than those of one walk over
+/// [`super::MAX_SECRET`] bytes can.
+pub(super) const CACHE_CAPACITY: usize = 32 << 20;
+
 /// Compiled redaction patterns; cloning is cheap.
 ///
 /// A pattern is a regular expression of the `regex` crate over bytes: `\w`, `\d`, `\s`, `\b` are ASCII
@@ -77,7 +81,7 @@ impl Patterns {
                     .utf8(false)
                     .nfa_size_limit(Some(SIZE_LIMIT)),
             )
-            .configure(hybrid::dfa::Config::new().skip_cache_capacity_check(true))
+            .configure(hybrid::dfa::Config::new().cache_capacity(CACHE_CAPACITY))
             .build_many(&all)
             .map_err(|error| too_large(error.to_string()))?;
         let secret = (0..all.len())

@@ -1,9 +1,11 @@
+use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::Cache;
 use regex_automata::meta;
 use regex_automata::util::primitives::PatternID;
 use regex_automata::{Anchored, Input};
 
 use super::Patterns;
+use super::patterns::CACHE_CAPACITY;
 
 /// The longest secret that is recognised, in bytes, and so the most that is ever held back. Of a longer
 /// match the part is masked that already matches within this length.
@@ -100,6 +102,10 @@ impl Redactor {
             return end;
         }
         let first = &self.patterns.0.first;
+        // A cleared cache would make a state that is held on to invalid: never let it come to that.
+        if self.alive.memory_usage() > CACHE_CAPACITY / 4 {
+            self.patterns.0.alive.reset_cache(&mut self.alive);
+        }
         let window = from.max(end.saturating_sub(MAX_SECRET));
         (window..end)
             .filter(|at| first[usize::from(self.bytes[*at])])
@@ -159,7 +165,15 @@ fn may_match(patterns: &Patterns, cache: &mut Cache, bytes: &[u8], at: usize) ->
             Err(_) => return true,
         }
     }
-    true
+    // A match is told one byte late, by a state that may have nothing else to wait for.
+    !state.is_match() || goes_on(patterns, cache, state)
+}
+
+/// Whether any byte, or the end of the stream, could still lead on from `state`.
+fn goes_on(patterns: &Patterns, cache: &mut Cache, state: LazyStateID) -> bool {
+    let dfa = &patterns.0.alive;
+    dfa.next_eoi_state(cache, state).is_ok_and(|end| end.is_match())
+        || (0..=255).any(|byte| dfa.next_state(cache, state, byte).is_ok_and(|next| !next.is_dead()))
 }
 
 fn mask(byte: u8) -> u8 {
