@@ -1,1 +1,39 @@
-//! (being written)
+//! Policies: what a session's operations are judged by.
+//!
+//! This crate reads policies and configuration strictly (every unknown key is an error with file, line,
+//! column and a suggestion), compiles them for a session, and answers for one operation at a time: allow,
+//! deny, approve, redirect, soft_delete, audit, absorb. The first rule of a list that matches wins; of a
+//! policy and one that narrows it, the stricter answer.
+//!
+//! Promises: no input makes it panic; judging neither locks nor allocates (commands with rules on their
+//! arguments excepted); names are bytes and compared exactly. It does not: enforce anything, touch the
+//! objects it judges, resolve paths or names (callers hand in resolved ones), or read the environment.
+
+mod check;
+mod error;
+pub mod glob;
+mod host;
+mod load;
+pub mod message;
+pub mod model;
+mod place;
+mod policy;
+mod quantity;
+mod vars;
+mod words;
+pub mod yaml;
+
+pub use error::{LoadError, Source, nearest};
+pub use host::host_links;
+pub use load::{Document, parse, read};
+pub use message::Subject;
+pub use place::At;
+pub use policy::{
+    CommandQuery, CommandTarget, ConnectTarget, ConnectTo, DnsTarget, EnvFilter, Layer, NetworkQuery, Policy, Redirect,
+    Removed, RuleRef, ServiceView, Settings, SignalQuery, Targets, UnixAddress, Verdict, secret_shape,
+};
+pub use quantity::{Size, Time};
+pub use vars::{VariableError, Variables};
+pub use words::{
+    ALL_FILE_OPS, Decision, Decisions, Errno, FileOp, List, NetOp, OnFailure, Protocol, TargetType, UnixOp, Visibility,
+};

@@ -1,0 +1,113 @@
+//! Rules on files.
+
+use super::compile::{Common, Compiler};
+use super::{Layer, Redirect, RuleRef, Verdict};
+use crate::error::LoadError;
+use crate::glob::{Glob, PathIndex};
+use crate::model::FileRule;
+use crate::words::{ALL_FILE_OPS, Decision, Errno, FileOp, List};
+
+/// A rule on files.
+#[derive(Debug)]
+pub(crate) struct CompiledFile {
+    pub common: Common,
+    pub globs: Vec<Glob>,
+    /// Bits of the operations.
+    pub mask: u32,
+    pub errno: Errno,
+    folder: Option<Box<[u8]>>,
+    preserve_tree: bool,
+}
+
+/// All rules on files of a layer.
+#[derive(Debug, Default)]
+pub(crate) struct Files {
+    pub rules: Vec<CompiledFile>,
+    pub index: PathIndex,
+}
+
+impl Files {
+    pub fn compile(compiler: Compiler<'_>, rules: &[FileRule]) -> Result<Files, LoadError> {
+        let mut files = Files::default();
+        for (rule, place) in rules.iter().zip(0u32..) {
+            let compiled = CompiledFile::compile(compiler, rule)?;
+            for glob in &compiled.globs {
+                files.index.add(glob, place, compiled.mask);
+            }
+            files.rules.push(compiled);
+        }
+        Ok(files)
+    }
+}
+
+impl CompiledFile {
+    fn compile(compiler: Compiler<'_>, rule: &FileRule) -> Result<CompiledFile, LoadError> {
+        let mut globs = Vec::new();
+        for path in &rule.paths {
+            globs.extend(compiler.path_globs(path)?);
+        }
+        let mask = match rule.operations.as_slice() {
+            [] => ALL_FILE_OPS,
+            words => words.iter().fold(0, |mask, word| mask | word.mask()),
+        };
+        let mut decision = rule.decision.value;
+        let folder = match &rule.redirect_to {
+            None => None,
+            Some(text) => {
+                let folder = compiler.text(text)?.map(|folder| crate::vars::normal(&folder));
+                if folder.as_ref().is_some_and(|folder| !folder.starts_with(b"/")) {
+                    return Err(compiler.source.error(text.range(), "not an absolute path"));
+                }
+                if folder.is_none() {
+                    // The folder has no name in this session: nothing can stand in, so nothing is done.
+                    decision = Decision::Deny;
+                }
+                folder
+            }
+        };
+        Ok(CompiledFile {
+            common: Common::new(&rule.name, decision, rule.message.as_ref(), rule.timeout),
+            globs,
+            mask,
+            errno: rule.errno.unwrap_or(Errno::Acces),
+            folder: folder.map(Vec::into_boxed_slice),
+            preserve_tree: rule.preserve_tree,
+        })
+    }
+
+    pub fn verdict<'p>(&'p self, place: RuleRef, policy: &'p str) -> Verdict<'p> {
+        Verdict {
+            errno: self.errno,
+            redirect: match &self.folder {
+                Some(folder) => Redirect::Folder {
+                    folder,
+                    preserve_tree: self.preserve_tree,
+                },
+                None => Redirect::None,
+            },
+            ..self.common.verdict(List::Files, place, policy)
+        }
+    }
+}
+
+impl Layer {
+    pub(super) fn file(&self, op: FileOp, path: &[u8]) -> Option<Verdict<'_>> {
+        match self.files.index.first(path, op.bit(), 0) {
+            Some(index) => Some(self.file_verdict(index as usize)),
+            None => self.file_default(op),
+        }
+    }
+
+    pub(crate) fn file_verdict(&self, index: usize) -> Verdict<'_> {
+        self.files.rules[index].verdict(self.place(index), &self.name)
+    }
+
+    pub(crate) fn file_default(&self, op: FileOp) -> Option<Verdict<'_>> {
+        let decision = if op.is_read() {
+            self.defaults.read
+        } else {
+            self.defaults.write
+        };
+        decision.map(|decision| Verdict::by_default(decision, List::Files, &self.name))
+    }
+}

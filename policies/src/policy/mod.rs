@@ -1,0 +1,93 @@
+//! The compiled policy: what a session's operations are judged by.
+//!
+//! Judging neither locks nor allocates, save for commands that have rules on their arguments.
+
+mod command;
+mod compile;
+mod environment;
+mod file;
+mod layer;
+mod network;
+mod redirect;
+mod service;
+mod signal;
+mod socket;
+mod verdict;
+
+pub use command::{CommandQuery, CommandTarget};
+pub use environment::{EnvFilter, Removed, secret_shape};
+pub use layer::{Layer, Settings};
+pub use network::NetworkQuery;
+pub use redirect::{ConnectTarget, ConnectTo, DnsTarget};
+pub use service::ServiceView;
+pub use signal::{SignalQuery, Targets};
+pub use socket::UnixAddress;
+pub use verdict::{Redirect, RuleRef, Verdict};
+
+use crate::words::{FileOp, UnixOp};
+
+/// A policy for one session: the user's, and those that narrow it.
+#[derive(Debug)]
+pub struct Policy {
+    /// The first is the base; of all answers the strictest holds.
+    pub(crate) layers: Vec<Layer>,
+}
+
+impl Policy {
+    /// Judges an operation on a file. The path is absolute and resolved, without doubled or trailing
+    /// separators; for a creation it is that of the file to be.
+    pub fn file(&self, op: FileOp, path: &[u8]) -> Verdict<'_> {
+        self.strictest(|layer| layer.file(op, path))
+    }
+
+    /// Judges the start of a program.
+    pub fn command(&self, query: &CommandQuery<'_>) -> Verdict<'_> {
+        self.strictest(|layer| layer.command(query))
+    }
+
+    /// Judges an operation on an Internet socket.
+    pub fn network(&self, query: &NetworkQuery<'_>) -> Verdict<'_> {
+        self.strictest(|layer| layer.network(query))
+    }
+
+    /// Judges an operation on a unix socket that the session did not bind itself.
+    pub fn unix_socket(&self, op: UnixOp, address: UnixAddress<'_>) -> Verdict<'_> {
+        self.strictest(|layer| layer.unix_socket(op, address))
+    }
+
+    /// Judges a signal for one process. Groups and `-1` are asked member by member.
+    pub fn signal(&self, query: &SignalQuery<'_>) -> Verdict<'_> {
+        self.strictest(|layer| layer.signal(query))
+    }
+
+    fn strictest<'p>(&'p self, judge: impl Fn(&'p Layer) -> Option<Verdict<'p>>) -> Verdict<'p> {
+        let mut strictest: Option<Verdict<'p>> = None;
+        for verdict in self.layers.iter().filter_map(judge) {
+            if strictest.is_none_or(|held| verdict.decision.strictness() > held.decision.strictness()) {
+                strictest = Some(verdict);
+            }
+        }
+        // The base layer always answers; a policy without layers cannot be made, and would deny.
+        strictest.unwrap_or(Verdict::NOTHING)
+    }
+
+    /// The base policy's name.
+    pub fn name(&self) -> &str {
+        self.layers.first().map_or("", |layer| &layer.name)
+    }
+
+    /// The base and those that narrow it.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// The policy as text for people and for the session's record: each layer's source with the values of
+    /// its variables in front, and in the text where the value needs no quoting.
+    pub fn text(&self) -> String {
+        let texts: Vec<String> = self.layers.iter().map(Layer::text).collect();
+        texts.join("---\n")
+    }
+}
+
+#[cfg(test)]
+mod tests;

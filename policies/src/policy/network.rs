@@ -1,0 +1,166 @@
+//! Rules on Internet sockets.
+
+use std::net::IpAddr;
+
+use super::compile::{Cidr, Common, Compiler};
+use super::{Layer, Verdict};
+use crate::error::LoadError;
+use crate::glob::Glob;
+use crate::model::NetworkRule;
+use crate::words::{List, NetOp, Protocol};
+
+/// An operation on an Internet socket.
+#[derive(Debug, Clone, Copy)]
+pub struct NetworkQuery<'a> {
+    pub operation: NetOp,
+    pub protocol: Protocol,
+    /// The name that was asked for, if it is known. Case and a dot at the end do not matter.
+    pub host: Option<&'a str>,
+    /// The address that is really dialled.
+    pub address: Option<IpAddr>,
+    pub port: u16,
+}
+
+#[derive(Debug)]
+pub(crate) enum Domain {
+    Name(Glob),
+    Address(IpAddr),
+}
+
+#[derive(Debug)]
+pub(crate) struct CompiledNetwork {
+    pub common: Common,
+    /// `None`: any. A list that lost all its entries (no value for a variable) matches nothing.
+    domains: Option<Vec<Domain>>,
+    ports: Vec<u16>,
+    cidrs: Vec<Cidr>,
+    protocol: Protocol,
+    pub operations: Vec<NetOp>,
+    max_bytes: Option<u64>,
+    max_per_minute: Option<u32>,
+}
+
+/// The longest host name (RFC 1035), in bytes.
+const MAX_HOST: usize = 253;
+
+/// A host name in lower case, on the stack.
+struct Host {
+    bytes: [u8; MAX_HOST],
+    length: usize,
+}
+
+impl Host {
+    /// `None` for what cannot be a host name: no rule on names matches it.
+    fn new(name: &str) -> Option<Host> {
+        let name = name.strip_suffix('.').unwrap_or(name);
+        let mut host = Host {
+            bytes: [0; MAX_HOST],
+            length: name.len(),
+        };
+        host.bytes.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
+        host.bytes.make_ascii_lowercase();
+        Some(host)
+    }
+
+    fn name(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+impl CompiledNetwork {
+    pub fn compile(compiler: Compiler<'_>, rule: &NetworkRule) -> Result<CompiledNetwork, LoadError> {
+        let mut domains = Vec::new();
+        for text in &rule.domains {
+            let mut lower = text.clone();
+            if !text.contains("${") {
+                lower.value = text.trim_end_matches('.').to_ascii_lowercase();
+            }
+            if let Ok(address) = lower.trim_matches(['[', ']']).parse() {
+                domains.push(Domain::Address(address));
+            } else if lower.contains('/') || (lower.contains(':') && !lower.contains("${")) || lower.is_empty() {
+                let error = compiler
+                    .source
+                    .error(text.range(), format!("`{}` is no host name", text.value));
+                return Err(error
+                    .expecting("a name or a glob such as `*.example.org`")
+                    .suggesting("ports go to `ports`, address ranges to `cidrs`"));
+            } else {
+                domains.extend(compiler.name_glob(&lower, b'.')?.map(Domain::Name));
+            }
+        }
+        let mut cidrs = Vec::new();
+        for text in &rule.cidrs {
+            let error = || {
+                compiler
+                    .source
+                    .error(text.range(), format!("`{}` is no address range", text.value))
+            };
+            cidrs.push(Cidr::parse(text).ok_or_else(|| error().expecting("such as `10.0.0.0/8` or `fd00::/8`"))?);
+        }
+        if let Some(port) = rule.ports.iter().find(|port| port.value == 0) {
+            return Err(compiler
+                .source
+                .error(port.range(), "0 is no port")
+                .expecting("1 to 65535"));
+        }
+        Ok(CompiledNetwork {
+            common: Common::new(&rule.name, rule.decision.value, rule.message.as_ref(), rule.timeout),
+            domains: (!rule.domains.is_empty()).then_some(domains),
+            ports: rule.ports.iter().map(|port| port.value).collect(),
+            cidrs,
+            protocol: rule.protocol.unwrap_or(Protocol::Any),
+            operations: rule.operations.clone(),
+            max_bytes: rule.max_bytes.map(|size| size.0).filter(|size| *size > 0),
+            max_per_minute: rule.max_per_minute.filter(|count| *count > 0),
+        })
+    }
+
+    fn matches(&self, query: &NetworkQuery<'_>, host: Option<&[u8]>) -> bool {
+        let protocol =
+            self.protocol == Protocol::Any || query.protocol == Protocol::Any || self.protocol == query.protocol;
+        protocol
+            && (self.operations.is_empty() || self.operations.contains(&query.operation))
+            && (self.ports.is_empty() || self.ports.contains(&query.port))
+            && (self.cidrs.is_empty()
+                || query
+                    .address
+                    .is_some_and(|address| self.cidrs.iter().any(|cidr| cidr.contains(address))))
+            && self.domains.as_ref().is_none_or(|domains| {
+                domains.iter().any(|domain| match domain {
+                    Domain::Name(glob) => host.is_some_and(|host| glob.is_match(host)),
+                    Domain::Address(known) => query
+                        .address
+                        .is_some_and(|address| address.to_canonical() == known.to_canonical()),
+                })
+            })
+    }
+}
+
+impl Layer {
+    pub(super) fn network(&self, query: &NetworkQuery<'_>) -> Option<Verdict<'_>> {
+        match self.network_matching(query).next() {
+            Some(index) => Some(self.network_verdict(index)),
+            None => self
+                .defaults
+                .network
+                .map(|decision| Verdict::by_default(decision, List::Network, &self.name)),
+        }
+    }
+
+    pub(crate) fn network_matching<'a>(&'a self, query: &'a NetworkQuery<'a>) -> impl Iterator<Item = usize> + 'a {
+        let host = query.host.and_then(Host::new);
+        self.network
+            .iter()
+            .enumerate()
+            .filter_map(move |(index, rule)| rule.matches(query, host.as_ref().map(Host::name)).then_some(index))
+    }
+
+    pub(crate) fn network_verdict(&self, index: usize) -> Verdict<'_> {
+        let rule = &self.network[index];
+        Verdict {
+            max_bytes: rule.max_bytes,
+            max_per_minute: rule.max_per_minute,
+            ..rule.common.verdict(List::Network, self.place(index), &self.name)
+        }
+    }
+}

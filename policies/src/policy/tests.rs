@@ -1,0 +1,296 @@
+use std::path::Path;
+
+use super::*;
+use crate::words::{Decision, Errno, NetOp, Protocol, TargetType};
+use crate::{LoadError, Variables, parse};
+
+type Outcome = Result<(), LoadError>;
+
+pub(crate) fn variables() -> Variables {
+    Variables {
+        project_root: Some(b"/work".to_vec()),
+        git_root: Some(b"/work".to_vec()),
+        home: b"/home/u".to_vec(),
+        user: b"u".to_vec(),
+        tmpdir: b"/tmp".to_vec(),
+        links: vec![(b"/bin".to_vec(), b"/usr/bin".to_vec())],
+    }
+}
+
+fn policy(body: &str) -> Result<Policy, LoadError> {
+    parse(&format!("version: 1\nname: t\n{body}"), Path::new("t.yaml"))?.resolve(&variables())
+}
+
+const TINY: &str = r#"
+file_rules:
+  - {name: secrets, paths: ["${HOME}/.ssh/**", "**/.env"], operations: ["*"], decision: deny, message: "{{.Path}} holds secrets", errno: ENOENT}
+  - {name: delete, paths: ["${PROJECT_ROOT}/**"], operations: [delete, rmdir], decision: soft_delete}
+  - {name: work, paths: ["${PROJECT_ROOT}", "${PROJECT_ROOT}/**", "/tmp/**", "/dev/null"], operations: ["*"], decision: allow}
+  - {name: rest, paths: ["/**"], operations: [write, create, delete, rename, chmod, chown], decision: deny}
+command_rules:
+  - {name: publish, commands: [npm, cargo], args_patterns: ["^publish\\b"], decision: approve, timeout: 2m}
+  - {name: all, commands: ["*"], decision: allow}
+"#;
+
+#[test]
+fn the_first_rule_that_matches_wins() -> Outcome {
+    let policy = policy(TINY)?;
+    let secret = policy.file(FileOp::Read, b"/work/a/.env");
+    assert_eq!(
+        (secret.decision, secret.rule, secret.errno),
+        (Decision::Deny, Some("secrets"), Errno::NoEnt)
+    );
+    let subject = crate::Subject {
+        path: b"/work/.env",
+        ..Default::default()
+    };
+    assert_eq!(secret.message(&subject).as_deref(), Some("/work/.env holds secrets"));
+    assert_eq!(policy.file(FileOp::Delete, b"/work/a").decision, Decision::SoftDelete);
+    assert_eq!(policy.file(FileOp::Write, b"/work/a").rule, Some("work"));
+    assert_eq!(policy.file(FileOp::Xattr, b"/etc/passwd").rule, Some("rest"));
+    assert_eq!(policy.file(FileOp::Mknod, b"/etc/x").rule, None);
+    assert_eq!(policy.file(FileOp::Read, b"/etc/passwd").decision, Decision::Allow);
+    Ok(())
+}
+
+fn command<'p>(policy: &'p Policy, program: &str, called: &str, args: &[&[u8]], depth: u32) -> Verdict<'p> {
+    policy.command(&CommandQuery {
+        program: program.as_bytes(),
+        called: called.as_bytes(),
+        args,
+        depth,
+    })
+}
+
+#[test]
+fn arguments_and_depth_narrow_a_command_rule() -> Outcome {
+    let tiny = policy(TINY)?;
+    let publish = command(&tiny, "/usr/bin/npm", "npm", &[b"publish", b"."], 0);
+    assert_eq!(
+        (publish.decision, publish.timeout.map(|time| time.as_secs())),
+        (Decision::Approve, Some(120))
+    );
+    assert_eq!(
+        command(&tiny, "/usr/bin/npm", "npm", &[b"published"], 0).decision,
+        Decision::Allow
+    );
+    let depth = policy(
+        "command_rules:\n  - {name: direct, commands: [x], context: [direct], decision: allow}\n  - {name: nested, commands: [x], context: {min_depth: 2}, decision: audit}\n",
+    )?;
+    let decide = |depth_of| command(&depth, "/x", "x", &[], depth_of).decision;
+    assert_eq!(
+        [decide(0), decide(1), decide(2)],
+        [Decision::Allow, Decision::Deny, Decision::Audit]
+    );
+    Ok(())
+}
+
+#[test]
+fn a_link_named_like_an_allowed_program_opens_no_door() -> Outcome {
+    let policy = policy(
+        "command_rules:\n  - {name: ok, commands: [git, python], decision: allow}\n  - {name: no, commands: [curl, /tmp/**], decision: deny}\n  - {name: rest, commands: ['*'], decision: deny}\n",
+    )?;
+    assert_eq!(command(&policy, "/usr/bin/curl", "/work/git", &[], 0).rule, Some("no"));
+    assert_eq!(command(&policy, "/tmp/evil", "git", &[], 0).rule, Some("no"));
+    assert_eq!(
+        command(&policy, "/usr/bin/python3.11", "/usr/bin/python", &[], 0).rule,
+        Some("ok")
+    );
+    assert_eq!(command(&policy, "/usr/bin/git", "/work/curl", &[], 0).rule, Some("ok"));
+    Ok(())
+}
+
+#[test]
+fn a_byte_that_is_no_text_hides_no_argument() -> Outcome {
+    let policy = policy(
+        "command_rules:\n  - {name: no, commands: [x], args_patterns: ['^a.*b$'], decision: deny}\n  - {name: rest, commands: ['*'], decision: allow}\n",
+    )?;
+    assert_eq!(
+        command(&policy, "/x", "x", &[b"a", b"\xff\n", b"b"], 0).rule,
+        Some("no")
+    );
+    Ok(())
+}
+
+#[test]
+fn a_rule_under_a_link_counts_for_its_target() -> Outcome {
+    let policy = policy(
+        "command_rules:\n  - {name: no, commands: [/bin/sh], decision: deny}\n  - {name: rest, commands: ['*'], decision: allow}\n",
+    )?;
+    assert_eq!(command(&policy, "/usr/bin/sh", "sh", &[], 0).rule, Some("no"));
+    Ok(())
+}
+
+#[test]
+fn without_a_workspace_its_rules_match_nothing_and_the_rest_holds() -> Outcome {
+    let document = parse(&format!("version: 1\nname: t\n{TINY}"), Path::new("t.yaml"))?;
+    let policy = document.resolve(&Variables {
+        project_root: None,
+        git_root: None,
+        ..variables()
+    })?;
+    assert_eq!(policy.file(FileOp::Write, b"/work/a").rule, Some("rest"));
+    assert_eq!(policy.file(FileOp::Write, b"/tmp/a").rule, Some("work"));
+    assert_eq!(policy.file(FileOp::Read, b"/home/u/.ssh/id").rule, Some("secrets"));
+    Ok(())
+}
+
+#[test]
+fn a_redirect_without_a_target_in_this_session_is_a_denial() -> Outcome {
+    let text = "version: 1\nname: t\nfile_rules:\n  - {name: r, paths: [/x/**], decision: redirect, redirect_to: '${PROJECT_ROOT}/x', preserve_tree: true}\n";
+    let document = parse(text, Path::new("t.yaml"))?;
+    let with = document.resolve(&variables())?;
+    let verdict = with.file(FileOp::Write, b"/x/a/b");
+    assert_eq!(
+        verdict.redirect.file_target(b"/x/a/b").as_deref(),
+        Some(&b"/work/x/x/a/b"[..])
+    );
+    let without = document.resolve(&Variables {
+        project_root: None,
+        ..variables()
+    })?;
+    assert_eq!(without.file(FileOp::Write, b"/x/a/b").decision, Decision::Deny);
+    Ok(())
+}
+
+#[test]
+fn network_rules_match_all_selectors_that_are_given() -> Outcome {
+    let policy = policy(
+        "network_rules:\n  - {name: registry, domains: ['*.example.org', example.org], ports: [443], decision: allow}\n  - {name: metadata, cidrs: ['169.254.0.0/16'], decision: deny}\n  - {name: local, domains: [127.0.0.1], protocol: tcp, operations: [connect], decision: audit}\n  - {name: ask, decision: approve}\n",
+    )?;
+    let query = |host, address: &str, port| NetworkQuery {
+        operation: NetOp::Connect,
+        protocol: Protocol::Tcp,
+        host,
+        address: address.parse().ok(),
+        port,
+    };
+    let rule = |query: NetworkQuery<'_>| policy.network(&query).rule.map(str::to_owned);
+    assert_eq!(
+        rule(query(Some("A.Example.ORG."), "1.2.3.4", 443)).as_deref(),
+        Some("registry")
+    );
+    assert_eq!(
+        rule(query(Some("a.b.example.org"), "1.2.3.4", 443)).as_deref(),
+        Some("ask")
+    );
+    assert_eq!(rule(query(Some("example.org"), "1.2.3.4", 80)).as_deref(), Some("ask"));
+    assert_eq!(
+        rule(query(None, "::ffff:169.254.169.254", 80)).as_deref(),
+        Some("metadata")
+    );
+    assert_eq!(rule(query(None, "127.0.0.1", 80)).as_deref(), Some("local"));
+    assert_eq!(
+        rule(query(Some(&"a.".repeat(200)), "1.2.3.4", 443)).as_deref(),
+        Some("ask")
+    );
+    Ok(())
+}
+
+#[test]
+fn abstract_sockets_are_named_by_an_at_sign() -> Outcome {
+    let policy = policy(
+        "unix_socket_rules:\n  - {name: x, paths: ['@/tmp/.X11-unix/*'], decision: deny}\n  - {name: d, paths: [/run/docker.sock], operations: [connect], decision: deny}\n  - {name: all, paths: ['**', '@**'], decision: allow}\n",
+    )?;
+    let rule = |op, address| policy.unix_socket(op, address).rule;
+    assert_eq!(
+        rule(UnixOp::Connect, UnixAddress::Abstract(b"/tmp/.X11-unix/X0")),
+        Some("x")
+    );
+    assert_eq!(
+        rule(UnixOp::Connect, UnixAddress::Path(b"/tmp/.X11-unix/X0")),
+        Some("all")
+    );
+    assert_eq!(rule(UnixOp::Connect, UnixAddress::Path(b"/run/docker.sock")), Some("d"));
+    assert_eq!(rule(UnixOp::Bind, UnixAddress::Path(b"/run/docker.sock")), Some("all"));
+    Ok(())
+}
+
+#[test]
+fn signals_to_the_session_pass_and_others_do_not_unless_a_rule_says_so() -> Outcome {
+    let plain = policy("")?;
+    let rules = policy(
+        "signal_rules:\n  - {name: soft, signals: [KILL], target: {type: external}, decision: redirect, redirect_to: TERM, fallback: absorb}\n  - {name: by-name, signals: ['@all'], target: {type: process, pattern: sshd}, decision: absorb}\n  - {name: low, signals: ['@all'], target: {type: pid_range, max: 100}, decision: deny}\n",
+    )?;
+    let query = |signal, kind, program: &'static str, pid| SignalQuery {
+        signal,
+        target: Targets::of(kind),
+        program: program.as_bytes(),
+        pid,
+    };
+    assert_eq!(
+        plain.signal(&query(15, TargetType::Session, "", 500)).decision,
+        Decision::Allow
+    );
+    assert_eq!(
+        plain.signal(&query(15, TargetType::External, "", 500)).decision,
+        Decision::Deny
+    );
+    assert_eq!(
+        plain.signal(&query(0, TargetType::External, "", 500)).decision,
+        Decision::Allow
+    );
+    let killed = rules.signal(&query(9, TargetType::External, "/usr/sbin/sshd", 500));
+    assert_eq!(
+        killed.redirect,
+        Redirect::Signal {
+            signal: 15,
+            fallback: Decision::Absorb
+        }
+    );
+    assert_eq!(
+        rules
+            .signal(&query(15, TargetType::External, "/usr/sbin/sshd", 500))
+            .rule,
+        Some("by-name")
+    );
+    assert_eq!(rules.signal(&query(15, TargetType::Session, "/x", 7)).rule, Some("low"));
+    Ok(())
+}
+
+#[test]
+fn denied_variables_beat_allowed_ones_and_a_rule_has_its_own_list() -> Outcome {
+    let policy = policy(
+        "env_policy: {allow: [PATH, 'AWS_*'], deny: ['*_SECRET'], max_keys: 10}\nenv_inject: {A: '${HOME}/x'}\ncommand_rules:\n  - {name: npm, commands: [npm], env_allow: ['NPM_*'], env_deny: [NPM_TOKEN], env_max_keys: 3, decision: allow}\n  - {name: rest, commands: ['*'], decision: allow}\n",
+    )?;
+    let verdict = command(&policy, "/bin/ls", "ls", &[], 0);
+    let general = policy.environment(&verdict);
+    assert_eq!(general.removes(b"PATH"), None);
+    assert_eq!(general.removes(b"AWS_SECRET"), Some(Removed::Denied));
+    assert_eq!(general.removes(b"HOME"), Some(Removed::NotAllowed));
+    assert_eq!(general.inject().collect::<Vec<_>>(), [("A", &b"/home/u/x"[..])]);
+    let verdict = command(&policy, "/bin/npm", "npm", &[], 0);
+    let npm = policy.environment(&verdict);
+    assert_eq!(
+        (npm.removes(b"NPM_X"), npm.removes(b"NPM_TOKEN")),
+        (None, Some(Removed::Denied))
+    );
+    assert_eq!(
+        (npm.removes(b"PATH"), npm.max_keys()),
+        (Some(Removed::NotAllowed), Some(3))
+    );
+    Ok(())
+}
+
+#[test]
+fn redirects_of_names_connections_and_requests_are_found() -> Outcome {
+    let policy = policy(
+        "dns_redirects:\n  - {name: d, match: '^api\\.', resolve_to: 127.0.0.1}\nconnect_redirects:\n  - {name: c, match: ':443$', redirect_to: 'proxy:8443', tls: {mode: rewrite_sni, sni: x.example}}\nhttp_services:\n  - {name: gh, upstream: 'https://api.github.com', aliases: [github], rules: [{name: get, methods: [get], paths: ['/repos/*/*'], decision: allow}]}\n",
+    )?;
+    assert!(
+        policy
+            .dns_redirect("API.example.org.")
+            .is_some_and(|target| target.resolve_to.is_loopback())
+    );
+    assert!(
+        policy
+            .connect_redirect("h:443")
+            .is_some_and(|target| target.to == ConnectTo::Host("proxy:8443".into()))
+    );
+    assert!(policy.connect_redirect("h:80").is_none());
+    let service = policy.service("github");
+    let decide = |method, path| service.map(|service| service.request(method, path).decision);
+    assert_eq!(decide("GET", "/repos/a/b"), Some(Decision::Allow));
+    assert_eq!(decide("POST", "/repos/a/b"), Some(Decision::Deny));
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! YAML in, or an error that a person can use.
+
+use std::ops::Range;
+
+use serde::de::DeserializeOwned;
+use serde_saphyr::{DeserializeError as Yaml, Location};
+
+use crate::error::{LoadError, Source};
+
+/// The largest file that is read, in bytes.
+pub const MAX_FILE: usize = 8 << 20;
+
+/// Reads one document strictly.
+///
+/// # Errors
+/// Anything that is not YAML 1.2 of the expected form, and what exceeds the limits on size, depth, nodes
+/// and aliases.
+pub fn parse<T: DeserializeOwned>(source: &Source) -> Result<T, LoadError> {
+    if source.text.len() > MAX_FILE {
+        return Err(source.error(0..0, format!("larger than {MAX_FILE} bytes")));
+    }
+    let mut options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
+    options.alias_limits.max_total_replayed_events = 100_000;
+    options.alias_limits.max_replay_stack_depth = 16;
+    if let Some(budget) = &mut options.budget {
+        budget.max_depth = 32;
+        budget.max_events = 2_000_000;
+        budget.max_nodes = 1_000_000;
+        budget.max_documents = 1;
+        budget.max_aliases = 1_000;
+        budget.max_anchors = 1_000;
+    }
+    serde_saphyr::from_str_with_options(&source.text, options).map_err(|error| translate(source, &error))
+}
+
+fn translate(source: &Source, error: &Yaml) -> LoadError {
+    let mut inner = error;
+    while let Yaml::AliasError { error, .. } | Yaml::WithSnippet { error, .. } = inner {
+        inner = error;
+    }
+    let span = error
+        .location()
+        .or_else(|| inner.location())
+        .map_or(0..0, |location| bytes(source, location));
+    let at = |message: String| source.error(span.clone(), message);
+    match inner {
+        Yaml::SerdeUnknownField { field, expected, .. } => at(format!("unknown key `{field}`"))
+            .expecting(one_of(expected))
+            .suggesting_nearest(field, expected.iter().copied()),
+        Yaml::SerdeUnknownVariant { variant, expected, .. } => at(format!("unknown word `{variant}`"))
+            .expecting(one_of(expected))
+            .suggesting_nearest(variant, expected.iter().copied()),
+        Yaml::SerdeMissingField { field, .. } => {
+            at(format!("the key `{field}` is missing")).suggesting(format!("add `{field}: …` here"))
+        }
+        Yaml::DuplicateMappingKey { key, .. } => {
+            let key = key.as_deref().unwrap_or("?");
+            at(format!("the key `{key}` is given twice")).suggesting("keep one of them")
+        }
+        Yaml::SerdeInvalidValue {
+            unexpected, expected, ..
+        }
+        | Yaml::SerdeInvalidType {
+            unexpected, expected, ..
+        } => at(format!("{unexpected} does not fit here")).expecting(expected.clone()),
+        Yaml::SerdeInvalidLength { expected, .. } => at("wrong number of items".into()).expecting(expected.clone()),
+        Yaml::Unexpected { expected, .. } => match *expected {
+            "sequence start" => at("a list is needed here".into())
+                .expecting("a list")
+                .suggesting("write `[value]`, or each value on a line of its own behind `- `"),
+            "mapping start" => at("a map is needed here".into()).expecting("keys with values, `key: value`"),
+            "string scalar" => at("a text is needed here".into()).expecting("a text"),
+            other => at(format!("{other} is needed here")),
+        },
+        Yaml::InvalidBooleanStrict { .. } => at("not a boolean".into()).expecting("`true` or `false`"),
+        Yaml::InvalidScalar { ty, .. } => at(format!("not a value of the kind {ty}")).expecting(kind(ty)),
+        Yaml::NullIntoString { .. } => at("the value is missing".into()).expecting("a text"),
+        Yaml::MultipleDocuments { .. } => at("more than one document".into()).expecting("one document a file"),
+        Yaml::Budget { breach, .. } => at(format!("too large or too deep: {breach:?}")),
+        other => {
+            let text = other.to_string();
+            let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
+            at(message)
+        }
+    }
+}
+
+fn kind(ty: &str) -> &'static str {
+    match ty {
+        "u16" | "u32" | "u64" | "usize" => "a whole number that is not negative",
+        "i32" | "i64" => "a whole number",
+        _ => "a value of that kind",
+    }
+}
+
+fn one_of(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    quoted.join(", ")
+}
+
+fn bytes(source: &Source, location: Location) -> Range<usize> {
+    let span = location.span();
+    let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    if let (Some(offset), Some(length)) = (span.byte_offset(), span.byte_len()) {
+        return size(offset)..size(offset.saturating_add(length));
+    }
+    let mut starts = source
+        .text
+        .char_indices()
+        .map(|(at, _)| at)
+        .chain([source.text.len()])
+        .skip(size(span.offset()));
+    let start = starts.next().unwrap_or(source.text.len());
+    start..starts.next().unwrap_or(start)
+}
