@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::render::Color;
-use crate::verbs::{broker, exec, kill, logs, output, session, shim, status};
+use crate::verbs::{broker, events, exec, kill, logs, output, session, shim, status, why};
 
 /// Version and commit of this build.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("AGENTSH_COMMIT"), ")");
@@ -42,6 +42,10 @@ pub enum Action {
     Exec(exec::Exec),
     Kill(kill::Kill),
     Status(status::Status),
+    /// What happened in sessions
+    #[command(subcommand)]
+    Events(events::Events),
+    Why(why::Why),
     Output(output::Output),
     Logs(logs::Logs),
     /// The stand-ins for shells
@@ -63,6 +67,8 @@ impl Action {
             Action::Exec(exec) => exec.run(context),
             Action::Kill(kill) => kill.run(context),
             Action::Status(status) => status.run(context),
+            Action::Events(events) => events.run(context),
+            Action::Why(why) => why.run(context),
             Action::Output(output) => output.run(context),
             Action::Logs(logs) => logs.run(context),
             Action::Shim(shim) => shim.run(context),

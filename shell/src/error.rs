@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use agentsh_audit::StoreError;
+use agentsh_audit::read::ReadProblem;
 use agentsh_protocol::api::{ApiError, ErrorKind};
 use miette::Diagnostic;
 
@@ -18,6 +19,8 @@ pub enum Error {
     Api(ApiError),
     #[error(transparent)]
     Client(ClientError),
+    #[error(transparent)]
+    Record(#[from] ReadProblem),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("{what}")]

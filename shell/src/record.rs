@@ -1,10 +1,12 @@
 //! The caller's record on disk: read there, so that it can be read with or without a broker.
 
-use agentsh_audit::{SessionDir, Store, Stream};
+use agentsh_audit::read::{self, ReadProblem};
+use agentsh_audit::{Event, SessionDir, Store, Stream};
 use agentsh_protocol::api::SessionInfo;
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::render;
 
 /// The caller's sessions.
 pub fn store(context: &Context) -> Store {
@@ -74,6 +76,34 @@ fn commands_with_output(dir: &SessionDir, word: &str) -> Vec<String> {
     commands.sort();
     commands.dedup();
     commands
+}
+
+/// Says which lines of a record are no events.
+pub fn say_problems(problems: &[ReadProblem]) {
+    problems
+        .iter()
+        .for_each(|problem| render::say(&format!("agentsh: {}", render::visible(&problem.to_string()))));
+}
+
+/// Prints one event as a line of JSON.
+///
+/// # Errors
+/// stdout cannot be written.
+pub fn print_json_line(event: &Event) -> Result<(), Error> {
+    let mut line = Vec::new();
+    let written = read::write_json_lines(&mut line, [event]);
+    written.map_err(|source| Error::io("writing an event", source))?;
+    render::print(&String::from_utf8_lossy(&line))
+}
+
+/// Prints events as CSV.
+///
+/// # Errors
+/// stdout cannot be written.
+pub fn print_csv(events: &[Event]) -> Result<(), Error> {
+    let mut text = Vec::new();
+    read::write_csv(&mut text, events).map_err(|source| Error::io("writing CSV", source))?;
+    render::print(&String::from_utf8_lossy(&text))
 }
 
 /// Both streams, for loops.

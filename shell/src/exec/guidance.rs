@@ -1,10 +1,9 @@
 //! What a result means and what to do next, for an agent that reads it and for a person.
 
-use agentsh_audit::{Event, EventType};
+use agentsh_audit::{Decision, Event, EventType};
 use agentsh_protocol::api::{CommandInfo, CommandState};
 use serde::Serialize;
 
-use super::report::is_blocked;
 use super::watch::Outcome;
 use crate::render::{self, Style};
 
@@ -54,6 +53,15 @@ pub fn of(command: &CommandInfo, outcome: &Outcome, events: &[Event]) -> Guidanc
             .push("allow more time with --timeout, or do less at once".to_owned());
     }
     guidance
+}
+
+/// Whether the operation was not done.
+pub fn is_blocked(event: &Event) -> bool {
+    event
+        .policy
+        .as_ref()
+        .is_some_and(|policy| policy.effective == Decision::Deny)
+        || event.kind == EventType::SyscallBlocked
 }
 
 fn plain() -> Guidance {
@@ -111,7 +119,8 @@ fn default_reason(event: &Event) -> String {
     }
 }
 
-fn instead(event: &Event) -> Option<String> {
+/// What to do instead of what was denied, if there is something.
+pub fn instead(event: &Event) -> Option<String> {
     let show = show(&event.session_id);
     match event.kind {
         EventType::ProcessExec => Some(format!(

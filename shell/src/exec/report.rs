@@ -1,14 +1,13 @@
 //! The one object that `exec --output json` prints.
 
-use std::collections::BTreeMap;
-
-use agentsh_audit::{Decision, Event, EventType};
+use agentsh_audit::read::Summary;
+use agentsh_audit::{Event, EventType};
 use agentsh_protocol::Bytes;
 use agentsh_protocol::api::{CommandInfo, PolicyOutcome, SCHEMA_VERSION};
 use serde::Serialize;
 
 use super::capture::Kept;
-use super::guidance::{self, Guidance};
+use super::guidance::{self, Guidance, is_blocked};
 use super::watch::Outcome;
 use crate::exit;
 use crate::verbs::exec::Events;
@@ -32,6 +31,7 @@ pub struct Report {
     resources: Resources,
     policy: PolicyOutcome,
     events: Vec<Event>,
+    /// All events, counted by type and decision.
     events_summary: Summary,
     guidance: Guidance,
 }
@@ -42,13 +42,6 @@ struct Resources {
     user_ms: u64,
     system_ms: u64,
     max_rss_kb: u64,
-}
-
-/// All events, counted: folded ones as often as they stand for.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
-struct Summary {
-    by_type: BTreeMap<&'static str, u64>,
-    by_decision: BTreeMap<&'static str, u64>,
 }
 
 impl Report {
@@ -86,23 +79,10 @@ impl Report {
                 max_rss_kb: end.max_rss_kb,
             },
             policy: command.policy.clone(),
-            events_summary: Summary::of(&events),
+            events_summary: events.iter().collect(),
             events: events.into_iter().filter(|event| wanted(event, which)).collect(),
             guidance,
         }
-    }
-}
-
-impl Summary {
-    fn of(events: &[Event]) -> Summary {
-        let mut summary = Summary::default();
-        for event in events {
-            *summary.by_type.entry(event.kind.as_str()).or_default() += event.count;
-            if event.policy.is_some() {
-                *summary.by_decision.entry(event.effective()).or_default() += event.count;
-            }
-        }
-        summary
     }
 }
 
@@ -124,15 +104,6 @@ fn wanted(event: &Event, which: Events) -> bool {
         Events::Blocked => is_blocked(event),
         Events::None => false,
     }
-}
-
-/// Whether the operation was not done.
-pub fn is_blocked(event: &Event) -> bool {
-    event
-        .policy
-        .as_ref()
-        .is_some_and(|policy| policy.effective == Decision::Deny)
-        || event.kind == EventType::SyscallBlocked
 }
 
 /// What only looks, and the book-keeping of processes.

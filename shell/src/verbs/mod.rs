@@ -1,6 +1,7 @@
 //! The verbs, one a file: what each takes, and what it does.
 
 pub mod broker;
+pub mod events;
 pub mod exec;
 pub mod kill;
 pub mod logs;
@@ -8,3 +9,4 @@ pub mod output;
 pub mod session;
 pub mod shim;
 pub mod status;
+pub mod why;

@@ -1,0 +1,162 @@
+use agentsh_audit::Event;
+use agentsh_audit::read::{self, Filter};
+use agentsh_protocol::api::{self, SelfInfo};
+use clap::Args;
+
+use crate::client::{self, Client, ClientError};
+use crate::context::Context;
+use crate::error::Error;
+use crate::exec::guidance;
+use crate::exit::Exit;
+use crate::record;
+use crate::render;
+
+/// How many of the newest sessions are searched.
+const SESSIONS: usize = 100;
+
+/// Explain a denial, from outside or from inside of a session
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  agentsh why --last        the newest denial (inside: of this session)
+  agentsh why 0199f3        an event, or all denials of a command, by a unique beginning of its id")]
+pub struct Why {
+    /// An event or a command
+    #[arg(value_name = "EVENT|COMMAND", conflicts_with = "last")]
+    target: Option<String>,
+    /// The newest denial (also if nothing is given)
+    #[arg(long)]
+    last: bool,
+    /// Print JSON: a list of events
+    #[arg(long)]
+    json: bool,
+}
+
+impl Why {
+    pub fn run(self, context: &Context) -> Result<Exit, Error> {
+        let target = self.target.as_deref().filter(|_| !self.last);
+        let events = match inside(context)? {
+            Some(supervisor) => of_self(&supervisor, target)?,
+            None => of_record(context, target)?,
+        };
+        match (self.json, events.is_empty(), target) {
+            (true, ..) => render::json(context, &events)?,
+            (false, true, None) => render::say("nothing was denied"),
+            (false, true, Some(target)) => return Err(unknown(target)),
+            (false, false, _) => {
+                let shown: Vec<String> = events.iter().map(|event| text(event, context)).collect();
+                render::print(&shown.join("\n"))?;
+            }
+        }
+        Ok(Exit::DONE)
+    }
+}
+
+/// The supervisor of the session that this process is in, if it is in one: only there is the question answered.
+///
+/// # Errors
+/// Somebody answers who is not the caller's.
+pub fn inside(context: &Context) -> Result<Option<Client>, Error> {
+    let Some(client) = context.running_broker()? else {
+        return Ok(None);
+    };
+    match client.get::<SelfInfo>(&client::path(&["self"])) {
+        Ok(_) => Ok(Some(client)),
+        Err(ClientError::Api(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn of_self(supervisor: &Client, target: Option<&str>) -> Result<Vec<Event>, Error> {
+    let why: api::Why = supervisor.get(&client::path(&["self", "why"]))?;
+    let mut denials: Vec<Event> = why
+        .denials
+        .into_iter()
+        .filter_map(|denial| serde_json::from_value(denial).ok())
+        .collect();
+    match target {
+        Some(target) => denials.retain(|event| is_meant(event, target)),
+        None => denials.truncate(1),
+    }
+    Ok(denials)
+}
+
+fn of_record(context: &Context, target: Option<&str>) -> Result<Vec<Event>, Error> {
+    let mut sessions = record::all(&record::store(context))?;
+    sessions.reverse();
+    sessions.truncate(SESSIONS);
+    let dirs = sessions.into_iter().map(|(dir, _)| dir);
+    let Some(target) = target else {
+        let dirs: Vec<_> = dirs.collect();
+        return Ok(read::query(&dirs, &Filter::blocked(), read::Order::NewestFirst, 1).events);
+    };
+    for dir in dirs {
+        let mut found = Vec::new();
+        read::for_each(&dir, &Filter::default(), |event| {
+            found.extend(event.ok().filter(|event| is_meant(event, target)));
+            true
+        })?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Whether `target` is this event, or a command to which the event is a denial.
+fn is_meant(event: &Event, target: &str) -> bool {
+    let of_command = event
+        .command_id
+        .as_deref()
+        .is_some_and(|command| command.starts_with(target));
+    event.id.starts_with(target) || (of_command && guidance::is_blocked(event))
+}
+
+fn text(event: &Event, context: &Context) -> String {
+    let instead = guidance::instead(event).unwrap_or_default();
+    render::event::details(event, context.out) + &render::pairs(&[("instead", instead)])
+}
+
+fn unknown(target: &str) -> Error {
+    Error::usage(
+        format!(
+            "no event and no denial of a command begins with {}",
+            render::visible(target)
+        ),
+        "`agentsh events query --decision deny` lists denials",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(decision: &str) -> Result<Event, serde_json::Error> {
+        serde_json::from_str(&format!(
+            r#"{{"schema_version": 1, "seq": 1, "prev": "", "id": "aa1", "ts": "t", "type": "file_write", "session_id": "s",
+                "command_id": "cc1", "count": 1, "policy": {{"decision": "{decision}", "effective": "{decision}"}}, "hash": ""}}"#
+        ))
+    }
+
+    #[test]
+    fn an_event_is_meant_by_its_id_and_a_denial_also_by_its_command() -> Result<(), serde_json::Error> {
+        assert!(is_meant(&event("allow")?, "aa") && is_meant(&event("deny")?, "aa"));
+        assert!(!is_meant(&event("allow")?, "cc") && is_meant(&event("deny")?, "cc"));
+        assert!(!is_meant(&event("deny")?, "bb"));
+        Ok(())
+    }
+
+    #[test]
+    fn the_supervisor_is_asked_inside() -> Result<(), Box<dyn std::error::Error>> {
+        let denials = format!(
+            r#"{{"denials": [{}, {}]}}"#,
+            serde_json::to_string(&event("deny")?)?,
+            r#"{"newer": 1}"#
+        );
+        let fake = crate::client::fake::Fake::serve(vec![(200, denials.clone()), (200, denials)])?;
+        let client = fake.client();
+        assert_eq!(of_self(&client, None)?.len() + of_self(&client, Some("zz"))?.len(), 1);
+        assert_eq!(fake.requests()?, ["GET /v1/self/why"; 2]);
+        Ok(())
+    }
+}
