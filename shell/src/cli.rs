@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::render::Color;
-use crate::verbs::{broker, events, exec, kill, logs, output, session, shim, status, why};
+use crate::verbs::{audit, broker, events, exec, gc, kill, logs, output, session, shim, status, why};
 
 /// Version and commit of this build.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("AGENTSH_COMMIT"), ")");
@@ -46,7 +46,11 @@ pub enum Action {
     #[command(subcommand)]
     Events(events::Events),
     Why(why::Why),
+    /// The integrity of the record
+    #[command(subcommand)]
+    Audit(audit::Audit),
     Output(output::Output),
+    Gc(gc::Gc),
     Logs(logs::Logs),
     /// The stand-ins for shells
     #[command(subcommand)]
@@ -69,6 +73,8 @@ impl Action {
             Action::Status(status) => status.run(context),
             Action::Events(events) => events.run(context),
             Action::Why(why) => why.run(context),
+            Action::Audit(audit) => audit.run(context),
+            Action::Gc(gc) => gc.run(context),
             Action::Output(output) => output.run(context),
             Action::Logs(logs) => logs.run(context),
             Action::Shim(shim) => shim.run(context),

@@ -9,7 +9,7 @@ mod text;
 pub use error::error;
 pub use style::{Color, Style};
 pub use table::Table;
-pub use text::{argv, pairs, time, visible};
+pub use text::{argv, bytes, pairs, time, visible};
 
 use std::io::Write;
 

@@ -47,6 +47,15 @@ pub fn time(rfc3339: &str) -> String {
     visible(&seconds.replacen('T', " ", 1)) + "Z"
 }
 
+/// A number of bytes, in the largest binary unit that it fills.
+pub fn bytes(bytes: u64) -> String {
+    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1_u64 << 10)];
+    match units.into_iter().find(|(_, size)| bytes >= *size) {
+        Some((unit, size)) => format!("{}.{} {unit}", bytes / size, bytes % size * 10 / size),
+        None => format!("{bytes} bytes"),
+    }
+}
+
 /// Lines of name and value, the values in one column. Values without text are left out; those of several lines
 /// are indented.
 pub fn pairs(pairs: &[(&str, String)]) -> String {

@@ -2,6 +2,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use agentsh_policy::Time;
 use clap::{Args, ValueEnum};
 
 use crate::context::Context;
@@ -80,8 +81,7 @@ fn variable(text: &str) -> Result<(String, String), String> {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    text.trim_end_matches('s')
-        .parse()
-        .map(Duration::from_secs)
-        .map_err(|_| "bad".into())
+    let time = Time::parse(text).filter(|time| !time.0.is_zero());
+    time.map(|time| time.0)
+        .ok_or_else(|| "expected a time such as 90s, 5m, 1h30m".to_owned())
 }

@@ -1,8 +1,10 @@
 //! The verbs, one a file: what each takes, and what it does.
 
+pub mod audit;
 pub mod broker;
 pub mod events;
 pub mod exec;
+pub mod gc;
 pub mod kill;
 pub mod logs;
 pub mod output;
