@@ -10,6 +10,7 @@
 //! objects it judges, resolve paths or names (callers hand in resolved ones), or read the environment.
 
 mod check;
+pub mod config;
 mod error;
 pub mod glob;
 mod host;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, Unexpected, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const DURATION: &str = "a duration: numbers with the units ms, s, m, h, d, such as `90s`, `1h30m` or `7d`";
 const SIZE: &str = "a size: bytes, or a number with KB, MB, GB, TB, KiB, MiB, GiB or TiB, such as `512MB`";
@@ -127,6 +127,12 @@ impl Visitor<'_> for TimeVisitor {
     fn visit_str<E: Error>(self, text: &str) -> Result<Time, E> {
         Time::parse(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
     }
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Time, E> {
+        Time::parse(&number.to_string()).ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
+    }
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Time, E> {
+        Time::parse(&number.to_string()).ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self))
+    }
 }
 
 impl Visitor<'_> for SizeVisitor {
@@ -137,17 +143,29 @@ impl Visitor<'_> for SizeVisitor {
     fn visit_str<E: Error>(self, text: &str) -> Result<Size, E> {
         Size::parse(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
     }
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Size, E> {
+        Size::parse(&number.to_string()).ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
+    }
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Size, E> {
+        Size::parse(&number.to_string()).ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self))
+    }
 }
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
-        deserializer.deserialize_str(TimeVisitor)
+        deserializer.deserialize_any(TimeVisitor)
     }
 }
 
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
-        deserializer.deserialize_str(SizeVisitor)
+        deserializer.deserialize_any(SizeVisitor)
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -160,6 +178,12 @@ impl JsonSchema for Time {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"type": ["string", "integer"], "pattern": "^(0|([0-9]+(ms|s|m|h|d))+)$", "maximum": 0, "minimum": 0, "description": DURATION})
+    }
+}
+
+impl Serialize for Size {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
