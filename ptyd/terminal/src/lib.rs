@@ -9,8 +9,9 @@
 //! the shim, and what to do when a recording stops is told to the supervisor, which decides.
 
 pub mod cast;
-mod escape;
+pub mod escape;
 pub mod marker;
 pub mod recorder;
 pub mod recording;
 pub mod redact;
+pub mod screen;

@@ -31,6 +31,11 @@ impl Utf8Stream {
         text
     }
 
+    /// Whether no character is waiting for its rest.
+    pub fn is_whole(&self) -> bool {
+        self.tail.is_empty()
+    }
+
     /// The end of the stream: a character that was never finished is lost.
     pub fn finish(&mut self, lost: &mut Vec<Lost>) -> String {
         let tail = std::mem::take(&mut self.tail);

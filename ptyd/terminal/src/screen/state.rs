@@ -1,0 +1,202 @@
+use avt::{ScreenKind, Terminal};
+
+use super::flood::{self, Backlog};
+use super::{Modes, render};
+use crate::cast::Utf8Stream;
+use crate::escape::{Token, Tokens};
+
+/// Output that waits to be interpreted, at most.
+const MAX_BACKLOG: usize = 512 << 10;
+
+/// A terminal's size in cells; both are at least 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Columns.
+    pub cols: u16,
+    /// Rows.
+    pub rows: u16,
+}
+
+impl Size {
+    /// A size, with 0 taken as 1 (a terminal whose size nobody set has none).
+    pub fn new(cols: u16, rows: u16) -> Self {
+        Size {
+            cols: cols.max(1),
+            rows: rows.max(1),
+        }
+    }
+}
+
+/// The state of a terminal, as far as the output so far determines it.
+pub struct Screen {
+    terminal: Terminal,
+    size: Size,
+    scrollback: usize,
+    text: Utf8Stream,
+    tokens: Tokens,
+    modes: Modes,
+    backlog: Backlog,
+    /// Controls of eight bits were seen, after which sequences may begin where [`Tokens`] sees none.
+    c1: bool,
+}
+
+impl Screen {
+    /// A blank terminal that remembers `scrollback` lines.
+    ///
+    /// # Errors
+    /// None in practice: [`Size`] is never zero.
+    pub fn new(size: Size, scrollback: usize) -> Result<Self, avt::InvalidSize> {
+        Ok(Screen {
+            terminal: Terminal::with_scrollback(size.cols.into(), size.rows.into(), Some(scrollback))?,
+            size,
+            scrollback,
+            text: Utf8Stream::default(),
+            tokens: Tokens::default(),
+            modes: Modes::default(),
+            backlog: Backlog::default(),
+            c1: false,
+        })
+    }
+
+    /// Takes the next output.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.backlog.push(bytes);
+        if self.backlog.len() > MAX_BACKLOG {
+            self.catch_up();
+        }
+    }
+
+    /// The terminal has a new size.
+    pub fn resize(&mut self, size: Size) {
+        self.catch_up();
+        self.size = size;
+        self.terminal.resize(size.cols.into(), size.rows.into());
+    }
+
+    /// The size.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// The modes after all output so far.
+    pub fn modes(&mut self) -> &Modes {
+        self.catch_up();
+        &self.modes
+    }
+
+    /// Column and row of the cursor, from 0.
+    pub fn cursor(&mut self) -> (usize, usize) {
+        self.catch_up();
+        let cursor = self.terminal.cursor();
+        (cursor.col.min(usize::from(self.size.cols) - 1), cursor.row)
+    }
+
+    /// The rows that are visible, without trailing blanks.
+    pub fn text(&mut self) -> Vec<String> {
+        self.catch_up();
+        self.terminal
+            .screen()
+            .visible_lines()
+            .map(|line| line.text().trim_end().to_owned())
+            .collect()
+    }
+
+    /// Bytes that bring a terminal *of the same size*, whatever it showed before, to this state:
+    /// scrollback, both screens, cursor, modes, title. It asks the terminal nothing.
+    pub fn redraw(&mut self) -> Vec<u8> {
+        self.catch_up();
+        // Off the alternate screen, no margins, no origin or insert mode, wrap on, default pen and charset.
+        let mut out = b"\x1b[?1047l\x1b[r\x1b[?6l\x1b[4l\x1b[?7h\x1b[?25h\x1b[m\x1b(B\x0f\x1b[H\x1b[2J".to_vec();
+        let rows = usize::from(self.size.rows);
+        let history: Vec<&avt::Line> = {
+            let primary = self.terminal.primary_screen();
+            let count = primary.all_lines().count().saturating_sub(rows);
+            primary.all_lines().take(count).collect()
+        };
+        for line in &history {
+            render::row(line, self.size.cols.into(), &mut out);
+            if !line.is_wrapped() {
+                out.extend_from_slice(b"\r\n");
+            }
+        }
+        if !history.is_empty() {
+            out.extend_from_slice(b"\r\n".repeat(rows - 1).as_slice());
+            out.extend_from_slice(b"\x1b[H\x1b[2J");
+        }
+        out.extend_from_slice(self.terminal.dump().as_bytes());
+        out.extend_from_slice(&self.modes.enter());
+        out
+    }
+
+    /// Bytes that give a terminal that was [redrawn](Screen::redraw) back to somebody else: main
+    /// screen, cursor shown, modes off, on a fresh line.
+    pub fn leave(&mut self) -> Vec<u8> {
+        self.catch_up();
+        let mut out = self.modes.leave();
+        if self.terminal.active_screen_kind() == ScreenKind::Alternate {
+            out.extend_from_slice(b"\x1b[?1049l");
+        }
+        out.extend_from_slice(b"\x1b[r\x1b[?6l\x1b[4l\x1b[?1l\x1b[?7h\x1b[?25h\x1b[m\x1b(B\x0f");
+        out.extend_from_slice(format!("\x1b[{};1H\r\n", self.size.rows).as_bytes());
+        out
+    }
+
+    /// The visible rows as escape sequences, cut to `size`, one entry for each of its rows, and the
+    /// sequence that places the cursor: for a terminal of another size.
+    pub fn frame(&mut self, size: Size) -> (Vec<Vec<u8>>, Vec<u8>) {
+        self.catch_up();
+        let rows = usize::from(size.rows);
+        let mut frame: Vec<Vec<u8>> = Vec::with_capacity(rows);
+        for line in self.terminal.screen().visible_lines().take(rows) {
+            let mut out = Vec::new();
+            render::row(line, size.cols.into(), &mut out);
+            frame.push(out);
+        }
+        frame.resize(rows, Vec::new());
+        let cursor = self.terminal.cursor();
+        let place = match cursor.visible && cursor.row < rows && cursor.col < usize::from(size.cols) {
+            true => format!("\x1b[{};{}H\x1b[?25h", cursor.row + 1, cursor.col + 1),
+            false => "\x1b[?25l".to_owned(),
+        };
+        (frame, place.into_bytes())
+    }
+
+    fn catch_up(&mut self) {
+        if self.backlog.len() == 0 {
+            return;
+        }
+        let (bytes, plain) = self.backlog.take();
+        let (first, flood) = bytes.split_at(plain);
+        self.feed(first);
+        let lines = usize::from(self.size.rows) + self.scrollback;
+        let cut = if self.may_cut() { flood::cut(flood, lines) } else { None };
+        self.feed(&flood[cut.unwrap_or(0)..]);
+    }
+
+    /// Whether a line that is scrolled away leaves no trace: not in insert mode or with margins, where
+    /// old text survives, and not in the middle of a sequence or character.
+    fn may_cut(&self) -> bool {
+        let whole = self.tokens.held().is_empty() && self.text.is_whole();
+        whole && !self.c1 && !self.modes.insert && !self.modes.margins
+    }
+
+    fn feed(&mut self, bytes: &[u8]) {
+        self.c1 |= memchr::memchr_iter(0xc2, bytes).any(|at| bytes.get(at + 1).is_none_or(|next| *next < 0xa0));
+        let modes = &mut self.modes;
+        self.tokens.feed(bytes, |token| {
+            if let Token::Sequence(_, seen) = token {
+                seen.iter().for_each(|sequence| modes.follow(sequence));
+            }
+        });
+        let text = self.text.push(bytes, &mut Vec::new());
+        self.terminal.feed(text.as_str());
+    }
+}
+
+#[cfg(test)]
+impl Screen {
+    /// The emulator's own dump.
+    pub(super) fn dump(&self) -> String {
+        self.terminal.dump()
+    }
+}

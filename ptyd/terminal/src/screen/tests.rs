@@ -1,0 +1,169 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::escape::{Token, Tokens};
+
+type Failure = Box<dyn std::error::Error>;
+
+const SIZE: Size = Size { cols: 20, rows: 6 };
+
+/// What a terminal shows after these bytes: all lines, the cursor, the rest of its state.
+fn show(size: Size, bytes: &[u8]) -> Result<(Vec<String>, String), Failure> {
+    let mut terminal = avt::Terminal::with_scrollback(size.cols.into(), size.rows.into(), Some(10))?;
+    terminal.feed(String::from_utf8_lossy(bytes).as_ref());
+    Ok((terminal.primary_screen().text(), terminal.dump()))
+}
+
+#[test]
+fn a_redraw_brings_any_terminal_to_the_same_state() -> Result<(), Failure> {
+    for stream in [
+        "plain\r\ntext".to_owned(),
+        (0..30).map(|n| format!("\x1b[3{}mline {n}\x1b[m\r\n", n % 8)).collect(),
+        "shell\r\n\x1b[?1049h\x1b[2J\x1b[3;5Hvim\x1b[?25l".to_owned(),
+        "\x1b[2;4r\x1b[?6h\x1b[1;1Horigin\x1b[7mx".to_owned(),
+        "a very long line that wraps around the edge of a narrow terminal, twice".to_owned(),
+        "界界界界界界界界界界".to_owned(),
+        "half a sequence \x1b[3".to_owned(),
+    ] {
+        let mut screen = Screen::new(SIZE, 10)?;
+        screen.push(stream.as_bytes());
+        let expected = show(SIZE, stream.as_bytes())?;
+        let dirty = b"\x1b[?1049h\x1b[41mdirt\x1b[2;3r\x1b[?6h\x1b(0\x1b[4h\x1b[5;5H";
+        let restored = show(SIZE, &[&dirty[..], &screen.redraw()].concat())?;
+        assert_eq!(restored.1, expected.1, "{stream:?}");
+        let lines = |state: &(Vec<String>, String)| state.0.iter().rev().take(10).cloned().collect::<Vec<_>>();
+        assert_eq!(lines(&restored), lines(&expected), "{stream:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn modes_are_restored_and_undone() -> Result<(), Failure> {
+    let mut screen = Screen::new(SIZE, 0)?;
+    screen.push(b"\x1b[?2004h\x1b[?1000;1006h\x1b[?1000l\x1b=\x1b[5 q\x1b]0;a\x1b\\");
+    let redraw = String::from_utf8(screen.redraw())?;
+    assert!(
+        redraw.ends_with("\x1b[?2004h\x1b[?1006h\x1b=\x1b[5 q\x1b]2;a\x07"),
+        "{redraw:?}"
+    );
+    let leave = String::from_utf8(screen.leave())?;
+    assert!(leave.starts_with("\x1b[?2004l\x1b[?1006l\x1b>\x1b[0 q"), "{leave:?}");
+    Ok(())
+}
+
+#[test]
+fn a_flood_of_text_ends_in_the_same_picture() -> Result<(), Failure> {
+    let flood: String = (0..40_000).map(|n| format!("line {n} é\r\n")).collect();
+    let mut screen = Screen::new(SIZE, 10)?;
+    for piece in flood.as_bytes().chunks(4095) {
+        screen.push(piece);
+    }
+    assert_eq!(show(SIZE, &screen.redraw())?, show(SIZE, flood.as_bytes())?);
+    Ok(())
+}
+
+#[test]
+fn a_frame_is_cut_to_a_smaller_terminal() -> Result<(), Failure> {
+    let mut screen = Screen::new(SIZE, 0)?;
+    screen.push("abc界def\r\n\x1b[1mbold".as_bytes());
+    let (rows, cursor) = screen.frame(Size::new(4, 2));
+    assert_eq!(rows, [&b"\x1b[0mabc"[..], b"\x1b[0;1mbold\x1b[m"]);
+    assert_eq!(cursor, b"\x1b[?25l");
+    let (rows, cursor) = screen.frame(Size::new(30, 8));
+    assert_eq!((rows.len(), &cursor[..]), (8, &b"\x1b[2;5H\x1b[?25h"[..]));
+    Ok(())
+}
+
+/// The answers that a client-less hub gives to a stream.
+fn answers(stream: &str) -> Result<String, Failure> {
+    let mut screen = Screen::new(SIZE, 0)?;
+    let mut out = Vec::new();
+    Tokens::default().feed(stream.as_bytes(), |token| match token {
+        Token::Text(raw) | Token::Part(raw) => screen.push(raw),
+        Token::Sequence(raw, seen) => {
+            screen.push(raw);
+            if query::is_query(raw, seen) {
+                out.extend(query::answer(seen, &mut screen));
+            }
+        }
+    });
+    Ok(String::from_utf8(out)?)
+}
+
+#[test]
+fn queries_are_answered_from_the_state_at_their_place() -> Result<(), Failure> {
+    assert_eq!(answers("ab\x1b[6ncd\x1b[6n")?, "\x1b[1;3R\x1b[1;5R");
+    assert_eq!(answers("\x1b[c\x1b[>c\x1b[5n")?, "\x1b[?62;22c\x1b[>1;10;0c\x1b[0n");
+    assert_eq!(
+        answers("\x1b[?2004$p\x1b[?2004h\x1b[?2004$p\x1b[?77$p")?,
+        "\x1b[?2004;2$y\x1b[?2004;1$y\x1b[?77;0$y"
+    );
+    assert!(answers("\x1b[>0q")?.starts_with("\x1bP>|agentsh("));
+    assert_eq!(answers("\x1b[18t\x1b[1m\x1b[2J\x1b[8;1;1t")?, "\x1b[8;6;20t");
+    Ok(())
+}
+
+#[test]
+fn what_makes_a_terminal_answer_is_known() {
+    let asks = |stream: &str| {
+        let mut asks = false;
+        Tokens::default().feed(stream.as_bytes(), |token| {
+            if let Token::Sequence(raw, seen) = token {
+                asks |= query::is_query(raw, seen);
+            }
+        });
+        asks
+    };
+    for stream in [
+        "\x1b]11;?\x07",
+        "\x1b]4;1;?\x1b\\",
+        "\x1b]52;c;?\x07",
+        "\x1bP$qm\x1b\\",
+        "\x1b_Ga=q\x1b\\",
+        "\x1b[?u",
+        "\x1bZ",
+    ] {
+        assert!(asks(stream), "{stream:?}");
+    }
+    for stream in [
+        "\x1b]11;#fff\x07",
+        "\x1b]2;why?\x07",
+        "\x1b[2 q",
+        "\x1b[u",
+        "\x1b[>1u",
+        "\x1b[?25h",
+        "\x1b[22;0t",
+    ] {
+        assert!(!asks(stream), "{stream:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+    #[test]
+    fn cutting_a_flood_never_changes_the_state(
+        parts in proptest::collection::vec(prop_oneof![
+            proptest::sample::select(vec!["\x1b[2;4r", "\x1b[4h", "\x1b[4l", "\x1b[?7l", "\x1b[41m", "\x1b[2;2H", "\x1b[?6h",
+                "\x1b[r", "\x1b[?1049h", "\x1b]0;", "\x07", "\u{9b}", "\x1b(0", "\x1b7", "\x1b8", "\x08", "\x1b[?20h", "\x0b"])
+                .prop_map(str::to_owned),
+            (1usize..40, "[a-zé\t]{0,30}(\r\n)?").prop_map(|(count, line)| line.repeat(count)),
+            (20usize..40, "[a-z]{0,30}\r\n").prop_map(|(count, line)| line.repeat(count)),
+        ], 0..12),
+        every in 1usize..500,
+    ) {
+        let stream = parts.concat();
+        let result = || -> Result<_, Failure> {
+            let mut screen = Screen::new(SIZE, 10)?;
+            for piece in stream.as_bytes().chunks(every) {
+                screen.push(piece);
+                if piece.len() % 3 == 0 {
+                    screen.cursor();
+                }
+            }
+            screen.cursor();
+            Ok((screen.dump(), show(SIZE, stream.as_bytes())?.1))
+        };
+        let (ours, plain) = result().map_err(|e| TestCaseError::fail(e.to_string()))?;
+        prop_assert_eq!(ours, plain);
+    }
+}
