@@ -183,7 +183,7 @@ fn without_number(bytes: &[u8], number: &[u8]) -> Vec<u8> {
 }
 
 /// Every run of three and more digits becomes `#`.
-fn mask(bytes: &[u8]) -> Vec<u8> {
+pub fn mask(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     for run in bytes.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit()) {
         match run.len() >= 3 && run[0].is_ascii_digit() {

@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use crate::shell::{Ended, Outcome, Shell, Subject};
 use crate::spawn::{Ends, command, setup};
+use crate::sys::Setup;
 use crate::world::World;
 use crate::{Result, fail};
 
@@ -22,8 +23,29 @@ pub struct Child {
 }
 
 impl Child {
-    pub(crate) fn start(shell: &Shell, world: &World, subject: &Subject) -> Result<Child> {
-        let (setup, ends) = setup(shell, world)?;
+    pub(crate) fn start_on(
+        shell: &Shell,
+        world: &World,
+        subject: &Subject,
+        terminal: Option<OwnedFd>,
+    ) -> Result<Child> {
+        let (setup, ends) = setup(shell, world, terminal)?;
+        Child::start(shell, world, subject, setup, ends)
+    }
+
+    /// Starts with a last change to what the child gets.
+    pub(crate) fn start_with(
+        shell: &Shell,
+        world: &World,
+        subject: &Subject,
+        change: impl FnOnce(&mut Setup),
+    ) -> Result<Child> {
+        let (mut setup, ends) = setup(shell, world, None)?;
+        change(&mut setup);
+        Child::start(shell, world, subject, setup, ends)
+    }
+
+    fn start(shell: &Shell, world: &World, subject: &Subject, setup: Setup, ends: Ends) -> Result<Child> {
         let process = crate::sys::spawn(command(shell, world, subject), setup)
             .map_err(|error| fail(format!("{shell} with {subject:?}: {error}")))?;
         let pidfd = crate::sys::pidfd(process.id() as i32)?;

@@ -11,6 +11,9 @@
 pub mod case;
 pub mod child;
 pub mod compare;
+pub mod enforced;
+pub mod pty;
+pub mod record;
 pub mod shell;
 pub mod skips;
 mod spawn;

@@ -63,9 +63,26 @@ pub fn command(shell: &Shell, world: &World, subject: &Subject) -> Command {
 }
 
 /// What is applied between fork and exec, and the parent's ends.
-pub fn setup(shell: &Shell, world: &World) -> Result<(Setup, Ends)> {
+pub fn setup(shell: &Shell, world: &World, terminal: Option<OwnedFd>) -> Result<(Setup, Ends)> {
     let mut ends = Ends::default();
     let mut setup = inherited(shell, world)?;
+    if let Some(slave) = &terminal {
+        setup.new_session = true;
+        let mut numbers = Vec::new();
+        if matches!(shell.stdin, Input::Terminal) {
+            numbers.push(0);
+        }
+        numbers.extend(
+            [(1, shell.stdout), (2, shell.stderr)]
+                .into_iter()
+                .filter(|of| of.1 == Output::Terminal)
+                .map(|of| of.0),
+        );
+        setup.terminal = numbers.first().copied();
+        for number in numbers {
+            setup.fds.push((slave.try_clone()?, number));
+        }
+    }
     let reads = std::iter::once((0, &shell.stdin)).chain(shell.reads.iter().map(|(fd, input)| (*fd, input)));
     for (number, input) in reads {
         if let Some(fd) = give(input, &mut ends)? {
@@ -115,7 +132,7 @@ fn inherited(shell: &Shell, world: &World) -> Result<Setup> {
 
 fn give(input: &Input, ends: &mut Ends) -> Result<Option<OwnedFd>> {
     Ok(Some(match input {
-        Input::Closed => return Ok(None),
+        Input::Closed | Input::Terminal => return Ok(None),
         Input::Null => File::open("/dev/null")?.into(),
         Input::Folder(path) => File::open(path)?.into(),
         Input::Open => {
@@ -147,7 +164,7 @@ fn give(input: &Input, ends: &mut Ends) -> Result<Option<OwnedFd>> {
 
 fn take(number: i32, output: Output, like_stdout: Option<OwnedFd>, ends: &mut Ends) -> Result<Option<OwnedFd>> {
     Ok(Some(match output {
-        Output::Closed => return Ok(None),
+        Output::Closed | Output::Terminal => return Ok(None),
         Output::LikeStdout => return Ok(like_stdout),
         Output::Null => OpenOptions::new().write(true).open("/dev/null")?.into(),
         Output::Full => OpenOptions::new().write(true).open("/dev/full")?.into(),

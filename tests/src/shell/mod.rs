@@ -29,6 +29,8 @@ pub enum Input {
     Socket(Vec<u8>),
     /// An open folder.
     Folder(PathBuf),
+    /// The terminal of [`crate::pty::Terminal`].
+    Terminal,
     Closed,
 }
 
@@ -46,6 +48,8 @@ pub enum Output {
     Full,
     /// The same open file as descriptor 1.
     LikeStdout,
+    /// The terminal of [`crate::pty::Terminal`].
+    Terminal,
     Closed,
 }
 
@@ -183,14 +187,30 @@ impl Shell {
         self
     }
 
+    /// All three standard descriptors are the terminal.
+    pub fn on_terminal(self) -> Shell {
+        self.stdin(Input::Terminal)
+            .stdout(Output::Terminal)
+            .stderr(Output::Terminal)
+    }
+
     /// Starts it with the real shells.
     pub fn spawn(&self, world: &World) -> Result<Child> {
-        Child::start(self, world, &Subject::Real)
+        Child::start_on(self, world, &Subject::Real, None)
     }
 
     /// Starts it with the subject's shells.
     pub fn spawn_with(&self, world: &World, subject: &Subject) -> Result<Child> {
-        Child::start(self, world, subject)
+        Child::start_on(self, world, subject, None)
+    }
+
+    /// Starts it with `output` as its standard output.
+    pub fn spawn_on_pipe(&self, world: &World, subject: &Subject, output: std::os::fd::OwnedFd) -> Result<Child> {
+        let shell = self.clone().stdout(Output::Null);
+        Child::start_with(&shell, world, subject, |setup| {
+            setup.fds.retain(|(_, number)| *number != 1);
+            setup.fds.push((output, 1));
+        })
     }
 
     /// Runs it to its end with the real shells.

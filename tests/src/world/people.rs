@@ -25,7 +25,7 @@ impl User {
             name: "root",
             uid: 0,
             gid: 0,
-            groups: &[0, 1001],
+            groups: &[0, 4243],
             home: "/root".into(),
         }
     }
@@ -34,9 +34,9 @@ impl User {
     pub fn agent() -> User {
         User {
             name: "agent",
-            uid: 1000,
-            gid: 1000,
-            groups: &[1000, 1001],
+            uid: 4242,
+            gid: 4242,
+            groups: &[4242, 4243],
             home: "/home/agent".into(),
         }
     }
@@ -77,8 +77,8 @@ impl User {
 /// Adds the ordinary user to the world's account files and makes the homes.
 pub(super) fn install() -> Result {
     let agent = User::agent();
-    append("/etc/passwd", "agent:x:1000:1000:Agent:/home/agent:/bin/bash\n")?;
-    append("/etc/group", "agent:x:1000:\ncrew:x:1001:agent\n")?;
+    append("/etc/passwd", "agent:x:4242:4242:Agent:/home/agent:/bin/bash\n")?;
+    append("/etc/group", "agent:x:4242:\ncrew:x:4243:agent\n")?;
     append("/etc/shadow", "agent:*:19000:0:99999:7:::\n")?;
     agent.make_folder(&agent.home)?;
     for user in User::both() {

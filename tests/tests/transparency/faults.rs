@@ -7,7 +7,7 @@ use agentsh_tests::shell::Subject;
 use agentsh_tests::world::copy_helper;
 use agentsh_tests::{Result, User, World, compare, fail};
 
-use crate::table;
+use crate::{table, terminals};
 
 /// Makes a folder with stand-ins that have `fault`.
 fn stand_ins(fault: &str) -> Result<Subject> {
@@ -29,6 +29,14 @@ fn faultless_passes(user: User) -> Result {
             failed.push(error.to_string());
         }
     }
+    for dialogue in terminals::dialogues() {
+        failed.extend(dialogue.same(&world, &subject).err().map(|error| error.to_string()));
+    }
+    failed.extend(
+        terminals::hang_up_is_noticed(&world, &subject)
+            .err()
+            .map(|error| error.to_string()),
+    );
     match failed.is_empty() {
         true => Ok(()),
         false => Err(fail(format!(

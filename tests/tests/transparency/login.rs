@@ -55,7 +55,7 @@ pub fn cases() -> Vec<Case> {
             "bash",
             &[
                 "-c",
-                "git-upload-pack '../.git' </dev/null | head -c 4; echo; git -C .. rev-parse --is-bare-repository",
+                "git-upload-pack '../.git' </dev/null >pack; echo $?; head -c 4 pack; rm pack; git -C .. rev-parse --is-bare-repository",
             ],
         ),
         shell(

@@ -4,15 +4,19 @@
 //! The comparison itself is tested first (`faults`): stand-ins with one fault each must all be noticed.
 
 mod agents;
+mod contract;
 mod descriptors;
 mod ends;
 mod faults;
 mod launchers;
 mod login;
 mod options;
+mod sshd;
 mod state;
 mod stdin;
 mod streams;
+mod terminals;
+mod whole;
 
 use agentsh_tests::{Case, Shell};
 

@@ -1,0 +1,131 @@
+//! A terminal with a shell on it, driven by what appears on it.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::pty::{Winsize, openpty};
+use regex::bytes::Regex;
+
+use crate::child::Child;
+use crate::shell::{Ended, Shell, Subject};
+use crate::world::World;
+use crate::{Result, fail};
+
+/// How long something may take to appear.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The master's side of a terminal and the process that leads the session on it.
+pub struct Terminal {
+    master: File,
+    child: Child,
+    seen: Vec<u8>,
+    /// How much of `seen` was matched already.
+    read: usize,
+}
+
+impl Terminal {
+    /// Starts the shell as the leader of a new session on a new terminal of 24 rows and 80 columns. Standard descriptors
+    /// that the description gives [`crate::Input::Terminal`] or [`crate::Output::Terminal`] are the terminal.
+    pub fn open(shell: &Shell, world: &World, subject: &Subject) -> Result<Terminal> {
+        let size = Winsize {
+            ws_row: 24,
+            ws_col: 80,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        let pair = openpty(Some(&size), None)?;
+        for fd in [&pair.master, &pair.slave] {
+            nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
+        }
+        let slave: OwnedFd = pair.slave;
+        if world.user().uid != 0 {
+            nix::unistd::fchown(&slave, Some(world.user().uid.into()), None)?;
+        }
+        let child = Child::start_on(shell, world, subject, Some(slave))?;
+        Ok(Terminal {
+            master: pair.master.into(),
+            child,
+            seen: Vec::new(),
+            read: 0,
+        })
+    }
+
+    /// Waits until `pattern` appears in what was not matched yet; returns everything up to its end.
+    pub fn expect(&mut self, pattern: &str) -> Result<String> {
+        let regex = Regex::new(pattern)?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = regex.find(&self.seen[self.read..]) {
+                let end = self.read + found.end();
+                let text = String::from_utf8_lossy(&self.seen[self.read..end]).into_owned();
+                self.read = end;
+                return Ok(text);
+            }
+            if !self.more(deadline)? {
+                return Err(fail(format!(
+                    "{pattern:?} did not appear; the terminal shows:\n{}",
+                    self.text()
+                )));
+            }
+        }
+    }
+
+    /// Types.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result {
+        Ok(self.master.write_all(bytes.as_ref())?)
+    }
+
+    /// Waits for `prompt`, then types `line` and return.
+    pub fn at(&mut self, prompt: &str, line: &str) -> Result {
+        self.expect(prompt)?;
+        self.send(format!("{line}\r"))
+    }
+
+    /// Changes the window's size.
+    pub fn resize(&self, rows: u16, columns: u16) -> Result {
+        Ok(crate::sys::resize(&self.master, rows, columns)?)
+    }
+
+    /// The process that leads the session.
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// Everything that appeared.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.seen).into_owned()
+    }
+
+    /// Reads to the end of the session; how it ended and everything that appeared.
+    pub fn finish(mut self) -> Result<(Ended, Vec<u8>)> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.more(deadline)? {}
+        let ended = self.child.wait(PATIENCE);
+        Ok((
+            ended.map_err(|error| fail(format!("{error}; the terminal shows:\n{}", self.text())))?,
+            self.seen,
+        ))
+    }
+
+    /// Hangs up: the terminal is gone for everybody on it.
+    pub fn hang_up(self) -> Child {
+        self.child
+    }
+
+    /// Reads once; `false` at the end of the terminal or of the time.
+    fn more(&mut self, deadline: Instant) -> Result<bool> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut fds = [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut fds, PollTimeout::try_from(left.as_millis())?)? == 0 {
+            return Ok(false);
+        }
+        let mut buffer = [0; 65536];
+        // A terminal that nobody has open any more answers EIO.
+        let count = self.master.read(&mut buffer).unwrap_or(0);
+        self.seen.extend_from_slice(&buffer[..count]);
+        Ok(count > 0)
+    }
+}

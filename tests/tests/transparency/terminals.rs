@@ -1,0 +1,249 @@
+//! A caller with a terminal: prompts, interrupts, suspension, sizes, passwords, hang-ups.
+
+use std::time::Duration;
+
+use agentsh_tests::case::mask;
+use agentsh_tests::pty::Terminal;
+use agentsh_tests::shell::Subject;
+use agentsh_tests::world::processes::wait_until;
+use agentsh_tests::{Case, Ended, Input, Output, Result, Shell, World, fail};
+
+/// A conversation on a terminal: its name, the start, what is typed when.
+pub struct Dialogue {
+    pub name: &'static str,
+    shell: Shell,
+    talk: fn(&mut Terminal) -> Result,
+}
+
+const PROMPT: &str = "P> $";
+
+fn interactive(shell: &str, args: &[&str]) -> Shell {
+    Shell::named(shell)
+        .args(args)
+        .on_terminal()
+        .env("PS1", "P> ")
+        .env("PS2", "")
+        .env("HISTFILE", "/dev/null")
+}
+
+fn bash() -> Shell {
+    interactive("bash", &["--norc", "--noprofile", "-i"])
+}
+
+/// The real bash whoever the subject is, which finds the subject's in `SHELL`.
+fn outer() -> Shell {
+    let shell = Shell::program("/usr/bin/bash")
+        .args(["--norc", "--noprofile", "-i"])
+        .on_terminal();
+    shell.env("PS1", "P> ").env("HISTFILE", "/dev/null")
+}
+
+/// All of them.
+pub fn dialogues() -> Vec<Dialogue> {
+    let talk = |name, shell, talk| Dialogue { name, shell, talk };
+    vec![
+        talk("a prompt, a command, an end", bash(), |terminal| {
+            terminal.at(
+                PROMPT,
+                "echo $0 $-; test -t 0 && test -t 1 && test -t 2 && echo a terminal",
+            )?;
+            terminal.at(
+                PROMPT,
+                "ps -o pid=,pgid=,sid=,tpgid= -p $$ | tr -s ' ' '\\n' | sort -u | wc -l",
+            )?;
+            terminal.at(PROMPT, "exit 3")
+        }),
+        talk("an interrupt reaches the foreground only", bash(), |terminal| {
+            terminal.at(
+                PROMPT,
+                "sh -c 'trap \"echo caught; exit 9\" INT; echo ready; while :; do sleep 0.05; done'",
+            )?;
+            terminal.expect("ready\r\n")?;
+            terminal.send([3])?;
+            terminal.at(PROMPT, "echo status $?")?;
+            terminal.at(PROMPT, "sh -c 'echo again; exec sleep 100'")?;
+            terminal.expect("again\r\n")?;
+            terminal.send([3])?;
+            terminal.at(PROMPT, "echo status $?")?;
+            terminal.at(PROMPT, "exit")
+        }),
+        talk("a job is stopped, continued, stopped and killed", bash(), |terminal| {
+            terminal.at(PROMPT, "sh -c 'echo ready; exec sleep 1000'")?;
+            terminal.expect("ready\r\n")?;
+            terminal.send([26])?;
+            terminal.at(PROMPT, "jobs")?;
+            terminal.at(PROMPT, "bg")?;
+            terminal.at(PROMPT, "fg")?;
+            terminal.expect("fg\r\n.*sleep 1000'\r\n")?;
+            terminal.send([26])?;
+            terminal.at(PROMPT, "kill -9 %1; sleep 0.5")?;
+            terminal.at(PROMPT, "exit")
+        }),
+        talk("sizes and their changes", bash(), |terminal| {
+            terminal.at(
+                PROMPT,
+                "stty size; trap 'stty size; echo resized' WINCH; stty -a | head -n 1",
+            )?;
+            terminal.expect("baud;.*\r\n")?;
+            terminal.expect(PROMPT)?;
+            terminal.resize(40, 132)?;
+            terminal.send("\r")?;
+            terminal.expect("resized\r\n(?s:.*)P> $")?;
+            terminal.send("exit\r")
+        }),
+        talk(
+            "a password is read from the terminal without echo",
+            bash(),
+            |terminal| {
+                terminal.at(
+                    PROMPT,
+                    "read -r -s -p 'Password: ' word < /dev/tty; echo; echo \"<$word>\"",
+                )?;
+                terminal.expect("Password: $")?;
+                terminal.send("secret\r")?;
+                terminal.at(PROMPT, "exit")
+            },
+        ),
+        talk("the end of input ends the shell", bash(), |terminal| {
+            terminal.expect(PROMPT)?;
+            terminal.send([4])
+        }),
+        talk(
+            "a login shell by its dash",
+            interactive("bash", &[]).argv0("-bash").env("PS1", "P> "),
+            |terminal| {
+                terminal.expect("[$#>] $")?;
+                terminal.send("PS1='P> '\r")?;
+                terminal.expect(PROMPT)?;
+                terminal.at("", "echo $0; shopt login_shell; logout")
+            },
+        ),
+        talk(
+            "an editor's integration file",
+            interactive("bash", &["--init-file", "/dev/null", "-i"]),
+            |terminal| {
+                terminal.expect("[$#] $")?;
+                terminal.send("PS1='P> '\r")?;
+                terminal.expect("\nP> $")?;
+                terminal.send("\r")?;
+                terminal.at(PROMPT, "echo in $0")?;
+                terminal.at(PROMPT, "exit 7")
+            },
+        ),
+        talk(
+            "zsh with prompt and job control",
+            interactive("zsh", &["-f", "-i"]).env("PROMPT", "P> "),
+            |terminal| {
+                terminal.expect("P> ")?;
+                terminal.send("unsetopt zle prompt_sp; PROMPT='Q> '\r")?;
+                terminal.expect("Q> $")?;
+                terminal.at("", "sh -c 'echo ready; exec sleep 1000'")?;
+                terminal.expect("\nready\r\n")?;
+                terminal.send([3])?;
+                terminal.at("Q> $", "echo status $?; exit 2")
+            },
+        ),
+        talk("dash with a prompt", interactive("dash", &["-i"]), |terminal| {
+            terminal.at(PROMPT, "echo $0; false")?;
+            terminal.at(PROMPT, "exit")
+        }),
+        talk(
+            "an outer shell suspends the whole and takes it back",
+            outer(),
+            |terminal| {
+                terminal.at(PROMPT, "$SHELL -c 'echo ready; kill -STOP $$; echo resumed; exit 5'")?;
+                terminal.expect("ready\r\n")?;
+                terminal.at(PROMPT, "fg")?;
+                terminal.expect("resumed\r\n")?;
+                terminal.at(PROMPT, "echo status $?; exit")
+            },
+        ),
+        talk(
+            "output is a terminal and input a pipe",
+            Shell::named("bash")
+                .args([
+                    "-c",
+                    "cat; test -t 1 && echo out; test -t 0 || echo in; stty size < /dev/tty",
+                ])
+                .stdin(Input::Bytes(b"piped\n".to_vec()))
+                .stdout(Output::Terminal)
+                .stderr(Output::Terminal),
+            |_| Ok(()),
+        ),
+        talk(
+            "input is a terminal and output a file",
+            Shell::named("bash")
+                .args(["-c", "read x; echo \"got $x\" > /dev/tty; test -t 1 || exit 6"])
+                .stdin(Input::Terminal)
+                .stdout(Output::Null)
+                .stderr(Output::Null),
+            |terminal| {
+                terminal.send("typed\r")?;
+                terminal.expect("got typed\r\n").map(drop)
+            },
+        ),
+        talk(
+            "a full screen program gets the terminal and gives it back",
+            bash().env("TERM", "xterm"),
+            |terminal| {
+                terminal.expect("P> ")?;
+                terminal.send("seq 500 | less -X\r")?;
+                terminal.expect("\r\n:|\x1b\\[K:")?;
+                terminal.send("q")?;
+                terminal.expect("P> ")?;
+                terminal.send("stty -a | grep -o ' -\\?echo ' ; exit\r")
+            },
+        ),
+    ]
+}
+
+impl Dialogue {
+    fn hold(&self, world: &World, subject: &Subject) -> Result<(Ended, String)> {
+        let folder = Case::folder(world);
+        world.user().make_folder(&folder)?;
+        let mut terminal = Terminal::open(&self.shell.clone().cwd(folder), world, subject)?;
+        (self.talk)(&mut terminal).map_err(|error| fail(format!("{}: {subject:?}: {error}", self.name)))?;
+        let (ended, bytes) = terminal.finish()?;
+        Ok((
+            ended,
+            String::from_utf8_lossy(&mask(&subject.plain(&bytes))).into_owned(),
+        ))
+    }
+
+    /// Holds it with the real shell and with the subject's and compares how both ended and every byte that appeared.
+    pub fn same(&self, world: &World, subject: &Subject) -> Result {
+        let (oracle, other) = (self.hold(world, &Subject::Real)?, self.hold(world, subject)?);
+        match oracle == other {
+            true => Ok(()),
+            false => Err(fail(format!(
+                "{}:\n    {oracle:?}\n    became\n    {other:?}",
+                self.name
+            ))),
+        }
+    }
+}
+
+/// The end of a terminal is a hang-up for the session on it, and for nobody else.
+pub fn hang_up_is_noticed(world: &World, subject: &Subject) -> Result {
+    let folder = world.workspace().join("hang-up");
+    world.user().make_folder(&folder)?;
+    let (hup, alive) = (folder.join("hup"), folder.join("alive"));
+    let text = "trap 'echo hup > hup; exit 1' HUP; nohup sh -c 'while [ ! -e hup ]; do sleep 0.02; done; echo yes > alive' > /dev/null 2>&1 & echo ready; while :; do sleep 0.02; done";
+    let mut terminal = Terminal::open(
+        &Shell::named("bash").args(["-c", text]).on_terminal().cwd(&folder),
+        world,
+        subject,
+    )?;
+    terminal.expect("ready")?;
+    let mut child = terminal.hang_up();
+    let ended = child.wait(Duration::from_secs(30))?;
+    let both = wait_until(Duration::from_secs(30), || hup.exists() && alive.exists());
+    match both && ended == Ended::Exit(1) {
+        true => Ok(std::fs::remove_dir_all(folder)?),
+        false => Err(fail(format!(
+            "{subject:?}: {ended:?}, hang-up noticed: {}, the nohup job went on: {}",
+            hup.exists(),
+            alive.exists()
+        ))),
+    }
+}
