@@ -13,6 +13,7 @@ pub mod control;
 pub mod frame;
 pub mod launch;
 pub mod places;
+pub mod terminal;
 
 pub use bytes::Bytes;
 

@@ -1,0 +1,278 @@
+//! What a terminal's hub and its clients say to each other: the shim of the command, `agentsh attach`.
+//!
+//! A frame is one byte of kind, four bytes of length (little-endian), and that many bytes. Output is
+//! the command's bytes as they are; a client that is not of the terminal's size gets redraws only.
+
+/// The longest payload; longer output is cut into several frames by the sender.
+pub const MAX_PAYLOAD: usize = 1 << 20;
+
+const HEAD: usize = 5;
+
+/// A terminal's window: cells, and pixels if known (else 0), as `struct winsize` has them (ioctl_tty(2)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Window {
+    /// Columns.
+    pub cols: u16,
+    /// Rows.
+    pub rows: u16,
+    /// Width in pixels, or 0.
+    pub width: u16,
+    /// Height in pixels, or 0.
+    pub height: u16,
+}
+
+/// Client to hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FromClient {
+    /// Bytes that were typed.
+    Input(Vec<u8>),
+    /// The client's own terminal has this size.
+    Window(Window),
+    /// Ask to be the one who types.
+    Take,
+    /// Give typing back.
+    Release,
+    /// Leave.
+    Detach,
+}
+
+/// Hub to client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FromHub {
+    /// Bytes for the client's terminal.
+    Output(Vec<u8>),
+    /// Bytes that bring the client's terminal to the present state, whatever it showed.
+    Redraw(Vec<u8>),
+    /// The terminal has this size.
+    Window(Window),
+    /// Whether this client is the one who types.
+    Typing(bool),
+    /// The command ended with this wait status (wait(2)).
+    Exit(i32),
+    /// Nothing more will come; bytes that put the client's terminal in order before it is left.
+    Leave(Vec<u8>),
+}
+
+/// A frame that cannot be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TerminalFrameError {
+    /// Its length is beyond [`MAX_PAYLOAD`].
+    #[error("terminal frame of {0} bytes is too long")]
+    TooLong(usize),
+    /// Its kind or payload is unknown here.
+    #[error("terminal frame of kind {0:#04x} is not understood")]
+    Unknown(u8),
+}
+
+/// Splits a byte stream into frames.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Decoder {
+    /// Takes the next bytes of the stream.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.drain(..self.at);
+        self.at = 0;
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The next whole frame's kind and payload.
+    fn next(&mut self) -> Result<Option<(u8, &[u8])>, TerminalFrameError> {
+        let rest = &self.bytes[self.at..];
+        let Some((head, body)) = rest.split_first_chunk::<HEAD>() else {
+            return Ok(None);
+        };
+        let length = u32::from_le_bytes([head[1], head[2], head[3], head[4]]) as usize;
+        if length > MAX_PAYLOAD {
+            return Err(TerminalFrameError::TooLong(length));
+        }
+        let Some(payload) = body.get(..length) else {
+            return Ok(None);
+        };
+        self.at += HEAD + length;
+        Ok(Some((head[0], payload)))
+    }
+
+    /// The next frame of a client.
+    pub fn from_client(&mut self) -> Result<Option<FromClient>, TerminalFrameError> {
+        let Some((kind, payload)) = self.next()? else {
+            return Ok(None);
+        };
+        let frame = match (kind, payload) {
+            (b'i', _) => FromClient::Input(payload.to_vec()),
+            (b'w', _) => FromClient::Window(window(payload).ok_or(TerminalFrameError::Unknown(kind))?),
+            (b't', []) => FromClient::Take,
+            (b'g', []) => FromClient::Release,
+            (b'd', []) => FromClient::Detach,
+            _ => return Err(TerminalFrameError::Unknown(kind)),
+        };
+        Ok(Some(frame))
+    }
+
+    /// The next frame of a hub.
+    pub fn from_hub(&mut self) -> Result<Option<FromHub>, TerminalFrameError> {
+        let Some((kind, payload)) = self.next()? else {
+            return Ok(None);
+        };
+        let frame = match (kind, payload) {
+            (b'o', _) => FromHub::Output(payload.to_vec()),
+            (b'r', _) => FromHub::Redraw(payload.to_vec()),
+            (b'w', _) => FromHub::Window(window(payload).ok_or(TerminalFrameError::Unknown(kind))?),
+            (b't', [typing @ (0 | 1)]) => FromHub::Typing(*typing == 1),
+            (b'x', [a, b, c, d]) => FromHub::Exit(i32::from_le_bytes([*a, *b, *c, *d])),
+            (b'l', _) => FromHub::Leave(payload.to_vec()),
+            _ => return Err(TerminalFrameError::Unknown(kind)),
+        };
+        Ok(Some(frame))
+    }
+}
+
+fn window(payload: &[u8]) -> Option<Window> {
+    let bytes: &[u8; 8] = payload.try_into().ok()?;
+    let number = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
+    Some(Window {
+        cols: number(0),
+        rows: number(2),
+        width: number(4),
+        height: number(6),
+    })
+}
+
+fn window_bytes(window: &Window) -> [u8; 8] {
+    let [cols, rows, width, height] = [window.cols, window.rows, window.width, window.height].map(u16::to_le_bytes);
+    [
+        cols[0], cols[1], rows[0], rows[1], width[0], width[1], height[0], height[1],
+    ]
+}
+
+/// Appends one frame, or several if `payload` is longer than [`MAX_PAYLOAD`].
+fn frame(out: &mut Vec<u8>, kind: u8, payload: &[u8]) {
+    let mut rest = payload;
+    loop {
+        let (part, after) = rest.split_at(rest.len().min(MAX_PAYLOAD));
+        out.push(kind);
+        out.extend_from_slice(&(part.len() as u32).to_le_bytes());
+        out.extend_from_slice(part);
+        rest = after;
+        if rest.is_empty() {
+            return;
+        }
+    }
+}
+
+impl FromClient {
+    /// Appends the frame to `out`.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            FromClient::Input(bytes) => frame(out, b'i', bytes),
+            FromClient::Window(window) => frame(out, b'w', &window_bytes(window)),
+            FromClient::Take => frame(out, b't', &[]),
+            FromClient::Release => frame(out, b'g', &[]),
+            FromClient::Detach => frame(out, b'd', &[]),
+        }
+    }
+}
+
+impl FromHub {
+    /// Appends the frame to `out`.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            FromHub::Output(bytes) => frame(out, b'o', bytes),
+            FromHub::Redraw(bytes) => frame(out, b'r', bytes),
+            FromHub::Window(window) => frame(out, b'w', &window_bytes(window)),
+            FromHub::Typing(typing) => frame(out, b't', &[u8::from(*typing)]),
+            FromHub::Exit(status) => frame(out, b'x', &status.to_le_bytes()),
+            FromHub::Leave(bytes) => frame(out, b'l', bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_frame_is_read_back_in_any_pieces() -> Result<(), TerminalFrameError> {
+        let window = Window {
+            cols: 300,
+            rows: 2,
+            width: 3,
+            height: 65535,
+        };
+        let clients = [
+            FromClient::Input(vec![0, 255]),
+            FromClient::Window(window),
+            FromClient::Take,
+            FromClient::Release,
+            FromClient::Detach,
+        ];
+        let hubs = [
+            FromHub::Output(vec![7; 300]),
+            FromHub::Redraw(Vec::new()),
+            FromHub::Window(window),
+            FromHub::Typing(true),
+            FromHub::Exit(-1),
+            FromHub::Leave(vec![1]),
+        ];
+        let (mut client_bytes, mut hub_bytes) = (Vec::new(), Vec::new());
+        clients.iter().for_each(|frame| frame.encode(&mut client_bytes));
+        hubs.iter().for_each(|frame| frame.encode(&mut hub_bytes));
+        let (mut decoder, mut seen) = (Decoder::default(), Vec::new());
+        for byte in client_bytes {
+            decoder.push(&[byte]);
+            seen.extend(decoder.from_client()?);
+        }
+        assert_eq!(seen, clients);
+        let (mut decoder, mut seen) = (Decoder::default(), Vec::new());
+        for bytes in hub_bytes.chunks(7) {
+            decoder.push(bytes);
+            while let Some(frame) = decoder.from_hub()? {
+                seen.push(frame);
+            }
+        }
+        assert_eq!(seen, hubs);
+        Ok(())
+    }
+
+    #[test]
+    fn output_beyond_the_limit_is_cut_into_frames() -> Result<(), TerminalFrameError> {
+        let mut bytes = Vec::new();
+        FromHub::Output(vec![1; MAX_PAYLOAD + 1]).encode(&mut bytes);
+        let mut decoder = Decoder::default();
+        decoder.push(&bytes);
+        assert_eq!(decoder.from_hub()?, Some(FromHub::Output(vec![1; MAX_PAYLOAD])));
+        assert_eq!(decoder.from_hub()?, Some(FromHub::Output(vec![1])));
+        Ok(())
+    }
+
+    #[test]
+    fn a_frame_too_long_or_unknown_is_an_error() {
+        let mut decoder = Decoder::default();
+        decoder.push(&[b'i', 0, 0, 0, 1]);
+        assert_eq!(decoder.from_client(), Err(TerminalFrameError::TooLong(1 << 24)));
+        for bytes in [[b'z', 0, 0, 0, 0], [b'w', 0, 0, 0, 0]] {
+            let mut decoder = Decoder::default();
+            decoder.push(&bytes);
+            assert_eq!(decoder.from_client(), Err(TerminalFrameError::Unknown(bytes[0])));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_decoder_panic(bytes: Vec<u8>) {
+            for hub in [true, false] {
+                let mut decoder = Decoder::default();
+                decoder.push(&bytes);
+                while match hub {
+                    true => decoder.from_hub().is_ok_and(|frame| frame.is_some()),
+                    false => decoder.from_client().is_ok_and(|frame| frame.is_some()),
+                } {}
+            }
+        }
+    }
+}
