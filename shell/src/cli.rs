@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::render::Color;
-use crate::verbs::{audit, broker, events, exec, gc, kill, logs, output, session, shim, status, why};
+use crate::verbs::{audit, broker, detect, doctor, events, exec, gc, kill, logs, output, session, shim, status, why};
 
 /// Version and commit of this build.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("AGENTSH_COMMIT"), ")");
@@ -42,6 +42,8 @@ pub enum Action {
     Exec(exec::Exec),
     Kill(kill::Kill),
     Status(status::Status),
+    Detect(detect::Detect),
+    Doctor(doctor::Doctor),
     /// What happened in sessions
     #[command(subcommand)]
     Events(events::Events),
@@ -76,6 +78,8 @@ impl Action {
             Action::Audit(audit) => audit.run(context),
             Action::Gc(gc) => gc.run(context),
             Action::Output(output) => output.run(context),
+            Action::Detect(detect) => detect.run(context),
+            Action::Doctor(doctor) => doctor.run(context),
             Action::Logs(logs) => logs.run(context),
             Action::Shim(shim) => shim.run(context),
             Action::Broker(broker) => broker.run(context),

@@ -2,6 +2,8 @@
 
 pub mod audit;
 pub mod broker;
+pub mod detect;
+pub mod doctor;
 pub mod events;
 pub mod exec;
 pub mod gc;
