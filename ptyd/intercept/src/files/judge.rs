@@ -36,7 +36,7 @@ pub enum Verdict {
     Approve,
     /// Use the file at this absolute path instead.
     Redirect {
-        /// Where.
+        /// Where: a canonical path; a symbolic link on the way is refused.
         to: PathBuf,
         /// Only if there is something; otherwise the original, for reads that see what was redirected before.
         if_there: bool,
@@ -90,6 +90,11 @@ pub trait FileJudge: Send + Sync {
     /// Whether names below `folder` may be judged otherwise than `folder` itself, so that a tree which is
     /// moved from or to there must be looked through.
     fn differs_below(&self, folder: &Path) -> bool;
+
+    /// Whether some rule redirects, so that a file which is missing must be asked about as well.
+    fn redirects(&self) -> bool {
+        false
+    }
 
     /// Whether opening for reading may be continued without even looking at the path: the hull holds every
     /// outcome, all of them are allowed, and nobody wants them recorded.

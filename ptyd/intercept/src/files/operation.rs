@@ -77,7 +77,12 @@ impl Operation {
     pub fn observes(self) -> bool {
         matches!(
             self,
-            Operation::Open | Operation::Read | Operation::List | Operation::Stat | Operation::Readlink | Operation::Access
+            Operation::Open
+                | Operation::Read
+                | Operation::List
+                | Operation::Stat
+                | Operation::Readlink
+                | Operation::Access
         )
     }
 }

@@ -142,7 +142,11 @@ impl Worker {
             self.broken = true;
             tracing::error!("a worker cannot take its own identity back; it refuses all further calls");
         }
-        if *to == own && !self.broken { Ok(()) } else { Err(Errno::PERM) }
+        if *to == own && !self.broken {
+            Ok(())
+        } else {
+            Err(Errno::PERM)
+        }
     }
 
     fn change(&mut self, to: &Identity) -> Result<(), Errno> {
@@ -151,7 +155,8 @@ impl Worker {
             return Err(Errno::PERM);
         }
         let effective = to.effective & permitted;
-        let ids = (to.euid, to.egid, to.fsuid, to.fsgid) != (self.now.euid, self.now.egid, self.now.fsuid, self.now.fsgid);
+        let ids =
+            (to.euid, to.egid, to.fsuid, to.fsgid) != (self.now.euid, self.now.egid, self.now.fsuid, self.now.fsgid);
         if ids || to.groups != self.now.groups {
             self.capabilities(permitted)?;
             if to.groups != self.now.groups {

@@ -16,8 +16,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-pub use canonical::{Canonical, canonical};
-pub use procfs::Tasks;
+pub use canonical::{Canonical, canonical, of_name};
+pub use procfs::{Tasks, guard, link_text};
 pub use terminal::controlling_terminal;
 
 use super::actor::Client;
@@ -110,9 +110,15 @@ pub struct How {
 
 impl How {
     /// Follows every link.
-    pub const FOLLOW: How = How { follow: true, resolve: ResolveFlags::empty() };
+    pub const FOLLOW: How = How {
+        follow: true,
+        resolve: ResolveFlags::empty(),
+    };
     /// Leaves a link in the last component alone.
-    pub const NOFOLLOW: How = How { follow: false, resolve: ResolveFlags::empty() };
+    pub const NOFOLLOW: How = How {
+        follow: false,
+        resolve: ResolveFlags::empty(),
+    };
 }
 
 /// The caller's root folder.
@@ -161,7 +167,9 @@ impl Resolver<'_> {
     /// Those of `open(2)` for a path, and `EACCES` for what no worker opens.
     pub fn find(&self, place: &Place, how: How) -> Result<Found, Errno> {
         if place.path.is_empty() {
-            let Some(start) = &place.start else { return Err(Errno::NOENT) };
+            let Some(start) = &place.start else {
+                return Err(Errno::NOENT);
+            };
             return self.own_descriptor(start.as_fd()).map(Found::Object);
         }
         if let Root::Host = place.root
@@ -169,7 +177,7 @@ impl Resolver<'_> {
         {
             return result;
         }
-        match Walk::new(self, place, how)?.to_object()? {
+        match Walk::new(self, place, how)?.into_object()? {
             End::Object(fd) => Ok(Found::Object(Pin::new(fd)?)),
             End::Missing(entry) => Ok(Found::Missing(entry)),
         }
@@ -199,7 +207,7 @@ impl Resolver<'_> {
         {
             return Ok(entry);
         }
-        Walk::new(self, place, How::NOFOLLOW)?.to_entry()
+        Walk::new(self, place, How::NOFOLLOW)?.into_entry()
     }
 
     /// Pins the object behind a descriptor of ours (a duplicate of the caller's).
@@ -232,8 +240,13 @@ impl Resolver<'_> {
         let split = path::split(place.path.as_bytes())?;
         let folder = CString::new(split.folder).ok()?;
         let flags = PIN | OFlags::DIRECTORY;
-        let parent = self.open_plain(place.start(), &folder, flags, ResolveFlags::empty()).ok()??;
-        Some(Entry { parent, name: split.name })
+        let parent = self
+            .open_plain(place.start(), &folder, flags, ResolveFlags::empty())
+            .ok()??;
+        Some(Entry {
+            parent,
+            name: split.name,
+        })
     }
 
     /// Opens without magic links; `Ok(None)` if the result lies in procfs, where the way there may have

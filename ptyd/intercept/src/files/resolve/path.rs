@@ -14,13 +14,23 @@ pub struct Split {
 /// Cuts `path`; `None` if it has no component at all (`/`).
 pub fn split(path: &[u8]) -> Option<Split> {
     let end = path.iter().rposition(|byte| *byte != b'/')? + 1;
-    let begin = path[..end].iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
-    let folder = if begin == 0 { b".".to_vec() } else { path[..begin].to_vec() };
+    let begin = path[..end]
+        .iter()
+        .rposition(|byte| *byte == b'/')
+        .map_or(0, |slash| slash + 1);
+    let folder = if begin == 0 {
+        b".".to_vec()
+    } else {
+        path[..begin].to_vec()
+    };
     let mut name = path[begin..end].to_vec();
     if end < path.len() {
         name.push(b'/');
     }
-    Some(Split { folder, name: CString::new(name).ok()? })
+    Some(Split {
+        folder,
+        name: CString::new(name).ok()?,
+    })
 }
 
 /// The first component of `rest` and what follows it, both without the slashes between; `None` if

@@ -35,7 +35,12 @@ pub fn is_procfs(fd: impl AsFd) -> Result<bool, Errno> {
 }
 
 /// Follows `link`, which was found as `name` in `folder`, for the caller.
-pub fn follow(resolver: &Resolver<'_>, folder: BorrowedFd<'_>, link: BorrowedFd<'_>, name: &[u8]) -> Result<Jump, Errno> {
+pub fn follow(
+    resolver: &Resolver<'_>,
+    folder: BorrowedFd<'_>,
+    link: BorrowedFd<'_>,
+    name: &[u8],
+) -> Result<Jump, Errno> {
     let inside = components(resolver, folder)?;
     let Some(task) = inside.first() else {
         return root_link(resolver, link, name).map(Jump::Text);
@@ -64,8 +69,21 @@ pub fn follow(resolver: &Resolver<'_>, folder: BorrowedFd<'_>, link: BorrowedFd<
     }
 }
 
-/// The text of a link in procfs's own root, as it reads for the caller.
-pub fn root_link(resolver: &Resolver<'_>, link: BorrowedFd<'_>, name: &[u8]) -> Result<Vec<u8>, Errno> {
+/// The text of the pinned symbolic link `pin`, as it reads for the caller.
+///
+/// # Errors
+/// Those of `readlink(2)`.
+pub fn link_text(resolver: &Resolver<'_>, pin: &Pin) -> Result<Vec<u8>, Errno> {
+    if is_procfs(&pin.fd)?
+        && let [name] = components(resolver, pin.fd.as_fd())?.as_slice()
+    {
+        return root_link(resolver, pin.fd.as_fd(), name);
+    }
+    Ok(rustix::fs::readlinkat(&pin.fd, "", Vec::new())?.into_bytes())
+}
+
+/// The text of a link in procfs's own root.
+fn root_link(resolver: &Resolver<'_>, link: BorrowedFd<'_>, name: &[u8]) -> Result<Vec<u8>, Errno> {
     let text = rustix::fs::readlinkat(link, "", Vec::new())?.into_bytes();
     let client = resolver.client;
     match name {
@@ -103,9 +121,7 @@ pub fn components(resolver: &Resolver<'_>, fd: BorrowedFd<'_>) -> Result<Vec<Vec
     };
     let root = path
         .ancestors()
-        .find(|above| {
-            rustix::fs::stat(*above).is_ok_and(|it| it.st_dev == stat.st_dev && it.st_ino == PROC_ROOT_INODE)
-        })
+        .find(|above| rustix::fs::stat(*above).is_ok_and(|it| it.st_dev == stat.st_dev && it.st_ino == PROC_ROOT_INODE))
         .ok_or(Errno::ACCESS)?;
     let own = rustix::fs::readlinkat(CWD, root.join("self"), Vec::new())?;
     if own.as_bytes() != resolver.host.tgid.to_string().as_bytes() {

@@ -21,7 +21,10 @@ pub fn controlling_terminal(tgid: i32) -> Result<OwnedFd, Errno> {
         format!("/dev/pts/{minor}")
     } else {
         let link = std::fs::read_link(format!("/sys/dev/char/{major}:{minor}")).map_err(|_| Errno::NXIO)?;
-        format!("/dev/{}", link.file_name().and_then(|name| name.to_str()).ok_or(Errno::NXIO)?)
+        format!(
+            "/dev/{}",
+            link.file_name().and_then(|name| name.to_str()).ok_or(Errno::NXIO)?
+        )
     };
     let terminal = rustix::fs::openat(CWD, path, PIN, Mode::empty()).map_err(|_| Errno::NXIO)?;
     let stat = rustix::fs::fstat(&terminal)?;
@@ -35,7 +38,12 @@ pub fn controlling_terminal(tgid: i32) -> Result<OwnedFd, Errno> {
 /// Field 7 of `/proc/PID/stat`; the name before it may hold anything, parentheses included.
 fn terminal_number(stat: &[u8]) -> Option<u32> {
     let end = stat.iter().rposition(|byte| *byte == b')')?;
-    let number: i32 = std::str::from_utf8(&stat[end + 1..]).ok()?.split_ascii_whitespace().nth(4)?.parse().ok()?;
+    let number: i32 = std::str::from_utf8(&stat[end + 1..])
+        .ok()?
+        .split_ascii_whitespace()
+        .nth(4)?
+        .parse()
+        .ok()?;
     (number != 0).then_some(number as u32)
 }
 

@@ -66,7 +66,7 @@ impl<'r> Walk<'r> {
     }
 
     /// Walks to the object.
-    pub fn to_object(mut self) -> Result<End, Errno> {
+    pub fn into_object(mut self) -> Result<End, Errno> {
         loop {
             let entry = match self.run()? {
                 Stop::Object(fd) => return Ok(End::Object(fd)),
@@ -94,7 +94,7 @@ impl<'r> Walk<'r> {
     }
 
     /// Walks to the last component's folder.
-    pub fn to_entry(mut self) -> Result<Entry, Errno> {
+    pub fn into_entry(mut self) -> Result<Entry, Errno> {
         match self.run()? {
             Stop::Last(entry) => Ok(entry),
             Stop::Object(parent) => Ok(Entry {
@@ -211,7 +211,11 @@ impl<'r> Walk<'r> {
         if self.how.resolve.contains(ResolveFlags::NO_MAGICLINKS) {
             return Err(Errno::LOOP);
         }
-        if self.how.resolve.intersects(ResolveFlags::BENEATH | ResolveFlags::IN_ROOT) {
+        if self
+            .how
+            .resolve
+            .intersects(ResolveFlags::BENEATH | ResolveFlags::IN_ROOT)
+        {
             return Err(Errno::XDEV);
         }
         self.step_to(object)

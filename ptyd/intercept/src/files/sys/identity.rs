@@ -78,6 +78,15 @@ pub fn unshare_fs() -> Result<(), Errno> {
 
 /// The soft limit of open descriptors of task `tid` (`prlimit(2)`).
 pub fn open_descriptor_limit(tid: i32) -> Result<u64, Errno> {
+    limit(tid, libc::RLIMIT_NOFILE.into())
+}
+
+/// The soft limit of the size of files that task `tid` makes.
+pub fn file_size_limit(tid: i32) -> Result<u64, Errno> {
+    limit(tid, libc::RLIMIT_FSIZE.into())
+}
+
+fn limit(tid: i32, resource: i64) -> Result<u64, Errno> {
     let mut limit = libc::rlimit64 {
         rlim_cur: 0,
         rlim_max: 0,
@@ -87,10 +96,25 @@ pub fn open_descriptor_limit(tid: i32) -> Result<u64, Errno> {
         libc::syscall(
             libc::SYS_prlimit64,
             tid,
-            libc::RLIMIT_NOFILE,
+            resource,
             std::ptr::null::<libc::rlimit64>(),
             &raw mut limit,
         )
     })?;
     Ok(limit.rlim_cur)
+}
+
+/// Sends `signal` to the task of `pidfd` (`pidfd_send_signal(2)`).
+pub fn signal_thread(pidfd: BorrowedFd<'_>, signal: libc::c_int) -> Result<(), Errno> {
+    // SAFETY: no memory is involved: a null siginfo means an ordinary signal.
+    checked(unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            std::ptr::null::<libc::siginfo_t>(),
+            0,
+        )
+    })
+    .map(|_| ())
 }

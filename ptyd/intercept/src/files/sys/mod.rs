@@ -3,10 +3,10 @@
 mod identity;
 mod raw;
 
-pub use identity::{TaskInfo, open_descriptor_limit, set_fsgid, set_fsuid, task_info, unshare_fs};
-pub use raw::{
-    OpenHow, STAT_BYTES, STATX_BYTES, check_open_how, name_to_handle, set_times, stat_bytes, statx_bytes,
+pub use identity::{
+    TaskInfo, file_size_limit, open_descriptor_limit, set_fsgid, set_fsuid, signal_thread, task_info, unshare_fs,
 };
+pub use raw::{OpenHow, check_open_how, name_to_handle, set_times, stat_bytes, statx_bytes, truncate};
 
 use rustix::io::Errno;
 

@@ -1,5 +1,6 @@
 //! Calls whose results go to the caller byte for byte, so that no structure is taken apart here.
 
+use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::io::Errno;
@@ -40,9 +41,9 @@ pub fn check_open_how(how: &OpenHow) -> Result<(), Errno> {
 }
 
 /// Size of the kernel's `struct stat` here.
-pub const STAT_BYTES: usize = size_of::<libc::stat>();
+const STAT_BYTES: usize = size_of::<libc::stat>();
 /// Size of `struct statx`.
-pub const STATX_BYTES: usize = size_of::<libc::statx>();
+const STATX_BYTES: usize = size_of::<libc::statx>();
 
 /// `fstatat(fd, "", AT_EMPTY_PATH)` as the bytes that the kernel writes (`stat(2)`).
 pub fn stat_bytes(fd: BorrowedFd<'_>) -> Result<[u8; STAT_BYTES], Errno> {
@@ -84,7 +85,7 @@ pub fn statx_bytes(fd: BorrowedFd<'_>, flags: i32, mask: u32) -> Result<[u8; STA
 /// Sets access and modification time of the object behind `fd` itself (`utimensat(2)`); `times` are two
 /// `struct timespec` as the caller gave them, with `UTIME_NOW` and `UTIME_OMIT`; none: both now.
 pub fn set_times(fd: BorrowedFd<'_>, times: Option<&[i64; 4]>) -> Result<(), Errno> {
-    let times = times.map_or(std::ptr::null(), <[i64; 4]>::as_ptr);
+    let times = times.map_or(std::ptr::null(), |times| times.as_ptr());
     // SAFETY: times is null or four valid longs, which is two timespec of a 64-bit kernel; the path is NUL-terminated.
     checked(unsafe {
         libc::syscall(
@@ -122,4 +123,10 @@ pub fn name_to_handle(fd: BorrowedFd<'_>, handle: &mut [u64], flags: i32) -> Res
         )
     })?;
     Ok(mount)
+}
+
+/// `truncate(2)`.
+pub fn truncate(path: &CStr, length: u64) -> Result<(), Errno> {
+    // SAFETY: path is NUL-terminated and only read.
+    checked(unsafe { libc::syscall(libc::SYS_truncate, path.as_ptr(), length) }).map(|_| ())
 }

@@ -1,0 +1,185 @@
+//! What every call does first: take the caller's words, then its rights.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
+use rustix::io::Errno;
+
+use crate::caller::Caller;
+use crate::files::actor::{self, Acting, Client, Identity};
+use crate::files::engine::FileEngine;
+use crate::files::host::ObjectId;
+use crate::files::resolve::{Canonical, Entry, How, Pin, Place, Resolver, Root, canonical, guard, of_name};
+use crate::outcome::Outcome;
+
+/// A call in work. The thread acts as the caller from [`Call::act`] until this is dropped.
+pub struct Call<'e, 'c> {
+    /// The engine.
+    pub engine: &'e FileEngine,
+    /// The caller.
+    pub caller: &'e Caller<'c>,
+    /// What is known of it.
+    pub client: Rc<Client>,
+    acting: Option<Acting>,
+}
+
+impl<'e, 'c> Call<'e, 'c> {
+    /// A call of `caller`, nothing of whose memory has been read.
+    pub fn new(engine: &'e FileEngine, caller: &'e Caller<'c>) -> Result<Self, Outcome> {
+        let client = Client::of(caller, &engine.client_rules(), engine.host.namespace())?;
+        Ok(Call {
+            engine,
+            caller,
+            client,
+            acting: None,
+        })
+    }
+
+    /// The path that register `index` points to.
+    pub fn path(&self, index: usize) -> Result<CString, Outcome> {
+        Ok(self.caller.read_path(self.caller.arg(index))?)
+    }
+
+    /// Where register `path` points to, from the folder in register `folder`.
+    pub fn place_at(&self, folder: usize, path: usize) -> Result<Place, Outcome> {
+        let text = self.path(path)?;
+        self.place(self.caller.arg_i32(folder), text)
+    }
+
+    /// Where register `path` points to, from the working directory.
+    pub fn place_here(&self, path: usize) -> Result<Place, Outcome> {
+        let text = self.path(path)?;
+        self.place(libc::AT_FDCWD, text)
+    }
+
+    /// What `path` means from the caller's descriptor `folder` (or `AT_FDCWD`).
+    pub fn place(&self, folder: i32, path: CString) -> Result<Place, Outcome> {
+        let start = match (path.as_bytes().first(), folder) {
+            (Some(b'/'), _) => None,
+            (_, libc::AT_FDCWD) => Some(self.open_task("cwd")?),
+            _ => Some(self.client.fetch_fd(folder)?),
+        };
+        let root = self.root()?;
+        Ok(Place { path, start, root })
+    }
+
+    /// As [`Call::place`], with the start folder taken even where the path is absolute (`RESOLVE_IN_ROOT`).
+    pub fn place_scoped(&self, folder: i32, path: CString) -> Result<Place, Outcome> {
+        let start = match folder {
+            libc::AT_FDCWD => self.open_task("cwd")?,
+            folder => self.client.fetch_fd(folder)?,
+        };
+        let root = self.root()?;
+        Ok(Place {
+            path,
+            start: Some(start),
+            root,
+        })
+    }
+
+    fn root(&self) -> Result<Root, Errno> {
+        if !self.client.may_chroot {
+            return Ok(Root::Host);
+        }
+        let path = format!("{}/root", self.client.tid);
+        let mask = StatxFlags::INO | StatxFlags::MNT_ID;
+        let id = ObjectId::from(&rustix::fs::statx(
+            self.engine.host.proc(),
+            path,
+            AtFlags::empty(),
+            mask,
+        )?);
+        if id == self.engine.host.root() {
+            return Ok(Root::Host);
+        }
+        Ok(Root::Other(self.open_task("root")?, id))
+    }
+
+    fn open_task(&self, name: &str) -> Result<OwnedFd, Errno> {
+        let path = format!("{}/{name}", self.client.tid);
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::openat(self.engine.host.proc(), path, flags, Mode::empty())
+    }
+
+    /// Ends the reading: from here on the thread has the caller's rights, and its umask if something may
+    /// be made.
+    pub fn act(&mut self, makes: bool) -> Result<(), Outcome> {
+        let client = Rc::clone(&self.client);
+        self.act_as(&client.identity, makes)
+    }
+
+    /// [`Call::act`] with the ids that `access(2)` asks for.
+    pub fn act_as(&mut self, identity: &Identity, makes: bool) -> Result<(), Outcome> {
+        let umask = if makes { Some(self.caller.status()?.umask) } else { None };
+        if !self.caller.still_valid() {
+            return Err(Outcome::Answered);
+        }
+        self.acting = Some(actor::act_as(identity, umask)?);
+        Ok(())
+    }
+
+    /// Ends the acting.
+    pub fn rest(&mut self) {
+        self.acting = None;
+    }
+
+    /// Resolves for this caller.
+    pub fn resolver(&self) -> Resolver<'_> {
+        Resolver {
+            host: &self.engine.host,
+            client: &self.client,
+            tasks: &*self.engine.parts.tasks,
+        }
+    }
+
+    /// The object at `place`, if any worker may touch it.
+    pub fn object(&self, place: &Place, how: How) -> Result<Pin, Outcome> {
+        let resolver = self.resolver();
+        let pin = resolver.object(place, how)?;
+        guard(&resolver, &pin)?;
+        Ok(pin)
+    }
+
+    /// [`Call::object`], or with `AT_EMPTY_PATH` and an empty path the descriptor's own object.
+    pub fn object_or_empty(&self, place: &Place, flags: i32, how: How) -> Result<Pin, Outcome> {
+        if place.path.is_empty() && flags & libc::AT_EMPTY_PATH == 0 {
+            return Err(Outcome::Errno(Errno::NOENT));
+        }
+        self.object(place, how)
+    }
+
+    /// The folder and last name at `place`.
+    pub fn entry(&self, place: &Place) -> Result<Entry, Outcome> {
+        Ok(self.resolver().entry(place)?)
+    }
+
+    /// The canonical path of a pinned object.
+    pub fn path_of(&self, pin: &Pin) -> Result<Canonical, Errno> {
+        canonical(&self.engine.host, pin.fd.as_fd(), &pin.stat)
+    }
+
+    /// The canonical path of a name.
+    pub fn path_of_entry(&self, entry: &Entry) -> Result<PathBuf, Errno> {
+        of_name(&self.engine.host, &entry.parent, entry.bare())
+    }
+
+    /// The folder in which descriptor numbers of ours are links to what they pin.
+    pub fn descriptors(&self) -> BorrowedFd<'_> {
+        self.engine.host.descriptors()
+    }
+}
+
+/// `/proc/self/fd/N`, for calls that take a path only.
+pub fn path_to(fd: impl AsFd) -> CString {
+    let number = rustix::path::DecInt::from_fd(fd);
+    let text = [b"/proc/self/fd/", number.as_bytes()].concat();
+    CString::new(text).unwrap_or_else(|_| CStr::to_owned(c"/proc/self/fd/-1"))
+}
+
+/// A call that only the file system's answer decides.
+pub fn done(result: Result<(), Errno>) -> Result<Outcome, Outcome> {
+    result.map(|()| Outcome::Value(0)).map_err(Outcome::Errno)
+}

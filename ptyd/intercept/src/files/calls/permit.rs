@@ -1,0 +1,223 @@
+//! Decisions: asked before, recorded after.
+
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::RwLockReadGuard;
+
+use rustix::io::Errno;
+
+use super::call::Call;
+use crate::caller::Interruption;
+use crate::files::actor;
+use crate::files::judge::{Answer, Judgement, Question, Verdict};
+use crate::files::operation::Operation;
+use crate::files::record::{Effect, FileRecord};
+use crate::files::resolve::{Entry, Pin};
+use crate::files::trash::{Doomed, Kept, Loss};
+use crate::outcome::Outcome;
+
+/// Leave to do one thing.
+#[derive(Debug)]
+pub struct Permit {
+    /// What.
+    pub operation: Operation,
+    /// To what.
+    pub path: PathBuf,
+    /// Why.
+    pub judgement: Judgement,
+    /// A person's answer.
+    pub approved: Option<bool>,
+}
+
+/// What a record holds beside the permit.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Aside<'a> {
+    /// The other path.
+    pub second: Option<&'a Path>,
+    /// Whether the trash kept something.
+    pub kept: Option<bool>,
+}
+
+impl<'e> Call<'e, '_> {
+    /// What policy says to `operation` on `path`.
+    pub fn judge(&self, operation: Operation, path: &Path) -> Judgement {
+        self.engine.parts.judge.judge(&self.question(operation, path))
+    }
+
+    fn question<'q>(&self, operation: Operation, path: &'q Path) -> Question<'q> {
+        Question {
+            operation,
+            path,
+            tid: self.client.tid,
+            tgid: self.client.tgid,
+        }
+    }
+
+    /// Leave for `operation` on the object that `path_of` names. With it comes the guard under which
+    /// that name stays; it is dropped before anything that may block.
+    pub fn permit(
+        &self,
+        operation: Operation,
+        path_of: impl Fn() -> Result<PathBuf, Errno>,
+    ) -> Result<(Permit, RwLockReadGuard<'e, ()>), Outcome> {
+        self.permit_all(&[operation], path_of)
+    }
+
+    /// [`Call::permit`] for several operations at once: the strictest verdict counts.
+    pub fn permit_all(
+        &self,
+        operations: &[Operation],
+        path_of: impl Fn() -> Result<PathBuf, Errno>,
+    ) -> Result<(Permit, RwLockReadGuard<'e, ()>), Outcome> {
+        let guard = self.engine.names_stay();
+        let path = path_of()?;
+        let permit = self.strictest(operations, path)?;
+        if permit.judgement.verdict != Verdict::Approve {
+            return Ok((permit, guard));
+        }
+        drop(guard);
+        let permit = self.approved(permit)?;
+        let guard = self.engine.names_stay();
+        // What was approved is this object at this path; a tree that was moved meanwhile is another.
+        if path_of()? != permit.path {
+            return Err(Outcome::Errno(Errno::ACCESS));
+        }
+        Ok((permit, guard))
+    }
+
+    /// The strictest judgement of `operations`; a denial is recorded and is the error.
+    pub fn strictest(&self, operations: &[Operation], path: PathBuf) -> Result<Permit, Outcome> {
+        let mut strictest: Option<(Operation, Judgement)> = None;
+        for operation in operations {
+            let judgement = self.judge(*operation, &path);
+            let stricter = |(_, before): &(Operation, Judgement)| {
+                before.verdict.strictness() >= judgement.verdict.strictness() && before.verdict != Verdict::Continue
+            };
+            if !strictest.as_ref().is_some_and(stricter) {
+                strictest = Some((*operation, judgement));
+            }
+        }
+        let (operation, judgement) = strictest.ok_or(Errno::ACCESS)?;
+        let permit = Permit {
+            operation,
+            path,
+            judgement,
+            approved: None,
+        };
+        if let Verdict::Deny(errno) = permit.judgement.verdict {
+            return Err(self.refuse(&permit, errno));
+        }
+        Ok(permit)
+    }
+
+    /// Asks the person.
+    pub fn approved(&self, mut permit: Permit) -> Result<Permit, Outcome> {
+        let question = self.question(permit.operation, &permit.path);
+        let ask = || Ok(self.engine.parts.judge.ask(&question, &permit.judgement, self.caller));
+        match actor::as_reader(ask)? {
+            Answer::Yes => {
+                permit.approved = Some(true);
+                Ok(permit)
+            }
+            Answer::No(errno) => {
+                permit.approved = Some(false);
+                Err(self.refuse(&permit, errno))
+            }
+            Answer::Interrupted(Interruption::Restart) => Err(Outcome::Restart),
+            Answer::Interrupted(Interruption::Gone) => Err(Outcome::Answered),
+            Answer::Interrupted(_) => Err(Outcome::Errno(Errno::INTR)),
+        }
+    }
+
+    /// A verdict that this call cannot do what it says for is a refusal, never a yes.
+    pub fn not_redirected(&self, permit: &Permit) -> Result<(), Outcome> {
+        match permit.judgement.verdict {
+            Verdict::Redirect { .. } => Err(self.refuse(permit, Errno::ACCESS)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Records a refusal and is the answer.
+    pub fn refuse(&self, permit: &Permit, errno: Errno) -> Outcome {
+        self.record(permit, Effect::Refused, Err(errno), Aside::default());
+        Outcome::Errno(errno)
+    }
+
+    /// Records what became of the call.
+    pub fn record(&self, permit: &Permit, effect: Effect, result: Result<(), Errno>, aside: Aside<'_>) {
+        let record = FileRecord {
+            tid: self.client.tid,
+            tgid: self.client.tgid,
+            operation: permit.operation,
+            path: &permit.path,
+            second: aside.second,
+            judgement: &permit.judgement,
+            approved: permit.approved,
+            effect,
+            result,
+            kept: aside.kept,
+        };
+        let write = || {
+            self.engine.parts.recorder.record(&record);
+            Ok(())
+        };
+        if let Err(errno) = actor::as_reader(write) {
+            tracing::error!(%errno, "a file record was lost: the worker could not take its own identity");
+        }
+    }
+
+    /// Records the result of a change and is the answer.
+    pub fn finish(&mut self, permit: &Permit, result: Result<(), Errno>, aside: Aside<'_>) -> Result<Outcome, Outcome> {
+        self.rest();
+        self.record(permit, Effect::CarriedOut, result, aside);
+        super::call::done(result)
+    }
+
+    /// Answers, then records: for calls that only observe.
+    pub fn observed(&mut self, permit: &Permit, outcome: Outcome) -> Result<Outcome, Outcome> {
+        self.rest();
+        let effect = match outcome {
+            Outcome::Continue => Effect::Continued,
+            _ => Effect::CarriedOut,
+        };
+        let result = match &outcome {
+            Outcome::Errno(errno) => Err(*errno),
+            _ => Ok(()),
+        };
+        if self.caller.answer(outcome) {
+            self.record(permit, effect, result, Aside::default());
+        }
+        Ok(Outcome::Answered)
+    }
+
+    /// Whether the trash must keep what a loss at `path` would destroy.
+    pub fn is_kept(&self, operations: &[Operation], path: &Path) -> bool {
+        operations
+            .iter()
+            .any(|operation| self.judge(*operation, path).verdict == Verdict::SoftDelete)
+    }
+
+    /// Lets the trash keep `object` before it is lost.
+    pub fn keep(&self, entry: Option<&Entry>, object: &Pin, path: &Path, loss: Loss) -> Result<Kept, Errno> {
+        let doomed = Doomed {
+            entry: entry.map(|entry| (entry.parent.as_fd(), entry.name.as_c_str())),
+            object: object.fd.as_fd(),
+            path,
+            loss,
+        };
+        actor::as_reader(|| self.engine.parts.trash.keep(&doomed))
+    }
+
+    /// Tells the trash what came of it, and the record whether there is a version.
+    pub fn settle(&self, kept: Option<Kept>, lost: bool) -> Option<bool> {
+        let kept = kept?;
+        let told = actor::as_reader(|| {
+            self.engine.parts.trash.settle(kept, lost);
+            Ok(())
+        });
+        if let Err(errno) = told {
+            tracing::error!(%errno, "the trash was not told what became of a loss");
+        }
+        lost.then_some(kept != Kept::Nothing)
+    }
+}

@@ -1,0 +1,192 @@
+//! `rename(2)` in all its forms.
+
+use std::path::Path;
+
+use rustix::fs::RenameFlags;
+use rustix::io::Errno;
+
+use super::call::{Call, done};
+use super::permit::{Aside, Permit};
+use crate::files::judge::Verdict;
+use crate::files::operation::Operation;
+use crate::files::resolve::{Entry, Pin, Place};
+use crate::files::trash::{Kept, Loss};
+use crate::outcome::Outcome;
+
+#[cfg(target_arch = "x86_64")]
+pub fn rename(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
+    let (old, new) = (call.place_here(0)?, call.place_here(1)?);
+    Move::new(call, &old, &new, RenameFlags::empty())?.carry_out(call)
+}
+
+pub fn renameat(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
+    let (old, new) = (call.place_at(0, 1)?, call.place_at(2, 3)?);
+    Move::new(call, &old, &new, RenameFlags::empty())?.carry_out(call)
+}
+
+pub fn renameat2(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
+    let flags = RenameFlags::from_bits_retain(call.caller.arg_u32(4));
+    let exclusive = flags.contains(RenameFlags::EXCHANGE);
+    let invalid = !RenameFlags::all().contains(flags)
+        || exclusive && flags.intersects(RenameFlags::NOREPLACE | RenameFlags::WHITEOUT);
+    if invalid {
+        return Err(Outcome::Errno(Errno::INVAL));
+    }
+    let (old, new) = (call.place_at(0, 1)?, call.place_at(2, 3)?);
+    Move::new(call, &old, &new, flags)?.carry_out(call)
+}
+
+struct Move {
+    old: Entry,
+    new: Entry,
+    flags: RenameFlags,
+}
+
+impl Move {
+    fn new(call: &mut Call<'_, '_>, old: &Place, new: &Place, flags: RenameFlags) -> Result<Self, Outcome> {
+        call.act(false)?;
+        let (old, new) = (call.entry(old)?, call.entry(new)?);
+        Ok(Move { old, new, flags })
+    }
+
+    fn work(&self) -> Result<(), Errno> {
+        rustix::fs::renameat_with(
+            &self.old.parent,
+            &self.old.name,
+            &self.new.parent,
+            &self.new.name,
+            self.flags,
+        )
+    }
+
+    fn carry_out(&self, call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
+        if !self.old.is_name() || !self.new.is_name() {
+            return done(self.work());
+        }
+        let source = self.old.pin()?;
+        let target = match self.new.pin() {
+            Err(Errno::NOENT) => None,
+            result => Some(result?),
+        };
+        let exchange = self.flags.contains(RenameFlags::EXCHANGE);
+        match &target {
+            None if exchange => return Err(Outcome::Errno(Errno::NOENT)),
+            Some(_) if self.flags.contains(RenameFlags::NOREPLACE) => return Err(Outcome::Errno(Errno::EXIST)),
+            // Two names of one file: the kernel does nothing.
+            Some(target) if target.is(&source.stat) => return done(self.work()),
+            _ => {}
+        }
+        self.judged(call, &source, target.as_ref(), exchange)
+    }
+
+    fn judged(
+        &self,
+        call: &mut Call<'_, '_>,
+        source: &Pin,
+        target: Option<&Pin>,
+        exchange: bool,
+    ) -> Result<Outcome, Outcome> {
+        let from_operations = leaving(source, exchange);
+        let onto_operations = arriving(target, exchange);
+        let from = call.strictest(from_operations, call.path_of_entry(&self.old)?)?;
+        let from = call.ask_if_needed(from)?;
+        let onto = call.strictest(onto_operations, call.path_of_entry(&self.new)?)?;
+        let onto = match from.approved {
+            // The person was shown one question for both ends.
+            Some(true) if onto.judgement.verdict == Verdict::Approve => Permit {
+                approved: Some(true),
+                ..onto
+            },
+            _ => call.ask_if_needed(onto)?,
+        };
+        call.not_redirected(&from)?;
+        call.not_redirected(&onto)?;
+        let trees = self.has_trees(call, source, target, &from.path, &onto.path);
+        let engine = call.engine;
+        let (_stay, _move) = match trees {
+            true => (None, Some(engine.names_move())),
+            false => (Some(engine.names_stay()), None),
+        };
+        if call.path_of_entry(&self.old)? != from.path || call.path_of_entry(&self.new)? != onto.path {
+            return Err(Outcome::Errno(Errno::AGAIN));
+        }
+        call.not_weaker(&from.path, &onto.path)?;
+        call.tree_may_move(source, &from.path, &onto.path)?;
+        if let (Some(target), true) = (target, exchange) {
+            call.not_weaker(&onto.path, &from.path)?;
+            call.tree_may_move(target, &onto.path, &from.path)?;
+        }
+        self.unchanged(source, target)?;
+        let kept = match target {
+            Some(target) if !exchange => self.keep(call, target, &onto)?,
+            _ => None,
+        };
+        let result = self.work();
+        let kept = call.settle(kept, result.is_ok());
+        let second = onto.path.clone();
+        drop((_stay, _move));
+        call.finish(
+            &from,
+            result,
+            Aside {
+                second: Some(&second),
+                kept,
+            },
+        )
+    }
+
+    /// Whether a folder moves to or from where what is below it is judged by itself.
+    fn has_trees(&self, call: &Call<'_, '_>, source: &Pin, target: Option<&Pin>, from: &Path, onto: &Path) -> bool {
+        let folder = |pin: &Pin| pin.kind() == libc::S_IFDIR;
+        let judge = &call.engine.parts.judge;
+        (folder(source) || target.is_some_and(folder)) && (judge.differs_below(from) || judge.differs_below(onto))
+    }
+
+    /// What was judged is what is there.
+    fn unchanged(&self, source: &Pin, target: Option<&Pin>) -> Result<(), Errno> {
+        let now = match self.new.stat() {
+            Err(Errno::NOENT) => None,
+            result => Some(result?),
+        };
+        let same_target = match (target, now) {
+            (None, None) => true,
+            (Some(target), Some(now)) => target.is(&now),
+            _ => false,
+        };
+        if same_target && source.is(&self.old.stat()?) {
+            Ok(())
+        } else {
+            Err(Errno::AGAIN)
+        }
+    }
+
+    fn keep(&self, call: &Call<'_, '_>, target: &Pin, onto: &Permit) -> Result<Option<Kept>, Outcome> {
+        if !call.is_kept(&[Operation::Delete], &onto.path) {
+            return Ok(None);
+        }
+        match call.keep(Some(&self.new), target, &onto.path, Loss::Replace) {
+            // A trash that took the name away would leave a moment in which it is missing.
+            Ok(Kept::Moved(_)) => Err(call.refuse(onto, Errno::IO)),
+            Ok(kept) => Ok(Some(kept)),
+            Err(errno) => Err(call.refuse(onto, errno)),
+        }
+    }
+}
+
+/// What a rename does at the end that something leaves.
+fn leaving(source: &Pin, exchange: bool) -> &'static [Operation] {
+    match (exchange, source.kind() == libc::S_IFDIR) {
+        (true, _) => &[Operation::Rename],
+        (false, true) => &[Operation::Rename, Operation::Rmdir],
+        (false, false) => &[Operation::Rename, Operation::Delete],
+    }
+}
+
+/// What a rename does at the end where something arrives.
+fn arriving(target: Option<&Pin>, exchange: bool) -> &'static [Operation] {
+    match (target, exchange) {
+        (_, true) => &[Operation::Rename],
+        (Some(_), false) => &[Operation::Rename, Operation::Write],
+        (None, false) => &[Operation::Rename, Operation::Create],
+    }
+}

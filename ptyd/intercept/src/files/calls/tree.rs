@@ -1,0 +1,131 @@
+//! Moving or linking never weakens a rule.
+
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+use super::call::Call;
+use super::permit::Permit;
+use crate::files::actor;
+use crate::files::judge::Verdict;
+use crate::files::operation::Operation;
+use crate::files::resolve::Pin;
+use crate::outcome::Outcome;
+
+/// Entries of a moved tree that are looked at; a larger one is not moved but copied by the caller
+/// (`EXDEV`), each file judged by itself.
+const MOST_ENTRIES: usize = 500_000;
+
+impl Call<'_, '_> {
+    /// Asks the person if the verdict says so.
+    pub fn ask_if_needed(&self, permit: Permit) -> Result<Permit, Outcome> {
+        match permit.judgement.verdict {
+            Verdict::Approve => self.approved(permit),
+            _ => Ok(permit),
+        }
+    }
+
+    /// Refuses to bring what is at `from` under `to`, where it could be read or written more freely.
+    pub fn not_weaker(&self, from: &Path, to: &Path) -> Result<(), Outcome> {
+        for operation in [Operation::Read, Operation::Write] {
+            let before = self.judge(operation, from);
+            let strict = before.verdict.strictness() >= Verdict::Approve.strictness();
+            if strict && self.judge(operation, to).verdict.strictness() < before.verdict.strictness() {
+                let errno = match before.verdict {
+                    Verdict::Deny(errno) => errno,
+                    _ => Errno::ACCESS,
+                };
+                let permit = Permit {
+                    operation,
+                    path: from.to_owned(),
+                    judgement: before,
+                    approved: None,
+                };
+                return Err(self.refuse(&permit, errno));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a move of the folder `top` that brings something below it where it may not be made, or
+    /// from where it may not be taken. The caller holds the guard under which no name appears.
+    pub fn tree_may_move(&self, top: &Pin, from: &Path, to: &Path) -> Result<(), Outcome> {
+        let judge = &self.engine.parts.judge;
+        if top.kind() != libc::S_IFDIR || !(judge.differs_below(from) || judge.differs_below(to)) {
+            return Ok(());
+        }
+        // The worker's own rights: a folder that its owner cannot list can hold names as well.
+        let names = actor::as_reader(|| list(top)).map_err(|errno| match errno {
+            Errno::TOOBIG => Outcome::Errno(Errno::XDEV),
+            other => Outcome::Errno(other),
+        })?;
+        for (name, folder) in names {
+            let (old, new) = (from.join(&name), to.join(&name));
+            let (leave, arrive) = match folder {
+                true => (Operation::Rename, Operation::Mkdir),
+                false => (Operation::Rename, Operation::Create),
+            };
+            self.strictest_unasked(leave, &old)?;
+            self.strictest_unasked(arrive, &new)?;
+            self.not_weaker(&old, &new)?;
+        }
+        Ok(())
+    }
+
+    /// A thousand questions are not asked for one move: what needs one is refused.
+    fn strictest_unasked(&self, operation: Operation, path: &Path) -> Result<(), Outcome> {
+        let permit = self.strictest(&[operation], path.to_owned())?;
+        match permit.judgement.verdict {
+            Verdict::Approve => Err(self.refuse(&permit, Errno::ACCESS)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Every name below `top`, relative to it, and whether it is a folder. `E2BIG` if there are too many.
+fn list(top: &Pin) -> Result<Vec<(PathBuf, bool)>, Errno> {
+    let mut found = Vec::new();
+    let mut left = vec![PathBuf::from(".")];
+    while let Some(folder) = left.pop() {
+        for entry in Dir::read_from(open_below(top, &folder)?)? {
+            let entry = entry?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if name == "." || name == ".." {
+                continue;
+            }
+            let path = match folder.as_os_str() == "." {
+                true => PathBuf::from(name),
+                false => folder.join(name),
+            };
+            let is_folder = match entry.file_type() {
+                FileType::Unknown => is_folder(top, &path)?,
+                kind => kind == FileType::Directory,
+            };
+            if is_folder {
+                left.push(path.clone());
+            }
+            found.push((path, is_folder));
+            if found.len() > MOST_ENTRIES {
+                return Err(Errno::TOOBIG);
+            }
+        }
+    }
+    Ok(found)
+}
+
+const BELOW: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
+
+fn open_below(top: &Pin, folder: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat2(&top.fd, folder, flags, Mode::empty(), BELOW)
+}
+
+fn is_folder(top: &Pin, path: &Path) -> Result<bool, Errno> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat2(&top.fd, path, flags, Mode::empty(), ResolveFlags::BENEATH)?;
+    Ok(rustix::fs::fstat(fd)?.st_mode & libc::S_IFMT == libc::S_IFDIR)
+}
