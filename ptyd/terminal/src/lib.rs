@@ -11,6 +11,7 @@
 pub mod cast;
 pub mod escape;
 pub mod marker;
+pub mod pty;
 pub mod recorder;
 pub mod recording;
 pub mod redact;
