@@ -9,16 +9,21 @@
 //! verified afterwards.
 
 mod caller;
+mod exec;
+pub mod files;
 mod handler;
 mod notification;
 mod outcome;
+mod process;
 mod serve;
 mod slow;
 mod sys;
 
 pub use caller::{AddDescriptor, Caller, Capabilities, Interruption, MAX_ARGUMENT, MAX_ARGUMENTS, Status};
+pub use exec::{ExecDecision, ExecRequest, Guard, Guarded, Judge, Place, Role, Stage, Subject};
 pub use handler::{Handler, Table};
 pub use notification::Notification;
 pub use outcome::Outcome;
+pub use process::{ExecSettled, FileId, Fork, Observer, TaskStat};
 pub use rustix::io::Errno;
 pub use serve::serve;

@@ -1,0 +1,130 @@
+//! execve and execveat.
+
+use std::ffi::CString;
+
+use rustix::io::Errno;
+
+use super::chain::Chain;
+use super::expectation::{Expectation, Image};
+use super::guard::Guard;
+use super::locate::{self, Pin};
+use super::request::{ExecDecision, ExecRequest, Place, Stage};
+use crate::caller::{Caller, Interruption};
+use crate::outcome::Outcome;
+use crate::process::Known;
+
+/// `AT_EXECVE_CHECK` (Linux 6.14): only ask whether it would be allowed.
+const CHECK: i32 = 0x1_0000;
+const FLAGS: i32 = libc::AT_EMPTY_PATH | libc::AT_SYMLINK_NOFOLLOW | CHECK;
+
+/// The arguments of either call.
+struct Call {
+    folder: i32,
+    path: CString,
+    argv: Vec<CString>,
+    environment: u64,
+    flags: i32,
+}
+
+impl Call {
+    fn of(caller: &Caller<'_>) -> Result<Call, Errno> {
+        let at = caller.notification().nr == libc::SYS_execveat;
+        let first = usize::from(at);
+        let flags = if at { caller.arg_i32(4) } else { 0 };
+        if flags & !FLAGS != 0 {
+            return Err(Errno::INVAL);
+        }
+        Ok(Call {
+            folder: if at { caller.arg_i32(0) } else { libc::AT_FDCWD },
+            path: caller.read_path(caller.arg(first))?,
+            argv: caller.read_string_array(caller.arg(first + 1))?,
+            environment: caller.arg(first + 2),
+            flags,
+        })
+    }
+
+    fn pin(&self, caller: &Caller<'_>) -> Result<Pin, Errno> {
+        let empty = self.flags & libc::AT_EMPTY_PATH != 0;
+        match self.path.as_bytes() {
+            b"" if !empty => Err(Errno::NOENT),
+            b"" if self.folder == libc::AT_FDCWD => Err(Errno::ACCESS),
+            b"" => locate::descriptor(caller, self.folder),
+            _ => {
+                let follow = self.flags & libc::AT_SYMLINK_NOFOLLOW == 0;
+                let pin = locate::path(caller, self.folder, &self.path, follow)?;
+                if pin.is_link() { Err(Errno::LOOP) } else { Ok(pin) }
+            }
+        }
+    }
+
+    /// The name that the kernel gives the file: what the interpreter of a script is told.
+    fn name(&self) -> CString {
+        let path = self.path.as_bytes();
+        if self.folder == libc::AT_FDCWD || path.starts_with(b"/") {
+            return self.path.clone();
+        }
+        let mut name = format!("/dev/fd/{}", self.folder).into_bytes();
+        if !path.is_empty() {
+            name.push(b'/');
+            name.extend_from_slice(path);
+        }
+        CString::new(name).unwrap_or_else(|_| self.path.clone())
+    }
+}
+
+impl Guard {
+    /// Judges an exec and lets it through, or not.
+    pub(super) fn execute(&self, caller: &Caller<'_>, known: &Known) -> Outcome {
+        match self.try_execute(caller, known) {
+            Ok(outcome) => outcome,
+            Err(errno) => Outcome::Errno(errno),
+        }
+    }
+
+    fn try_execute(&self, caller: &Caller<'_>, known: &Known) -> Result<Outcome, Errno> {
+        let call = Call::of(caller)?;
+        let pin = call.pin(caller)?;
+        let chain = Chain::of(caller, pin, call.name(), call.argv)?;
+        let before = Image::of(known.tgid)?;
+        if !caller.still_valid() {
+            return Ok(Outcome::Answered);
+        }
+        let request = ExecRequest {
+            stage: Stage::Asked,
+            caller,
+            tgid: known.tgid,
+            ppid: known.ppid,
+            depth: known.execs,
+            subjects: chain.subjects,
+            environment: Some(call.environment),
+        };
+        if !self.judge.nameless_programs() && request.subjects.iter().any(|one| !matches!(one.place, Place::At(_))) {
+            self.observer.exec_refused(&request, Errno::ACCESS);
+            return Err(Errno::ACCESS);
+        }
+        match self.judge.exec(&request) {
+            ExecDecision::Allow => {}
+            ExecDecision::Deny(errno) => return Err(errno),
+            ExecDecision::Interrupted(Interruption::Restart) => return Ok(Outcome::Restart),
+            ExecDecision::Interrupted(Interruption::Gone) => return Ok(Outcome::Answered),
+            ExecDecision::Interrupted(_) => return Err(Errno::INTR),
+        }
+        if call.flags & CHECK == 0 {
+            let ExecRequest { subjects, .. } = request;
+            let (image, cmdline) = (chain.image, Expectation::cmdline(&chain.argv));
+            let tid = caller.tid();
+            self.expect(
+                known.tgid,
+                Expectation {
+                    tid,
+                    before,
+                    subjects,
+                    image,
+                    cmdline,
+                    inherited: false,
+                },
+            );
+        }
+        Ok(Outcome::Continue)
+    }
+}

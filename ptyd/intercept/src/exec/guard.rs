@@ -1,0 +1,147 @@
+//! What stands before every handler of a command: who calls, and is it what was judged?
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::io::Errno;
+
+use super::expectation::Expectation;
+use super::request::Judge;
+use crate::caller::Caller;
+use crate::handler::Handler;
+use crate::outcome::Outcome;
+use crate::process::{Fork, Known, Observer, Table};
+
+/// Judges the execs of one command and knows its processes.
+pub struct Guard {
+    pub(super) judge: Arc<dyn Judge>,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) table: Table,
+    pending: Mutex<HashMap<i32, Vec<Expectation>>>,
+    /// How many processes have something pending: in the common case none, and nobody looks.
+    count: AtomicUsize,
+}
+
+impl Guard {
+    /// A guard for the command whose first process is `root`.
+    pub fn new(root: i32, judge: Arc<dyn Judge>, observer: Arc<dyn Observer>) -> Arc<Self> {
+        Arc::new(Guard {
+            judge,
+            observer,
+            table: Table::new(root),
+            pending: Mutex::default(),
+            count: AtomicUsize::new(0),
+        })
+    }
+
+    /// The calls that it answers itself and that must always be notified.
+    pub const CALLS: [i64; 3] = [libc::SYS_execve, libc::SYS_execveat, libc::SYS_exit_group];
+
+    /// The processes of the command that were seen, ascending; some may have died by a signal since.
+    pub fn processes(&self) -> Vec<i32> {
+        self.table.processes()
+    }
+
+    /// Whether process `tgid` was seen to belong to the command.
+    pub fn contains(&self, tgid: i32) -> bool {
+        self.table.contains(tgid)
+    }
+
+    fn pending(&self) -> MutexGuard<'_, HashMap<i32, Vec<Expectation>>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who calls, if it is what was judged.
+    pub(super) fn admit(&self, caller: &Caller<'_>) -> Result<Known, Outcome> {
+        let identified = match self.table.identify(caller) {
+            Ok(identified) => identified,
+            Err(Errno::SRCH) => return Err(Outcome::Answered),
+            Err(errno) => return Err(Outcome::Errno(errno)),
+        };
+        for known in &identified.new {
+            self.inherit(known);
+            if known.lineage && known.execs == 0 && self.table.is_root(known.tgid) {
+                continue;
+            }
+            let Known { tgid, ppid, image, .. } = *known;
+            self.observer.forked(Fork { tgid, ppid, image });
+        }
+        let known = identified.known;
+        if self.count.load(Ordering::Acquire) > 0 && self.expectations(known.tgid).is_some() {
+            self.settle(caller, &known)?;
+        } else if identified.new.iter().any(|new| new.tgid == known.tgid && !new.lineage) {
+            self.admit_orphan(caller, &known)?;
+        }
+        Ok(known)
+    }
+
+    /// A child that is seen before its parent's exec is settled may be a child of either image.
+    fn inherit(&self, known: &Known) {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let mut pending = self.pending();
+        if let Some(of_parent) = pending.get(&known.ppid).cloned() {
+            let inherited = of_parent.into_iter().map(|one| Expectation { inherited: true, ..one });
+            pending.insert(known.tgid, inherited.collect());
+            self.count.store(pending.len(), Ordering::Release);
+        }
+    }
+
+    pub(super) fn expectations(&self, tgid: i32) -> Option<Vec<Expectation>> {
+        self.pending().get(&tgid).cloned()
+    }
+
+    pub(super) fn expect(&self, tgid: i32, expectation: Expectation) {
+        let mut pending = self.pending();
+        pending.entry(tgid).or_default().push(expectation);
+        self.count.store(pending.len(), Ordering::Release);
+    }
+
+    /// Drops what `keep` does not keep.
+    pub(super) fn retain(&self, tgid: i32, keep: impl FnMut(&Expectation) -> bool) {
+        let mut pending = self.pending();
+        if let Some(expectations) = pending.get_mut(&tgid) {
+            expectations.retain(keep);
+            if expectations.is_empty() {
+                pending.remove(&tgid);
+            }
+        }
+        self.count.store(pending.len(), Ordering::Release);
+    }
+
+    fn exit(&self, caller: &Caller<'_>, known: &Known) -> Outcome {
+        self.retain(known.tgid, |_| false);
+        self.table.ended(known.tgid);
+        self.observer.exited(known.tgid, caller.arg(0) as u8);
+        Outcome::Continue
+    }
+}
+
+/// A guard before the handlers of all other calls.
+pub struct Guarded {
+    guard: Arc<Guard>,
+    inner: Arc<dyn Handler>,
+}
+
+impl Guarded {
+    /// Lets `inner` handle what is not the guard's own, once the caller has been looked at.
+    pub fn new(guard: Arc<Guard>, inner: Arc<dyn Handler>) -> Self {
+        Guarded { guard, inner }
+    }
+}
+
+impl Handler for Guarded {
+    fn handle(&self, caller: &Caller<'_>) -> Outcome {
+        let known = match self.guard.admit(caller) {
+            Ok(known) => known,
+            Err(outcome) => return outcome,
+        };
+        match caller.notification().nr {
+            libc::SYS_execve | libc::SYS_execveat => self.guard.execute(caller, &known),
+            libc::SYS_exit_group => self.guard.exit(caller, &known),
+            _ => self.inner.handle(caller),
+        }
+    }
+}

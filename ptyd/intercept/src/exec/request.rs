@@ -1,0 +1,124 @@
+//! What a judge is asked about an exec, and who answers.
+
+use std::ffi::CString;
+use std::path::PathBuf;
+
+use rustix::io::Errno;
+
+use crate::caller::Caller;
+use crate::process::FileId;
+
+/// Where a program's file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// Under this path of the host, links resolved.
+    At(PathBuf),
+    /// It was under this path and has no name there any more.
+    Was(PathBuf),
+    /// It never had a path: a memory file (`memfd_create(2)`), a pipe's end.
+    Nowhere,
+}
+
+impl Place {
+    /// The path that rules are compared with, if there is one.
+    pub fn path(&self) -> Option<&std::path::Path> {
+        match self {
+            Place::At(path) | Place::Was(path) => Some(path),
+            Place::Nowhere => None,
+        }
+    }
+}
+
+/// Why a file is executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It is the program that was asked for.
+    Program,
+    /// It is named in the `#!` line of the one before it.
+    Interpreter,
+    /// The one before it is a loader that was told to run it.
+    Loaded,
+}
+
+/// A file that would run, and with which arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// Why it would run.
+    pub role: Role,
+    /// Where it is.
+    pub place: Place,
+    /// Which file it is.
+    pub file: FileId,
+    /// How it was called: the path as it was written.
+    pub called: CString,
+    /// Its arguments, `argv[0]` included.
+    pub argv: Vec<CString>,
+}
+
+/// When the judge is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Before: the caller waits, and a person may be asked.
+    Asked,
+    /// After: something else than what was judged runs already. Only a plain yes saves it.
+    Running,
+}
+
+/// One exec.
+pub struct ExecRequest<'a> {
+    /// When it is asked.
+    pub stage: Stage,
+    /// The calling thread; for [`Stage::Running`] the one whose next call showed what runs.
+    pub caller: &'a Caller<'a>,
+    /// The process.
+    pub tgid: i32,
+    /// Its parent, 0 if that is outside our pid namespace.
+    pub ppid: i32,
+    /// How many programs were executed on the way from the command's start to here: 0 for the command's
+    /// own program, 1 for what that executes.
+    pub depth: u32,
+    /// The files that run, the one that was asked for first; all must be allowed.
+    pub subjects: Vec<Subject>,
+    /// Address of the new environment in the caller's memory.
+    pub(crate) environment: Option<u64>,
+}
+
+impl ExecRequest<'_> {
+    /// The new environment's entries; none for [`Stage::Running`].
+    ///
+    /// # Errors
+    /// `EFAULT`, `E2BIG` as the call itself.
+    pub fn environment(&self) -> Result<Vec<CString>, Errno> {
+        self.environment
+            .map_or(Ok(Vec::new()), |address| self.caller.read_string_array(address))
+    }
+
+    /// The caller's working directory, links resolved; none if it is deleted or out of reach.
+    pub fn cwd(&self) -> Option<PathBuf> {
+        std::fs::read_link(format!("/proc/{}/cwd", self.caller.tid())).ok()
+    }
+}
+
+/// The answer of a judge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExecDecision {
+    /// Execute it.
+    Allow,
+    /// The call fails with this.
+    Deny(Errno),
+    /// The caller got a signal, or is gone, while a person was asked.
+    Interrupted(crate::Interruption),
+}
+
+/// Decides about execs of one command.
+pub trait Judge: Send + Sync {
+    /// Decides. For [`Stage::Asked`] it may block for long after [`Caller::will_block`], and then watches
+    /// [`Caller::interruption`].
+    fn exec(&self, request: &ExecRequest<'_>) -> ExecDecision;
+
+    /// Whether files without a name (memory files, deleted files) may be judged at all; if not, their exec
+    /// is refused with `EACCES` unasked, and [`crate::Observer::exec_refused`] told.
+    fn nameless_programs(&self) -> bool {
+        false
+    }
+}

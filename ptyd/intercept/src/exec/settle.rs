@@ -1,0 +1,148 @@
+//! After an exec: is it what was judged?
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::process::Signal;
+
+use super::chain::Chain;
+use super::expectation::{Expectation, Image};
+use super::guard::Guard;
+use super::locate::{self, Pin};
+use super::request::{ExecDecision, ExecRequest, Stage, Subject};
+use crate::caller::Caller;
+use crate::outcome::Outcome;
+use crate::process::{ExecSettled, FileId, Known};
+
+/// How far behind an interpreter's name its script can stand: behind one argument of the `#!` line.
+const SCRIPT_PLACES: [usize; 2] = [1, 2];
+
+impl Guard {
+    /// Compares the process with what was judged; an error is what its call is answered with.
+    pub(super) fn settle(&self, caller: &Caller<'_>, known: &Known) -> Result<(), Outcome> {
+        let Some(expectations) = self.expectations(known.tgid) else {
+            return Ok(());
+        };
+        // What cannot be seen is not let through, and not forgotten.
+        let image = Image::of(known.tgid)?;
+        if !caller.still_valid() {
+            return Err(Outcome::Answered);
+        }
+        if expectations.iter().all(|one| image.is_still(&one.before)) {
+            // The thread that called is back: the kernel has refused it. Others may still be on their way.
+            let back = |one: &Expectation| one.inherited || one.tid == caller.tid();
+            for _ in expectations.iter().filter(|one| back(one) && !one.inherited) {
+                self.observer.exec_settled(known.tgid, &ExecSettled::Failed);
+            }
+            self.retain(known.tgid, |one| !back(one));
+            return Ok(());
+        }
+        let own = expectations.iter().any(|one| !one.inherited);
+        let settled = match expectations.iter().any(|one| one.is_met_by(&image)) {
+            true => ExecSettled::Ran,
+            false => self.judge_running(caller, known, &image),
+        };
+        self.retain(known.tgid, |_| false);
+        if own {
+            self.table.executed(known.tgid, image.file);
+        }
+        self.report(caller, known, own, settled)
+    }
+
+    fn report(&self, caller: &Caller<'_>, known: &Known, own: bool, settled: ExecSettled) -> Result<(), Outcome> {
+        let killed = matches!(settled, ExecSettled::Killed { .. });
+        if own || killed {
+            self.observer.exec_settled(known.tgid, &settled);
+        }
+        if !killed {
+            return Ok(());
+        }
+        // A pidfd of a thread kills its process. Should that fail, the call fails at least.
+        let kill = |pidfd| rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
+        if let Err(errno) = caller.pidfd().and_then(kill) {
+            tracing::error!(tgid = known.tgid, %errno, "a program that was not judged cannot be killed");
+        }
+        Err(Outcome::Errno(Errno::ACCESS))
+    }
+
+    /// A process whose parents are not known: what it runs must be known, or be allowed.
+    pub(super) fn admit_orphan(&self, caller: &Caller<'_>, known: &Known) -> Result<(), Outcome> {
+        let image = Image::of(known.tgid)?;
+        if !caller.still_valid() {
+            return Err(Outcome::Answered);
+        }
+        if self.table.has_judged(image.file) {
+            return Ok(());
+        }
+        let settled = self.judge_running(caller, known, &image);
+        self.report(caller, known, false, settled)
+    }
+
+    /// Judges what runs as what it is.
+    fn judge_running(&self, caller: &Caller<'_>, known: &Known, image: &Image) -> ExecSettled {
+        let killed = |subjects| ExecSettled::Killed {
+            subjects,
+            by_watch: false,
+        };
+        let Ok(subjects) = seen(caller, known.tgid, image) else {
+            return killed(Vec::new());
+        };
+        let mut request = ExecRequest {
+            stage: Stage::Running,
+            caller,
+            tgid: known.tgid,
+            ppid: known.ppid,
+            depth: known.execs,
+            subjects,
+            environment: None,
+        };
+        let nameless = request
+            .subjects
+            .iter()
+            .any(|one| !matches!(one.place, super::Place::At(_)));
+        let allowed = (!nameless || self.judge.nameless_programs()) && self.judge.exec(&request) == ExecDecision::Allow;
+        let subjects = std::mem::take(&mut request.subjects);
+        if allowed {
+            ExecSettled::Replaced(subjects)
+        } else {
+            killed(subjects)
+        }
+    }
+}
+
+/// The files that a running image stands for: itself, what it loads, and the script that it may
+/// have been started for.
+fn seen(caller: &Caller<'_>, tgid: i32, image: &Image) -> Result<Vec<Subject>, Errno> {
+    let link = format!("/proc/{tgid}/exe");
+    let pin = || {
+        Pin::new(rustix::fs::openat(
+            CWD,
+            &link,
+            OFlags::PATH | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?)
+    };
+    let (file, argv) = (pin()?, image.argv());
+    let called = std::fs::read_link(&link).map_err(|_| Errno::ACCESS)?;
+    let called = CString::new(called.as_os_str().as_bytes()).map_err(|_| Errno::ACCESS)?;
+    let mut subjects = Vec::new();
+    for place in SCRIPT_PLACES {
+        if let Some(script) = argv.get(place)
+            && let Some(chain) = started_script(caller, script, &argv[place..], file.file())
+        {
+            subjects = chain.subjects;
+            break;
+        }
+    }
+    subjects.extend(Chain::of(caller, file, called, argv)?.subjects);
+    Ok(subjects)
+}
+
+/// The chain of `script`, if it is one that `image` interprets.
+fn started_script(caller: &Caller<'_>, script: &CString, argv: &[CString], image: FileId) -> Option<Chain> {
+    let pin = locate::path(caller, libc::AT_FDCWD, script, true).ok()?;
+    let chain = Chain::of(caller, pin, script.clone(), argv.to_vec()).ok()?;
+    (chain.subjects.len() > 1 && chain.image == image).then_some(chain)
+}

@@ -1,0 +1,82 @@
+//! `/proc/TID/stat`, `proc_pid_stat(5)`.
+
+use rustix::io::Errno;
+
+/// What tells one life of a process from another, and one program image from the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaskStat {
+    /// Its parent, 0 if that is outside our pid namespace.
+    pub ppid: i32,
+    /// When it was started, in clock ticks since boot: with the pid it names a process for ever.
+    pub started: u64,
+    /// Where its code, stack, arguments and environment lie. Drawn anew at every exec, except where
+    /// randomisation is off; zeroes if we may not read the task.
+    pub layout: [u64; 6],
+}
+
+impl TaskStat {
+    /// Reads the state of task `tid`.
+    ///
+    /// # Errors
+    /// `ESRCH` if there is none, `EACCES` if the file cannot be understood.
+    pub fn read(tid: i32) -> Result<TaskStat, Errno> {
+        let text = std::fs::read(format!("/proc/{tid}/stat")).map_err(|_| Errno::SRCH)?;
+        TaskStat::parse(&text).ok_or(Errno::ACCESS)
+    }
+
+    /// Understands the file's text. The program name in it may hold anything, so that fields are
+    /// counted from its last parenthesis.
+    pub fn parse(text: &[u8]) -> Option<TaskStat> {
+        let after = text.iter().rposition(|byte| *byte == b')')? + 1;
+        let fields = std::str::from_utf8(text.get(after..)?).ok()?;
+        // Field 3 of the manual page is the first behind the name.
+        let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
+        let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+        Some(TaskStat {
+            ppid: fields.get(1)?.parse().ok()?,
+            started: number(22)?,
+            layout: [
+                number(26)?,
+                number(28)?,
+                number(48)?,
+                number(49)?,
+                number(50)?,
+                number(51)?,
+            ],
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_state_is_understood_and_stable() {
+        let pid = std::process::id() as i32;
+        let one = TaskStat::read(pid);
+        assert!(matches!(one, Ok(stat) if stat.started > 0 && stat.layout[1] != 0));
+        assert_eq!(one, TaskStat::read(pid));
+    }
+
+    #[test]
+    fn a_name_with_parentheses_and_spaces_does_not_shift_the_fields() {
+        let fields: Vec<String> = (5..=52).map(|field| field.to_string()).collect();
+        let text = format!("7 (a) S 9 (b)) R 4 {}", fields.join(" "));
+        let stat = TaskStat::parse(text.as_bytes());
+        assert_eq!(
+            stat,
+            Some(TaskStat {
+                ppid: 4,
+                started: 22,
+                layout: [26, 28, 48, 49, 50, 51]
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_cut_short_is_refused() {
+        assert_eq!(TaskStat::parse(b"7 (sh) R 4 5 6"), None);
+        assert_eq!(TaskStat::parse(b""), None);
+    }
+}

@@ -1,0 +1,227 @@
+//! The processes of one command that were seen.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+
+use super::{FileId, TaskStat};
+use crate::caller::Caller;
+
+/// After this a thread id is looked at again: it may have been reused.
+const TRUST: Duration = Duration::from_secs(2);
+
+/// How far up the tree a known ancestor is looked for.
+const MAX_ANCESTORS: usize = 64;
+
+/// Entries from which on those of dead processes are looked for and dropped.
+const PRUNE: usize = 1024;
+
+/// What is known of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub tgid: i32,
+    pub ppid: i32,
+    /// Start time, `proc_pid_stat(5)`.
+    pub started: u64,
+    /// Programs executed from the command's start to here.
+    pub execs: u32,
+    /// What it executes, as far as it was judged.
+    pub image: Option<FileId>,
+    /// Whether its line of ancestors led to a known process.
+    pub lineage: bool,
+}
+
+/// All processes of one command.
+pub(crate) struct Table {
+    root: i32,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    processes: HashMap<i32, Known>,
+    /// Thread to process, and when that was looked at.
+    threads: HashMap<i32, (i32, Instant)>,
+}
+
+/// A process, and the ones that were seen for the first time on the way to it, ancestors first.
+pub(crate) struct Identified {
+    pub known: Known,
+    pub new: Vec<Known>,
+}
+
+impl Table {
+    /// A table whose first process is `root`, the command's own.
+    pub fn new(root: i32) -> Self {
+        Table {
+            root,
+            state: Mutex::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The caller's process.
+    ///
+    /// # Errors
+    /// `ESRCH` if the caller is gone, `EACCES` if it cannot be read.
+    pub fn identify(&self, caller: &Caller<'_>) -> Result<Identified, Errno> {
+        let tid = caller.tid();
+        if let Some(known) = self.trusted(tid) {
+            return Ok(Identified { known, new: Vec::new() });
+        }
+        let status = caller.status()?;
+        let tgid = status.tgid;
+        let stat = TaskStat::read(tgid)?;
+        if !caller.still_valid() {
+            return Err(Errno::SRCH);
+        }
+        let identified = self.place(tgid, &stat);
+        let mut state = self.state();
+        state.threads.insert(tid, (tgid, Instant::now()));
+        state.prune();
+        Ok(identified)
+    }
+
+    fn trusted(&self, tid: i32) -> Option<Known> {
+        let state = self.state();
+        let (tgid, looked) = state.threads.get(&tid)?;
+        let known = state.processes.get(tgid)?;
+        (looked.elapsed() < TRUST).then_some(*known)
+    }
+
+    /// Finds or makes the entry of process `tgid`, and those of its unseen ancestors.
+    fn place(&self, tgid: i32, stat: &TaskStat) -> Identified {
+        if let Some(known) = self.same(tgid, stat) {
+            return Identified { known, new: Vec::new() };
+        }
+        // Up to somebody known; each step is another read of procfs, without the lock.
+        let mut line = vec![(tgid, *stat)];
+        let mut ancestor = None;
+        while tgid != self.root && line.len() < MAX_ANCESTORS {
+            let parent = line.last().map_or(0, |(_, stat)| stat.ppid);
+            let Some(stat) = (parent > 1).then(|| TaskStat::read(parent).ok()).flatten() else {
+                break;
+            };
+            if let Some(known) = self.same(parent, &stat) {
+                ancestor = Some(known);
+                break;
+            }
+            line.push((parent, stat));
+            if parent == self.root {
+                break;
+            }
+        }
+        let reached_root = line.last().is_some_and(|(last, _)| *last == self.root);
+        if ancestor.is_none() && !reached_root {
+            // Nobody known above: an orphan. Those above it are not the command's.
+            line.truncate(1);
+        }
+        let mut state = self.state();
+        let mut new = Vec::new();
+        let mut above = ancestor;
+        for (tgid, stat) in line.into_iter().rev() {
+            let image = above.and_then(|above| above.image).or_else(|| FileId::image(tgid).ok());
+            let execs = match above {
+                Some(above) => above.execs,
+                None if tgid == self.root => 0,
+                None => state.execs_of_image(image),
+            };
+            let lineage = above.is_some() || tgid == self.root;
+            let known = Known {
+                tgid,
+                ppid: stat.ppid,
+                started: stat.started,
+                execs,
+                image,
+                lineage,
+            };
+            state.processes.insert(tgid, known);
+            new.push(known);
+            above = Some(known);
+        }
+        match above {
+            Some(known) => Identified { known, new },
+            None => unreachable!("a line has at least the process itself"),
+        }
+    }
+
+    fn same(&self, tgid: i32, stat: &TaskStat) -> Option<Known> {
+        self.state()
+            .processes
+            .get(&tgid)
+            .copied()
+            .filter(|known| known.started == stat.started)
+    }
+
+    /// Whether `image` was judged for some living process of the command.
+    pub fn has_judged(&self, image: FileId) -> bool {
+        self.state()
+            .processes
+            .values()
+            .any(|known| known.lineage && known.image == Some(image))
+    }
+
+    /// Whether `tgid` is the command's own process.
+    pub fn is_root(&self, tgid: i32) -> bool {
+        self.root == tgid
+    }
+
+    /// Notes that `tgid` executed a program.
+    pub fn executed(&self, tgid: i32, image: FileId) {
+        let mut state = self.state();
+        // Its other threads are gone.
+        state
+            .threads
+            .retain(|tid, (process, _)| *process != tgid || *tid == tgid);
+        if let Some(known) = state.processes.get_mut(&tgid) {
+            known.execs = known.execs.saturating_add(1);
+            known.image = Some(image);
+        }
+    }
+
+    /// Forgets `tgid`, which ends.
+    pub fn ended(&self, tgid: i32) {
+        let mut state = self.state();
+        state.processes.remove(&tgid);
+        state.threads.retain(|_, (process, _)| *process != tgid);
+    }
+
+    /// The processes that are known, ascending; some may have died by a signal since.
+    pub fn processes(&self) -> Vec<i32> {
+        let mut processes: Vec<i32> = self.state().processes.keys().copied().collect();
+        processes.sort_unstable();
+        processes
+    }
+
+    /// Whether `tgid` is known.
+    pub fn contains(&self, tgid: i32) -> bool {
+        self.state().processes.contains_key(&tgid)
+    }
+}
+
+impl State {
+    /// Depth of an orphan: that of whoever executes the same file, else one.
+    fn execs_of_image(&self, image: Option<FileId>) -> u32 {
+        let same = self
+            .processes
+            .values()
+            .filter(|known| image.is_some() && known.image == image);
+        same.map(|known| known.execs).max().unwrap_or(1)
+    }
+
+    fn prune(&mut self) {
+        if self.threads.len() > PRUNE && self.threads.len().is_power_of_two() {
+            self.threads
+                .retain(|tid, _| std::path::Path::new(&format!("/proc/{tid}")).exists());
+        }
+        if self.processes.len() > PRUNE && self.processes.len().is_power_of_two() {
+            self.processes
+                .retain(|_, known| TaskStat::read(known.tgid).is_ok_and(|stat| stat.started == known.started));
+        }
+    }
+}
