@@ -6,7 +6,9 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::render::Color;
-use crate::verbs::{audit, broker, detect, doctor, events, exec, gc, kill, logs, output, session, shim, status, why};
+use crate::verbs::{
+    audit, broker, config, detect, doctor, events, exec, gc, kill, logs, output, session, shim, status, why,
+};
 
 /// Version and commit of this build.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("AGENTSH_COMMIT"), ")");
@@ -41,6 +43,9 @@ pub enum Action {
     Session(session::Session),
     Exec(exec::Exec),
     Kill(kill::Kill),
+    /// How this host runs sessions
+    #[command(subcommand)]
+    Config(config::ConfigVerb),
     Status(status::Status),
     Detect(detect::Detect),
     Doctor(doctor::Doctor),
@@ -80,6 +85,7 @@ impl Action {
             Action::Output(output) => output.run(context),
             Action::Detect(detect) => detect.run(context),
             Action::Doctor(doctor) => doctor.run(context),
+            Action::Config(config) => config.run(context),
             Action::Logs(logs) => logs.run(context),
             Action::Shim(shim) => shim.run(context),
             Action::Broker(broker) => broker.run(context),

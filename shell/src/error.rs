@@ -5,11 +5,13 @@ use std::path::PathBuf;
 
 use agentsh_audit::StoreError;
 use agentsh_audit::read::ReadProblem;
+use agentsh_policy::LoadError;
 use agentsh_protocol::api::{ApiError, ErrorKind};
-use miette::Diagnostic;
+use miette::{Diagnostic, LabeledSpan, SourceCode};
 
 use crate::client::ClientError;
 use crate::exit;
+use crate::load_report::LoadReport;
 
 /// The end of a verb that did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +25,8 @@ pub enum Error {
     Record(#[from] ReadProblem),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Load(#[from] Box<LoadReport>),
     #[error("{what}")]
     Io {
         what: String,
@@ -81,7 +85,27 @@ impl From<ClientError> for Error {
     }
 }
 
+impl From<LoadError> for Error {
+    fn from(error: LoadError) -> Error {
+        Error::Load(Box::new(LoadReport::new(error)))
+    }
+}
+
 impl Diagnostic for Error {
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        match self {
+            Error::Load(report) => report.source(),
+            _ => None,
+        }
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        match self {
+            Error::Load(report) => report.labels(),
+            _ => None,
+        }
+    }
+
     fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
         let help: &str = match self {
             Error::Api(error) => match (&error.hint, error.error) {
@@ -95,6 +119,7 @@ impl Diagnostic for Error {
                 "`agentsh doctor` looks for the cause"
             }
             Error::Usage { help, .. } => help,
+            Error::Load(report) => report.error.suggestion.as_deref()?,
             _ => return None,
         };
         Some(Box::new(help))

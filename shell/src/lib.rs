@@ -13,6 +13,7 @@ mod context;
 mod error;
 mod exec;
 mod exit;
+mod load_report;
 mod record;
 mod render;
 mod sys;

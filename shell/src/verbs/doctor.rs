@@ -9,6 +9,7 @@ use agentsh_sandbox::probe::Host;
 use clap::Args;
 use serde::Serialize;
 
+use super::config;
 use super::detect::Detected;
 use super::shim::{self, Installed, State};
 use crate::client::{self, beside_us};
@@ -52,6 +53,7 @@ impl Doctor {
             program("command program", shim::PROGRAM),
             program("broker program", BROKER_PROGRAM),
             host(),
+            configuration(context),
             runtime_folder(context),
             broker(context),
             switched_off(),
@@ -135,6 +137,18 @@ fn host() -> Check {
             "host",
             "no security mode can be used",
             "`agentsh detect` says what is missing",
+        ),
+    }
+}
+
+fn configuration(context: &Context) -> Check {
+    match config::load(context) {
+        Ok(loaded) if loaded.files.is_empty() => Check::good("configuration", "the defaults"),
+        Ok(loaded) => Check::good("configuration", format!("{} files are good", loaded.files.len())),
+        Err(error) => Check::bad(
+            "configuration",
+            error.to_string(),
+            "`agentsh config validate` shows the place",
         ),
     }
 }

@@ -4,6 +4,7 @@ use agentsh_audit::gc::{self, Collected, Retention};
 use agentsh_policy::{Size, Time};
 use clap::Args;
 
+use super::config;
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -29,10 +30,10 @@ pub struct Gc {
 
 impl Gc {
     pub fn run(self, context: &Context) -> Result<Exit, Error> {
-        let configured = Retention::default();
+        let configured = config::load(context)?.config.sessions.retention;
         let retention = Retention {
             max_age: self.max_age.unwrap_or(configured.max_age),
-            max_bytes: self.max_size.unwrap_or(configured.max_bytes),
+            max_bytes: self.max_size.unwrap_or(configured.max_size.0),
         };
         let collected = gc::collect(&record::store(context), &retention, self.dry_run)?;
         match self.json {

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod broker;
+pub mod config;
 pub mod detect;
 pub mod doctor;
 pub mod events;
