@@ -22,7 +22,7 @@ pub struct Aftermath {
 }
 
 impl Aftermath {
-    /// What became of `command`; `None` if the supervisor never heard of it.
+    /// What became of `command`; `None` if it was not judged, or did not get in.
     ///
     /// # Errors
     /// The supervisor does not answer, or the record cannot be read.
@@ -39,6 +39,9 @@ impl Aftermath {
             return Ok(None);
         };
         let complete = |events: &Vec<Event>| events.iter().any(|event| event.kind == EventType::CommandFinished);
+        if never_entered(&command) {
+            return Ok(None);
+        }
         let refused = command.state == CommandState::Refused;
         let events = look_until(
             end,
@@ -47,6 +50,11 @@ impl Aftermath {
         )?;
         Ok(Some(Aftermath { command, events }))
     }
+}
+
+/// Whether policy let the command start and it did not get in: a failure of ours, which the shim has told.
+fn never_entered(command: &CommandInfo) -> bool {
+    command.state == CommandState::Refused && matches!(command.policy.decision.as_str(), "" | "allow" | "audit")
 }
 
 fn known(answer: Result<CommandInfo, ClientError>) -> Result<Option<CommandInfo>, Error> {

@@ -1,11 +1,17 @@
+use std::time::{Duration, Instant};
+
 use agentsh_protocol::api::Status;
 use clap::Subcommand;
 
 use crate::client::{self, Client, Starter};
 use crate::context::Context;
 use crate::error::Error;
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 use crate::render;
+
+/// How long ending all sessions may take before we go, and how often we look.
+const STOPPED_WITHIN: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// `agentsh broker`
 #[derive(Debug, Subcommand)]
@@ -38,6 +44,14 @@ fn stop(context: &Context) -> Result<Exit, Error> {
         return Ok(Exit::DONE);
     };
     broker.post::<serde_json::Value>(&client::path(&["stop"]), &())?;
-    render::say("the broker ends, after its sessions");
+    let end = Instant::now() + STOPPED_WITHIN;
+    while context.running_broker()?.is_some() {
+        if Instant::now() > end {
+            render::say("the broker still ends its sessions; `agentsh logs` shows what it does");
+            return Ok(Exit::Status(exit::FAILED));
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    render::say("the broker has ended, with all sessions");
     Ok(Exit::DONE)
 }
