@@ -62,10 +62,10 @@ fn what_is_allowed_runs_and_settles() -> Result {
         (text(&output.stdout), output.status.code()),
         ("one\ntwo\n".into(), Some(7))
     );
-    assert_eq!(
-        log.asked(),
-        ["0 Program:bash", "1 Program:echo", "1 Program:echo", "1 Program:cat"].map(String::from)
-    );
+    let mut asked = log.asked();
+    asked.sort();
+    let expected = ["0 Program:bash", "1 Program:cat", "1 Program:echo", "1 Program:echo"];
+    assert_eq!(asked, expected.map(String::from));
     assert_eq!(log.count(|one| *one == ExecSettled::Ran), 4);
     assert_eq!(log.count(|_| true), 4);
     Ok(())
@@ -116,19 +116,16 @@ fn a_program_behind_a_loader_counts_as_what_it_is() -> Result {
 }
 
 fn loader() -> Result<String> {
-    let output = program(
-        "/bin/sh",
-        &["-c", "ls /lib64/ld-linux-*.so.* /lib/ld-*.so.* 2>/dev/null | head -n 1"],
-    )
-    .output()?;
-    Ok(text(&output.stdout).trim().to_owned())
+    let known = ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
+    let found = known.into_iter().find(|path| Path::new(path).exists());
+    Ok(found.ok_or("no loader of this architecture")?.to_owned())
 }
 
 #[test]
 fn a_loader_that_is_told_to_run_something_allowed_runs_it() -> Result {
     let log = Arc::new(Log::banning(&["banned"]));
     let output = shell(&log, &format!("{} /bin/echo hello", loader()?), Path::new("/"))?;
-    assert_eq!(text(&output.stdout), "hello\n");
+    assert_eq!(text(&output.stdout), "hello\n", "{}", text(&output.stderr));
     assert!(
         log.asked().last().is_some_and(|last| last.ends_with(" Loaded:echo")),
         "{:?}",

@@ -70,7 +70,9 @@ impl Guard {
         let known = identified.known;
         if self.count.load(Ordering::Acquire) > 0 && self.expectations(known.tgid).is_some() {
             self.settle(caller, &known)?;
-        } else if identified.new.iter().any(|new| new.tgid == known.tgid && !new.lineage) {
+            return Ok(self.table.get(known.tgid).unwrap_or(known));
+        }
+        if identified.new.iter().any(|new| new.tgid == known.tgid && !new.lineage) {
             self.admit_orphan(caller, &known)?;
         }
         Ok(known)

@@ -45,9 +45,8 @@ impl Guard {
             false => self.judge_running(caller, known, &image),
         };
         self.retain(known.tgid, |_| false);
-        if own {
-            self.table.executed(known.tgid, image.file);
-        }
+        // For a child of a process that was not seen since its exec this counts the parent's.
+        self.table.executed(known.tgid, image.file);
         self.report(caller, known, own, settled)
     }
 

@@ -198,6 +198,11 @@ impl Table {
         processes
     }
 
+    /// What is known of `tgid`.
+    pub fn get(&self, tgid: i32) -> Option<Known> {
+        self.state().processes.get(&tgid).copied()
+    }
+
     /// Whether `tgid` is known.
     pub fn contains(&self, tgid: i32) -> bool {
         self.state().processes.contains_key(&tgid)
