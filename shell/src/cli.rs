@@ -129,6 +129,47 @@ mod tests {
         check(&command());
     }
 
+    /// The words of the examples in a command's help and in those of its verbs.
+    fn examples(command: &clap::Command) -> Vec<Vec<String>> {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let lines = help
+            .lines()
+            .map(|line| line.trim_start_matches("  ").trim_start_matches("SID=$("))
+            .filter(|line| line.starts_with("agentsh "))
+            .map(|line| {
+                line.split(" | ")
+                    .next()
+                    .unwrap_or_default()
+                    .split("   ")
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned()
+            });
+        let words = |line: String| {
+            line.split_whitespace()
+                .map(|word| word.trim_matches(['"', '\'']).to_owned())
+                .collect()
+        };
+        lines
+            .map(words)
+            .chain(command.get_subcommands().flat_map(examples))
+            .collect()
+    }
+
+    #[test]
+    fn every_example_of_the_help_is_understood() {
+        let examples = examples(&command());
+        assert!(examples.len() > 10);
+        for example in examples {
+            let parsed = Cli::try_parse_from(&example);
+            assert!(
+                parsed.is_ok(),
+                "{example:?}: {}",
+                parsed.err().map(|error| error.to_string()).unwrap_or_default()
+            );
+        }
+    }
+
     #[test]
     fn what_stands_after_the_dashes_is_the_commands_own() {
         let cli = Cli::try_parse_from(["agentsh", "exec", "S", "--", "ls", "--color=never", "--", "-x"]);
