@@ -17,6 +17,7 @@ mod host;
 mod load;
 pub mod message;
 pub mod model;
+mod outlook;
 mod place;
 mod policy;
 mod quantity;
@@ -28,6 +29,7 @@ pub use error::{LoadError, Source, nearest};
 pub use host::host_links;
 pub use load::{Document, parse, read};
 pub use message::Subject;
+pub use outlook::{Lowered, Outlook, Program, ProgramOutlook};
 pub use place::At;
 pub use policy::{
     CommandQuery, CommandTarget, ConnectTarget, ConnectTo, DnsTarget, EnvFilter, Layer, NetworkQuery, Policy, Redirect,

@@ -24,6 +24,8 @@ pub use signal::{SignalQuery, Targets};
 pub use socket::UnixAddress;
 pub use verdict::{Redirect, RuleRef, Verdict};
 
+pub(crate) use command::{CompiledCommand, Selector, base_name};
+
 use crate::words::{FileOp, UnixOp};
 
 /// A policy for one session: the user's, and those that narrow it.
