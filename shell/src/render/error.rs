@@ -41,7 +41,8 @@ fn plain(error: &Error) -> String {
             .map(|line| visible(line) + "\n")
             .collect();
     }
-    let mut text = format!("agentsh: {}", visible(&error.to_string()));
+    let message: Vec<String> = error.to_string().lines().map(visible).collect();
+    let mut text = format!("agentsh: {}", message.join("\n"));
     let mut cause = std::error::Error::source(error);
     while let Some(source) = cause {
         text += &format!(": {}", visible(&source.to_string()));

@@ -57,6 +57,8 @@ fn policy(text: String) -> Result<String, Error> {
         return Ok(text);
     }
     let path = absolute(Path::new(&text))?;
+    // The broker reads it too; here an error is shown with its line.
+    agentsh_policy::read(&path)?;
     let utf8 = path.to_str().map(str::to_owned);
     utf8.ok_or_else(|| Error::usage(format!("{}: not UTF-8", path.display()), "a policy file's path is text"))
 }
@@ -74,7 +76,12 @@ mod tests {
         assert_eq!(policy("agent-observe".to_owned())?, "agent-observe");
         assert!(policy("./no-such.yaml".to_owned()).is_err());
         assert!(policy("no-such.yaml".to_owned()).is_err());
-        assert!(policy(format!("{}/src/../Cargo.toml", env!("CARGO_MANIFEST_DIR")))?.ends_with("/shell/Cargo.toml"));
+        let folder = tempfile::tempdir().map_err(|source| Error::io("temporary folder", source))?;
+        let path = folder.path().join("own.yaml");
+        std::fs::write(&path, "version: 1\nname: own\n").map_err(|source| Error::file(&path, source))?;
+        assert!(policy(format!("{}/./own.yaml", folder.path().display()))?.ends_with("/own.yaml"));
+        std::fs::write(&path, "version: 1\nnaem: own\n").map_err(|source| Error::file(&path, source))?;
+        assert!(matches!(policy(path.display().to_string()), Err(Error::Load(_))));
         Ok(())
     }
 }
