@@ -14,6 +14,7 @@ pub mod compare;
 pub mod enforced;
 pub mod pty;
 pub mod record;
+pub mod session;
 pub mod shell;
 pub mod skips;
 mod spawn;

@@ -1,6 +1,6 @@
 //! A private place for one test: mounts, people, the product's programs, and an end that leaves nothing behind.
 
-mod mounts;
+pub mod mounts;
 pub mod people;
 pub mod processes;
 mod product;
@@ -100,6 +100,19 @@ impl World {
             .collect()
     }
 
+    /// The brokers.
+    pub fn brokers(&self) -> Vec<Process> {
+        self.daemons()
+            .into_iter()
+            .filter(|daemon| !daemon.is_supervisor())
+            .collect()
+    }
+
+    /// The sessions' supervisors.
+    pub fn supervisors(&self) -> Vec<Process> {
+        self.daemons().into_iter().filter(Process::is_supervisor).collect()
+    }
+
     /// Those of them that are not the product's daemons.
     pub fn strays(&self) -> Vec<Process> {
         let program = Path::new(PRODUCT).join("agentsh-ptyd");
@@ -111,8 +124,8 @@ impl World {
 
     /// Ends the brokers as an operator would and reports what stays alive after `patience`.
     pub fn close(self, patience: Duration) -> Result {
-        for daemon in self.daemons().iter().filter(|daemon| daemon.is_broker()) {
-            daemon.signal(libc::SIGTERM);
+        for broker in self.brokers() {
+            broker.signal(libc::SIGTERM);
         }
         let ended = processes::wait_until(patience, || self.processes().is_empty());
         match ended {

@@ -39,7 +39,12 @@ pub fn enter() -> Result<u64> {
 
 /// A fresh memory file system over `path`.
 pub fn memory(path: impl AsRef<Path>, mode: u32) -> Result {
-    let options = format!("mode={mode:o}");
+    memory_of_size(path, mode, "50%")
+}
+
+/// A fresh memory file system over `path` with room for `size` (`tmpfs(5)`), in the world of the calling thread.
+pub fn memory_of_size(path: impl AsRef<Path>, mode: u32, size: &str) -> Result {
+    let options = format!("mode={mode:o},size={size}");
     mount(
         Some("tmpfs"),
         path.as_ref(),

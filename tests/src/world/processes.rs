@@ -17,9 +17,9 @@ pub struct Process {
 }
 
 impl Process {
-    /// Whether this is a broker: a daemon whose parent is not one.
-    pub fn is_broker(&self) -> bool {
-        read(self.parent, self.namespace).is_none_or(|parent| parent.exe != self.exe)
+    /// Whether this daemon is a session's supervisor, and not a broker.
+    pub fn is_supervisor(&self) -> bool {
+        self.line.split(' ').any(|word| word == "supervise")
     }
 
     /// Sends a signal, if the process is still the one that was seen.
@@ -71,6 +71,13 @@ pub(super) fn kill_all(namespace: u64) {
         }
         left.is_empty()
     });
+}
+
+/// Sends a signal to each of them that still runs.
+pub fn signal_all(processes: &[Process], signal: i32) {
+    for process in processes {
+        process.signal(signal);
+    }
 }
 
 /// Asks until the answer is yes or the patience is over; the answer.

@@ -25,6 +25,28 @@ pub fn call(name: &str) -> i32 {
     }))
 }
 
+/// Sends the bytes, given in hexadecimal digits, to the unix socket at `path`, says that no more will come, and prints
+/// what is answered, in the same form.
+pub fn talk(path: &str, bytes: &str) -> i32 {
+    finish(UnixStream::connect(path).and_then(|mut stream| {
+        let bytes: Vec<u8> = (0..bytes.len() / 2)
+            .filter_map(|at| u8::from_str_radix(bytes.get(2 * at..2 * at + 2)?, 16).ok())
+            .collect();
+        // A peer that has had enough closes before the end: what it answered is read all the same.
+        let sent = stream
+            .write_all(&bytes)
+            .and_then(|()| stream.shutdown(std::net::Shutdown::Write));
+        if let Err(error) = sent {
+            report(&error.to_string());
+        }
+        let mut answer = Vec::new();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(20)))?;
+        stream.read_to_end(&mut answer)?;
+        let answer: String = answer.iter().map(|byte| format!("{byte:02x}")).collect();
+        writeln!(std::io::stdout(), "{answer}")
+    }))
+}
+
 /// Listens on a free loopback port, writes its number to `file`, and waits for ever.
 pub fn tcp_serve(file: &str) -> i32 {
     finish(TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| {

@@ -4,6 +4,7 @@
 //! the suites look for.
 #![no_main]
 
+mod cages;
 mod channels;
 mod fds;
 mod state;
@@ -47,6 +48,9 @@ pub fn run() -> i32 {
         "memfd-exec" => syscalls::memfd_exec(&text(2)),
         "fd-exec" => syscalls::fd_exec(&text(2)),
         "race-exec" => syscalls::race_exec(&text(2), &text(3), &text(4)),
+        "under-landlock" => cages::under_landlock(&words[2..]),
+        "under-filter" => cages::under_filter(&words[2..]),
+        "talk" => channels::talk(&text(2), &text(3)),
         "spawn-storm" => syscalls::spawn_storm(&text(2)),
         other => {
             report(&format!("probe knows no {other:?}"));

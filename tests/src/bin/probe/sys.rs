@@ -118,6 +118,69 @@ pub fn listener_for_openat() -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
+/// Installs a filter that refuses `mkdir` and `mkdirat` with EPERM, as a sandbox of somebody else's would.
+pub fn filter_mkdir() -> io::Result<()> {
+    let step = |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter {
+        code: code as u16,
+        jt,
+        jf,
+        k,
+    };
+    let mut program = [
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+        step(
+            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+            1,
+            0,
+            libc::SYS_mkdir as u32,
+        ),
+        step(
+            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+            0,
+            1,
+            libc::SYS_mkdirat as u32,
+        ),
+        step(
+            libc::BPF_RET | libc::BPF_K,
+            0,
+            0,
+            libc::SECCOMP_RET_ERRNO | libc::EPERM as u32,
+        ),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let head = libc::sock_fprog {
+        len: program.len() as u16,
+        filter: program.as_mut_ptr(),
+    };
+    no_new_privs()?;
+    call(
+        libc::SYS_seccomp,
+        [
+            libc::SECCOMP_SET_MODE_FILTER as usize,
+            0,
+            &raw const head as usize,
+            0,
+            0,
+            0,
+        ],
+    )
+    .map(drop)
+}
+
+/// `PR_SET_NO_NEW_PRIVS`.
+pub fn no_new_privs() -> io::Result<()> {
+    call(libc::SYS_prctl, [libc::PR_SET_NO_NEW_PRIVS as usize, 1, 0, 0, 0, 0]).map(drop)
+}
+
+/// Becomes a program. Returns only on failure.
+pub fn exec(words: &[CString]) -> io::Error {
+    let mut array: Vec<*const libc::c_char> = words.iter().map(|word| word.as_ptr()).collect();
+    array.push(std::ptr::null());
+    // SAFETY: the array ends with a null pointer and lives through the call.
+    unsafe { libc::execvp(array[0], array.as_ptr()) };
+    io::Error::last_os_error()
+}
+
 /// Answers every notification of `listener` with "continue", for ever.
 pub fn continue_all(listener: &OwnedFd) {
     // SAFETY: the structures are plain, zeroed, and written by the kernel.

@@ -1,0 +1,131 @@
+//! What does not speak the protocol, or stops in the middle.
+
+use std::time::Duration;
+
+use agentsh_protocol::frame;
+use agentsh_protocol::launch::{LaunchRequest, Start};
+use agentsh_tests::shell::Subject;
+use agentsh_tests::{Outcome, Result, Shell, User, World, enforced, fail};
+
+fn socket(world: &World) -> String {
+    format!("/run/agentsh/{}/launch.sock", world.user().uid)
+}
+
+fn talk(world: &World, bytes: &[u8]) -> Result<Outcome> {
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Shell::program(world.helper("probe"))
+        .args(["talk", &socket(world), &hex])
+        .run(world)
+}
+
+fn request(version: u32) -> LaunchRequest {
+    LaunchRequest {
+        version,
+        start: Start::Shell {
+            name: Some("bash".into()),
+        },
+        argv: vec!["bash".into(), "-c".into(), "echo in".into()],
+        env: Vec::new(),
+    }
+}
+
+fn still_serves(world: &World) -> Result {
+    let outcome = world.shimmed("echo serves")?;
+    match outcome.out() == "serves\n" && world.brokers().len() == 1 {
+        true => enforced::prove(world),
+        false => Err(fail(format!("{outcome:?} {:#?}", world.daemons()))),
+    }
+}
+
+#[test]
+fn frames_that_end_early_are_too_long_or_no_message_harm_nobody() -> Result {
+    let world = World::new(User::agent())?;
+    world.shimmed("true")?.expect_success("start")?;
+    let whole = frame::encode(&request(agentsh_protocol::VERSION))?;
+    let mut broken: Vec<Vec<u8>> = [0, 1, 3, 4, 5, whole.len() / 2, whole.len() - 1]
+        .map(|cut| whole[..cut].to_vec())
+        .into();
+    broken.push(u32::MAX.to_le_bytes().to_vec());
+    broken.push((16u32 << 20).to_le_bytes().to_vec());
+    broken.push([&20u32.to_le_bytes()[..], &[0xff; 20]].concat());
+    broken.push([&4u32.to_le_bytes()[..], b"null"].concat());
+    broken.push([&2u32.to_le_bytes()[..], b"{}"].concat());
+    broken.push(b"GET /v1/status HTTP/1.1\r\n\r\n".to_vec());
+    for bytes in broken {
+        let outcome = talk(&world, &bytes)?;
+        if outcome
+            .out()
+            .contains(&"Enter".bytes().map(|byte| format!("{byte:02x}")).collect::<String>())
+        {
+            return Err(fail(format!("{bytes:?} was let in: {outcome:?}")));
+        }
+    }
+    still_serves(&world)
+}
+
+#[test]
+fn another_major_version_is_refused_with_a_reason() -> Result {
+    let world = World::new(User::agent())?;
+    world.shimmed("true")?;
+    for version in [0, 2, u32::MAX] {
+        let outcome = talk(&world, &frame::encode(&request(version))?)?;
+        let answer: Vec<u8> = (0..outcome.out().trim().len() / 2)
+            .filter_map(|at| u8::from_str_radix(outcome.out().get(2 * at..2 * at + 2)?, 16).ok())
+            .collect();
+        let text = String::from_utf8_lossy(answer.get(4..).unwrap_or_default()).into_owned();
+        if !text.contains("refused") || !text.contains("126") || !text.contains("version") {
+            return Err(fail(format!("version {version}: {text:?} {outcome:?}")));
+        }
+    }
+    still_serves(&world)
+}
+
+#[test]
+fn a_client_that_goes_away_after_its_request_harms_nobody() -> Result {
+    let world = World::new(User::agent())?;
+    world.shimmed("true")?;
+    for _ in 0..20 {
+        // The probe half-closes after its request and never enters the plan that comes back.
+        talk(&world, &frame::encode(&request(agentsh_protocol::VERSION))?)?;
+    }
+    still_serves(&world)
+}
+
+#[test]
+fn a_stand_in_that_is_killed_at_any_moment_harms_nobody() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        world.shimmed("true")?;
+        for micros in (0..60).map(|step| step * 150) {
+            let mut child = Shell::named("bash")
+                .args(["-c", "exec sleep 1000"])
+                .spawn_with(&world, &Subject::shims())?;
+            // Not a wait for something: the moment of death is what varies.
+            std::thread::sleep(Duration::from_micros(micros));
+            child.signal(libc::SIGKILL)?;
+            child.wait(Duration::from_secs(30))?;
+        }
+        still_serves(&world)?;
+        if !agentsh_tests::world::processes::wait_until(Duration::from_secs(30), || world.strays().is_empty()) {
+            return Err(fail(format!("{:#?}", world.strays())));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn another_user_is_not_served() -> Result {
+    let world = World::new(User::agent())?;
+    world.shimmed("true")?;
+    let request = frame::encode(&request(agentsh_protocol::VERSION))?;
+    let hex: String = request.iter().map(|byte| format!("{byte:02x}")).collect();
+    let shell = Shell::program(world.helper("probe"))
+        .args(["talk", &socket(&world), &hex])
+        .inherit(|inherit| inherit.as_root = true);
+    let outcome = shell.cwd("/").run(&world)?;
+    let enter: String = "\"enter\"".bytes().map(|byte| format!("{byte:02x}")).collect();
+    match outcome.out().contains(&enter) {
+        true => Err(fail(format!("root was served by a user's broker: {outcome:?}"))),
+        false => still_serves(&world),
+    }
+}

@@ -1,0 +1,8 @@
+//! The broker: started once, found without trust, and never a way out of somebody else's sandbox.
+
+mod faults;
+mod foreign;
+mod frames;
+mod places;
+mod start;
+mod switch;

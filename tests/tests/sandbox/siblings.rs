@@ -1,0 +1,193 @@
+//! Commands of one session that run at the same time and work together.
+
+use std::time::Duration;
+
+use agentsh_tests::child::Child;
+use agentsh_tests::shell::Subject;
+use agentsh_tests::world::processes::{Process, wait_until};
+use agentsh_tests::{Ended, Outcome, Output, Result, Shell, User, World, enforced, fail, skips};
+
+use crate::PROBE;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn background(world: &World, text: &str) -> Result<Child> {
+    let shell = Shell::named("bash")
+        .args(["-c", text])
+        .stdout(Output::Null)
+        .stderr(Output::Null);
+    shell.spawn_with(world, &Subject::shims())
+}
+
+fn find(world: &World, line: &str) -> Result<Process> {
+    let mut found = None;
+    wait_until(PATIENCE, || {
+        found = world.strays().into_iter().find(|process| process.line == line);
+        found.is_some()
+    });
+    found.ok_or_else(|| fail(format!("{line} does not run: {:#?}", world.strays())))
+}
+
+fn expect(outcome: &Outcome, out: &str) -> Result {
+    match outcome.out() == out {
+        true => Ok(()),
+        false => Err(fail(format!("expected {out:?}: {outcome:?}"))),
+    }
+}
+
+#[test]
+fn one_command_ends_another_by_kill_and_pkill() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        enforced::prove(&world)?;
+        for how in [
+            "kill PID",
+            "kill -9 PID",
+            "pkill -f 'sleep 4711'",
+            "ps -e -o pid=,args= | awk '/[s]leep 4711/{print $1}' | xargs kill",
+        ] {
+            let mut child = background(&world, "exec sleep 4711")?;
+            let pid = find(&world, "sleep 4711")?.pid;
+            expect(
+                &world.shimmed(&format!("{}; echo $?", how.replace("PID", &pid.to_string())))?,
+                "0\n",
+            )?;
+            let ended = child.wait(PATIENCE)?;
+            if !matches!(
+                ended,
+                Ended::Signal {
+                    number: libc::SIGTERM | libc::SIGKILL,
+                    ..
+                }
+            ) {
+                return Err(fail(format!("{how}: {ended:?}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_port_finds_its_owner_and_ends_it() -> Result {
+    if !skips::has_programs("lsof", &["lsof", "fuser", "ss"])? {
+        return Ok(());
+    }
+    for user in User::both() {
+        let world = World::new(user)?;
+        enforced::prove(&world)?;
+        for how in [
+            "lsof -ti tcp:$(cat port) | xargs kill",
+            "fuser -s -k -TERM $(cat port)/tcp",
+            "kill $(ss -ltnpH \"sport = :$(cat port)\" | grep -o 'pid=[0-9]*' | cut -d= -f2)",
+        ] {
+            let file = world.workspace().join("port");
+            let mut child = background(&world, &format!("exec {PROBE} tcp-serve port"))?;
+            if !wait_until(PATIENCE, || file.exists()) {
+                return Err(fail("the server does not listen"));
+            }
+            let outcome = world.shimmed(how)?;
+            let ended = child
+                .wait(PATIENCE)
+                .map_err(|error| fail(format!("{how}: {error}: {outcome:?}")))?;
+            if !matches!(
+                ended,
+                Ended::Signal {
+                    number: libc::SIGTERM,
+                    ..
+                }
+            ) {
+                return Err(fail(format!("{how}: {ended:?}")));
+            }
+            std::fs::remove_file(file)?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn abstract_sockets_connect_commands_of_one_session() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        enforced::prove(&world)?;
+        let shell = Shell::named("bash").args(["-c", &format!("exec {PROBE} abstract-serve between")]);
+        let mut server = shell.stdout(Output::Null).spawn_with(&world, &Subject::shims())?;
+        let bound = || std::fs::read_to_string("/proc/net/unix").is_ok_and(|text| text.contains("@between"));
+        if !wait_until(PATIENCE, bound) {
+            return Err(fail("nobody listens"));
+        }
+        expect(&world.shimmed(&format!("{PROBE} abstract-call between"))?, "pong\n")?;
+        server.wait(PATIENCE)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn what_proc_says_of_a_sibling_can_be_read() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        enforced::prove(&world)?;
+        let mut child = background(&world, "exec sleep 4712 < /dev/zero")?;
+        let pid = find(&world, "sleep 4712")?.pid;
+        let text = format!(
+            "readlink /proc/{pid}/exe /proc/{pid}/cwd /proc/{pid}/fd/0; tr '\\0' ' ' < /proc/{pid}/cmdline; ls /proc/{pid}/fd | head -n 3 | tr '\\n' ' '"
+        );
+        let workspace = world.workspace();
+        expect(
+            &world.shimmed(&text)?,
+            &format!("/usr/bin/sleep\n{}\n/dev/zero\nsleep 4712 0 1 2 ", workspace.display()),
+        )?;
+        child.signal(libc::SIGKILL)?;
+        child.wait(PATIENCE)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn what_proc_holds_of_our_daemons_cannot() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        enforced::prove(&world)?;
+        for daemon in world.daemons() {
+            let pid = daemon.pid;
+            for text in [
+                format!("head -c 1 /proc/{pid}/mem"),
+                format!("cat /proc/{pid}/environ"),
+                format!("readlink /proc/{pid}/fd/0"),
+                format!("ls /proc/{pid}/root/"),
+                format!("cat /proc/{pid}/maps"),
+                format!("kill -STOP {pid}"),
+                format!("kill -9 {pid}"),
+                format!("gdb -q -batch -p {pid} 2>&1 | grep -v 'not permitted'; false"),
+            ] {
+                let outcome = world.shimmed(&text)?;
+                if outcome.ended == Ended::Exit(0) || !outcome.stdout.is_empty() && !text.starts_with("gdb") {
+                    return Err(fail(format!("{} {text}: {outcome:?}", daemon.line)));
+                }
+            }
+            if !daemon.is_alive() || daemon.status("State").is_some_and(|state| state.starts_with('T')) {
+                return Err(fail(format!("{daemon:?} was ended or stopped from inside")));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn many_commands_run_in_parallel() -> Result {
+    let world = World::new(User::agent())?;
+    let children: Vec<Child> = (0..24)
+        .map(|n| {
+            background(
+                &world,
+                &format!("touch at-{n}; while [ $(ls at-* | wc -l) -lt 24 ]; do sleep 0.02; done"),
+            )
+        })
+        .collect::<Result<_>>()?;
+    for mut child in children {
+        let ended = child.wait(Duration::from_secs(120))?;
+        if ended != Ended::Exit(0) {
+            return Err(fail(format!("{ended:?}")));
+        }
+    }
+    Ok(())
+}

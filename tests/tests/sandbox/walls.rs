@@ -1,0 +1,154 @@
+//! no_new_privs, capabilities, and the calls that are refused for ever.
+
+use std::collections::BTreeMap;
+
+use agentsh_tests::world::people::SECRET;
+use agentsh_tests::world::processes::status;
+use agentsh_tests::{Result, Shell, User, World, enforced, fail};
+
+use crate::PROBE;
+
+/// The design's list for root's sessions: chown, dac_override, fowner, fsetid, kill, setgid, setuid, setpcap,
+/// net_bind_service, sys_chroot, audit_write, setfcap (bits of `capabilities(7)`).
+const ROOT_KEEPS: [u32; 12] = [0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 29, 31];
+
+fn probe<T: serde::de::DeserializeOwned>(world: &World, what: &str) -> Result<T> {
+    world.shimmed(&format!("exec {PROBE} {what}"))?.json()
+}
+
+#[test]
+fn every_set_of_capabilities_is_what_the_design_lists() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        let walls: BTreeMap<String, String> = probe(&world, "walls")?;
+        let bits = |set: &str| u64::from_str_radix(&walls[set], 16);
+        let most = ROOT_KEEPS.iter().fold(0u64, |mask, bit| mask | 1 << bit);
+        let kept = [bits("permitted")?, bits("effective")?];
+        let right = match world.user().uid {
+            // kill is kept only where signals are judged.
+            0 => kept.iter().all(|set| set & !most == 0 && set | 1 << 5 == most),
+            _ => kept == [0, 0],
+        };
+        if !right || bits("bounding")? & !most != 0 || bits("inheritable")? != 0 || bits("ambient")? != 0 {
+            return Err(fail(format!("{}: {walls:?}", world.user().name)));
+        }
+        if walls["no_new_privs"] != "1" || walls["seccomp"] != "2" {
+            return Err(fail(format!("{}: {walls:?}", world.user().name)));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_statically_denied_call_is_refused() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        let tries: BTreeMap<String, String> = probe(&world, "syscalls")?;
+        let refused = ["EPERM", "ENOSYS", "EACCES", "EAFNOSUPPORT"];
+        let open: Vec<_> = tries
+            .iter()
+            .filter(|(_, end)| !refused.contains(&end.as_str()))
+            .collect();
+        if !open.is_empty() || tries.len() < 38 {
+            return Err(fail(format!(
+                "{}: not refused: {open:?} of {tries:?}",
+                world.user().name
+            )));
+        }
+        if tries["clone3"] != "ENOSYS" {
+            return Err(fail(format!(
+                "clone3 must look missing so that flags are seen: {tries:?}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_listener_of_ones_own_does_not_answer_for_ours() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        enforced::control(&world)?;
+        let key = world.user().home.join(".ssh/id_ed25519");
+        let outcome = world.shimmed(&format!("{PROBE} shadow-listener {}", key.display()))?;
+        if outcome.out().contains(SECRET) || !outcome.err().contains("listener:") {
+            return Err(fail(format!("{outcome:?}")));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn runtimes_start_where_clone3_is_missing() -> Result {
+    let world = World::new(User::agent())?;
+    for (program, text) in [
+        (
+            "python3",
+            "/usr/bin/python3 -c 'import threading; t = threading.Thread(target=print, args=[\"ok\"]); t.start(); t.join()'",
+        ),
+        (
+            "node",
+            "node -e 'const {Worker} = require(\"worker_threads\"); new Worker(\"console.log(\\\"ok\\\")\", {eval: true})'",
+        ),
+        ("perl", "perl -e 'system(\"echo ok\")'"),
+        ("java", "java -version 2>/dev/null && echo ok"),
+        ("git", "git --version > /dev/null && echo ok"),
+        (
+            "gcc",
+            "echo 'int main(void){return 0;}' > m.c && gcc m.c -o m && ./m && echo ok",
+        ),
+        (
+            "gdb",
+            "gdb -q -batch -ex run -ex quit /usr/bin/true 2>&1 | grep -q 'exited normally' && echo ok",
+        ),
+        ("strace", "strace -o trace -f true && grep -q execve trace && echo ok"),
+    ] {
+        if !agentsh_tests::skips::has_programs(program, &[program])? {
+            continue;
+        }
+        let outcome = world.shimmed(text)?;
+        if outcome.out().trim() != "ok" {
+            return Err(fail(format!("{program}: {outcome:?}")));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_descendant_is_inside_the_same_walls() -> Result {
+    let world = World::new(User::root())?;
+    let outcome = world.shimmed(
+        "setsid sh -c 'su -s /bin/sh nobody -c \"sleep 1000\"' </dev/null >/dev/null 2>&1 & sleep 1000 & echo started",
+    )?;
+    outcome.expect_success("start")?;
+    let sleeps = || {
+        world
+            .strays()
+            .into_iter()
+            .filter(|process| process.line == "sleep 1000")
+            .collect::<Vec<_>>()
+    };
+    if !agentsh_tests::world::processes::wait_until(std::time::Duration::from_secs(20), || sleeps().len() == 2) {
+        return Err(fail(format!("not both are there: {:#?}", world.strays())));
+    }
+    for process in world.strays() {
+        if status(process.pid, "Seccomp").as_deref() != Some("2")
+            || status(process.pid, "NoNewPrivs").as_deref() != Some("1")
+        {
+            return Err(fail(format!("outside: {process:?}")));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_nested_stand_in_is_the_real_shell_at_once_and_adds_no_filter() -> Result {
+    let world = World::new(User::agent())?;
+    let one: BTreeMap<String, String> = probe(&world, "walls")?;
+    let text = format!("$SHELL -c '$SHELL -c \"exec {PROBE} walls\"'");
+    let deep: BTreeMap<String, String> = Shell::named("bash").args(["-c", &text]).run_shimmed(&world)?.json()?;
+    match one == deep {
+        true => Ok(()),
+        false => Err(fail(format!("{one:?} became {deep:?}"))),
+    }
+}
