@@ -315,6 +315,6 @@ ts=[threading.Thread(target=go) for _ in range(8)]
         (text(&output.stdout), text(&output.stderr)),
         ("done\n".into(), String::new())
     );
-    assert_eq!(log.count(|one| matches!(one, ExecSettled::Killed { .. })), 0);
+    assert_eq!(log.count(|one| matches!(one, ExecSettled::Killed(_))), 0);
     Ok(())
 }

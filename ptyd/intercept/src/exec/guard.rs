@@ -13,6 +13,13 @@ use crate::handler::Handler;
 use crate::outcome::Outcome;
 use crate::process::{Fork, Known, Observer, Table};
 
+/// Where threads have their storage is told to the kernel by every start of a program, and by nothing else.
+#[cfg(target_arch = "x86_64")]
+const FIRST_CALL: i64 = libc::SYS_arch_prctl;
+/// Here a register holds it; the C libraries announce their first thread.
+#[cfg(not(target_arch = "x86_64"))]
+const FIRST_CALL: i64 = libc::SYS_set_tid_address;
+
 /// Judges the execs of one command and knows its processes.
 pub struct Guard {
     pub(super) judge: Arc<dyn Judge>,
@@ -35,8 +42,10 @@ impl Guard {
         })
     }
 
-    /// The calls that it answers itself and that must always be notified.
-    pub const CALLS: [i64; 3] = [libc::SYS_execve, libc::SYS_execveat, libc::SYS_exit_group];
+    /// The calls that it answers itself and that must always be notified: exec and the end; and what
+    /// every C library and most language runtimes call once, before anything else of the program, so that
+    /// a program which is not what was judged is killed before its first line.
+    pub const CALLS: [i64; 4] = [libc::SYS_execve, libc::SYS_execveat, libc::SYS_exit_group, FIRST_CALL];
 
     /// The processes of the command that were seen, ascending; some may have died by a signal since.
     pub fn processes(&self) -> Vec<i32> {
@@ -101,6 +110,14 @@ impl Guard {
         self.count.store(pending.len(), Ordering::Release);
     }
 
+    /// Takes all that is expected of `tgid`; none if somebody else has.
+    pub(super) fn take(&self, tgid: i32) -> Option<Vec<Expectation>> {
+        let mut pending = self.pending();
+        let taken = pending.remove(&tgid);
+        self.count.store(pending.len(), Ordering::Release);
+        taken
+    }
+
     /// Drops what `keep` does not keep.
     pub(super) fn retain(&self, tgid: i32, keep: impl FnMut(&Expectation) -> bool) {
         let mut pending = self.pending();
@@ -114,7 +131,7 @@ impl Guard {
     }
 
     fn exit(&self, caller: &Caller<'_>, known: &Known) -> Outcome {
-        self.retain(known.tgid, |_| false);
+        self.take(known.tgid);
         self.table.ended(known.tgid);
         self.observer.exited(known.tgid, caller.arg(0) as u8);
         Outcome::Continue
@@ -143,6 +160,8 @@ impl Handler for Guarded {
         match caller.notification().nr {
             libc::SYS_execve | libc::SYS_execveat => self.guard.execute(caller, &known),
             libc::SYS_exit_group => self.guard.exit(caller, &known),
+            // They change nothing but the caller's own registers and end.
+            FIRST_CALL => Outcome::Continue,
             _ => self.inner.handle(caller),
         }
     }

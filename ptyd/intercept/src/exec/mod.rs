@@ -4,9 +4,9 @@
 //! own look threads can rewrite its arguments and anybody can swap its files. What was judged is
 //! therefore remembered. At the process's next notified call, whichever it is, its real executable and
 //! arguments are compared with it; what differs is judged anew as what it is, and killed unless that is
-//! allowed. `exec` and `exit_group` are always notified, so that no program escapes the comparison. What
-//! a program can do before its first notified call is compute, and use descriptors that it
-//! inherited; a watch looks at the process right after the exec and mostly comes before even that.
+//! allowed. The guard's own calls ([`Guard::CALLS`]) are always notified and hold the first that a C
+//! library makes, so that this comes before the program's own code. A program without any library can
+//! compute, and use descriptors that it inherited, before its first notified call.
 
 mod calls;
 mod chain;

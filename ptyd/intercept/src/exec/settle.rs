@@ -31,39 +31,43 @@ impl Guard {
             return Err(Outcome::Answered);
         }
         if expectations.iter().all(|one| image.is_still(&one.before)) {
-            // The thread that called is back: the kernel has refused it. Others may still be on their way.
-            let back = |one: &Expectation| one.inherited || one.tid == caller.tid();
-            for _ in expectations.iter().filter(|one| back(one) && !one.inherited) {
-                self.observer.exec_settled(known.tgid, &ExecSettled::Failed);
-            }
-            self.retain(known.tgid, |one| !back(one));
+            self.refused_by_kernel(caller, known, &expectations);
             return Ok(());
         }
-        let own = expectations.iter().any(|one| !one.inherited);
         let settled = match expectations.iter().any(|one| one.is_met_by(&image)) {
             true => ExecSettled::Ran,
             false => self.judge_running(caller, known, &image),
         };
-        self.retain(known.tgid, |_| false);
-        // For a child of a process that was not seen since its exec this counts the parent's.
-        self.table.executed(known.tgid, image.file);
-        self.report(caller, known, own, settled)
+        self.finish(caller, known, &image, settled)
     }
 
-    fn report(&self, caller: &Caller<'_>, known: &Known, own: bool, settled: ExecSettled) -> Result<(), Outcome> {
-        let killed = matches!(settled, ExecSettled::Killed { .. });
-        if own || killed {
-            self.observer.exec_settled(known.tgid, &settled);
+    /// The thread that called is back: the kernel has refused it. Others may still be on their way.
+    fn refused_by_kernel(&self, caller: &Caller<'_>, known: &Known, expectations: &[Expectation]) {
+        let back = |one: &Expectation| one.inherited || one.tid == caller.tid();
+        for _ in expectations.iter().filter(|one| back(one) && !one.inherited) {
+            self.observer.exec_settled(known.tgid, &ExecSettled::Failed);
         }
-        if !killed {
-            return Ok(());
+        self.retain(known.tgid, |one| !back(one));
+    }
+
+    fn finish(&self, caller: &Caller<'_>, known: &Known, image: &Image, settled: ExecSettled) -> Result<(), Outcome> {
+        let killed = matches!(settled, ExecSettled::Killed(_));
+        if killed {
+            // Before anybody else can take the matter for settled.
+            kill(caller, known.tgid);
         }
-        // A pidfd of a thread kills its process. Should that fail, the call fails at least.
-        let kill = |pidfd| rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
-        if let Err(errno) = caller.pidfd().and_then(kill) {
-            tracing::error!(tgid = known.tgid, %errno, "a program that was not judged cannot be killed");
+        if let Some(taken) = self.take(known.tgid) {
+            // For a child of a process that was not seen since its exec this counts the parent's.
+            self.table.executed(known.tgid, image.file);
+            if killed || taken.iter().any(|one| !one.inherited) {
+                self.observer.exec_settled(known.tgid, &settled);
+            }
         }
-        Err(Outcome::Errno(Errno::ACCESS))
+        if killed {
+            Err(Outcome::Errno(Errno::ACCESS))
+        } else {
+            Ok(())
+        }
     }
 
     /// A process whose parents are not known: what it runs must be known, or be allowed.
@@ -75,18 +79,20 @@ impl Guard {
         if self.table.has_judged(image.file) {
             return Ok(());
         }
-        let settled = self.judge_running(caller, known, &image);
-        self.report(caller, known, false, settled)
+        match self.judge_running(caller, known, &image) {
+            settled @ ExecSettled::Killed(_) => {
+                kill(caller, known.tgid);
+                self.observer.exec_settled(known.tgid, &settled);
+                Err(Outcome::Errno(Errno::ACCESS))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Judges what runs as what it is.
     fn judge_running(&self, caller: &Caller<'_>, known: &Known, image: &Image) -> ExecSettled {
-        let killed = |subjects| ExecSettled::Killed {
-            subjects,
-            by_watch: false,
-        };
         let Ok(subjects) = seen(caller, known.tgid, image) else {
-            return killed(Vec::new());
+            return ExecSettled::Killed(Vec::new());
         };
         let mut request = ExecRequest {
             stage: Stage::Running,
@@ -106,8 +112,17 @@ impl Guard {
         if allowed {
             ExecSettled::Replaced(subjects)
         } else {
-            killed(subjects)
+            ExecSettled::Killed(subjects)
         }
+    }
+}
+
+/// A pidfd of a thread kills its process. Should that fail, the call fails at least.
+fn kill(caller: &Caller<'_>, tgid: i32) {
+    let kill = |pidfd| rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
+    match caller.pidfd().and_then(kill) {
+        Ok(()) | Err(Errno::SRCH) => {}
+        Err(errno) => tracing::error!(tgid, %errno, "a program that was not judged cannot be killed"),
     }
 }
 

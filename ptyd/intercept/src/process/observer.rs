@@ -26,13 +26,8 @@ pub enum ExecSettled {
     /// Something else runs, which the judge allows as well.
     Replaced(Vec<Subject>),
     /// Something else ran, which the judge does not allow: the process was killed at its first notified
-    /// call or before. `by_watch`: before, by the watch that follows an exec.
-    Killed {
-        /// What ran, as far as it could be seen.
-        subjects: Vec<Subject>,
-        /// Whether the watch caught it.
-        by_watch: bool,
-    },
+    /// call. What ran, as far as it could be seen.
+    Killed(Vec<Subject>),
 }
 
 /// Is told what processes do. Called on serving threads; must not block.

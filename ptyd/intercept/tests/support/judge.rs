@@ -12,7 +12,8 @@ use super::text;
 #[derive(Default)]
 pub struct Log {
     pub banned: Vec<String>,
-    pub banned_argument: Option<String>,
+    /// Program and first argument.
+    pub banned_argument: Option<(String, String)>,
     pub nameless: bool,
     pub asked: Mutex<Vec<String>>,
     pub forks: Mutex<Vec<Fork>>,
@@ -69,13 +70,10 @@ impl Judge for Log {
         for subject in &request.subjects {
             let name = subject.place.path().map(base).unwrap_or_else(|| "?".into());
             banned |= self.banned.contains(&name);
-            let has = |word: &String| {
-                subject
-                    .argv
-                    .iter()
-                    .any(|argument| argument.as_bytes() == word.as_bytes())
-            };
-            banned |= self.banned_argument.as_ref().is_some_and(has);
+            if let Some((program, word)) = &self.banned_argument {
+                let first = subject.argv.get(1).map(|argument| text(argument.as_bytes()));
+                banned |= name == *program && first.as_ref() == Some(word);
+            }
             words.push(format!("{:?}:{name}", subject.role));
         }
         let stage = if request.stage == Stage::Asked { "" } else { "running " };
