@@ -6,7 +6,11 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
+use agentsh_protocol::api::SCHEMA_VERSION;
 use serde::{Deserialize, Serialize};
+
+use crate::spool::Base;
+use crate::time;
 
 /// Bytes of an anchor file: written in place as a whole, within one sector, so that a full disk cannot stop it.
 const SIZE: usize = 512;
@@ -29,6 +33,18 @@ pub struct Anchor {
 }
 
 impl Anchor {
+    pub(crate) fn at(session_id: &str, base: Base, sealed: bool) -> Anchor {
+        Anchor {
+            schema_version: SCHEMA_VERSION,
+            session_id: session_id.to_owned(),
+            seq: base.seq,
+            hash: base.head.to_hex().to_string(),
+            length: base.log_len,
+            sealed,
+            ts: time::now_rfc3339(),
+        }
+    }
+
     /// Reads an anchor; `None` if there is none.
     pub fn read(path: &Path) -> io::Result<Option<Anchor>> {
         match std::fs::read(path) {

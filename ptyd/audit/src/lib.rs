@@ -3,7 +3,7 @@
 //! Promises: an event that [`Recorder::emit`] accepted survives the death of every process of ours and is in
 //! `events.jsonl` exactly once; a full disk loses nothing that was accepted and is told ([`Recorder::health`]); what
 //! was denied, approved, started or changed is never dropped; a record that was edited, cut or written by two is told
-//! by [`verify`] with line and reason.
+//! by [`read::verify`] with line and reason.
 //!
 //! It does not: survive a power failure for what is younger than a second; protect against one who can write both the
 //! record and its anchor (the chain has no key); redact (the caller does that before it emits).
@@ -11,7 +11,9 @@
 pub mod anchor;
 mod chain;
 mod event;
+pub mod gc;
 mod lock;
+pub mod read;
 pub mod recorder;
 mod spool;
 mod store;

@@ -94,7 +94,7 @@ impl<'a> Argv<'a> {
             Argv::Slices(list) => list.iter().for_each(|argument| visit(argument)),
             Argv::Vecs(list) => list.iter().for_each(|argument| visit(argument)),
             Argv::Bytes(list) => list.iter().for_each(|argument| visit(&argument.0)),
-            Argv::Cmdline(text) if text.is_empty() => {}
+            Argv::Cmdline([]) => {}
             Argv::Cmdline(text) => text
                 .strip_suffix(b"\0")
                 .unwrap_or(text)

@@ -1,6 +1,7 @@
 //! The recorder of one session: takes events in on the hot path, keeps them whatever dies, writes the record.
 
 mod batch;
+mod commands;
 mod log;
 mod open;
 mod restore;

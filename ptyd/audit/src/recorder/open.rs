@@ -32,6 +32,10 @@ impl Recorder {
         refuse_if_sealed(dir)?;
         let anchor = AnchorFile::open(&dir.anchor_path()).map_err(failed("open", &dir.anchor_path()))?;
         let restored = restore(dir, &log, options)?;
+        // From the first line on there is an anchor.
+        anchor
+            .write(&Anchor::at(dir.id(), restored.base, false))
+            .map_err(failed("write", &dir.anchor_path()))?;
         let identity = Identity {
             session_id: dir.id().to_owned(),
             salt: restored.spool.salt(),

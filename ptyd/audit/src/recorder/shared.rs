@@ -10,7 +10,7 @@ use crate::event::EventDraft;
 use crate::spool::{Spool, record};
 
 /// When the spool holds this much, the writer does not wait for the window to pass.
-pub(super) const BATCH: u64 = 512 << 10;
+pub(super) const BATCH: u64 = 256 << 10;
 
 /// How long an observation waits for room before it is dropped and counted: the writer keeps up with any load that lets
 /// it run, so that only a stuck disk makes holes.
@@ -143,7 +143,8 @@ impl Shared {
     fn wait_for_room(&self, len: u64, room: u64, deadline: Instant, may_drop: bool) -> bool {
         let mut health = hold(&self.health);
         loop {
-            if self.spool.tail() - self.drained.load(SeqCst) + len <= room {
+            // Others append and the writer drains between the two looks.
+            if self.spool.tail().saturating_sub(self.drained.load(SeqCst)) + len <= room {
                 return true;
             }
             let left = deadline.saturating_duration_since(Instant::now());

@@ -4,8 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use agentsh_protocol::api::SCHEMA_VERSION;
-
 use super::batch::{self, Identity};
 use super::log::Log;
 use super::shared::{BATCH, Requests, Shared, Stop};
@@ -150,15 +148,7 @@ impl Writer {
     }
 
     fn sync(&mut self, sealed: bool) {
-        let anchor = Anchor {
-            schema_version: SCHEMA_VERSION,
-            session_id: self.identity.session_id.clone(),
-            seq: self.base.seq,
-            hash: self.base.head.to_hex().to_string(),
-            length: self.base.log_len,
-            sealed,
-            ts: time::now_rfc3339(),
-        };
+        let anchor = Anchor::at(&self.identity.session_id, self.base, sealed);
         let synced = self.log.sync().and_then(|()| self.anchor.write(&anchor));
         self.dirty = None;
         if let Err(error) = synced {
