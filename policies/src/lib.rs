@@ -9,15 +9,19 @@
 //! arguments excepted); names are bytes and compared exactly. It does not: enforce anything, touch the
 //! objects it judges, resolve paths or names (callers hand in resolved ones), or read the environment.
 
+pub mod cases;
 mod check;
 pub mod config;
 mod error;
 pub mod glob;
 mod host;
+pub mod library;
 mod load;
 pub mod message;
 pub mod model;
+mod operation;
 mod outlook;
+pub mod packs;
 mod place;
 mod policy;
 mod quantity;
@@ -29,6 +33,10 @@ pub use error::{LoadError, Source, nearest};
 pub use host::host_links;
 pub use load::{Document, parse, read};
 pub use message::Subject;
+pub use operation::{
+    CommandOperation, EnvOperation, FileOperation, NetworkOperation, Operation, SignalOperation,
+    USAGE as OPERATION_USAGE, UnixOperation,
+};
 pub use outlook::{Lowered, Outlook, Program, ProgramOutlook};
 pub use place::At;
 pub use policy::{

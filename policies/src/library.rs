@@ -5,30 +5,25 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Config;
 use crate::error::LoadError;
-use crate::load::{Document, parse, read};
+use crate::load::{Document, read};
+use crate::packs::{self, Pack};
 
 /// The system's policies.
 pub const SYSTEM: &str = "/etc/agentsh/policies";
 
-/// The packs: name and text.
-pub const PACKS: &[(&str, &str)] = &[
-    ("agent-observe", include_str!("../packs/agent-observe.yaml")),
-    ("default", include_str!("../packs/default.yaml")),
-];
-
 /// A policy that can be named.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Entry {
     pub name: String,
     pub origin: Origin,
 }
 
 /// Where a policy's text is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Origin {
     File(PathBuf),
     /// Part of the program.
-    Pack(&'static str),
+    Pack(&'static Pack),
 }
 
 impl Entry {
@@ -39,7 +34,7 @@ impl Entry {
     pub fn load(&self) -> Result<Document, LoadError> {
         match &self.origin {
             Origin::File(path) => read(path),
-            Origin::Pack(text) => parse(text, Path::new(&format!("{}.yaml", self.name))),
+            Origin::Pack(pack) => pack.document(),
         }
     }
 }
@@ -47,7 +42,10 @@ impl Entry {
 /// The folders that are looked through, in their order.
 pub fn folders(user_dir: &Path, config: &Config) -> Vec<PathBuf> {
     let configured = config.sessions.policies_dir.as_ref().map(PathBuf::from);
-    configured.into_iter().chain([user_dir.join("policies"), PathBuf::from(SYSTEM)]).collect()
+    configured
+        .into_iter()
+        .chain([user_dir.join("policies"), PathBuf::from(SYSTEM)])
+        .collect()
 }
 
 /// The policy of this name: the first folder that has it, else the pack. Only names are looked up, never paths.
@@ -56,19 +54,29 @@ pub fn find(name: &str, folders: &[PathBuf]) -> Option<Entry> {
     if name.is_empty() || !name.bytes().all(plain) {
         return None;
     }
-    let file = folders.iter().map(|folder| folder.join(format!("{name}.yaml"))).find(|path| path.is_file());
+    let file = folders
+        .iter()
+        .map(|folder| folder.join(format!("{name}.yaml")))
+        .find(|path| path.is_file());
     let origin = match file {
         Some(path) => Origin::File(path),
-        None => Origin::Pack(PACKS.iter().find(|(pack, _)| *pack == name)?.1),
+        None => Origin::Pack(packs::find(name)?),
     };
-    Some(Entry { name: name.to_owned(), origin })
+    Some(Entry {
+        name: name.to_owned(),
+        origin,
+    })
 }
 
 /// All policies that can be named, by name.
 pub fn list(folders: &[PathBuf]) -> Vec<Entry> {
-    let files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let files = folders
+        .iter()
+        .filter_map(|folder| std::fs::read_dir(folder).ok())
+        .flatten()
+        .flatten();
     let named = files.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".yaml").map(str::to_owned));
-    let mut names: Vec<String> = named.chain(PACKS.iter().map(|(name, _)| (*name).to_owned())).collect();
+    let mut names: Vec<String> = named.chain(packs::ALL.iter().map(|pack| pack.name.to_owned())).collect();
     names.sort_unstable();
     names.dedup();
     names.iter().filter_map(|name| find(name, folders)).collect()

@@ -1,0 +1,356 @@
+//! One operation as a person or a table of cases names it.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::message::Subject;
+use crate::model::SignalWord;
+use crate::policy::{CommandQuery, NetworkQuery, Policy, SignalQuery, Targets, UnixAddress, Verdict};
+use crate::words::{FileOp, NetOp, Protocol, TargetType, UnixOp};
+
+/// An operation to be judged or explained.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    File(FileOperation),
+    Command(CommandOperation),
+    Network(NetworkOperation),
+    UnixSocket(UnixOperation),
+    Signal(SignalOperation),
+    Env(EnvOperation),
+}
+
+/// An operation on a file.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileOperation {
+    pub operation: FileOp,
+    /// Absolute, resolved; variables are replaced in tables of cases.
+    pub path: String,
+}
+
+/// The start of a program.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommandOperation {
+    /// Resolved path.
+    pub program: String,
+    /// How it was called; the program's path if not given.
+    #[serde(default)]
+    pub called: Option<String>,
+    #[serde(default)]
+    pub args: Vec<String>,
+    #[serde(default)]
+    pub depth: u32,
+}
+
+/// An operation on an Internet socket.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkOperation {
+    #[serde(default = "connect")]
+    pub operation: NetOp,
+    #[serde(default = "tcp")]
+    pub protocol: Protocol,
+    #[serde(default)]
+    pub host: Option<String>,
+    #[serde(default)]
+    pub address: Option<IpAddr>,
+    pub port: u16,
+}
+
+fn connect() -> NetOp {
+    NetOp::Connect
+}
+
+fn tcp() -> Protocol {
+    Protocol::Tcp
+}
+
+/// An operation on a unix socket.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnixOperation {
+    #[serde(default = "unix_connect")]
+    pub operation: UnixOp,
+    /// `@name` is the abstract namespace.
+    pub path: String,
+}
+
+fn unix_connect() -> UnixOp {
+    UnixOp::Connect
+}
+
+/// A signal.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignalOperation {
+    pub signal: SignalWord,
+    /// All that the target is to the sender.
+    pub target: Vec<TargetType>,
+    #[serde(default)]
+    pub program: String,
+    #[serde(default)]
+    pub pid: u32,
+}
+
+/// A variable that a program would get.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnvOperation {
+    pub name: String,
+    /// The program's resolved path; a program without a rule of its own if not given.
+    #[serde(default)]
+    pub program: String,
+}
+
+/// How operations are written on a command line.
+pub const USAGE: &str = "file OPERATION PATH | command PROGRAM [ARG…] | network [connect|bind|listen|send] HOST:PORT | \
+unix [connect|bind|listen|sendto] PATH | signal SIGNAL TARGET | env NAME [PROGRAM]";
+
+impl Operation {
+    /// Reads an operation from words: see [`USAGE`].
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong, with the nearest word that would be right.
+    pub fn parse(words: &[&str]) -> Result<Operation, String> {
+        let unknown = |word: &str, what: &str, known: Vec<&'static str>| {
+            let near =
+                crate::error::nearest(word, known).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+            format!("`{word}` is no {what}{near}")
+        };
+        match words {
+            ["file", operation, path] => {
+                let known = || FileOp::ALL.iter().map(|op| op.word()).collect();
+                let operation =
+                    FileOp::parse(operation).ok_or_else(|| unknown(operation, "operation on files", known()))?;
+                if !path.starts_with('/') {
+                    return Err(format!("`{path}` is not absolute"));
+                }
+                Ok(Operation::File(FileOperation {
+                    operation,
+                    path: (*path).to_owned(),
+                }))
+            }
+            ["command", program, args @ ..] => Ok(Operation::Command(CommandOperation {
+                program: (*program).to_owned(),
+                called: None,
+                args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+                depth: 0,
+            })),
+            ["network", address] => network(NetOp::Connect, address),
+            ["network", operation, address] => {
+                let known = || NetOp::ALL.iter().map(|op| op.word()).collect();
+                let operation =
+                    NetOp::parse(operation).ok_or_else(|| unknown(operation, "operation on sockets", known()))?;
+                network(operation, address)
+            }
+            ["unix", path] => Ok(Operation::UnixSocket(UnixOperation {
+                operation: UnixOp::Connect,
+                path: (*path).to_owned(),
+            })),
+            ["unix", operation, path] => {
+                let known = || UnixOp::ALL.iter().map(|op| op.word()).collect();
+                let operation =
+                    UnixOp::parse(operation).ok_or_else(|| unknown(operation, "operation on unix sockets", known()))?;
+                Ok(Operation::UnixSocket(UnixOperation {
+                    operation,
+                    path: (*path).to_owned(),
+                }))
+            }
+            ["signal", signal, target] => {
+                let signal = SignalWord::parse(signal).ok_or_else(|| format!("`{signal}` is no signal"))?;
+                let known = || TargetType::ALL.iter().map(|kind| kind.word()).collect();
+                let target = TargetType::parse(target).ok_or_else(|| unknown(target, "target", known()))?;
+                Ok(Operation::Signal(SignalOperation {
+                    signal,
+                    target: vec![target],
+                    program: String::new(),
+                    pid: 0,
+                }))
+            }
+            ["env", name] => Ok(Operation::Env(EnvOperation {
+                name: (*name).to_owned(),
+                program: String::new(),
+            })),
+            ["env", name, program] => Ok(Operation::Env(EnvOperation {
+                name: (*name).to_owned(),
+                program: (*program).to_owned(),
+            })),
+            [first, ..] if ["file", "command", "network", "unix", "signal", "env"].contains(first) => {
+                Err(format!("an operation is: {USAGE}"))
+            }
+            [first, ..] => Err(unknown(
+                first,
+                "kind of operation",
+                vec!["file", "command", "network", "unix", "signal", "env"],
+            )),
+            [] => Err(format!("an operation is: {USAGE}")),
+        }
+    }
+
+    /// What messages of rules are filled in with.
+    pub fn subject(&self) -> Subject<'_> {
+        match self {
+            Operation::File(file) => Subject {
+                path: file.path.as_bytes(),
+                operation: file.operation.word(),
+                ..Subject::default()
+            },
+            Operation::Command(command) => Subject {
+                command: command.program.as_bytes(),
+                operation: "exec",
+                ..Subject::default()
+            },
+            Operation::Network(network) => Subject {
+                host: network.host.as_deref().unwrap_or(""),
+                operation: network.operation.word(),
+                ..Subject::default()
+            },
+            Operation::UnixSocket(unix) => Subject {
+                path: unix.path.as_bytes(),
+                operation: unix.operation.word(),
+                ..Subject::default()
+            },
+            Operation::Signal(_) => Subject {
+                operation: "signal",
+                ..Subject::default()
+            },
+            Operation::Env(env) => Subject {
+                path: env.name.as_bytes(),
+                operation: "env",
+                ..Subject::default()
+            },
+        }
+    }
+}
+
+fn network(operation: NetOp, text: &str) -> Result<Operation, String> {
+    let wrong = || format!("`{text}` is no HOST:PORT");
+    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let address: Option<IpAddr> = host.parse().ok();
+    Ok(Operation::Network(NetworkOperation {
+        operation,
+        protocol: Protocol::Tcp,
+        host: address.is_none().then(|| host.to_owned()),
+        address,
+        port: port.parse().map_err(|_| wrong())?,
+    }))
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Operation::File(file) => write!(out, "{} {}", file.operation, file.path),
+            Operation::Command(command) => {
+                write!(out, "run {}", command.program)?;
+                command.args.iter().try_for_each(|arg| write!(out, " {arg}"))
+            }
+            Operation::Network(network) => {
+                let host = network
+                    .host
+                    .clone()
+                    .or(network.address.map(|address| address.to_string()));
+                write!(
+                    out,
+                    "{} {}:{}",
+                    network.operation,
+                    host.unwrap_or_default(),
+                    network.port
+                )
+            }
+            Operation::UnixSocket(unix) => write!(out, "{} {}", unix.operation, unix.path),
+            Operation::Signal(signal) => {
+                let name = signal
+                    .signal
+                    .single()
+                    .map_or_else(|| "signals".to_owned(), SignalWord::name);
+                let target: Vec<&str> = signal.target.iter().map(|kind| kind.word()).collect();
+                write!(out, "send {name} to {}", target.join("+"))
+            }
+            Operation::Env(env) => write!(out, "pass ${} on", env.name),
+        }
+    }
+}
+
+/// The queries that an operation stands for, with what they borrow.
+pub(crate) struct Asked<'a> {
+    args: Vec<&'a [u8]>,
+    operation: &'a Operation,
+}
+
+impl<'a> Asked<'a> {
+    pub fn new(operation: &'a Operation) -> Asked<'a> {
+        let args = match operation {
+            Operation::Command(command) => command.args.iter().map(|arg| arg.as_bytes()).collect(),
+            _ => Vec::new(),
+        };
+        Asked { args, operation }
+    }
+
+    pub fn command(&self) -> CommandQuery<'_> {
+        match self.operation {
+            Operation::Command(command) => CommandQuery {
+                program: command.program.as_bytes(),
+                called: command.called.as_ref().unwrap_or(&command.program).as_bytes(),
+                args: &self.args,
+                depth: command.depth,
+            },
+            Operation::Env(env) => CommandQuery {
+                program: env.program.as_bytes(),
+                called: env.program.as_bytes(),
+                args: &[],
+                depth: 0,
+            },
+            _ => CommandQuery::default(),
+        }
+    }
+}
+
+pub(crate) fn net_query(network: &NetworkOperation) -> NetworkQuery<'_> {
+    NetworkQuery {
+        operation: network.operation,
+        protocol: network.protocol,
+        host: network.host.as_deref(),
+        address: network.address,
+        port: network.port,
+    }
+}
+
+pub(crate) fn unix_address(path: &str) -> UnixAddress<'_> {
+    match path.strip_prefix('@') {
+        Some(name) => UnixAddress::Abstract(name.as_bytes()),
+        None => UnixAddress::Path(path.as_bytes()),
+    }
+}
+
+pub(crate) fn signal_query(signal: &SignalOperation) -> SignalQuery<'_> {
+    SignalQuery {
+        signal: signal
+            .signal
+            .single()
+            .unwrap_or_else(|| signal.signal.set.trailing_zeros().cast_signed()),
+        target: signal.target.iter().fold(Targets::NONE, |all, kind| all.with(*kind)),
+        program: signal.program.as_bytes(),
+        pid: signal.pid,
+    }
+}
+
+impl Policy {
+    /// Judges an operation. A variable is judged by the program that would get it; whether it is passed on
+    /// is asked of [`Policy::environment`].
+    pub fn judge(&self, operation: &Operation) -> Verdict<'_> {
+        let asked = Asked::new(operation);
+        match operation {
+            Operation::File(file) => self.file(file.operation, file.path.as_bytes()),
+            Operation::Command(_) | Operation::Env(_) => self.command(&asked.command()),
+            Operation::Network(network) => self.network(&net_query(network)),
+            Operation::UnixSocket(unix) => self.unix_socket(unix.operation, unix_address(&unix.path)),
+            Operation::Signal(signal) => self.signal(&signal_query(signal)),
+        }
+    }
+}
