@@ -10,6 +10,7 @@
 
 pub mod cast;
 pub mod escape;
+pub mod hub;
 pub mod marker;
 pub mod pty;
 pub mod recorder;
