@@ -4,12 +4,13 @@ use std::ffi::CString;
 
 use rustix::io::Errno;
 
-use super::chain::Chain;
+use super::chain::Links;
 use super::expectation::{Expectation, Image};
 use super::guard::Guard;
-use super::locate::{self, Pin};
-use super::request::{ExecDecision, ExecRequest, Place, Stage};
+use super::request::{ExecDecision, ExecRequest, Stage};
 use crate::caller::{Caller, Interruption};
+use crate::files::resolve::{Canonical, Pin};
+use crate::locate::Locator;
 use crate::outcome::Outcome;
 use crate::process::Known;
 
@@ -43,16 +44,19 @@ impl Call {
         })
     }
 
-    fn pin(&self, caller: &Caller<'_>) -> Result<Pin, Errno> {
+    fn pin(&self, locator: &Locator, caller: &Caller<'_>) -> Result<Pin, Errno> {
         let empty = self.flags & libc::AT_EMPTY_PATH != 0;
         match self.path.as_bytes() {
             b"" if !empty => Err(Errno::NOENT),
             b"" if self.folder == libc::AT_FDCWD => Err(Errno::ACCESS),
-            b"" => locate::descriptor(caller, self.folder),
+            b"" => locator.descriptor(caller, self.folder),
             _ => {
                 let follow = self.flags & libc::AT_SYMLINK_NOFOLLOW == 0;
-                let pin = locate::path(caller, self.folder, &self.path, follow)?;
-                if pin.is_link() { Err(Errno::LOOP) } else { Ok(pin) }
+                let pin = locator.object(caller, self.folder, &self.path, follow)?;
+                if pin.kind() == libc::S_IFLNK {
+                    return Err(Errno::LOOP);
+                }
+                Ok(pin)
             }
         }
     }
@@ -83,8 +87,13 @@ impl Guard {
 
     fn try_execute(&self, caller: &Caller<'_>, known: &Known) -> Result<Outcome, Errno> {
         let call = Call::of(caller)?;
-        let pin = call.pin(caller)?;
-        let chain = Chain::of(caller, pin, call.name(), call.argv)?;
+        let pin = call.pin(&self.locator, caller)?;
+        let name = call.name();
+        let links = Links {
+            locator: &self.locator,
+            caller,
+        };
+        let chain = links.follow(pin, name, call.argv)?;
         let before = Image::of(known.tgid)?;
         if !caller.still_valid() {
             return Ok(Outcome::Answered);
@@ -98,7 +107,12 @@ impl Guard {
             subjects: chain.subjects,
             environment: Some(call.environment),
         };
-        if !self.judge.nameless_programs() && request.subjects.iter().any(|one| !matches!(one.place, Place::At(_))) {
+        if !self.judge.nameless_programs()
+            && request
+                .subjects
+                .iter()
+                .any(|one| !matches!(one.place, Canonical::At(_)))
+        {
             self.observer.exec_refused(&request, Errno::ACCESS);
             return Err(Errno::ACCESS);
         }

@@ -7,9 +7,10 @@ use rustix::io::Errno;
 
 use super::header::{self, Header};
 use super::loader;
-use super::locate::{self, Pin};
 use super::request::{Role, Subject};
 use crate::caller::Caller;
+use crate::files::resolve::Pin;
+use crate::locate::Locator;
 use crate::process::FileId;
 
 /// How many interpreters the kernel follows (`execve(2)`, "Interpreter scripts").
@@ -28,65 +29,112 @@ pub struct Chain {
     pub argv: Vec<CString>,
 }
 
-impl Chain {
+/// Follows chains for one caller.
+pub struct Links<'a> {
+    pub locator: &'a Locator,
+    pub caller: &'a Caller<'a>,
+}
+
+impl Links<'_> {
     /// Follows the chain from `pin`, which was called `called` with `argv`, as the kernel does for the caller.
     ///
     /// # Errors
     /// Those of the call itself: `EACCES`, `ELOOP`, `ENOEXEC` …
-    pub fn of(caller: &Caller<'_>, pin: Pin, called: CString, argv: Vec<CString>) -> Result<Chain, Errno> {
+    pub fn follow(&self, pin: Pin, called: CString, argv: Vec<CString>) -> Result<Chain, Errno> {
         let mut subjects = Vec::new();
         let (mut pin, mut name, mut argv, mut role) = (pin, called, argv, Role::Program);
         loop {
-            let header = subject(&mut subjects, role, &pin, &name, &argv)?;
-            match header {
-                Header::Script { interpreter, argument } => {
-                    if subjects.len() > MAX_SCRIPTS {
-                        return Err(Errno::LOOP);
-                    }
-                    let interpreter = CString::new(interpreter).map_err(|_| Errno::NOEXEC)?;
-                    pin = locate::path(caller, libc::AT_FDCWD, &interpreter, true)?;
-                    argv = script_arguments(&interpreter, argument, name, argv);
-                    (name, role) = (interpreter, Role::Interpreter);
+            let header = self.add(&mut subjects, role, &pin, &name, &argv)?;
+            let Header::Script { interpreter, argument } = header else {
+                let image = FileId::of(&pin.stat);
+                match header {
+                    Header::Elf { loader: true, .. } => self.add_loaded(&mut subjects, &argv)?,
+                    Header::Elf {
+                        interpreter: Some(path),
+                        ..
+                    } => self.add_loader(&mut subjects, path, &argv)?,
+                    _ => {}
                 }
-                header => {
-                    let image = pin.file();
-                    match header {
-                        Header::Elf { loader: true, .. } => loaded(caller, &mut subjects, &argv)?,
-                        Header::Elf {
-                            interpreter: Some(path),
-                            ..
-                        } => foreign_loader(caller, &mut subjects, path, &argv)?,
-                        _ => {}
-                    }
-                    return Ok(Chain { subjects, image, argv });
-                }
+                return Ok(Chain { subjects, image, argv });
+            };
+            if subjects.len() > MAX_SCRIPTS {
+                return Err(Errno::LOOP);
             }
+            let interpreter = CString::new(interpreter).map_err(|_| Errno::NOEXEC)?;
+            pin = self.file(&interpreter)?;
+            argv = script_arguments(&interpreter, argument, name, argv);
+            (name, role) = (interpreter, Role::Interpreter);
         }
     }
-}
 
-/// Adds one file and says what the kernel makes of it.
-fn subject(
-    subjects: &mut Vec<Subject>,
-    role: Role,
-    pin: &Pin,
-    called: &CStr,
-    argv: &[CString],
-) -> Result<Header, Errno> {
-    if !pin.is_regular() {
-        return Err(Errno::ACCESS);
+    /// The file that `path` means in the caller's working directory.
+    pub fn file(&self, path: &CStr) -> Result<Pin, Errno> {
+        self.locator.object(self.caller, libc::AT_FDCWD, path, true)
     }
-    subjects.push(Subject {
-        role,
-        place: pin.place()?,
-        file: pin.file(),
-        called: called.to_owned(),
-        argv: argv.to_vec(),
-    });
-    match pin.open() {
-        Ok(fd) => header::look(fd.as_fd()),
-        Err(Errno::ACCESS | Errno::PERM) => Ok(Header::Unreadable),
-        Err(errno) => Err(errno),
+
+    /// Adds one file and says what the kernel makes of it.
+    fn add(
+        &self,
+        subjects: &mut Vec<Subject>,
+        role: Role,
+        pin: &Pin,
+        called: &CStr,
+        argv: &[CString],
+    ) -> Result<Header, Errno> {
+        if pin.kind() != libc::S_IFREG {
+            return Err(Errno::ACCESS);
+        }
+        subjects.push(Subject {
+            role,
+            place: self.locator.canonical(pin)?,
+            file: FileId::of(&pin.stat),
+            called: called.to_owned(),
+            argv: argv.to_vec(),
+        });
+        match self.locator.reopen(pin) {
+            Ok(fd) => header::look(fd.as_fd()),
+            Err(Errno::ACCESS | Errno::PERM) => Ok(Header::Unreadable),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Adds what a loader is told to run.
+    fn add_loaded(&self, subjects: &mut Vec<Subject>, argv: &[CString]) -> Result<(), Errno> {
+        let mut argv: Vec<CString> = argv.to_vec();
+        for _ in 0..MAX_LOADERS {
+            let words: Vec<&[u8]> = argv.iter().map(|word| word.as_bytes()).collect();
+            let Some(told) = loader::told(&words) else {
+                return Ok(());
+            };
+            let name = argv[told.program].clone();
+            if !name.as_bytes().contains(&b'/') {
+                // Such a name is looked for along library paths that we cannot know.
+                return Err(Errno::ACCESS);
+            }
+            let pin = self.file(&name)?;
+            let first = told.argv0.and_then(|index| argv.get(index).cloned());
+            let rest = argv.split_off(told.program + 1);
+            argv = std::iter::once(first.unwrap_or_else(|| name.clone()))
+                .chain(rest)
+                .collect();
+            let header = self.add(subjects, Role::Loaded, &pin, &name, &argv)?;
+            if !matches!(header, Header::Elf { loader: true, .. }) {
+                return Ok(());
+            }
+        }
+        Err(Errno::LOOP)
+    }
+
+    /// Adds the loader that a program asks for, if it is none: any program can be named there, and it is that
+    /// one's code which starts.
+    fn add_loader(&self, subjects: &mut Vec<Subject>, path: Vec<u8>, argv: &[CString]) -> Result<(), Errno> {
+        let path = CString::new(path).map_err(|_| Errno::NOEXEC)?;
+        let pin = self.file(&path)?;
+        let header = self.add(subjects, Role::Interpreter, &pin, &path, argv)?;
+        if matches!(header, Header::Elf { loader: true, .. }) {
+            subjects.pop();
+        }
+        Ok(())
     }
 }
 
@@ -98,56 +146,9 @@ fn script_arguments(
     argv: Vec<CString>,
 ) -> Vec<CString> {
     let argument = argument.and_then(|argument| CString::new(argument).ok());
-    let head = std::iter::once(interpreter.to_owned())
-        .chain(argument)
-        .chain(std::iter::once(script));
-    head.chain(argv.into_iter().skip(1)).collect()
-}
-
-/// Adds what a loader is told to run.
-fn loaded(caller: &Caller<'_>, subjects: &mut Vec<Subject>, argv: &[CString]) -> Result<(), Errno> {
-    let mut argv: Vec<CString> = argv.to_vec();
-    for _ in 0..MAX_LOADERS {
-        let words: Vec<&[u8]> = argv.iter().map(|word| word.as_bytes()).collect();
-        let Some(told) = loader::told(&words) else {
-            return Ok(());
-        };
-        let name = argv[told.program].clone();
-        if !name.as_bytes().contains(&b'/') {
-            // Such a name is looked for along library paths that we cannot know.
-            return Err(Errno::ACCESS);
-        }
-        let pin = locate::path(caller, libc::AT_FDCWD, &name, true)?;
-        let first = told
-            .argv0
-            .and_then(|index| argv.get(index).cloned())
-            .unwrap_or_else(|| name.clone());
-        argv = std::iter::once(first)
-            .chain(argv.into_iter().skip(told.program + 1))
-            .collect();
-        if !matches!(
-            subject(subjects, Role::Loaded, &pin, &name, &argv)?,
-            Header::Elf { loader: true, .. }
-        ) {
-            return Ok(());
-        }
-    }
-    Err(Errno::LOOP)
-}
-
-/// Adds the loader that a program asks for, if it is none: any program can be named there, and it is that
-/// one's code which starts.
-fn foreign_loader(
-    caller: &Caller<'_>,
-    subjects: &mut Vec<Subject>,
-    path: Vec<u8>,
-    argv: &[CString],
-) -> Result<(), Errno> {
-    let path = CString::new(path).map_err(|_| Errno::NOEXEC)?;
-    let pin = locate::path(caller, libc::AT_FDCWD, &path, true)?;
-    let header = subject(subjects, Role::Interpreter, &pin, &path, argv)?;
-    if matches!(header, Header::Elf { loader: true, .. }) {
-        subjects.pop();
-    }
-    Ok(())
+    let mut words = vec![interpreter.to_owned()];
+    words.extend(argument);
+    words.push(script);
+    words.extend(argv.into_iter().skip(1));
+    words
 }

@@ -21,23 +21,21 @@ impl Image {
     /// # Errors
     /// `EACCES`, `ENOENT`, `ESRCH` if it cannot be known.
     pub fn of(tgid: i32) -> Result<Image, Errno> {
-        let read = || -> Result<Image, Errno> {
-            let stat = TaskStat::read(tgid)?;
-            let file = FileId::image(tgid)?;
-            let cmdline = std::fs::read(format!("/proc/{tgid}/cmdline"));
-            Ok(Image {
-                file,
-                stat,
-                cmdline: cmdline.map_err(|_| Errno::ACCESS)?,
-            })
-        };
-        // An exec in between would mix two images.
         loop {
-            let (one, two) = (read()?, read()?);
-            if one.file == two.file && one.stat == two.stat {
-                return Ok(two);
+            let image = Image::read(tgid)?;
+            // Only another thread can execute something while the calling one waits; what was read
+            // around that would be a mixture of two images.
+            if image.stat.threads == 1 || TaskStat::read(tgid)?.layout == image.stat.layout {
+                return Ok(image);
             }
         }
+    }
+
+    fn read(tgid: i32) -> Result<Image, Errno> {
+        let stat = TaskStat::read(tgid)?;
+        let file = FileId::image(tgid)?;
+        let cmdline = std::fs::read(format!("/proc/{tgid}/cmdline")).map_err(|_| Errno::ACCESS)?;
+        Ok(Image { file, stat, cmdline })
     }
 
     /// Whether no exec lies between `before` and this.

@@ -10,6 +10,7 @@ use super::expectation::Expectation;
 use super::request::Judge;
 use crate::caller::Caller;
 use crate::handler::Handler;
+use crate::locate::Locator;
 use crate::outcome::Outcome;
 use crate::process::{Fork, Known, Observer, Table};
 
@@ -22,6 +23,7 @@ const FIRST_CALL: i64 = libc::SYS_set_tid_address;
 
 /// Judges the execs of one command and knows its processes.
 pub struct Guard {
+    pub(super) locator: Arc<Locator>,
     pub(super) judge: Arc<dyn Judge>,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) table: Table,
@@ -32,8 +34,9 @@ pub struct Guard {
 
 impl Guard {
     /// A guard for the command whose first process is `root`.
-    pub fn new(root: i32, judge: Arc<dyn Judge>, observer: Arc<dyn Observer>) -> Arc<Self> {
+    pub fn new(root: i32, locator: Arc<Locator>, judge: Arc<dyn Judge>, observer: Arc<dyn Observer>) -> Arc<Self> {
         Arc::new(Guard {
+            locator,
             judge,
             observer,
             table: Table::new(root),

@@ -14,9 +14,8 @@ mod expectation;
 mod guard;
 mod header;
 mod loader;
-mod locate;
 mod request;
 mod settle;
 
 pub use guard::{Guard, Guarded};
-pub use request::{ExecDecision, ExecRequest, Judge, Place, Role, Stage, Subject};
+pub use request::{ExecDecision, ExecRequest, Judge, Role, Stage, Subject};

@@ -6,28 +6,8 @@ use std::path::PathBuf;
 use rustix::io::Errno;
 
 use crate::caller::Caller;
+use crate::files::resolve::Canonical;
 use crate::process::FileId;
-
-/// Where a program's file is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// Under this path of the host, links resolved.
-    At(PathBuf),
-    /// It was under this path and has no name there any more.
-    Was(PathBuf),
-    /// It never had a path: a memory file (`memfd_create(2)`), a pipe's end.
-    Nowhere,
-}
-
-impl Place {
-    /// The path that rules are compared with, if there is one.
-    pub fn path(&self) -> Option<&std::path::Path> {
-        match self {
-            Place::At(path) | Place::Was(path) => Some(path),
-            Place::Nowhere => None,
-        }
-    }
-}
 
 /// Why a file is executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +26,7 @@ pub struct Subject {
     /// Why it would run.
     pub role: Role,
     /// Where it is.
-    pub place: Place,
+    pub place: Canonical,
     /// Which file it is.
     pub file: FileId,
     /// How it was called: the path as it was written.

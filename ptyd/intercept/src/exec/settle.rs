@@ -3,16 +3,15 @@
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 
-use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::Signal;
 
-use super::chain::Chain;
+use super::chain::{Chain, Links};
 use super::expectation::{Expectation, Image};
 use super::guard::Guard;
-use super::locate::{self, Pin};
 use super::request::{ExecDecision, ExecRequest, Stage, Subject};
 use crate::caller::Caller;
+use crate::files::resolve::Canonical;
 use crate::outcome::Outcome;
 use crate::process::{ExecSettled, FileId, Known};
 
@@ -91,7 +90,11 @@ impl Guard {
 
     /// Judges what runs as what it is.
     fn judge_running(&self, caller: &Caller<'_>, known: &Known, image: &Image) -> ExecSettled {
-        let Ok(subjects) = seen(caller, known.tgid, image) else {
+        let links = Links {
+            locator: &self.locator,
+            caller,
+        };
+        let Ok(subjects) = seen(&links, known.tgid, image) else {
             return ExecSettled::Killed(Vec::new());
         };
         let mut request = ExecRequest {
@@ -106,7 +109,7 @@ impl Guard {
         let nameless = request
             .subjects
             .iter()
-            .any(|one| !matches!(one.place, super::Place::At(_)));
+            .any(|one| !matches!(one.place, Canonical::At(_)));
         let allowed = (!nameless || self.judge.nameless_programs()) && self.judge.exec(&request) == ExecDecision::Allow;
         let subjects = std::mem::take(&mut request.subjects);
         if allowed {
@@ -128,35 +131,28 @@ fn kill(caller: &Caller<'_>, tgid: i32) {
 
 /// The files that a running image stands for: itself, what it loads, and the script that it may
 /// have been started for.
-fn seen(caller: &Caller<'_>, tgid: i32, image: &Image) -> Result<Vec<Subject>, Errno> {
+fn seen(links: &Links<'_>, tgid: i32, image: &Image) -> Result<Vec<Subject>, Errno> {
     let link = format!("/proc/{tgid}/exe");
-    let pin = || {
-        Pin::new(rustix::fs::openat(
-            CWD,
-            &link,
-            OFlags::PATH | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?)
-    };
-    let (file, argv) = (pin()?, image.argv());
     let called = std::fs::read_link(&link).map_err(|_| Errno::ACCESS)?;
     let called = CString::new(called.as_os_str().as_bytes()).map_err(|_| Errno::ACCESS)?;
+    let argv = image.argv();
     let mut subjects = Vec::new();
     for place in SCRIPT_PLACES {
         if let Some(script) = argv.get(place)
-            && let Some(chain) = started_script(caller, script, &argv[place..], file.file())
+            && let Some(chain) = started_script(links, script, &argv[place..], image.file)
         {
             subjects = chain.subjects;
             break;
         }
     }
-    subjects.extend(Chain::of(caller, file, called, argv)?.subjects);
+    let pin = links.locator.image(tgid)?;
+    subjects.extend(links.follow(pin, called, argv)?.subjects);
     Ok(subjects)
 }
 
 /// The chain of `script`, if it is one that `image` interprets.
-fn started_script(caller: &Caller<'_>, script: &CString, argv: &[CString], image: FileId) -> Option<Chain> {
-    let pin = locate::path(caller, libc::AT_FDCWD, script, true).ok()?;
-    let chain = Chain::of(caller, pin, script.clone(), argv.to_vec()).ok()?;
+fn started_script(links: &Links<'_>, script: &CString, argv: &[CString], image: FileId) -> Option<Chain> {
+    let pin = links.file(script).ok()?;
+    let chain = links.follow(pin, script.clone(), argv.to_vec()).ok()?;
     (chain.subjects.len() > 1 && chain.image == image).then_some(chain)
 }

@@ -7,14 +7,14 @@
 //! caller's own rights ([`actor`]). Only calls that observe may be continued, where the judge says that the
 //! hull holds every outcome.
 
-mod actor;
+pub(crate) mod actor;
 mod calls;
 mod engine;
-mod host;
+pub(crate) mod host;
 mod judge;
 mod operation;
 mod record;
-mod resolve;
+pub(crate) mod resolve;
 mod sys;
 mod trash;
 

@@ -7,6 +7,8 @@ use rustix::io::Errno;
 pub struct TaskStat {
     /// Its parent, 0 if that is outside our pid namespace.
     pub ppid: i32,
+    /// Number of threads.
+    pub threads: u32,
     /// When it was started, in clock ticks since boot: with the pid it names a process for ever.
     pub started: u64,
     /// Where its code, stack, arguments and environment lie. Drawn anew at every exec, except where
@@ -34,6 +36,7 @@ impl TaskStat {
         let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
         Some(TaskStat {
             ppid: fields.get(1)?.parse().ok()?,
+            threads: u32::try_from(number(20)?).ok()?,
             started: number(22)?,
             layout: [
                 number(26)?,
@@ -68,6 +71,7 @@ mod tests {
             stat,
             Some(TaskStat {
                 ppid: 4,
+                threads: 20,
                 started: 22,
                 layout: [26, 28, 48, 49, 50, 51]
             })

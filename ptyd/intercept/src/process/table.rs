@@ -122,32 +122,14 @@ impl Table {
             line.truncate(1);
         }
         let mut state = self.state();
-        let mut new = Vec::new();
-        let mut above = ancestor;
-        for (tgid, stat) in line.into_iter().rev() {
-            let image = above.and_then(|above| above.image).or_else(|| FileId::image(tgid).ok());
-            let execs = match above {
-                Some(above) => above.execs,
-                None if tgid == self.root => 0,
-                None => state.execs_of_image(image),
-            };
-            let lineage = above.is_some() || tgid == self.root;
-            let known = Known {
-                tgid,
-                ppid: stat.ppid,
-                started: stat.started,
-                execs,
-                image,
-                lineage,
-            };
-            state.processes.insert(tgid, known);
+        let mut new: Vec<Known> = Vec::with_capacity(line.len());
+        for (ancestor_tgid, stat) in line.into_iter().skip(1).rev() {
+            let known = state.add(ancestor_tgid, &stat, new.last().copied().or(ancestor), self.root);
             new.push(known);
-            above = Some(known);
         }
-        match above {
-            Some(known) => Identified { known, new },
-            None => unreachable!("a line has at least the process itself"),
-        }
+        let known = state.add(tgid, stat, new.last().copied().or(ancestor), self.root);
+        new.push(known);
+        Identified { known, new }
     }
 
     fn same(&self, tgid: i32, stat: &TaskStat) -> Option<Known> {
@@ -210,6 +192,26 @@ impl Table {
 }
 
 impl State {
+    /// Makes the entry of a process below `above`.
+    fn add(&mut self, tgid: i32, stat: &TaskStat, above: Option<Known>, root: i32) -> Known {
+        let image = above.and_then(|above| above.image).or_else(|| FileId::image(tgid).ok());
+        let execs = match above {
+            Some(above) => above.execs,
+            None if tgid == root => 0,
+            None => self.execs_of_image(image),
+        };
+        let known = Known {
+            tgid,
+            ppid: stat.ppid,
+            started: stat.started,
+            execs,
+            image,
+            lineage: above.is_some() || tgid == root,
+        };
+        self.processes.insert(tgid, known);
+        known
+    }
+
     /// Depth of an orphan: that of whoever executes the same file, else one.
     fn execs_of_image(&self, image: Option<FileId>) -> u32 {
         let same = self

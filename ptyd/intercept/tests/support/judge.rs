@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use agentsh_intercept::{
-    Errno, ExecDecision, ExecRequest, ExecSettled, Fork, Guard, Guarded, Handler, Judge, Observer, Stage, Table,
+    Errno, ExecDecision, ExecRequest, ExecSettled, Fork, Guard, Guarded, Handler, Judge, Locator, Observer, Stage,
+    Table,
 };
 
 use super::text;
@@ -22,6 +23,15 @@ pub struct Log {
     pub refused: Mutex<usize>,
 }
 
+/// No other task counts as the session's own.
+struct Nobody;
+
+impl agentsh_intercept::files::Tasks for Nobody {
+    fn contains(&self, _tgid: i32) -> bool {
+        false
+    }
+}
+
 fn add<T>(list: &Mutex<Vec<T>>, item: T) {
     list.lock().unwrap_or_else(PoisonError::into_inner).push(item);
 }
@@ -35,8 +45,12 @@ impl Log {
     }
 
     pub fn handler(self: &Arc<Self>, root: i32) -> Arc<dyn Handler> {
+        let Ok(locator) = Locator::new(Arc::new(Nobody), false) else {
+            return Arc::new(Table::new());
+        };
         let guard = Guard::new(
             root,
+            locator,
             Arc::clone(self) as Arc<dyn Judge>,
             Arc::clone(self) as Arc<dyn Observer>,
         );

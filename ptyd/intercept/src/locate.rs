@@ -1,0 +1,120 @@
+//! From a caller's words to the object that they mean, for the calls that are not file calls.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
+use rustix::io::Errno;
+
+use crate::caller::Caller;
+use crate::files::actor::{self, Client, ClientRules};
+use crate::files::host::{Host, ObjectId};
+use crate::files::resolve::{Canonical, How, Pin, Place, Resolver, Root, Tasks, canonical, guard};
+
+/// Resolves paths of a session's callers as the kernel would for them: with their root, working
+/// directory, descriptors and rights, and `/proc/self` being theirs.
+pub struct Locator {
+    host: Host,
+    tasks: Arc<dyn Tasks>,
+    user_namespaces: bool,
+}
+
+impl Locator {
+    /// A locator for the session whose tasks `tasks` knows. `user_namespaces`: its policy grants them to
+    /// some programs.
+    ///
+    /// # Errors
+    /// Where `/proc` does not show us ourselves.
+    pub fn new(tasks: Arc<dyn Tasks>, user_namespaces: bool) -> Result<Arc<Self>, Errno> {
+        Ok(Arc::new(Locator {
+            host: Host::new()?,
+            tasks,
+            user_namespaces,
+        }))
+    }
+
+    /// What is known of the calling thread.
+    pub(crate) fn client(&self, caller: &Caller<'_>) -> Result<Rc<Client>, Errno> {
+        let rules = ClientRules {
+            groups_generation: 0,
+            groups_notified: false,
+            user_namespaces: self.user_namespaces,
+        };
+        Client::of(caller, &rules, self.host.namespace())
+    }
+
+    /// The object that `path` means from the caller's descriptor `folder` (or `AT_FDCWD`).
+    pub(crate) fn object(&self, caller: &Caller<'_>, folder: i32, path: &CStr, follow: bool) -> Result<Pin, Errno> {
+        let client = self.client(caller)?;
+        let place = self.place(caller, &client, folder, path.to_owned())?;
+        if !caller.still_valid() {
+            return Err(Errno::SRCH);
+        }
+        let _acting = actor::act_as(&client.identity, None)?;
+        let resolver = self.resolver(&client);
+        let pin = resolver.object(&place, if follow { How::FOLLOW } else { How::NOFOLLOW })?;
+        guard(&resolver, &pin)?;
+        Ok(pin)
+    }
+
+    /// The object behind the caller's descriptor `number` itself (`AT_EMPTY_PATH`).
+    pub(crate) fn descriptor(&self, caller: &Caller<'_>, number: i32) -> Result<Pin, Errno> {
+        let client = self.client(caller)?;
+        let fd = client.fetch_fd(number)?;
+        self.resolver(&client).own_descriptor(fd.as_fd())
+    }
+
+    /// The program image of process `tgid`, which may have no name any more.
+    pub(crate) fn image(&self, tgid: i32) -> Result<Pin, Errno> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(self.host.proc(), format!("{tgid}/exe"), flags, Mode::empty())?;
+        let stat = rustix::fs::fstat(&fd)?;
+        Ok(Pin { fd, stat })
+    }
+
+    /// The path under which policy knows a pinned object.
+    pub(crate) fn canonical(&self, pin: &Pin) -> Result<Canonical, Errno> {
+        canonical(&self.host, pin.fd.as_fd(), &pin.stat)
+    }
+
+    /// Opens a pinned regular file for reading, with our own rights.
+    pub(crate) fn reopen(&self, pin: &Pin) -> Result<OwnedFd, Errno> {
+        let number = rustix::path::DecInt::from_fd(&pin.fd);
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        rustix::fs::openat(self.host.descriptors(), number, flags, Mode::empty())
+    }
+
+    fn resolver<'r>(&'r self, client: &'r Client) -> Resolver<'r> {
+        Resolver {
+            host: &self.host,
+            client,
+            tasks: &*self.tasks,
+        }
+    }
+
+    fn place(&self, caller: &Caller<'_>, client: &Client, folder: i32, path: CString) -> Result<Place, Errno> {
+        let start = match (path.as_bytes().first(), folder) {
+            (Some(b'/'), _) => None,
+            (_, libc::AT_FDCWD) => Some(caller.cwd()?),
+            _ => Some(client.fetch_fd(folder)?),
+        };
+        let root = self.root(caller, client)?;
+        Ok(Place { path, start, root })
+    }
+
+    fn root(&self, caller: &Caller<'_>, client: &Client) -> Result<Root, Errno> {
+        if !client.may_chroot {
+            return Ok(Root::Host);
+        }
+        let path = format!("{}/root", caller.tid());
+        let mask = StatxFlags::INO | StatxFlags::MNT_ID;
+        let statx = rustix::fs::statx(self.host.proc(), path, AtFlags::empty(), mask)?;
+        let id = ObjectId::from(&statx);
+        if id == self.host.root() {
+            return Ok(Root::Host);
+        }
+        Ok(Root::Other(caller.root()?, id))
+    }
+}
