@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::render::Color;
 use crate::verbs::{
-    audit, broker, config, detect, doctor, events, exec, gc, kill, logs, output, session, shim, status, why,
+    audit, broker, config, detect, doctor, events, exec, gc, kill, logs, output, policy, session, shim, status, why,
 };
 
 /// Version and commit of this build.
@@ -43,6 +43,9 @@ pub enum Action {
     Session(session::Session),
     Exec(exec::Exec),
     Kill(kill::Kill),
+    /// What may happen in sessions
+    #[command(subcommand)]
+    Policy(policy::PolicyVerb),
     /// How this host runs sessions
     #[command(subcommand)]
     Config(config::ConfigVerb),
@@ -85,6 +88,7 @@ impl Action {
             Action::Output(output) => output.run(context),
             Action::Detect(detect) => detect.run(context),
             Action::Doctor(doctor) => doctor.run(context),
+            Action::Policy(policy) => policy.run(context),
             Action::Config(config) => config.run(context),
             Action::Logs(logs) => logs.run(context),
             Action::Shim(shim) => shim.run(context),

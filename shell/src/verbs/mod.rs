@@ -11,6 +11,7 @@ pub mod gc;
 pub mod kill;
 pub mod logs;
 pub mod output;
+pub mod policy;
 pub mod session;
 pub mod shim;
 pub mod status;

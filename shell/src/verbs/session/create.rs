@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::render;
+use crate::verbs::policy::is_file;
 
 /// Make a session: a workspace, a policy, and one set of rules for all commands in it
 #[derive(Debug, Args)]
@@ -53,7 +54,7 @@ impl Create {
 
 /// A name stays a name; what looks like a file is one.
 fn policy(text: String) -> Result<String, Error> {
-    if !text.contains('/') && !text.ends_with(".yaml") && !text.ends_with(".yml") {
+    if !is_file(&text) {
         return Ok(text);
     }
     let path = absolute(Path::new(&text))?;
