@@ -8,10 +8,12 @@
 //!
 //! It needs root (mount namespaces) and knows nothing of the product's insides beyond `agentsh-protocol`.
 
+pub mod bench;
 pub mod case;
 pub mod child;
 pub mod compare;
 pub mod enforced;
+pub mod mirror;
 pub mod pty;
 pub mod record;
 pub mod session;

@@ -2,7 +2,7 @@
 
 use agentsh_tests::{Ended, Input, Output, Result, User, World, fail, session};
 
-use crate::mirror::Report;
+use agentsh_tests::mirror::Report;
 
 fn world() -> Result<(World, String)> {
     let world = World::new(User::agent())?;

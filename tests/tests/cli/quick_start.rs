@@ -5,7 +5,7 @@ use std::path::Path;
 use agentsh_tests::world::PRODUCT;
 use agentsh_tests::{Result, Shell, User, World, enforced, fail, skips};
 
-use crate::mirror::Report;
+use agentsh_tests::mirror::Report;
 
 fn shell(world: &World, text: &str) -> Result<agentsh_tests::Outcome> {
     let path = format!("{PRODUCT}:/usr/local/bin:/usr/bin:/bin");

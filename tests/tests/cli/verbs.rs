@@ -5,7 +5,7 @@ use agentsh_tests::world::PRODUCT;
 use agentsh_tests::{Outcome, Result, Shell, User, World, fail, session};
 use serde_json::Value;
 
-use crate::mirror::Session;
+use agentsh_tests::mirror::Session;
 
 fn says(outcome: &Outcome, words: &[&str]) -> Result {
     let all = outcome.out() + &outcome.err();

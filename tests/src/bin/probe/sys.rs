@@ -172,6 +172,32 @@ pub fn no_new_privs() -> io::Result<()> {
     call(libc::SYS_prctl, [libc::PR_SET_NO_NEW_PRIVS as usize, 1, 0, 0, 0, 0]).map(drop)
 }
 
+/// Starts a program by `posix_spawn(3)` with the caller's environment.
+pub fn spawn(words: &[CString]) -> io::Result<i32> {
+    let mut array: Vec<*mut libc::c_char> = words.iter().map(|word| word.as_ptr().cast_mut()).collect();
+    array.push(std::ptr::null_mut());
+    let mut pid = 0;
+    // SAFETY: the array ends with a null pointer and lives through the call; `environ` is the process's own.
+    let failed = unsafe {
+        libc::posix_spawnp(
+            &mut pid,
+            array[0],
+            std::ptr::null(),
+            std::ptr::null(),
+            array.as_ptr(),
+            environ,
+        )
+    };
+    match failed {
+        0 => Ok(pid),
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
+}
+
+unsafe extern "C" {
+    static environ: *const *mut libc::c_char;
+}
+
 /// Becomes a program. Returns only on failure.
 pub fn exec(words: &[CString]) -> io::Error {
     let mut array: Vec<*const libc::c_char> = words.iter().map(|word| word.as_ptr()).collect();

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::record::Event;
 use agentsh_protocol::Bytes;
-use agentsh_tests::record::Event;
 use serde::Deserialize;
 
 /// `agentsh session create`, `session info --json`.

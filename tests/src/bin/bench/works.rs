@@ -1,0 +1,150 @@
+//! The design's table.
+
+use agentsh_tests::bench::{Limit, Measured};
+use agentsh_tests::shell::Subject;
+use agentsh_tests::{Result, Shell, User, World, skips};
+
+use crate::pairs::{PAIRS, ratio, time, warm_world};
+use crate::{Work, cold};
+
+/// Every number, in the order of the design.
+pub fn all() -> Vec<Work> {
+    vec![
+        ("start", start),
+        ("starts of 1,000 processes", thousand_starts),
+        ("git status", git_status),
+        ("tar", tar),
+        ("find", find),
+        ("create and delete", create_and_delete),
+        ("build", build),
+        ("sequential", sequential),
+        ("pipe", pipe),
+        ("cold", cold::first_command),
+        ("memory", cold::idle_memory),
+    ]
+}
+
+fn times(work: &'static str, at_most: f64) -> Limit {
+    Limit {
+        work,
+        at_most,
+        unit: "×",
+    }
+}
+
+fn start() -> Result<Vec<Measured>> {
+    let mut results = Vec::new();
+    for (user, work) in [
+        (User::root(), "bash -c true, root"),
+        (User::agent(), "bash -c true, a user"),
+    ] {
+        let world = warm_world(user)?;
+        results.push(ratio(&world, times(work, 2.5), 40, "true")?);
+    }
+    if skips::has_programs("bench against bwrap", &["bwrap"])? {
+        let world = warm_world(User::agent())?;
+        let bwrap = ["bwrap", "--dev-bind", "/", "/", "/usr/bin/bash", "-c", "true"];
+        let mut ratios = Vec::new();
+        for _ in 0..PAIRS {
+            let theirs = time(&world, &Subject::Real, 40, &bwrap)?;
+            ratios.push(time(&world, &Subject::shims(), 40, &["@bash@", "-c", "true"])? / theirs);
+        }
+        results.push(Measured::of(times("bash -c true, against bwrap's", 1.0), &ratios));
+    }
+    Ok(results)
+}
+
+fn thousand_starts() -> Result<Vec<Measured>> {
+    let world = warm_world(User::agent())?;
+    let text = "i=0; while [ $i -lt 1000 ]; do /usr/bin/true; i=$((i+1)); done";
+    Ok(vec![ratio(
+        &world,
+        times("shell loop that starts 1,000 processes", 1.25),
+        1,
+        text,
+    )?])
+}
+
+/// A world whose workspace has 10,000 small files in 100 folders, committed.
+fn forest() -> Result<World> {
+    let world = warm_world(User::agent())?;
+    let text = "for d in $(seq 100); do mkdir -p tree/$d; for f in $(seq 100); do echo \"$d $f\" > tree/$d/$f; done; done; git add -A; git commit -q -m tree; git status --short";
+    Shell::named("bash")
+        .args(["-c", text])
+        .run(&world)?
+        .expect_success("the tree")?;
+    Ok(world)
+}
+
+fn git_status() -> Result<Vec<Measured>> {
+    Ok(vec![ratio(
+        &forest()?,
+        times("git status, 10,000 files, start included", 1.3),
+        1,
+        "git status --short",
+    )?])
+}
+
+fn tar() -> Result<Vec<Measured>> {
+    Ok(vec![ratio(
+        &forest()?,
+        times("tar of 10,000 small files, no read rule inside", 2.2),
+        1,
+        "tar cf - tree | cat > /dev/null",
+    )?])
+}
+
+fn find() -> Result<Vec<Measured>> {
+    Ok(vec![ratio(
+        &forest()?,
+        times("find over 10,000 files", 1.15),
+        1,
+        "find tree -size +1000000c",
+    )?])
+}
+
+fn create_and_delete() -> Result<Vec<Measured>> {
+    let world = warm_world(User::agent())?;
+    let text = "mkdir -p many; cd many; for f in $(seq 2000); do echo x > $f; done; rm -f -- *";
+    Ok(vec![ratio(
+        &world,
+        times("create and delete 2,000 files, soft_delete on", 3.0),
+        1,
+        text,
+    )?])
+}
+
+fn build() -> Result<Vec<Measured>> {
+    if !skips::has_programs("bench of a build", &["make", "cc"])? {
+        return Ok(Vec::new());
+    }
+    let world = warm_world(User::agent())?;
+    let sources = "for n in $(seq 40); do { echo '#include <stdio.h>'; for f in $(seq 20); do echo \"int f_${n}_$f(int x){char b[64]; return snprintf(b, 64, \\\"%d\\\", x * $f);}\"; done; } > m$n.c; done; \
+        printf 'OBJECTS := $(patsubst %%.c,%%.o,$(wildcard m*.c))\\nall: $(OBJECTS)\\n\\tcc -shared -o all.so $(OBJECTS)\\n%%.o: %%.c\\n\\tcc -O2 -fPIC -c -o $@ $<\\n' > Makefile";
+    Shell::named("bash")
+        .args(["-c", sources])
+        .run(&world)?
+        .expect_success("the sources")?;
+    let text = "rm -f *.o all.so; make -s -j2";
+    Ok(vec![ratio(&world, times("a C build from clean", 1.05), 1, text)?])
+}
+
+fn sequential() -> Result<Vec<Measured>> {
+    let world = warm_world(User::agent())?;
+    let write = "dd if=/dev/zero of=big bs=1M count=1024 conv=notrunc status=none";
+    let read = "dd if=big of=/dev/null bs=1M status=none";
+    Ok(vec![
+        ratio(&world, times("sequential write of 1 GiB", 1.02), 1, write)?,
+        ratio(&world, times("sequential read of 1 GiB", 1.02), 1, read)?,
+    ])
+}
+
+fn pipe() -> Result<Vec<Measured>> {
+    let world = warm_world(User::agent())?;
+    Ok(vec![ratio(
+        &world,
+        times("1 GiB through a pipe of the command", 1.02),
+        1,
+        "head -c 1073741824 /dev/zero | cat > /dev/null",
+    )?])
+}
