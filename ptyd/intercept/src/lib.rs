@@ -18,6 +18,7 @@ mod outcome;
 mod process;
 mod serve;
 mod slow;
+mod sockets;
 mod sys;
 
 pub use caller::{AddDescriptor, Caller, Capabilities, Interruption, MAX_ARGUMENT, MAX_ARGUMENTS, Status};
@@ -30,3 +31,4 @@ pub use outcome::Outcome;
 pub use process::{ExecSettled, FileId, Fork, Observer, TaskStat};
 pub use rustix::io::Errno;
 pub use serve::serve;
+pub use sockets::{Address, ConnectRequest, Inside, OwnSocket, Peer, SocketDecision, SocketJudge, Sockets};

@@ -85,14 +85,22 @@ impl Drop for Watched {
 }
 
 impl Caller<'_> {
-    /// Makes a call that may block for long. `call` is repeated after `EINTR` unless the caller has a
-    /// deliverable signal or is gone; what then is to be answered is the error.
+    /// Makes a call that will block for long; see [`Caller::interruptible`].
+    ///
+    /// # Errors
+    /// As [`Caller::interruptible`].
+    pub fn slow<T>(&self, call: impl FnMut() -> Result<T, Errno>) -> Result<T, Outcome> {
+        self.will_block();
+        self.interruptible(call)
+    }
+
+    /// Makes a call that may block. `call` is repeated after `EINTR` unless the caller has a deliverable
+    /// signal or is gone; what then is to be answered is the error.
     ///
     /// # Errors
     /// The call's own error; [`Outcome::Restart`] or `EINTR` for a signal; [`Outcome::Answered`] for a
     /// caller that is gone.
-    pub fn slow<T>(&self, mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Outcome> {
-        self.will_block();
+    pub fn interruptible<T>(&self, mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Outcome> {
         let _watched = Watched::new(self)?;
         let mut seen = false;
         loop {

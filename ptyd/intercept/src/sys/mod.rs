@@ -4,6 +4,7 @@
 pub mod interrupt;
 pub mod listener;
 pub mod memory;
+pub mod socket;
 
 use rustix::process::Pid;
 

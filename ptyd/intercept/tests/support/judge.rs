@@ -24,7 +24,7 @@ pub struct Log {
 }
 
 /// No other task counts as the session's own.
-struct Nobody;
+pub struct Nobody;
 
 impl agentsh_intercept::files::Tasks for Nobody {
     fn contains(&self, _tgid: i32) -> bool {

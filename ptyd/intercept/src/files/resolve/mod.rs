@@ -207,6 +207,14 @@ impl Resolver<'_> {
         {
             return Ok(entry);
         }
+        if place.path.as_bytes().iter().all(|byte| *byte == b'/') {
+            // The root has no name; the kernel says so itself when it sees the same.
+            let parent = rustix::fs::openat(CWD, "/", PIN | OFlags::DIRECTORY, Mode::empty())?;
+            return Ok(Entry {
+                parent,
+                name: c"/".to_owned(),
+            });
+        }
         Walk::new(self, place, How::NOFOLLOW)?.into_entry()
     }
 

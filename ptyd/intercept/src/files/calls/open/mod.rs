@@ -206,6 +206,12 @@ fn carry_out(call: &mut Call<'_, '_>, request: Request) -> Result<Outcome, Outco
     if request.place.path.is_empty() {
         return Err(Outcome::Errno(Errno::NOENT));
     }
+    if request.flags.has(libc::O_CREAT)
+        && request.place.path.as_bytes().ends_with(b"/")
+        && call.entry(&request.place)?.is_name()
+    {
+        return Err(Outcome::Errno(Errno::ISDIR));
+    }
     for _ in 0..TRIES {
         let how = How {
             follow: request.flags.follows(),

@@ -1,0 +1,159 @@
+//! connect.
+
+use std::ffi::{CStr, CString, OsStr};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketType};
+
+use super::address::MAX_ADDRESS;
+use super::inside::address;
+use super::{Address, ConnectRequest, OwnSocket, Peer, SocketDecision, Sockets, path_of};
+use crate::caller::{Caller, Interruption};
+use crate::files::actor;
+use crate::files::resolve::Pin;
+use crate::outcome::Outcome;
+use crate::sys::socket;
+
+/// A caller's socket and what it is.
+struct Socket {
+    fd: OwnedFd,
+    unix: bool,
+    kind: SocketType,
+    blocks: bool,
+}
+
+impl Socket {
+    fn of(caller: &Caller<'_>) -> Result<Socket, Errno> {
+        let fd = caller.fetch_fd(caller.arg_i32(0))?;
+        let unix = rustix::net::sockopt::socket_domain(&fd)? == AddressFamily::UNIX;
+        let kind = rustix::net::sockopt::socket_type(&fd)?;
+        let blocks = !rustix::fs::fcntl_getfl(&fd)?.contains(OFlags::NONBLOCK);
+        Ok(Socket { fd, unix, kind, blocks })
+    }
+}
+
+/// What is connected to, held.
+enum Target {
+    Socket(Pin),
+    /// The address as copied.
+    Copy(Vec<u8>),
+}
+
+impl Sockets {
+    pub(super) fn connect(&self, caller: &Caller<'_>) -> Result<Outcome, Outcome> {
+        let socket = Socket::of(caller)?;
+        let length = usize::try_from(caller.arg_i32(2)).map_err(|_| Errno::INVAL)?;
+        if length > MAX_ADDRESS {
+            return Err(Outcome::Errno(Errno::INVAL));
+        }
+        let bytes = caller.read_bytes(caller.arg(1), length)?;
+        let (peer, target) = match Address::parse(&bytes) {
+            Address::Path(path) if socket.unix => {
+                let (path, pin) = self.find(caller, &path);
+                if let Some(own) = path.as_deref().and_then(OwnSocket::named) {
+                    return self.connect_inside(caller, &socket, own);
+                }
+                let (Some(path), pin) = (path, pin?) else {
+                    return Err(Outcome::Errno(Errno::ACCESS));
+                };
+                (Peer::Path(path), Target::Socket(pin))
+            }
+            Address::Abstract(name) if socket.unix => (Peer::Abstract(name), Target::Copy(bytes)),
+            Address::Internet(to) if !socket.unix => (Peer::Internet(to), Target::Copy(bytes)),
+            Address::Other(family) if !socket.unix => (Peer::Other(family), Target::Copy(bytes)),
+            // Dissolves an association, or is refused by the kernel: it leads nowhere.
+            _ => {
+                return self
+                    .carry_out(caller, &socket, &Target::Copy(bytes), false)
+                    .map(|()| Outcome::Value(0));
+            }
+        };
+        let request = ConnectRequest {
+            caller,
+            peer,
+            kind: socket.kind.as_raw(),
+        };
+        match self.judge.connect(&request) {
+            SocketDecision::Allow => {}
+            SocketDecision::Deny(errno) => return Err(Outcome::Errno(errno)),
+            SocketDecision::Interrupted(Interruption::Restart) => return Err(Outcome::Restart),
+            SocketDecision::Interrupted(Interruption::Gone) => return Err(Outcome::Answered),
+            SocketDecision::Interrupted(_) => return Err(Outcome::Errno(Errno::INTR)),
+        }
+        let far = matches!(request.peer, Peer::Internet(to) if !to.ip().is_loopback());
+        let result = self.carry_out(caller, &socket, &target, far);
+        match &result {
+            Ok(()) => self.judge.connected(&request, Ok(())),
+            Err(Outcome::Errno(errno)) => self.judge.connected(&request, Err(*errno)),
+            Err(_) => self.judge.connected(&request, Err(Errno::INTR)),
+        }
+        result.map(|()| Outcome::Value(0))
+    }
+
+    /// Connects as the caller. `far`: an answer may take its time.
+    fn carry_out(&self, caller: &Caller<'_>, socket: &Socket, target: &Target, far: bool) -> Result<(), Outcome> {
+        let bytes = match target {
+            Target::Copy(bytes) => bytes.clone(),
+            // Of the pinned socket itself, whatever its name leads to by now.
+            Target::Socket(pin) => address(&format!("/proc/self/fd/{}", pin.fd.as_raw_fd())),
+        };
+        let client = self.locator.client(caller)?;
+        if !caller.still_valid() {
+            return Err(Outcome::Answered);
+        }
+        let _acting = actor::act_as(&client.identity, None)?;
+        let waits = socket.blocks && socket.kind != SocketType::DGRAM;
+        match (waits, far) {
+            (true, true) => caller.slow(|| socket::connect(&socket.fd, &bytes)),
+            (true, false) => caller.interruptible(|| socket::connect(&socket.fd, &bytes)),
+            _ => socket::connect(&socket.fd, &bytes).map_err(Outcome::Errno),
+        }
+    }
+
+    fn connect_inside(&self, caller: &Caller<'_>, socket: &Socket, own: OwnSocket) -> Result<Outcome, Outcome> {
+        if socket.kind != SocketType::STREAM {
+            return Err(Outcome::Errno(Errno::PROTOTYPE));
+        }
+        let stream = self.inside.connect(&socket.fd)?;
+        self.judge.insider(own, caller, stream);
+        Ok(Outcome::Value(0))
+    }
+
+    /// The canonical path that `path` has or would have, and its object if there is one.
+    fn find(&self, caller: &Caller<'_>, path: &CStr) -> (Option<PathBuf>, Result<Pin, Errno>) {
+        let errno = match self.locator.object(caller, libc::AT_FDCWD, path, true) {
+            Ok(pin) => match self.locator.canonical(&pin) {
+                Ok(place) => return (path_of(place), Ok(pin)),
+                Err(errno) => errno,
+            },
+            Err(errno) => errno,
+        };
+        (self.would_be(caller, path), Err(errno))
+    }
+
+    /// The canonical path of what does not exist, or is out of the caller's reach: that of its nearest
+    /// ancestor which can be found, and the rest as written.
+    fn would_be(&self, caller: &Caller<'_>, path: &CStr) -> Option<PathBuf> {
+        let path = Path::new(OsStr::from_bytes(path.to_bytes()));
+        let mut ancestors = path.ancestors();
+        ancestors.next();
+        for ancestor in ancestors {
+            let text = if ancestor.as_os_str().is_empty() {
+                b"."
+            } else {
+                ancestor.as_os_str().as_bytes()
+            };
+            let folder = CString::new(text).ok()?;
+            let Ok(pin) = self.locator.object(caller, libc::AT_FDCWD, &folder, true) else {
+                continue;
+            };
+            let place = path_of(self.locator.canonical(&pin).ok()?)?;
+            return Some(place.join(path.strip_prefix(ancestor).ok()?));
+        }
+        None
+    }
+}
