@@ -1,12 +1,13 @@
 //! Comparing two versions of an object, for people.
 
 use std::io::Read;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::fs::Kind;
+use crate::fs::{Kind, open_beneath, reopen, stat_fd};
 
 /// Files larger than this are compared by hash only.
 const TEXT_LIMIT: u64 = 4 << 20;
@@ -46,6 +47,32 @@ pub(crate) enum Side {
 }
 
 impl Side {
+    /// Reads the object of a name, not followed.
+    pub fn at(dir: BorrowedFd, name: &[u8]) -> Result<Side, Errno> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let object = rustix::fs::openat(dir, name, flags, Mode::empty())?;
+        let found = stat_fd(&object)?;
+        match found.kind {
+            Kind::File => Side::read(reopen(&object)?, found.size),
+            Kind::Symlink => Ok(Side::Link(
+                rustix::fs::readlinkat(&object, c"", Vec::new())?.into_bytes(),
+            )),
+            other => Ok(Side::Other(other)),
+        }
+    }
+
+    /// Reads the object of a path below `root`, with no symbolic link on the way.
+    pub fn beneath(root: BorrowedFd, path: &[u8]) -> Result<Side, Errno> {
+        let (folder, name) = match path.iter().rposition(|byte| *byte == b'/') {
+            Some(at) => (&path[..at], &path[at + 1..]),
+            None => (&path[..0], path),
+        };
+        Side::at(
+            open_beneath(root, folder)?.as_fd(),
+            if name.is_empty() { b"." } else { name },
+        )
+    }
+
     /// Reads a file, whole if it is text of moderate size.
     pub fn read(file: OwnedFd, size: u64) -> Result<Side, Errno> {
         let io = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);

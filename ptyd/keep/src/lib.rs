@@ -12,7 +12,11 @@
 
 mod compare;
 mod fs;
+mod id;
 
+pub mod checkpoint;
 pub mod trash;
 
+pub use compare::{Diff, Digest};
 pub use fs::{Kind, Time};
+pub use id::Id;

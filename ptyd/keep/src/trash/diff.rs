@@ -2,13 +2,11 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::{Id, Trash, TrashError};
-use crate::compare::Side;
-pub use crate::compare::{Diff, Digest};
-use crate::fs::{open_absolute, reopen, stat_fd};
+use crate::compare::{Diff, Side};
+use crate::fs::open_absolute;
 
 impl Trash {
     /// Compares a kept file with what is at its original place now: `-` is kept, `+` is present.
@@ -18,9 +16,7 @@ impl Trash {
     pub fn diff(&self, id: Id) -> Result<Diff, TrashError> {
         let (place, entry) = self.entry(id)?;
         let original = entry.record.original().ok_or(TrashError::NoOrigin(id))?;
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let kept = rustix::fs::openat(&place.files, id.file_name(), flags, Mode::empty())
-            .and_then(|fd| side(fd.as_fd()))
+        let kept = Side::at(place.files.as_fd(), id.to_string().as_bytes())
             .map_err(TrashError::refused(&entry.file, "read"))?;
         let present = match present(&original) {
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(Side::Absent),
@@ -35,18 +31,5 @@ fn present(path: &Path) -> Result<Side, Errno> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(Errno::NOENT);
     };
-    let dir = open_absolute(parent, false)?;
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    side(rustix::fs::openat(dir, name, flags, Mode::empty())?.as_fd())
-}
-
-fn side(object: std::os::fd::BorrowedFd) -> Result<Side, Errno> {
-    let found = stat_fd(object)?;
-    match found.kind {
-        crate::fs::Kind::File => Side::read(reopen(object)?, found.size),
-        crate::fs::Kind::Symlink => Ok(Side::Link(
-            rustix::fs::readlinkat(object, c"", Vec::new())?.into_bytes(),
-        )),
-        other => Ok(Side::Other(other)),
-    }
+    Side::at(open_absolute(parent, false)?.as_fd(), name.as_bytes())
 }

@@ -20,12 +20,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub use diff::{Diff, Digest};
+pub use crate::Id;
+pub use crate::compare::{Diff, Digest};
 pub use discard::Removal;
 pub use error::TrashError;
 pub use list::Entry;
 pub use purge::Selection;
-pub use record::{Cause, How, Id, Meta, Record};
+pub use record::{Cause, How, Meta, Record};
 pub use repair::Repaired;
 pub use restore::Target;
 pub use version::{NotKept, Version};

@@ -1,42 +1,11 @@
-use std::ffi::CString;
-use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use agentsh_protocol::Bytes;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
+use crate::Id;
 use crate::fs::{Attributes, Kind, Time};
-
-/// The id of an entry, and its name in `files/`. UUIDv7: in order of deletion, and with enough
-/// chance in it that two deletions of one instant differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Id(Uuid);
-
-impl Id {
-    pub(crate) fn new() -> Id {
-        Id(Uuid::now_v7())
-    }
-
-    pub(crate) fn parse(text: &[u8]) -> Option<Id> {
-        Uuid::try_parse_ascii(text).ok().map(Id)
-    }
-
-    pub(crate) fn file_name(&self) -> CString {
-        CString::new(self.to_string()).unwrap_or_default()
-    }
-
-    pub(crate) fn info_name(&self) -> CString {
-        CString::new(format!("{self}.trashinfo")).unwrap_or_default()
-    }
-}
-
-impl fmt::Display for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// Who deleted, and by which rule it was kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,13 +1,17 @@
 //! What the suites share. Each uses a part of it.
 #![allow(dead_code)]
 
+pub mod snapshot;
+
 use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
+use agentsh_keep::checkpoint::{CheckpointError, Checkpoints};
 use agentsh_keep::trash::{Kept, Limits, Meta, Removal, Trash, TrashError};
 
 pub type Tested = Result<(), Box<dyn std::error::Error>>;
@@ -43,6 +47,15 @@ impl Ground {
 
     pub fn trash_with(&self, limits: Limits) -> Result<Trash, TrashError> {
         Trash::open(&self.state(), Some(&self.work()), limits)
+    }
+
+    pub fn store(&self) -> PathBuf {
+        self.state().join("checkpoints")
+    }
+
+    pub fn checkpoints(&self) -> Result<Checkpoints, CheckpointError> {
+        let trash = self.trash().unwrap_or_else(|error| panic!("{error}"));
+        Checkpoints::open(&self.store(), &self.work(), Arc::new(trash))
     }
 
     pub fn file(&self, name: &str, contents: &str) -> std::io::Result<PathBuf> {
