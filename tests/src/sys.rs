@@ -1,9 +1,11 @@
 //! System calls without a safe wrapper at hand, and the work between fork and exec.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
+use std::sync::OnceLock;
 
 /// What a child gets beside its program, arguments, environment and folder; everything is prepared before the fork.
 #[derive(Debug, Default)]
@@ -121,10 +123,19 @@ fn check(outcome: i32) -> io::Result<i32> {
     }
 }
 
-/// Gives the calling thread a mount namespace of its own (`unshare(2)`, CLONE_NEWNS).
+/// Gives the calling thread a fresh mount namespace (`unshare(2)`, CLONE_NEWNS), a copy of the one in which the process
+/// began: a thread that had one before does not stack the new on the old.
 pub fn unshare_mounts() -> io::Result<()> {
+    static BEGINNING: OnceLock<Option<File>> = OnceLock::new();
+    let Some(beginning) = BEGINNING.get_or_init(|| File::open("/proc/thread-self/ns/mnt").ok()) else {
+        return Err(io::Error::other("/proc is not there"));
+    };
     // SAFETY: no memory is passed.
-    check(unsafe { libc::unshare(libc::CLONE_NEWNS) }).map(drop)
+    unsafe {
+        check(libc::unshare(libc::CLONE_FS))?;
+        check(libc::setns(beginning.as_raw_fd(), libc::CLONE_NEWNS))?;
+        check(libc::unshare(libc::CLONE_NEWNS)).map(drop)
+    }
 }
 
 /// `kill(2)`.

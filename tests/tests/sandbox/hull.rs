@@ -48,6 +48,45 @@ fn world(user: User) -> Result<World> {
     Ok(world)
 }
 
+#[test]
+fn every_try_succeeds_with_the_real_shell() -> Result {
+    for user in User::both() {
+        let world = World::bare(user)?;
+        let (key, file) = (
+            world.user().home.join(".ssh/id_ed25519"),
+            world.user().home.join(".bashrc"),
+        );
+        let before = fs::read(&file)?;
+        let mut failed = Vec::new();
+        for text in READS {
+            let text = text.replace("KEY", &key.to_string_lossy());
+            let outcome = Shell::named("bash").args(["-c", &text]).run(&world)?;
+            if !outcome.out().contains(SECRET.trim()) {
+                failed.push(format!("{text}: {outcome:?}"));
+            }
+            fs::read_dir(world.workspace())?
+                .flatten()
+                .for_each(|entry| drop(fs::remove_file(entry.path())));
+            world.user().write_file(&key, SECRET, 0o600)?;
+        }
+        for text in WRITES {
+            let text = text.replace("FILE", &file.to_string_lossy());
+            let outcome = Shell::named("bash").args(["-c", &text]).run(&world)?;
+            if fs::read(&file).unwrap_or_default() == before {
+                failed.push(format!("{text}: {outcome:?}"));
+            }
+            fs::read_dir(world.workspace())?
+                .flatten()
+                .for_each(|entry| drop(fs::remove_file(entry.path())));
+            world.user().write_file(&file, &before, 0o644)?;
+        }
+        if !failed.is_empty() {
+            return Err(fail(format!("these prove nothing: {failed:#?}")));
+        }
+    }
+    Ok(())
+}
+
 fn keys_are_out_of_reach(user: User) -> Result {
     let world = world(user)?;
     let key = world.user().home.join(".ssh/id_ed25519");
