@@ -13,10 +13,13 @@ pub mod cases;
 mod check;
 pub mod config;
 mod error;
+mod explain;
 pub mod glob;
 mod host;
 pub mod library;
 mod load;
+#[cfg(test)]
+mod load_tests;
 pub mod message;
 pub mod model;
 mod operation;
@@ -25,11 +28,13 @@ pub mod packs;
 mod place;
 mod policy;
 mod quantity;
+pub mod schema;
 mod vars;
 mod words;
 pub mod yaml;
 
 pub use error::{LoadError, Source, nearest};
+pub use explain::{Explanation, Held, Matching};
 pub use host::host_links;
 pub use load::{Document, parse, read};
 pub use message::Subject;

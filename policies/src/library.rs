@@ -76,7 +76,9 @@ pub fn list(folders: &[PathBuf]) -> Vec<Entry> {
         .flatten()
         .flatten();
     let named = files.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".yaml").map(str::to_owned));
-    let mut names: Vec<String> = named.chain(packs::ALL.iter().map(|pack| pack.name.to_owned())).collect();
+    let mut names: Vec<String> = named
+        .chain(packs::ALL.iter().map(|pack| pack.name.to_owned()))
+        .collect();
     names.sort_unstable();
     names.dedup();
     names.iter().filter_map(|name| find(name, folders)).collect()

@@ -253,7 +253,7 @@ pub(crate) fn selector(compiler: Compiler<'_>, word: &At<String>) -> Result<Opti
 }
 
 impl Layer {
-    pub(super) fn command(&self, query: &CommandQuery<'_>) -> Option<Verdict<'_>> {
+    pub(crate) fn command(&self, query: &CommandQuery<'_>) -> Option<Verdict<'_>> {
         match self.commands.decide(query) {
             Some(index) => Some(self.command_verdict(index)),
             None => self.command_default(),

@@ -91,11 +91,21 @@ impl CompiledFile {
 }
 
 impl Layer {
-    pub(super) fn file(&self, op: FileOp, path: &[u8]) -> Option<Verdict<'_>> {
+    pub(crate) fn file(&self, op: FileOp, path: &[u8]) -> Option<Verdict<'_>> {
         match self.files.index.first(path, op.bit(), 0) {
             Some(index) => Some(self.file_verdict(index as usize)),
             None => self.file_default(op),
         }
+    }
+
+    /// All rules that match, in their order.
+    pub(crate) fn file_matching<'a>(&'a self, op: FileOp, path: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            let found = self.files.index.first(path, op.bit(), from)?;
+            from = found + 1;
+            Some(found as usize)
+        })
     }
 
     pub(crate) fn file_verdict(&self, index: usize) -> Verdict<'_> {

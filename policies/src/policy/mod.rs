@@ -25,6 +25,7 @@ pub use socket::UnixAddress;
 pub use verdict::{Redirect, RuleRef, Verdict};
 
 pub(crate) use command::{CompiledCommand, Selector, base_name};
+pub(crate) use file::CompiledFile;
 
 use crate::words::{FileOp, UnixOp};
 

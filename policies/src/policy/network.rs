@@ -137,7 +137,7 @@ impl CompiledNetwork {
 }
 
 impl Layer {
-    pub(super) fn network(&self, query: &NetworkQuery<'_>) -> Option<Verdict<'_>> {
+    pub(crate) fn network(&self, query: &NetworkQuery<'_>) -> Option<Verdict<'_>> {
         match self.network_matching(query).next() {
             Some(index) => Some(self.network_verdict(index)),
             None => self

@@ -112,7 +112,7 @@ impl CompiledSignal {
 }
 
 impl Layer {
-    pub(super) fn signal(&self, query: &SignalQuery<'_>) -> Option<Verdict<'_>> {
+    pub(crate) fn signal(&self, query: &SignalQuery<'_>) -> Option<Verdict<'_>> {
         let default = |decision| Some(Verdict::by_default(decision, List::Signals, &self.name));
         if query.signal == 0 {
             // Nothing is sent; who is there can be seen in /proc as well.

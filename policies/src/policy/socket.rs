@@ -62,7 +62,7 @@ impl CompiledUnix {
 }
 
 impl Layer {
-    pub(super) fn unix_socket(&self, op: UnixOp, address: UnixAddress<'_>) -> Option<Verdict<'_>> {
+    pub(crate) fn unix_socket(&self, op: UnixOp, address: UnixAddress<'_>) -> Option<Verdict<'_>> {
         match self.unix_matching(op, address).next() {
             Some(index) => Some(self.unix_verdict(index)),
             None => self

@@ -1,0 +1,316 @@
+//! What of a policy a host and a build cannot hold, one line each.
+
+use crate::model::{ExecMode, FileEngine, NetworkNamespace, PipeRecording, Switch};
+use crate::policy::{Layer, Policy};
+use crate::words::{Decision, Errno, FileOp};
+
+/// What a plan can hold. Everything is false until the caller says otherwise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Held {
+    /// deny for read, list.
+    pub file_read: bool,
+    /// deny for stat, access, readlink.
+    pub file_names: bool,
+    /// deny for O_PATH.
+    pub file_open_path: bool,
+    /// deny for the write class.
+    pub file_write: bool,
+    /// `errno: ENOENT` in every call that names the object.
+    pub file_absent: bool,
+    pub file_redirect: bool,
+    pub soft_delete: bool,
+    /// Questions to people.
+    pub approve: bool,
+    /// Commands by arguments and depth (programs denied whatever their arguments need no more than the hull).
+    pub command: bool,
+    pub command_redirect: bool,
+    /// Wrappers' payloads.
+    pub transparent_commands: bool,
+    /// Addresses and ports.
+    pub network: bool,
+    /// Host names.
+    pub network_names: bool,
+    pub network_limits: bool,
+    pub dns_redirects: bool,
+    pub connect_redirects: bool,
+    pub http_services: bool,
+    pub unix_sockets: bool,
+    pub signals: bool,
+    pub environment: bool,
+    /// `block_iteration`.
+    pub environment_iteration: bool,
+    pub memory: bool,
+    pub swap: bool,
+    pub cpu: bool,
+    pub disk: bool,
+    pub bandwidth: bool,
+    pub pids: bool,
+    pub command_timeout: bool,
+    /// `session_timeout`, `idle_timeout`.
+    pub session_timeouts: bool,
+    pub hide: bool,
+    pub exec_strict: bool,
+    pub namespaces: bool,
+    pub memfd_exec: bool,
+    pub private_network: bool,
+    pub fuse: bool,
+    pub record_terminal: bool,
+    pub record_input: bool,
+    pub record_pipes: bool,
+    pub checkpoints: bool,
+    pub notify: bool,
+}
+
+impl Policy {
+    /// The rules and keys of this policy that a plan with these abilities does not hold, one line each:
+    /// first rules in their order, then keys, then what narrowing policies may not say.
+    pub fn not_held(&self, held: &Held) -> Vec<String> {
+        let mut lines = Vec::new();
+        for layer in &self.layers {
+            let mut say = |what: String, why: &str| lines.push(format!("{}: {what}: {why}", layer.name()));
+            rules(layer, held, &mut say);
+            keys(layer, held, &mut say);
+            for key in layer.file.later() {
+                say(key.to_owned(), "no layer holds this key yet");
+            }
+            if layer.at > 0 {
+                ignored(layer, &mut say);
+            }
+        }
+        lines
+    }
+}
+
+fn rules(layer: &Layer, held: &Held, say: &mut impl FnMut(String, &str)) {
+    for rule in &layer.files.rules {
+        let name = format!("file rule `{}`", rule.common.name);
+        let names = |ops: &[FileOp]| ops.iter().any(|op| rule.mask & op.bit() != 0);
+        let stops = !rule.common.decision.passes();
+        let mut open = Vec::new();
+        if stops && !held.file_read && names(&[FileOp::Read, FileOp::List]) {
+            open.push("read, list");
+        }
+        if stops && !held.file_names && names(&[FileOp::Stat, FileOp::Access, FileOp::Readlink]) {
+            open.push("stat, access, readlink");
+        }
+        if stops && !held.file_open_path && names(&[FileOp::Open]) {
+            open.push("open with O_PATH");
+        }
+        let writes = FileOp::ALL
+            .iter()
+            .filter(|op| !op.is_read())
+            .any(|op| rule.mask & op.bit() != 0);
+        if stops && !held.file_write && writes {
+            open.push("the write class");
+        }
+        if !open.is_empty() {
+            say(name.clone(), &format!("not judged here: {}", open.join("; ")));
+        }
+        let special = match rule.common.decision {
+            Decision::Redirect if !held.file_redirect => Some("redirects of files are not done here: denied instead"),
+            Decision::SoftDelete if !held.soft_delete => {
+                Some("deleted files are not kept here: the deletion is refused instead")
+            }
+            Decision::Approve if !held.approve => Some("nobody can be asked here: denied instead"),
+            _ => None,
+        };
+        if let Some(special) = special {
+            say(name.clone(), special);
+        }
+        if rule.errno == Errno::NoEnt && !held.file_absent {
+            say(name, "the files are not made to look absent: names and stat show them");
+        }
+    }
+    for rule in &layer.commands.rules {
+        let name = format!("command rule `{}`", rule.common.name);
+        if !held.command
+            && !(rule.is_unconditional() && rule.common.decision == Decision::Deny)
+            && !rule.common.decision.passes()
+        {
+            say(name.clone(), "arguments and depth are not judged here");
+        }
+        if rule.common.decision == Decision::Redirect && !held.command_redirect {
+            say(name.clone(), "redirects of commands are not done here: denied instead");
+        }
+        if rule.common.decision == Decision::Approve && !held.approve {
+            say(name, "nobody can be asked here: denied instead");
+        }
+    }
+    others(layer, held, say);
+}
+
+fn others(layer: &Layer, held: &Held, say: &mut impl FnMut(String, &str)) {
+    let asks = |decision: Decision| decision == Decision::Approve && !held.approve;
+    let asked = "nobody can be asked here: denied instead";
+    for (rule, model) in layer.network.iter().zip(&layer.file.network_rules) {
+        let name = format!("network rule `{}`", rule.common.name);
+        if !held.network {
+            say(name, "connections are not judged here");
+            continue;
+        }
+        if !held.network_names && !model.domains.is_empty() {
+            say(name.clone(), "host names are not known here");
+        }
+        if !held.network_limits && (model.max_bytes.is_some() || model.max_per_minute.is_some()) {
+            say(name.clone(), "`max_bytes` and `max_per_minute` are not counted here");
+        }
+        if asks(rule.common.decision) {
+            say(name, asked);
+        }
+    }
+    for rule in &layer.unix_sockets {
+        let name = format!("unix socket rule `{}`", rule.common.name);
+        if !held.unix_sockets {
+            say(name, "unix sockets are not judged here");
+        } else if asks(rule.common.decision) {
+            say(name, asked);
+        }
+    }
+    for rule in &layer.signals {
+        let name = format!("signal rule `{}`", rule.common.name);
+        if !held.signals {
+            say(name, "signals are not judged here");
+        } else if asks(rule.common.decision) {
+            say(name, asked);
+        }
+    }
+    if layer.at == 0 {
+        let mut lists = |present: bool, held: bool, list: &str| {
+            if present && !held {
+                say(list.to_owned(), "not done here");
+            }
+        };
+        lists(!layer.dns.is_empty(), held.dns_redirects, "dns_redirects");
+        lists(!layer.connects.is_empty(), held.connect_redirects, "connect_redirects");
+        lists(!layer.services.is_empty(), held.http_services, "http_services");
+    }
+}
+
+fn keys(layer: &Layer, held: &Held, say: &mut impl FnMut(String, &str)) {
+    let file = &layer.file;
+    let limits = &file.resource_limits;
+    let env = &file.env_policy;
+    let filters = !env.allow.is_empty() || !env.deny.is_empty() || env.max_bytes.is_some() || env.max_keys.is_some();
+    let commands = &file.command_rules;
+    let rule_filters = commands
+        .iter()
+        .any(|rule| !rule.env_allow.is_empty() || !rule.env_deny.is_empty());
+    let transparent = &file.transparent_commands;
+    let record = &file.record;
+    let missing = [
+        (
+            limits.max_memory_mb > 0 && !held.memory,
+            "resource_limits.max_memory_mb",
+        ),
+        (
+            limits.memory_swap_max_mb > 0 && !held.swap,
+            "resource_limits.memory_swap_max_mb",
+        ),
+        (
+            limits.cpu_quota_percent > 0 && !held.cpu,
+            "resource_limits.cpu_quota_percent",
+        ),
+        (
+            limits.disk_read_bps_max > 0 && !held.disk,
+            "resource_limits.disk_read_bps_max",
+        ),
+        (
+            limits.disk_write_bps_max > 0 && !held.disk,
+            "resource_limits.disk_write_bps_max",
+        ),
+        (
+            limits.net_bandwidth_mbps > 0 && !held.bandwidth,
+            "resource_limits.net_bandwidth_mbps",
+        ),
+        (limits.pids_max > 0 && !held.pids, "resource_limits.pids_max"),
+        (
+            !limits.command_timeout.0.is_zero() && !held.command_timeout,
+            "resource_limits.command_timeout",
+        ),
+        (
+            !limits.session_timeout.0.is_zero() && !held.session_timeouts,
+            "resource_limits.session_timeout",
+        ),
+        (
+            !limits.idle_timeout.0.is_zero() && !held.session_timeouts,
+            "resource_limits.idle_timeout",
+        ),
+        (
+            (filters || rule_filters || !file.env_inject.is_empty()) && !held.environment,
+            "env_policy",
+        ),
+        (
+            env.block_iteration && !held.environment_iteration,
+            "env_policy.block_iteration",
+        ),
+        (
+            !(transparent.add.is_empty() && transparent.remove.is_empty()) && !held.transparent_commands,
+            "transparent_commands",
+        ),
+        (!file.sandbox.hide.is_empty() && !held.hide, "sandbox.hide"),
+        (
+            file.sandbox.exec == ExecMode::Strict && !held.exec_strict,
+            "sandbox.exec",
+        ),
+        (
+            !file.sandbox.namespaces.is_empty() && !held.namespaces,
+            "sandbox.namespaces",
+        ),
+        (file.sandbox.memfd_exec && !held.memfd_exec, "sandbox.memfd_exec"),
+        (
+            file.network.namespace == NetworkNamespace::Private && !held.private_network,
+            "network.namespace",
+        ),
+        (
+            !file.network.forward.is_empty() && !held.private_network,
+            "network.forward",
+        ),
+        (
+            file.filesystem.engine == FileEngine::Fuse && !held.fuse,
+            "filesystem.engine",
+        ),
+        (
+            record.terminal == Some(Switch::On) && !held.record_terminal,
+            "record.terminal",
+        ),
+        (record.input == Some(Switch::On) && !held.record_input, "record.input"),
+        (
+            record.pipes.is_some_and(|pipes| pipes != PipeRecording::Off) && !held.record_pipes,
+            "record.pipes",
+        ),
+        (
+            !file.checkpoints.auto.is_empty() && !held.checkpoints,
+            "checkpoints.auto",
+        ),
+        (file.approvals.notify.is_some() && !held.notify, "approvals.notify"),
+    ];
+    for (_, key) in missing.into_iter().filter(|(missing, _)| *missing) {
+        say(key.to_owned(), "not held here");
+    }
+}
+
+/// What only the user's own policy may say.
+fn ignored(layer: &Layer, say: &mut impl FnMut(String, &str)) {
+    let file = &layer.file;
+    let present = [
+        (!file.env_inject.is_empty(), "env_inject"),
+        (!file.dns_redirects.is_empty(), "dns_redirects"),
+        (!file.connect_redirects.is_empty(), "connect_redirects"),
+        (!file.http_services.is_empty(), "http_services"),
+        (!file.sandbox.namespaces.is_empty(), "sandbox.namespaces"),
+        (file.sandbox.memfd_exec, "sandbox.memfd_exec"),
+        (!file.network.forward.is_empty(), "network.forward"),
+        (!file.filesystem.trash.exempt.is_empty(), "filesystem.trash.exempt"),
+        (
+            !file.transparent_commands.remove.is_empty(),
+            "transparent_commands.remove",
+        ),
+        (file.approvals.notify.is_some(), "approvals.notify"),
+    ];
+    for (_, key) in present.into_iter().filter(|(present, _)| *present) {
+        say(
+            key.to_owned(),
+            "a policy that narrows another may not say this; it is not taken",
+        );
+    }
+}

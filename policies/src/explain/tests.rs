@@ -1,0 +1,136 @@
+use std::path::Path;
+
+use super::*;
+use crate::{LoadError, Variables, parse};
+
+fn policy(body: &str) -> Result<Policy, LoadError> {
+    let text = format!("version: 1\nname: t\n{body}");
+    parse(&text, Path::new("t.yaml"))?.resolve(&Variables {
+        home: b"/home/u".to_vec(),
+        ..Variables::default()
+    })
+}
+
+fn operation(words: &[&str]) -> Result<Operation, LoadError> {
+    Operation::parse(words).map_err(|problem| LoadError::unreadable(Path::new("-"), problem))
+}
+
+const RULES: &str = "file_rules:\n  - {name: secret, paths: ['**/.env'], decision: deny, message: '{{.Path}}?'}\n  - {name: work, paths: ['/w/**'], decision: allow}\n";
+
+#[test]
+fn an_explanation_names_the_winner_and_who_would_have_won() -> Result<(), LoadError> {
+    let policy = policy(RULES)?;
+    let told = policy.explain(&operation(&["file", "read", "/w/.env"])?);
+    assert_eq!((told.decision, told.rule.as_deref()), (Decision::Deny, Some("secret")));
+    assert_eq!(told.message.as_deref(), Some("/w/.env?"));
+    let rules: Vec<(&str, bool)> = told
+        .matching
+        .iter()
+        .map(|found| (found.rule.as_str(), found.first))
+        .collect();
+    assert_eq!(rules, [("secret", true), ("work", false)]);
+    assert!(
+        told.would_change[0].contains("`work` would answer allow"),
+        "{:?}",
+        told.would_change
+    );
+    let default = policy.explain(&operation(&["file", "write", "/x"])?);
+    assert!(default.would_change[0].contains("defaults.write"));
+    Ok(())
+}
+
+#[test]
+fn an_explanation_tells_which_policy_was_the_stricter() -> Result<(), LoadError> {
+    let narrow = parse(
+        "version: 1\nname: n\nfile_rules:\n  - {name: no, paths: ['/w/a'], decision: deny}\n",
+        Path::new("n"),
+    )?;
+    let policy = policy(RULES)?.narrowed_by(&narrow, &Variables::default())?;
+    let told = policy.explain(&operation(&["file", "write", "/w/a"])?);
+    assert_eq!((told.decision, told.policy.as_str()), (Decision::Deny, "n"));
+    assert!(
+        told.would_change
+            .iter()
+            .any(|line| line.contains("`t` alone would answer allow")),
+        "{:?}",
+        told.would_change
+    );
+    Ok(())
+}
+
+#[test]
+fn what_is_not_held_is_said_line_by_line() -> Result<(), LoadError> {
+    let policy = policy(&format!(
+        "{RULES}resource_limits: {{pids_max: 5}}\nmcp_rules: [{{a: 1}}]\npackage_rules: [{{match: {{packages: [x]}}, action: block}}]\nunix_socket_rules:\n  - {{name: s, paths: ['**'], decision: approve}}\n"
+    ))?;
+    let none = policy.not_held(&Held::default());
+    for expected in [
+        "`secret`: not judged here",
+        "pids_max",
+        "mcp_rules",
+        "package_rules",
+        "unix socket rule `s`",
+    ] {
+        assert!(none.iter().any(|line| line.contains(expected)), "{expected}: {none:?}");
+    }
+    let most = Held {
+        file_read: true,
+        file_names: true,
+        file_open_path: true,
+        file_write: true,
+        pids: true,
+        unix_sockets: true,
+        approve: true,
+        ..Held::default()
+    };
+    let left = policy.not_held(&most);
+    assert_eq!(left.len(), 2, "{left:?}");
+    Ok(())
+}
+
+#[test]
+fn a_narrowing_policy_is_told_what_it_may_not_say() -> Result<(), LoadError> {
+    let narrow = parse("version: 1\nname: n\nenv_inject: {A: b}\n", Path::new("n"))?;
+    let policy = policy(RULES)?.narrowed_by(&narrow, &Variables::default())?;
+    assert!(
+        policy
+            .not_held(&Held::default())
+            .iter()
+            .any(|line| line.starts_with("n: env_inject: a policy that narrows"))
+    );
+    let filter = policy.environment(&policy.judge(&operation(&["command", "/bin/ls"])?));
+    assert_eq!(filter.inject().count(), 0);
+    Ok(())
+}
+
+#[test]
+fn an_allowed_base_name_warns_where_the_session_can_write_a_file_of_that_name() -> Result<(), LoadError> {
+    let strict = policy(
+        "file_rules:\n  - {name: tmp, paths: ['/tmp/**'], decision: allow}\ncommand_rules:\n  - {name: tools, commands: [git, make, /usr/bin/ls], decision: allow}\n  - {name: no, commands: ['*'], decision: deny}\n  - {name: late, commands: [x], decision: allow}\n",
+    )?;
+    let warnings = strict.warnings();
+    assert!(
+        warnings
+            .iter()
+            .any(|line| line.contains("`tools` allows `git`, `make` by base name")),
+        "{warnings:?}"
+    );
+    assert!(warnings.iter().any(|line| line.contains("`late` is never reached")));
+    let open = policy(
+        "file_rules:\n  - {name: tmp, paths: ['/tmp/**'], decision: allow}\ncommand_rules:\n  - {name: all, commands: ['*'], decision: allow}\n",
+    )?;
+    assert!(open.warnings().is_empty(), "{:?}", open.warnings());
+    Ok(())
+}
+
+#[test]
+fn operations_are_read_from_words_with_suggestions() {
+    assert!(Operation::parse(&["file", "raed", "/x"]).is_err_and(|problem| problem.contains("`read`")));
+    assert!(Operation::parse(&["fil", "read", "/x"]).is_err_and(|problem| problem.contains("`file`")));
+    assert!(Operation::parse(&["file", "read", "x"]).is_err_and(|problem| problem.contains("not absolute")));
+    assert!(
+        Operation::parse(&["network", "[::1]:80"]).is_ok_and(|operation| operation.to_string() == "connect ::1:80")
+    );
+    assert!(Operation::parse(&["signal", "TERM", "external"]).is_ok());
+    assert!(Operation::parse(&[]).is_err());
+}

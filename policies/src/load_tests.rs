@@ -1,0 +1,310 @@
+//! The loader against good, wrong and hostile input.
+
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use crate::{LoadError, Variables, parse, read};
+
+fn failure(text: &str) -> String {
+    parse(text, Path::new("p.yaml"))
+        .err()
+        .map_or_else(|| format!("accepted: {text}"), |error| error.to_string())
+}
+
+/// A policy with this behind its head.
+fn body(text: &str) -> String {
+    failure(&format!("version: 1\nname: t\n{text}"))
+}
+
+#[test]
+fn an_error_shows_file_line_column_and_a_caret() {
+    insta::assert_snapshot!(body("file_rules:\n  - {name: a, paths: [/x], decison: deny}\n"), @r"
+    p.yaml:4:29: unknown key `decison`
+      |
+    4 |   - {name: a, paths: [/x], decison: deny}
+      |                            ^^^^^^^
+      expected: `name`, `description`, `decision`, `message`, `timeout`, `paths`, `operations`, `redirect_to`, `preserve_tree`, `errno`
+      help: did you mean `decision`?
+    ");
+}
+
+#[test]
+fn each_mistake_is_said_with_what_would_be_right() {
+    for (text, parts) in [
+        (
+            "file_rules:\n  - {name: a, paths: [/x], decision: alow}\n",
+            vec!["unknown word `alow`", "did you mean `allow`"],
+        ),
+        (
+            "file_rules:\n  - {name: a, paths: /x, decision: deny}\n",
+            vec!["4:22", "a list is needed"],
+        ),
+        (
+            "file_rules:\n  - {name: a, paths: [], decision: deny}\n",
+            vec!["would never match"],
+        ),
+        (
+            "file_rules:\n  - {name: a, paths: [x/y], decision: deny}\n",
+            vec!["paths are absolute", "${PROJECT_ROOT}/x/y"],
+        ),
+        (
+            "file_rules:\n  - {name: a, paths: [~/y], decision: deny}\n",
+            vec!["${HOME}/y"],
+        ),
+        (
+            "file_rules:\n  - {name: a, paths: [/x/../y], decision: deny}\n",
+            vec!["no `.` and `..`"],
+        ),
+        (
+            "file_rules:\n  - {name: a, paths: ['/x/{a'], decision: deny}\n",
+            vec!["4:", "`{` is never closed"],
+        ),
+        (
+            "file_rules:\n  - {name: a, paths: ['${HOEM}/x'], decision: deny}\n",
+            vec!["`HOEM` is not defined", "did you mean `HOME`"],
+        ),
+        (
+            "file_rules:\n  - {name: a, paths: [/x], operations: [raed], decision: deny}\n",
+            vec!["did you mean `read`"],
+        ),
+        (
+            "file_rules:\n  - {name: a, paths: [/x], decision: absorb}\n",
+            vec!["makes no sense in `file_rules`"],
+        ),
+        (
+            "file_rules:\n  - {name: a, paths: [/x], decision: redirect}\n",
+            vec!["needs `redirect_to`"],
+        ),
+        (
+            "file_rules:\n  - {name: a, paths: [/x], decision: deny, redirect_to: /y}\n",
+            vec!["`redirect_to` has no effect"],
+        ),
+        (
+            "file_rules:\n  - {name: a, paths: [/x], decision: soft_delete}\n",
+            vec!["would cover reads"],
+        ),
+        (
+            "file_rules:\n  - {name: a, paths: [/x], operations: [read], decision: soft_delete}\n",
+            vec!["no sense for `read`"],
+        ),
+        (
+            "file_rules:\n  - {name: a, paths: [/x], decision: deny, errno: EIO}\n",
+            vec!["EACCES"],
+        ),
+        (
+            "file_rules:\n  - {name: a, paths: [/x], decision: deny, message: '{{.Pth}}'}\n",
+            vec!["`{{.Pth}}` is not known"],
+        ),
+        (
+            "file_rules:\n  - {name: a, paths: [/x], decision: deny}\n  - {name: a, paths: [/y], decision: deny}\n",
+            vec!["given twice in `file_rules`"],
+        ),
+        (
+            "file_rules:\n  - {name: a, paths: [/x], decision: approve, timeout: 5}\n",
+            vec!["a duration"],
+        ),
+        (
+            "command_rules:\n  - {name: a, commands: [x], decision: soft_delete}\n",
+            vec!["makes no sense in `command_rules`"],
+        ),
+        (
+            "command_rules:\n  - {name: a, commands: [x], args_patterns: ['('], decision: deny}\n",
+            vec!["not a regular expression"],
+        ),
+        (
+            "command_rules:\n  - {name: a, commands: [x], args_patterns: ['(?=x)'], decision: deny}\n",
+            vec!["not a regular expression"],
+        ),
+        (
+            "command_rules:\n  - {name: a, commands: [x], args_patterns: ['(a{1000}){1000}'], decision: deny}\n",
+            vec!["4:", "regular expression"],
+        ),
+        (
+            "command_rules:\n  - {name: a, commands: [x], context: [drect], decision: deny}\n",
+            vec!["did you mean `direct`"],
+        ),
+        (
+            "command_rules:\n  - {name: a, commands: [x], context: {min: 1}, decision: deny}\n",
+            vec!["unknown key `min`"],
+        ),
+        (
+            "command_rules:\n  - {name: a, commands: [x], context: {min_depth: 3, max_depth: 1}, decision: deny}\n",
+            vec!["never count"],
+        ),
+        (
+            "network_rules:\n  - {name: a, decision: redirect}\n",
+            vec!["connect_redirects"],
+        ),
+        (
+            "network_rules:\n  - {name: a, cidrs: [10.0.0.0/99], decision: deny}\n",
+            vec!["no address range"],
+        ),
+        (
+            "network_rules:\n  - {name: a, ports: [70000], decision: deny}\n",
+            vec!["whole number"],
+        ),
+        (
+            "network_rules:\n  - {name: a, domains: ['https://x'], decision: deny}\n",
+            vec!["no host name"],
+        ),
+        (
+            "signal_rules:\n  - {name: a, signals: [SIGTREM], decision: deny}\n",
+            vec!["did you mean `TERM`"],
+        ),
+        (
+            "signal_rules:\n  - {name: a, signals: [99], decision: deny}\n",
+            vec!["1 to 64"],
+        ),
+        (
+            "signal_rules:\n  - {name: a, signals: [TERM], target: {type: process}, decision: deny}\n",
+            vec!["needs a `pattern`"],
+        ),
+        (
+            "signal_rules:\n  - {name: a, signals: [TERM], decision: redirect, redirect_to: '@fatal'}\n",
+            vec!["one signal"],
+        ),
+        (
+            "dns_redirects:\n  - {name: a, match: x, resolve_to: nope}\n",
+            vec!["no address"],
+        ),
+        (
+            "connect_redirects:\n  - {name: a, match: x, redirect_to: 'h:1', redirect_to_unix: /x}\n",
+            vec!["only one of"],
+        ),
+        ("connect_redirects:\n  - {name: a, match: x}\n", vec!["leads nowhere"]),
+        (
+            "http_services:\n  - {name: a, upstream: 'http://x'}\n",
+            vec!["no upstream"],
+        ),
+        ("defaults: {read: soft_delete}\n", vec!["makes no sense as a default"]),
+        ("mcp_rules: 5\n", vec!["`mcp_rules` has another form"]),
+        (
+            "audit: {log_allowed: yes}\n",
+            vec!["not a boolean", "`true` or `false`"],
+        ),
+        ("resource_limits: {pids_max: -1}\n", vec!["whole number"]),
+        ("file_rules: []\nfile_rules: []\n", vec!["given twice"]),
+        (
+            "package_rules: [{match: {packages: [x]}, action: stop}]\n",
+            vec!["unknown word `stop`"],
+        ),
+    ] {
+        let told = body(text);
+        for part in parts {
+            assert!(told.contains(part), "{text}\nexpected {part:?} in\n{told}");
+        }
+    }
+    assert!(failure("version: 2\nname: t\n").contains("version 2"));
+    assert!(failure("name: t\n").contains("the key `version` is missing"));
+    assert!(failure("version: 1\nname: a b\n").contains("no policy name"));
+    assert!(failure("version: 1\nname: t\n---\nversion: 1\n").contains("document"));
+    assert!(failure("").contains("p.yaml"));
+}
+
+#[test]
+fn all_keys_of_the_format_load_and_later_ones_are_listed() -> Result<(), LoadError> {
+    let text = include_str!("../tests/data/everything.yaml");
+    let document = parse(text, Path::new("everything.yaml"))?;
+    assert_eq!(document.file.later().len(), 11, "{:?}", document.file.later());
+    let policy = document.resolve(&Variables {
+        home: b"/home/u".to_vec(),
+        ..Variables::default()
+    })?;
+    assert!(
+        policy
+            .settings()
+            .is_some_and(|settings| settings.command_timeout.is_some())
+    );
+    assert!(policy.text().contains("# ${HOME} = /home/u"));
+    assert!(policy.text().contains("/home/u/.ssh/**"));
+    Ok(())
+}
+
+#[test]
+fn bombs_and_giants_are_refused_quickly() {
+    let mut bomb = String::from("version: 1\nname: t\nmcp_rules:\n  - a0: &a0 {x: y}\n");
+    for level in 1..12 {
+        let items = vec![format!("*a{}", level - 1); 10].join(", ");
+        bomb.push_str(&format!("  - a{level}: &a{level} {{k: [{items}]}}\n"));
+    }
+    let begun = std::time::Instant::now();
+    assert!(!failure(&bomb).starts_with("accepted"));
+    assert!(!failure(&format!("version: 1\nname: t\nmcp_rules: {}", "[".repeat(100_000))).starts_with("accepted"));
+    assert!(failure(&format!("#{}", "x".repeat(9 << 20))).contains("larger than"));
+    assert!(begun.elapsed().as_secs() < 5);
+}
+
+#[test]
+fn what_is_no_readable_text_is_refused() -> std::io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("p.yaml");
+    std::fs::write(&path, b"version: 1\nname: \xff\n")?;
+    let told = read(&path).err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(told.contains(":2:7: not UTF-8"), "{told}");
+    assert!(read(folder.path()).is_err_and(|error| error.to_string().contains("not a regular file")));
+    assert!(read(&folder.path().join("none")).is_err_and(|error| error.line == 0));
+    Ok(())
+}
+
+fn snippet() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "version: 1\n",
+        "name: t\n",
+        "file_rules:\n",
+        "  - {name: a, paths: [/x], decision: deny}\n",
+        "  - name: b\n",
+        "    paths: ['**/.env', \"${HOME}/x\"]\n",
+        "    decision: allow\n",
+        "command_rules:\n",
+        "    commands: [\"*\"]\n",
+        "&a ",
+        "*a",
+        "- ",
+        "{",
+        "}",
+        "[",
+        "]",
+        ": ",
+        ", ",
+        "\n",
+        "\t",
+        "'",
+        "\"",
+        "!!binary ",
+        "|\n",
+        ">\n",
+        "---\n",
+        "<<: ",
+        "\u{feff}",
+        "é",
+        "\0",
+        "~",
+        "1e999",
+        "signal_rules: [{name: s, signals: [9], decision: deny}]\n",
+        "${",
+        "{{.Path}}",
+        "(",
+        "\\",
+    ]);
+    prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_loader_panic(text in snippet()) {
+        if let Err(error) = parse(&text, Path::new("p")) {
+            let shown = error.to_string();
+            prop_assert!(shown.starts_with("p:"));
+            prop_assert!(error.source_text.get(error.span.clone()).is_some());
+        }
+        let _ = crate::config::parse(&text, Path::new("c"));
+    }
+
+    #[test]
+    fn no_bytes_make_the_loader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let text = String::from_utf8_lossy(&bytes);
+        let _ = parse(&text, Path::new("p"));
+        let _ = parse(&format!("version: 1\nname: t\nfile_rules:\n  - {{name: a, decision: deny, paths: [\"/{text}\"]}}\n"), Path::new("p"));
+    }
+}
