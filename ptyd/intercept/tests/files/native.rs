@@ -61,7 +61,11 @@ fn numbers() -> String {
     ];
     #[cfg(not(target_arch = "x86_64"))]
     let old: &[(&str, i64)] = &[];
-    let pairs: Vec<String> = known.iter().chain(old).map(|(name, number)| format!("\"{name}\": {number}")).collect();
+    let pairs: Vec<String> = known
+        .iter()
+        .chain(old)
+        .map(|(name, number)| format!("\"{name}\": {number}"))
+        .collect();
     format!("{{{}}}", pairs.join(", "))
 }
 
@@ -76,7 +80,12 @@ fn table(who: &str) -> Result {
     let base = folder.path().join("base");
     let command = || -> Command {
         let mut command = program("python3", &["-S", TABLE, &numbers()]);
-        command.arg(&base).arg(who).env_clear().env("PATH", "/usr/bin:/bin").env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+            .arg(&base)
+            .arg(who)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("PYTHONDONTWRITEBYTECODE", "1");
         command
     };
     let native = command().output()?;
@@ -87,7 +96,7 @@ fn table(who: &str) -> Result {
         .lines()
         .zip(caged.lines())
         .filter(|(native, caged)| native != caged)
-        .take(40)
+        .take(25)
         .map(|(native, caged)| format!("native {native}\n caged {caged}"))
         .collect();
     assert!(differences.is_empty(), "{}", differences.join("\n"));

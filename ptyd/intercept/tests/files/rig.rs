@@ -5,8 +5,8 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use agentsh_intercept::files::{
-    Answer, Doomed, FileEngine, FileJudge, FileRecord, FileRecorder, Judgement, Kept, Operation, Parts, Plan,
-    Question, Tasks, Trash, Verdict,
+    Answer, Doomed, FileEngine, FileJudge, FileRecord, FileRecorder, Judgement, Kept, Operation, Parts, Plan, Question,
+    Tasks, Trash, Verdict,
 };
 use agentsh_intercept::{Caller, Errno, Handler};
 
@@ -37,7 +37,11 @@ pub struct Rules {
 
 impl Rules {
     pub fn allow_all() -> Self {
-        Rules { rules: Vec::new(), answer: Answer::No(Errno::ACCESS), default: Verdict::Allow }
+        Rules {
+            rules: Vec::new(),
+            answer: Answer::No(Errno::ACCESS),
+            default: Verdict::Allow,
+        }
     }
 
     pub fn rule(mut self, path: impl AsRef<Path>, below: bool, operations: &[Operation], verdict: Verdict) -> Self {
@@ -73,11 +77,15 @@ impl FileJudge for Rules {
     }
 
     fn differs_below(&self, folder: &Path) -> bool {
-        self.rules.iter().any(|rule| rule.path.starts_with(folder) || folder.starts_with(&rule.path))
+        self.rules
+            .iter()
+            .any(|rule| rule.path.starts_with(folder) || folder.starts_with(&rule.path))
     }
 
     fn redirects(&self) -> bool {
-        self.rules.iter().any(|rule| matches!(rule.verdict, Verdict::Redirect { .. }))
+        self.rules
+            .iter()
+            .any(|rule| matches!(rule.verdict, Verdict::Redirect { .. }))
     }
 }
 
@@ -109,7 +117,9 @@ impl Trash for List {
             return Err(errno);
         }
         let size = rustix::fs::fstat(doomed.object)?.st_size;
-        let Ok(mut kept) = self.kept.lock() else { return Err(Errno::IO) };
+        let Ok(mut kept) = self.kept.lock() else {
+            return Err(Errno::IO);
+        };
         kept.push(format!("{:?} {} {size}", doomed.loss, doomed.path.display()));
         Ok(Kept::Copy(kept.len() as u64))
     }
@@ -143,15 +153,25 @@ impl Rig {
 
     pub fn with_trash(rules: Rules, refuse: Option<Errno>) -> Result<Self> {
         let seen = Arc::new(Seen::default());
-        let trash = Arc::new(List { kept: Mutex::default(), refuse });
+        let trash = Arc::new(List {
+            kept: Mutex::default(),
+            refuse,
+        });
         let parts = Parts {
             judge: Arc::new(rules),
             trash: trash.clone(),
             recorder: seen.clone(),
             tasks: Arc::new(NotUs),
         };
-        let plan = Plan { groups_notified: false, user_namespaces: false };
-        Ok(Rig { engine: Arc::new(FileEngine::new(parts, plan)?), seen, trash })
+        let plan = Plan {
+            groups_notified: false,
+            user_namespaces: false,
+        };
+        Ok(Rig {
+            engine: Arc::new(FileEngine::new(parts, plan)?),
+            seen,
+            trash,
+        })
     }
 
     pub fn start(&self, command: Command) -> Result<Caged> {
@@ -165,7 +185,11 @@ impl Rig {
     pub fn run(&self, command: Command) -> Result<String> {
         let output = self.start(command)?.output()?;
         let (out, err) = (support::text(&output.stdout), support::text(&output.stderr));
-        if output.status.success() { Ok(out) } else { Err(format!("{:?}: {out}{err}", output.status).into()) }
+        if output.status.success() {
+            Ok(out)
+        } else {
+            Err(format!("{:?}: {}{err}", output.status, &out[out.len().saturating_sub(1000)..]).into())
+        }
     }
 
     /// Runs a line of `sh` in `folder`; standard error is part of what comes back, and failing is no error.

@@ -137,18 +137,18 @@ impl<'e, 'c> Call<'e, 'c> {
 
     /// The object at `place`, if any worker may touch it.
     pub fn object(&self, place: &Place, how: How) -> Result<Pin, Outcome> {
-        let resolver = self.resolver();
-        let pin = resolver.object(place, how)?;
-        guard(&resolver, &pin)?;
-        Ok(pin)
+        self.object_or_empty(place, 0, how)
     }
 
-    /// [`Call::object`], or with `AT_EMPTY_PATH` and an empty path the descriptor's own object.
+    /// [`Call::object`], or with `AT_EMPTY_PATH` in `flags` and an empty path the descriptor's own object.
     pub fn object_or_empty(&self, place: &Place, flags: i32, how: How) -> Result<Pin, Outcome> {
         if place.path.is_empty() && flags & libc::AT_EMPTY_PATH == 0 {
             return Err(Outcome::Errno(Errno::NOENT));
         }
-        self.object(place, how)
+        let resolver = self.resolver();
+        let pin = resolver.object(place, how)?;
+        guard(&resolver, &pin)?;
+        Ok(pin)
     }
 
     /// The folder and last name at `place`.

@@ -16,8 +16,8 @@ use crate::files::trash::Loss;
 use crate::outcome::Outcome;
 
 pub fn truncate(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
-    let place = call.place_here(0)?;
     let length = length(call, 1)?;
+    let place = call.place_here(0)?;
     call.act(false)?;
     let pin = call.object(&place, How::FOLLOW)?;
     match pin.kind() {

@@ -1,5 +1,6 @@
 //! `link(2)`, `symlink(2)`.
 
+use std::ffi::{CStr, CString};
 use std::path::Path;
 
 use rustix::fs::AtFlags;
@@ -79,24 +80,32 @@ fn hard(call: &mut Call<'_, '_>, old: &Place, new: &Place, flags: i32) -> Result
 
 #[cfg(target_arch = "x86_64")]
 pub fn symlink(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
+    let text = target(call)?;
     let new = call.place_here(1)?;
-    symbolic(call, &new)
+    symbolic(call, &text, &new)
 }
 
 pub fn symlinkat(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
+    let text = target(call)?;
     let new = call.place_at(1, 2)?;
-    symbolic(call, &new)
+    symbolic(call, &text, &new)
 }
 
-fn symbolic(call: &mut Call<'_, '_>, new: &Place) -> Result<Outcome, Outcome> {
-    use std::os::unix::ffi::OsStrExt;
+/// What the link will say: the kernel looks at it before the path.
+fn target(call: &Call<'_, '_>) -> Result<CString, Outcome> {
     let text = call.path(0)?;
-    call.act(false)?;
     if text.is_empty() {
-        return Err(Outcome::Errno(Errno::NOENT));
+        Err(Outcome::Errno(Errno::NOENT))
+    } else {
+        Ok(text)
     }
+}
+
+fn symbolic(call: &mut Call<'_, '_>, text: &CStr, new: &Place) -> Result<Outcome, Outcome> {
+    use std::os::unix::ffi::OsStrExt;
+    call.act(false)?;
     let entry = call.entry(new)?;
-    let work = || rustix::fs::symlinkat(&text, &entry.parent, &entry.name);
+    let work = || rustix::fs::symlinkat(text, &entry.parent, &entry.name);
     if !entry.is_name() {
         return done(work());
     }
@@ -107,7 +116,7 @@ fn symbolic(call: &mut Call<'_, '_>, new: &Place) -> Result<Outcome, Outcome> {
     call.not_redirected(&permit)?;
     let result = work();
     drop(guard);
-    let second = Path::new(std::ffi::OsStr::from_bytes(text.as_bytes()));
+    let second = Path::new(std::ffi::OsStr::from_bytes(text.to_bytes()));
     call.finish(
         &permit,
         result,

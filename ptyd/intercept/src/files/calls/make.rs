@@ -22,13 +22,24 @@ pub fn mkdirat(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
 
 #[cfg(target_arch = "x86_64")]
 pub fn mknod(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
+    may_be_made(call.caller.arg_u32(1))?;
     let place = call.place_here(0)?;
     node(call, &place, 1)
 }
 
 pub fn mknodat(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
+    may_be_made(call.caller.arg_u32(2))?;
     let place = call.place_at(0, 1)?;
     node(call, &place, 2)
+}
+
+/// The kernel looks at the kind before the path.
+fn may_be_made(mode: u32) -> Result<(), Errno> {
+    match mode & libc::S_IFMT {
+        0 | libc::S_IFREG | libc::S_IFCHR | libc::S_IFBLK | libc::S_IFIFO | libc::S_IFSOCK => Ok(()),
+        libc::S_IFDIR => Err(Errno::PERM),
+        _ => Err(Errno::INVAL),
+    }
 }
 
 fn folder(call: &mut Call<'_, '_>, place: &Place, mode: usize) -> Result<Outcome, Outcome> {

@@ -26,9 +26,10 @@ pub fn renameat(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
 
 pub fn renameat2(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
     let flags = RenameFlags::from_bits_retain(call.caller.arg_u32(4));
+    let known = RenameFlags::NOREPLACE | RenameFlags::EXCHANGE | RenameFlags::WHITEOUT;
     let exclusive = flags.contains(RenameFlags::EXCHANGE);
-    let invalid = !RenameFlags::all().contains(flags)
-        || exclusive && flags.intersects(RenameFlags::NOREPLACE | RenameFlags::WHITEOUT);
+    let invalid =
+        !known.contains(flags) || exclusive && flags.intersects(RenameFlags::NOREPLACE | RenameFlags::WHITEOUT);
     if invalid {
         return Err(Outcome::Errno(Errno::INVAL));
     }
@@ -63,7 +64,11 @@ impl Move {
         if !self.old.is_name() || !self.new.is_name() {
             return done(self.work());
         }
-        let source = self.old.pin()?;
+        let source = match self.old.pin() {
+            // The kernel compares the mounts before it looks for the names.
+            Err(Errno::NOENT) => return done(self.work()),
+            result => result?,
+        };
         let target = match self.new.pin() {
             Err(Errno::NOENT) => None,
             result => Some(result?),

@@ -130,7 +130,7 @@ fn set_from_registers(call: &mut Call<'_, '_>, by: By) -> Result<Outcome, Outcom
 
 fn set(call: &mut Call<'_, '_>, by: By, value: u64, size: u64, flags: u32) -> Result<Outcome, Outcome> {
     let flags = XattrFlags::from_bits_retain(flags);
-    if !XattrFlags::all().contains(flags) {
+    if !(XattrFlags::CREATE | XattrFlags::REPLACE).contains(flags) {
         return Err(Outcome::Errno(Errno::INVAL));
     }
     let name = name(call, by.next())?;

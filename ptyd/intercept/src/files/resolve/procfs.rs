@@ -49,8 +49,10 @@ pub fn follow(
         return Ok(Jump::Text(rustix::fs::readlinkat(link, "", Vec::new())?.into_bytes()));
     };
     session_only(resolver, tgid)?;
-    // The kernel's own check, with the caller's rights: who may read this link may follow it.
-    rustix::fs::readlinkat(link, "", Vec::new())?;
+    if tgid != resolver.client.tgid {
+        // The kernel's own check, with the caller's rights: who may read this link may follow it.
+        rustix::fs::readlinkat(link, "", Vec::new())?;
+    }
     let parts: Vec<&[u8]> = inside.iter().map(Vec::as_slice).collect();
     let (task, below) = match parts.as_slice() {
         [_, b"task", thread, below @ ..] => (number(thread).ok_or(Errno::NOENT)?, below),
@@ -79,7 +81,18 @@ pub fn link_text(resolver: &Resolver<'_>, pin: &Pin) -> Result<Vec<u8>, Errno> {
     {
         return root_link(resolver, pin.fd.as_fd(), name);
     }
-    Ok(rustix::fs::readlinkat(&pin.fd, "", Vec::new())?.into_bytes())
+    let read = || rustix::fs::readlinkat(&pin.fd, "", Vec::new());
+    match read() {
+        Err(Errno::ACCESS) if is_own(resolver, pin.fd.as_fd()) => Ok(actor::as_reader(read)?.into_bytes()),
+        result => Ok(result?.into_bytes()),
+    }
+}
+
+/// Whether `fd` lies in the part of procfs that shows the caller's own process.
+pub fn is_own(resolver: &Resolver<'_>, fd: BorrowedFd<'_>) -> bool {
+    is_procfs(fd).is_ok_and(|procfs| procfs)
+        && components(resolver, fd)
+            .is_ok_and(|inside| inside.first().and_then(|task| number(task)) == Some(resolver.client.tgid))
 }
 
 /// The text of a link in procfs's own root.

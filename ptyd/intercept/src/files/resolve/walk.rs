@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use super::procfs::{self, Jump};
 use super::{Entry, How, PIN, Place, Resolver, Root, path};
+use crate::files::actor;
 use crate::files::host::ObjectId;
 
 /// `MAXSYMLINKS` of the kernel.
@@ -148,7 +149,14 @@ impl<'r> Walk<'r> {
     }
 
     fn open(&self, name: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
-        rustix::fs::openat(&self.here, name, PIN | OFlags::NOFOLLOW | flags, Mode::empty())
+        let open = || rustix::fs::openat(&self.here, name, PIN | OFlags::NOFOLLOW | flags, Mode::empty());
+        match open() {
+            // A process may always see its own descriptors (`proc_pid_fd(5)`); we are another one.
+            Err(errno @ (Errno::ACCESS | Errno::PERM)) if procfs::is_own(self.resolver, self.here.as_fd()) => {
+                actor::as_reader(open).map_err(|_| errno)
+            }
+            result => result,
+        }
     }
 
     fn up(&mut self) -> Result<OwnedFd, Errno> {
