@@ -254,7 +254,7 @@ fn an_exec_that_the_kernel_refuses_settles_as_failed_and_the_program_goes_on() -
     let log = Arc::new(Log::default());
     let output = shell(
         &log,
-        "python3 -c 'import os\ntry: os.execv(\"./text\",[\"x\"])\nexcept OSError: print(1)\nos.execv(\"/bin/echo\",[\"echo\",\"2\"])'",
+        "python3 -c 'import os\ntry: os.execv(\"./text\",[\"x\"])\nexcept OSError: print(1, flush=True)\nos.execv(\"/bin/echo\",[\"echo\",\"2\"])'",
         folder.path(),
     )?;
     assert_eq!(text(&output.stdout), "1\n2\n", "{}", text(&output.stderr));
@@ -316,5 +316,26 @@ ts=[threading.Thread(target=go) for _ in range(8)]
         ("done\n".into(), String::new())
     );
     assert_eq!(log.count(|one| matches!(one, ExecSettled::Killed(_))), 0);
+    Ok(())
+}
+
+#[test]
+#[ignore = "a measurement: cargo test --release -p agentsh-intercept --test exec -- --ignored --nocapture"]
+fn measure_a_loop_that_starts_processes() -> Result {
+    let script = "for i in {1..500}; do /bin/true; done";
+    let mut ratios = Vec::new();
+    for _ in 0..7 {
+        let started = std::time::Instant::now();
+        program("/bin/bash", &["-c", script]).output()?;
+        let native = started.elapsed();
+        let log = Arc::new(Log::default());
+        let started = std::time::Instant::now();
+        shell(&log, script, Path::new("/"))?;
+        let caged = started.elapsed();
+        ratios.push(caged.as_secs_f64() / native.as_secs_f64());
+        println!("native {native:?} intercepted {caged:?}");
+    }
+    ratios.sort_by(f64::total_cmp);
+    println!("median ratio {:.2}", ratios[ratios.len() / 2]);
     Ok(())
 }
