@@ -94,7 +94,7 @@ impl Core {
             }
         });
         screen.push(&bytes[pushed..]);
-        self.to_terminal(&answers);
+        self.give_terminal(&answers);
     }
 
     /// Redraws the clients that need it and are ready for it; says when to try again.

@@ -103,11 +103,11 @@ impl Core {
             // The next hidden line is another password.
             self.noted = false;
         }
-        self.to_terminal(bytes);
+        self.give_terminal(bytes);
     }
 
     /// Writes to the command's input.
-    pub(super) fn to_terminal(&mut self, bytes: &[u8]) {
+    pub(super) fn give_terminal(&mut self, bytes: &[u8]) {
         self.typed.extend_from_slice(bytes);
         self.flush_typed();
     }
