@@ -19,6 +19,14 @@ macro_rules! words {
             }
         }
 
+        impl std::str::FromStr for $name {
+            type Err = String;
+            fn from_str(word: &str) -> Result<$name, String> {
+                let known = || $name::ALL.iter().map(|known| known.word()).collect::<Vec<_>>().join(", ");
+                $name::parse(word).ok_or_else(|| format!("`{word}` is none of: {}", known()))
+            }
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { out.write_str(self.word()) }
         }
