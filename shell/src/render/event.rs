@@ -7,7 +7,7 @@ use super::{Style, argv, pairs, time, visible};
 /// An event in one line, without its end: time, what became of it, type, what it was about, and how often.
 pub fn line(event: &Event, style: Style) -> String {
     let clock = event.ts.get(11..23).unwrap_or(&event.ts);
-    let word = event.policy.as_ref().map_or("", |policy| policy.effective.as_str());
+    let word = event.policy.as_ref().map_or("", |policy| policy.effective.word());
     let decision = style.decision(word) + &" ".repeat(11_usize.saturating_sub(word.len()));
     let mut line = format!(
         "{}  {decision}  {:<16}  {}",
@@ -72,11 +72,11 @@ pub fn details(event: &Event, style: Style) -> String {
     let text = |text: &Option<String>| text.as_deref().map(visible).unwrap_or_default();
     let policy = event.policy.as_ref();
     let decision = policy.map(|policy| match policy.decision == policy.effective {
-        true => style.decision(policy.effective.as_str()),
+        true => style.decision(policy.effective.word()),
         false => format!(
             "{} ({} by its rule)",
-            style.decision(policy.effective.as_str()),
-            policy.decision.as_str()
+            style.decision(policy.effective.word()),
+            policy.decision.word()
         ),
     });
     pairs(&[

@@ -78,8 +78,8 @@ fn fields(out: &mut Vec<u8>, cut: &mut Vec<&str>, draft: &EventDraft<'_>, argc: 
 
 fn outcome(out: &mut Vec<u8>, cut: &mut Vec<&str>, policy: &Outcome<'_>) {
     out.extend_from_slice(b"\"policy\":{");
-    json::word(out, "decision", policy.decision.as_str());
-    json::word(out, "effective", policy.effective.as_str());
+    json::word(out, "decision", policy.decision.word());
+    json::word(out, "effective", policy.effective.word());
     for (member, value) in [
         ("rule", policy.rule),
         ("message", policy.message),

@@ -63,7 +63,7 @@ impl EventDraft<'_> {
     /// Whether it took place as asked: only then may it be folded or, as a mere look, be dropped.
     fn is_plain(&self) -> bool {
         self.policy
-            .is_none_or(|policy| policy.decision.is_plain() && policy.effective.is_plain())
+            .is_none_or(|policy| policy.decision.passes() && policy.effective.passes())
     }
 
     pub(crate) fn may_fold(&self) -> bool {

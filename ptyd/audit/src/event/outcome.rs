@@ -1,65 +1,6 @@
+pub use agentsh_policy::Decision;
 use agentsh_protocol::Bytes;
 use serde::{Deserialize, Serialize};
-
-/// What policy can say of an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Decision {
-    Allow,
-    Deny,
-    Approve,
-    Redirect,
-    SoftDelete,
-    /// Allowed, and always recorded.
-    Audit,
-    /// Signals only: reported as sent and not delivered.
-    Absorb,
-}
-
-impl Decision {
-    /// The word that policies and the record use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Decision::Allow => "allow",
-            Decision::Deny => "deny",
-            Decision::Approve => "approve",
-            Decision::Redirect => "redirect",
-            Decision::SoftDelete => "soft_delete",
-            Decision::Audit => "audit",
-            Decision::Absorb => "absorb",
-        }
-    }
-
-    /// Whether the operation simply took place.
-    pub(crate) fn is_plain(self) -> bool {
-        matches!(self, Decision::Allow | Decision::Audit)
-    }
-}
-
-impl std::fmt::Display for Decision {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl std::str::FromStr for Decision {
-    type Err = String;
-    fn from_str(word: &str) -> Result<Self, String> {
-        [
-            Decision::Allow,
-            Decision::Deny,
-            Decision::Approve,
-            Decision::Redirect,
-            Decision::SoftDelete,
-            Decision::Audit,
-            Decision::Absorb,
-        ]
-        .into_iter()
-        .find(|decision| decision.as_str() == word)
-        .ok_or_else(|| format!("no decision `{word}` (allow, deny, approve, redirect, soft_delete, audit, absorb)"))
-    }
-}
 
 /// The part of agentsh that saw the operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

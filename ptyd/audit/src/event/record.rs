@@ -58,6 +58,6 @@ pub struct Event {
 impl Event {
     /// What became of the operation, as a word for tables: the effective decision, `none` without a policy's word.
     pub fn effective(&self) -> &'static str {
-        self.policy.as_ref().map_or("none", |policy| policy.effective.as_str())
+        self.policy.as_ref().map_or("none", |policy| policy.effective.word())
     }
 }

@@ -72,7 +72,7 @@ fn started(id: &str, event: &Event) -> CommandInfo {
         exit_code: None,
         signal: None,
         policy: policy.map_or_else(PolicyOutcome::default, |policy| PolicyOutcome {
-            decision: policy.effective.as_str().to_owned(),
+            decision: policy.effective.word().to_owned(),
             rule: policy.rule.clone(),
             message: policy.message.clone(),
         }),
