@@ -1,8 +1,14 @@
 //! `agentsh policy`
 
+mod against;
+mod answer;
+mod explain;
 mod list;
 mod new;
+mod operation;
+mod schema;
 mod show;
+mod test;
 mod validate;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +30,9 @@ pub enum PolicyVerb {
     Show(show::Show),
     New(new::New),
     Validate(validate::Validate),
+    Test(test::Test),
+    Explain(explain::Explain),
+    Schema(schema::SchemaVerb),
 }
 
 impl PolicyVerb {
@@ -33,6 +42,9 @@ impl PolicyVerb {
             PolicyVerb::Show(show) => show.run(context),
             PolicyVerb::New(new) => new.run(context),
             PolicyVerb::Validate(validate) => validate.run(context),
+            PolicyVerb::Test(test) => test.run(context),
+            PolicyVerb::Explain(explain) => explain.run(context),
+            PolicyVerb::Schema(schema) => schema.run(context),
         }
     }
 }

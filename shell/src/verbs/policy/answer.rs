@@ -1,0 +1,65 @@
+//! What a policy answers to one operation.
+
+use agentsh_policy::{Decision, Operation, Policy};
+use serde::Serialize;
+
+use crate::exit::{self, Exit};
+
+/// An answer.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    pub operation: String,
+    pub decision: Decision,
+    /// `null`: no rule matched, the defaults decide.
+    pub rule: Option<String>,
+    /// The list in which the rule stands.
+    pub list: &'static str,
+    pub policy: String,
+    pub message: Option<String>,
+}
+
+impl Answer {
+    /// Asks `policy`. A variable is answered as the program would get it.
+    pub fn of(policy: &Policy, operation: &Operation) -> Answer {
+        let verdict = policy.judge(operation);
+        let own = Answer {
+            operation: operation.to_string(),
+            decision: verdict.decision,
+            rule: verdict.rule.map(str::to_owned),
+            list: verdict.list.word(),
+            policy: verdict.policy.to_owned(),
+            message: verdict.message(&operation.subject()),
+        };
+        let Operation::Env(env) = operation else { return own };
+        let removed = policy.environment(&verdict).removes(env.name.as_bytes());
+        let decision = if removed.is_some() {
+            Decision::Deny
+        } else {
+            Decision::Allow
+        };
+        Answer {
+            decision,
+            rule: None,
+            list: "env_policy",
+            message: None,
+            ..own
+        }
+    }
+
+    /// The exit status that says it.
+    pub fn exit(&self) -> Exit {
+        match self.decision {
+            Decision::Deny => Exit::Status(exit::DENIED),
+            _ => Exit::DONE,
+        }
+    }
+
+    /// The rule for people.
+    pub fn by(&self) -> String {
+        match &self.rule {
+            Some(rule) => format!("{rule} ({} of {})", self.list, self.policy),
+            None if self.list == "env_policy" => format!("env_policy of {}", self.policy),
+            None => format!("no rule matches: the defaults of {}", self.policy),
+        }
+    }
+}
