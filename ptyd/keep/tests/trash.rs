@@ -359,3 +359,50 @@ fn the_folder_is_closed_to_others_and_told_to_the_caller() -> Tested {
     assert_eq!(refusal(ground.trash()), EPERM);
     Ok(())
 }
+
+#[test]
+fn roots_trash_takes_in_the_files_of_a_command_that_runs_under_another_uid() -> Tested {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: only root's commands change their uid");
+        return Ok(());
+    }
+    let ground = Ground::new()?;
+    let trash = ground.trash_with(Limits {
+        max_size: Some(1 << 30),
+        ..Limits::default()
+    })?;
+    let nobody = rustix::process::Uid::from_raw(65_534);
+    let home = ground.work().join("home");
+    fs::create_dir(&home)?;
+    std::os::unix::fs::chown(&home, Some(65_534), None)?;
+    let parent = File::open(&home)?;
+    let removed = std::thread::scope(|scope| {
+        let (trash, home, parent) = (&trash, &home, &parent);
+        let actor = scope.spawn(move || -> Result<_, TrashError> {
+            // This thread alone, as a worker that acts for a caller does.
+            rustix::thread::set_thread_uid(nobody).unwrap_or_else(|error| panic!("{error}"));
+            let create = |name: &str| {
+                let flags = rustix::fs::OFlags::CREATE | rustix::fs::OFlags::RDWR;
+                rustix::fs::openat(parent, name, flags, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR)
+                    .unwrap_or_else(|error| panic!("{error}"))
+            };
+            let meta = Meta::default();
+            let file = create("file");
+            rustix::io::write(&file, b"x").unwrap_or_else(|error| panic!("{error}"));
+            let version = trash.keep_version(file.as_fd(), &home.join("file"), &meta)?;
+            assert!(matches!(version, Version::Kept(_)), "{version:?}");
+            trash.keep_replaced(parent.as_fd(), c"file", &home.join("file"), &meta)?;
+            let file = trash.discard(parent.as_fd(), c"file", Removal::Unlink, &home.join("file"), &meta)?;
+            rustix::fs::mkdirat(parent, c"dir", rustix::fs::Mode::RWXU).unwrap_or_else(|error| panic!("{error}"));
+            trash.discard(parent.as_fd(), c"dir", Removal::Rmdir, &home.join("dir"), &meta)?;
+            Ok(file)
+        });
+        actor
+            .join()
+            .unwrap_or_else(|_| panic!("the worker's thread ended badly"))
+    })?;
+    assert_eq!(trash.list()?.len(), 4);
+    trash.restore(removed.record.id, &Target::Original)?;
+    assert_eq!(fs::metadata(home.join("file"))?.uid(), 65_534);
+    Ok(())
+}

@@ -2,12 +2,23 @@
 //!
 //! Contents are appended to *packs*, each once (BLAKE3); a *manifest* names every path with its
 //! attributes and the place of its contents. A file whose inode, size and times are those of the
-//! checkpoint before is not read again. This was picked by measurement, 100,000 files of 2 KiB in
-//! 1,000 folders on ext4 with two cores, warm cache:
+//! checkpoint before is not read again. This was picked by measurement (`examples/measure.rs`):
+//! 100,000 files of 2 KiB in 1,000 folders, ext4 (no reflinks), two cores that were shared with
+//! other work, warm cache, one run.
 //!
-//! MEASURED
+//! | | ms |
+//! |---|---|
+//! | `cp -a` | 4,430 |
+//! | `cp -al`: hard links into the live tree | 1,260 |
+//! | one file in the store for each content, two threads | 6,350 |
+//! | packs: the first checkpoint | 2,330 |
+//! | the next, nothing changed: same process / another | 770 / 950 |
+//! | the next, 1,000 files changed | 870 |
+//! | differences with the first | 800 |
+//! | rollback of 1,000 files, 226 MB of the store not yet on disk | 7,480 |
 //!
-//! Hard links into the live tree would be as fast and are no option: a write in place changes both.
+//! Most of a rollback is the wait until the file system is on disk (`syncfs(2)`). Hard links into
+//! the live tree are no option: a write in place changes both.
 
 mod apply;
 mod change;
