@@ -25,6 +25,9 @@ enum Role {
     /// One session's supervisor; standard input is the socket to the broker.
     #[command(hide = true)]
     Supervise,
+    /// A supervisor's helper that shows who is outside of every sandbox.
+    #[command(hide = true)]
+    HoldProof,
 }
 
 /// Runs as what the arguments say.
@@ -32,6 +35,7 @@ pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.role {
         Some(Role::Supervise) => supervisor::run(),
+        Some(Role::HoldProof) => supervisor::hold_proof(),
         None => broker::run(broker::Options { on_demand: arguments.on_demand, ready_fd: arguments.ready_fd }),
     }
 }

@@ -41,6 +41,8 @@ pub struct Grant {
     pub path: PathBuf,
     pub rights: Rights,
     pub is_folder: bool,
+    /// Device and inode when it was granted.
+    object: (u64, u64),
 }
 
 /// Where everything that could be allowed lies.
@@ -119,8 +121,18 @@ impl Hull {
             path: path.to_owned(),
             rights: Rights::default(),
             is_folder,
+            object: Stamp::of(path).map_or((0, 0), |stamp| (stamp.device, stamp.inode)),
         });
         grant.rights.insert(right);
+    }
+
+    /// Grants a right on one object and, if it is a folder, all below it, beside what the territory gave.
+    pub fn add(&mut self, right: Right, path: &Path) {
+        let Ok(path) = fs::canonicalize(path) else { return };
+        let is_folder = path.is_dir();
+        if is_folder || right.is_of_files() {
+            self.grant(right, &path, is_folder);
+        }
     }
 
     /// Every path with its rights, parents before children.
@@ -128,14 +140,18 @@ impl Hull {
         self.grants.values()
     }
 
-    /// Whether `right` on the object at this canonical path is inside. False is safe: the call is then
+    /// Whether a process under this hull's ruleset surely has `right` on the object at this canonical
+    /// path: a folder above it is granted, and has been there since. False is safe: the call is then
     /// carried out instead of continued.
     pub fn holds(&self, right: Right, path: &[u8]) -> bool {
         let path = Path::new(std::ffi::OsStr::from_bytes(path));
-        path.ancestors().any(|dir| {
-            self.grants
-                .get(dir)
-                .is_some_and(|grant| grant.rights.contains(right) && (grant.is_folder || dir == path))
+        let granted = |dir: &&Path| {
+            self.grants.get(*dir).is_some_and(|grant| grant.is_folder && grant.rights.contains(right))
+        };
+        let Some(folder) = path.ancestors().find(granted) else { return false };
+        // The ruleset knows the folder itself, not whatever has its name now.
+        self.grants.get(folder).is_some_and(|grant| {
+            Stamp::of(folder).is_some_and(|now| (now.device, now.inode) == grant.object)
         })
     }
 

@@ -10,6 +10,8 @@
 
 #[cfg(any(feature = "enter", feature = "probe"))]
 mod bpf;
+#[cfg(feature = "plan")]
+pub mod capability;
 #[cfg(feature = "enter")]
 pub mod enter;
 #[cfg(feature = "probe")]

@@ -104,7 +104,12 @@ async fn commands(registry: &Rc<Registry>, word: &str) -> Result<Vec<CommandInfo
         },
         Err(error) if error.error == ErrorKind::Refused => {
             let dir = registry.store.find(word).map_err(store_error)?;
-            agentsh_audit::read::commands(&dir).map_err(|error| api_error(ErrorKind::Failed, error))
+            let (commands, problems) =
+                agentsh_audit::read::commands(&dir).map_err(|error| api_error(ErrorKind::Failed, error))?;
+            for problem in problems {
+                tracing::warn!("{problem}");
+            }
+            Ok(commands)
         }
         Err(error) => Err(error),
     }

@@ -1,8 +1,9 @@
 //! What dead supervisors and brokers left behind.
 
-use std::io;
+use std::collections::BTreeMap;
 
-use agentsh_audit::{RecordError, Recovered, SessionDir, Store, StoreError};
+use agentsh_audit::read::{Filter, ReadProblem};
+use agentsh_audit::{EventType, RecordError, Recovered, SessionDir, Store, StoreError};
 use agentsh_protocol::api::SessionState;
 use agentsh_protocol::places::Account;
 
@@ -15,8 +16,8 @@ pub(super) enum OrphanError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Record(#[from] RecordError),
-    #[error("reading the processes of the record: {0}")]
-    Read(#[from] io::Error),
+    #[error(transparent)]
+    Read(#[from] ReadProblem),
 }
 
 /// Ends what is left of sessions that have no supervisor any more, and closes their records.
@@ -51,4 +52,28 @@ pub(super) fn close(store: &Store, id: &str) -> Result<(), OrphanError> {
     info.ended = Some(agentsh_audit::time::now_rfc3339());
     info.commands_running = 0;
     Ok(dir.write_info(&info)?)
+}
+
+/// The processes that the record saw start and did not see end. Their start times keep a later process
+/// of the same pid safe.
+fn recorded_processes(dir: &SessionDir) -> Result<Vec<Identity>, ReadProblem> {
+    let kinds = vec![EventType::CommandStarted, EventType::ProcessFork, EventType::ProcessExit];
+    let filter = Filter { kinds, ..Filter::default() };
+    let mut alive = BTreeMap::new();
+    agentsh_audit::read::for_each(dir, &filter, |event| {
+        match event {
+            Ok(event) if event.kind == EventType::ProcessExit => {
+                event.pid.map(|pid| alive.remove(&pid));
+            }
+            Ok(event) => {
+                let start = event.fields.get("start_time").and_then(serde_json::Value::as_u64);
+                if let (Some(pid), Some(start)) = (event.pid, start) {
+                    alive.insert(pid, start);
+                }
+            }
+            Err(problem) => tracing::error!("{problem}"),
+        }
+        true
+    })?;
+    Ok(alive.into_iter().map(|(pid, start)| Identity { pid, start }).collect())
 }

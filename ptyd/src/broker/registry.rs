@@ -11,6 +11,7 @@ use agentsh_policy::config::Config;
 use agentsh_protocol::api::{ApiError, CreateSession, ErrorKind, SessionInfo, SessionState};
 use agentsh_protocol::control::{Answer, Call, Setup};
 use agentsh_protocol::places::Account;
+use agentsh_sandbox::probe::{Host, Mode};
 use agentsh_protocol::{Bytes, new_id};
 
 use super::killswitch::KillSwitch;
@@ -25,6 +26,7 @@ pub(super) struct Registry {
     pub store: Store,
     pub started: String,
     config: Config,
+    host: Host,
     running: RefCell<BTreeMap<String, Rc<Supervisor>>>,
     /// One session is made at a time, so that shims that race for a workspace share it.
     making: tokio::sync::Mutex<()>,
@@ -56,11 +58,17 @@ impl Registry {
             started: agentsh_audit::time::now_rfc3339(),
             account,
             config,
+            host: Host::probe(),
             running: RefCell::default(),
             making: tokio::sync::Mutex::new(()),
             stop: tokio::sync::Notify::new(),
             stopping: Cell::new(false),
         }
+    }
+
+    /// The best security mode of this host, or why there is none.
+    pub(super) fn mode(&self) -> String {
+        Mode::best(&self.host).map_or_else(|| "none".to_owned(), |mode| mode.to_string())
     }
 
     /// The running sessions, oldest first.

@@ -13,12 +13,12 @@ use agentsh_protocol::api::{ApiError, ErrorKind, SessionInfo};
 use agentsh_protocol::control::{Answer, Call, FromSupervisor, Peer, Setup, ToSupervisor};
 use agentsh_protocol::frame::{self, FrameError};
 use agentsh_protocol::launch::LaunchRequest;
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
 use tokio::sync::oneshot;
 
 use crate::process::Identity;
+use crate::sys;
 
 /// A supervisor that does not read for this long is stuck, and counts as dead.
 const SEND_LIMIT: Duration = Duration::from_secs(5);
@@ -64,7 +64,7 @@ impl Supervisor {
             .spawn()
             .map_err(|error| failed(format!("cannot start a supervisor: {error}")))?;
         frame::send(&ours, &ToSupervisor::Begin { setup: Box::new(setup) }, &[]).map_err(failed)?;
-        let reader = AsyncFd::with_interest(ours.try_clone().map_err(failed)?, Interest::READABLE).map_err(failed)?;
+        let reader = sys::readable(ours.try_clone().map_err(failed)?.into()).map_err(failed)?;
         let info = match tokio::time::timeout(BEGIN_LIMIT, receive(&reader)).await {
             Ok(Ok(FromSupervisor::Ready { info })) => info,
             Ok(Ok(FromSupervisor::Failed { error })) => return Err(error),
@@ -89,7 +89,7 @@ impl Supervisor {
         Ok(supervisor)
     }
 
-    async fn listen(self: Rc<Self>, reader: AsyncFd<UnixStream>, mut child: Child, ended: impl FnOnce(Ended)) {
+    async fn listen(self: Rc<Self>, reader: AsyncFd<OwnedFd>, mut child: Child, ended: impl FnOnce(Ended)) {
         while let Ok(message) = receive(&reader).await {
             match message {
                 FromSupervisor::Answer { id, answer } => {
@@ -173,17 +173,11 @@ impl Supervisor {
 }
 
 /// One message. A frame is sent in one piece, so that what follows the first byte is there or coming.
-async fn receive(reader: &AsyncFd<UnixStream>) -> Result<FromSupervisor, FrameError> {
+async fn receive(reader: &AsyncFd<OwnedFd>) -> Result<FromSupervisor, FrameError> {
     // Readiness is reported once for any number of frames: look before waiting.
-    while !has_input(reader.get_ref().as_fd()) {
+    while !sys::has_input(reader.get_ref().as_fd()) {
         let mut guard = reader.readable().await.map_err(|source| FrameError::Io { call: "epoll_wait", source })?;
         guard.clear_ready();
     }
     frame::receive(reader.get_ref()).map(|(message, _)| message)
-}
-
-fn has_input(fd: BorrowedFd<'_>) -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&now)).is_ok_and(|ready| ready > 0)
 }

@@ -43,6 +43,11 @@ impl Right {
         )
     }
 
+    /// Whether it lets something be changed.
+    pub fn changes(self) -> bool {
+        !matches!(self, Right::ReadFile | Right::ReadFolder | Right::Execute)
+    }
+
     /// The access bits that stand for it. Device ioctls go with reading and writing: a terminal that
     /// may be opened may be asked for its size.
     fn access(self) -> BitFlags<AccessFs> {

@@ -1,0 +1,34 @@
+//! Answers to the broker's calls.
+
+use std::sync::Arc;
+
+use agentsh_protocol::api::{ApiError, ErrorKind, Killed};
+use agentsh_protocol::control::{Answer, Call};
+
+use super::session::Session;
+use super::{end, make};
+use crate::process;
+
+/// Answers one call. `End` does not come here: the loop itself ends with it.
+pub(super) fn answer(session: &Arc<Session>, call: Call) -> Answer {
+    match call {
+        Call::Info => Answer::Info { info: Box::new(session.info()) },
+        Call::Commands => Answer::Commands { commands: session.commands() },
+        Call::KillCommand { command } => kill(session, &command).map_or_else(error, |killed| Answer::Killed { killed }),
+        Call::Reload => make::reload(session).map_or_else(error, |()| Answer::Done),
+        Call::End { .. } => Answer::Killed { killed: end::kill_all(session) },
+    }
+}
+
+fn error(error: ApiError) -> Answer {
+    Answer::Error { error }
+}
+
+fn kill(session: &Session, word: &str) -> Result<Killed, ApiError> {
+    let failure = |error, message| ApiError { error, message, hint: None };
+    match session.find_commands(word).as_slice() {
+        [] => Err(failure(ErrorKind::NotFound, format!("no command `{word}` in this session"))),
+        [id] => Ok(Killed { sessions: 0, processes: process::end_trees(session.processes_of(id)) }),
+        several => Err(failure(ErrorKind::Ambiguous, format!("`{word}` means {} commands", several.len()))),
+    }
+}

@@ -1,0 +1,135 @@
+//! The supervisor's main loop: the broker's requests, ends of commands, signals.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+use agentsh_intercept::OwnSocket;
+use agentsh_protocol::control::{Answer, Call, FromSupervisor, ToSupervisor};
+use agentsh_protocol::frame::{self, FrameError};
+use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::launch::{self, Launch};
+use super::make::Made;
+use super::session::Session;
+use super::inside::{self, Insider};
+use super::{calls, end};
+use crate::sys;
+
+/// What other threads tell the loop.
+pub(crate) enum Notice {
+    /// A command started; its pidfd is to be watched.
+    Started { command: String, pidfd: OwnedFd },
+    /// A process of the session has connected to one of the broker's sockets.
+    Inside { socket: OwnSocket, stream: UnixStream, insider: Insider },
+    /// How many commands have living processes now.
+    Busy(usize),
+}
+
+/// Serves until the session is to end, then ends it.
+pub(super) fn serve(made: Made, control: OwnedFd) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    tokio::task::LocalSet::new().block_on(&runtime, run(made, control))
+}
+
+async fn run(made: Made, control: OwnedFd) -> io::Result<()> {
+    let Made { session, mut notices } = made;
+    let control = sys::readable(control)?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    send(&control, &FromSupervisor::Ready { info: Box::new(session.info()) });
+    let mut broker_lives = true;
+    let mut busy = 0;
+    let reason = loop {
+        tokio::select! {
+            message = receive(&control), if broker_lives => match message {
+                Ok((ToSupervisor::Launch { request, peer }, fds)) => start(&session, *request, peer, fds),
+                Ok((ToSupervisor::Call { id, call: Call::End { reason } }, _)) => {
+                    let killed = finish(&session, &mut notices, &reason).await?;
+                    send(&control, &FromSupervisor::Answer { id, answer: Box::new(Answer::Killed { killed }) });
+                    return Ok(());
+                }
+                Ok((ToSupervisor::Call { id, call }, _)) => {
+                    let answer = Box::new(calls::answer(&session, call));
+                    send(&control, &FromSupervisor::Answer { id, answer });
+                }
+                Ok((ToSupervisor::Begin { .. }, _)) => break "the broker began twice",
+                // The commands go on; nobody can start one here any more, so the last one's end is ours.
+                Err(_) => {
+                    broker_lives = false;
+                    if busy == 0 {
+                        break "its broker died";
+                    }
+                }
+            },
+            Some(notice) = notices.recv() => match notice {
+                Notice::Started { command, pidfd } => watch(&session, command, pidfd),
+                Notice::Inside { socket, stream, insider } => inside::accept(&session, socket, stream, insider),
+                Notice::Busy(commands) => {
+                    busy = commands;
+                    send(&control, &FromSupervisor::Busy { commands });
+                    if commands == 0 && !broker_lives {
+                        break "its broker died";
+                    }
+                }
+            },
+            _ = terminate.recv() => break "terminated",
+        }
+    };
+    finish(&session, &mut notices, reason).await.map(drop)
+}
+
+async fn finish(
+    session: &Arc<Session>,
+    notices: &mut UnboundedReceiver<Notice>,
+    reason: &str,
+) -> io::Result<agentsh_protocol::api::Killed> {
+    let killed = end::kill_all(session);
+    // Ends that are already known to the kernel are recorded before the record is closed.
+    end::await_commands(session, notices).await;
+    end::close(session, reason)?;
+    Ok(killed)
+}
+
+/// A thread for the command: it goes through the launch and ends; serving has threads of its own.
+fn start(session: &Arc<Session>, request: agentsh_protocol::launch::LaunchRequest, peer: agentsh_protocol::control::Peer, fds: Vec<OwnedFd>) {
+    let Ok([connection, pidfd]) = <[OwnedFd; 2]>::try_from(fds) else {
+        tracing::error!("a launch came without its descriptors");
+        return;
+    };
+    let session = Arc::clone(session);
+    let thread = std::thread::Builder::new().name("launch".into()).stack_size(LAUNCH_STACK);
+    if let Err(error) = thread.spawn(move || launch::launch(&session, Launch { request, peer, connection, pidfd })) {
+        tracing::error!("no thread for a launch: {error}");
+    }
+}
+
+/// Stack of a launching thread, in bytes.
+const LAUNCH_STACK: usize = 1 << 20;
+
+/// Records the end of the command's own process when it comes.
+fn watch(session: &Arc<Session>, command: String, pidfd: OwnedFd) {
+    let session = Arc::clone(session);
+    tokio::task::spawn_local(async move {
+        let status = end::wait(pidfd).await;
+        session.command_ended(&command, status);
+    });
+}
+
+/// A broker that is gone needs no answer.
+fn send(control: &AsyncFd<OwnedFd>, message: &FromSupervisor) {
+    if let Err(error) = frame::send(control.get_ref(), message, &[]) {
+        tracing::debug!("telling the broker: {error}");
+    }
+}
+
+async fn receive(control: &AsyncFd<OwnedFd>) -> Result<(ToSupervisor, Vec<OwnedFd>), FrameError> {
+    // Readiness is reported once for any number of frames: look before waiting.
+    while !sys::has_input(control.get_ref().as_fd()) {
+        let mut guard = control.readable().await.map_err(|source| FrameError::Io { call: "epoll_wait", source })?;
+        guard.clear_ready();
+    }
+    frame::receive(control.get_ref())
+}

@@ -1,0 +1,70 @@
+//! Ends: of one command's process, and of the session.
+
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use agentsh_audit::{EventDraft, EventType, Value};
+use agentsh_protocol::api::Killed;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::control::Notice;
+use super::session::Session;
+use crate::{process, sys};
+
+/// How long the ends of killed commands may take to be reported.
+const LAST_ENDS: Duration = Duration::from_secs(3);
+
+/// How long a zombie's parent may leave it before its end is taken as unknown.
+const REAPED: Duration = Duration::from_secs(2);
+
+/// Waits for a process that is nobody's child here; its wait status, if the kernel says it.
+pub(super) async fn wait(pidfd: OwnedFd) -> Option<i32> {
+    let pidfd = sys::readable(pidfd).ok()?;
+    let _ = pidfd.readable().await.ok()?;
+    // The status is there once the parent has reaped it, which it does in its own time.
+    let mut waited = Duration::ZERO;
+    let mut pause = Duration::from_micros(100);
+    while waited < REAPED {
+        if let Some(status) = sys::exit_status(pidfd.get_ref().as_fd()) {
+            return Some(status);
+        }
+        tokio::time::sleep(pause).await;
+        waited += pause;
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+    None
+}
+
+/// Kills every process of the session that is known, with its descendants, until none is left.
+pub(super) fn kill_all(session: &Session) -> Killed {
+    session.begin_end();
+    Killed { sessions: 1, processes: process::end_trees(session.processes()) }
+}
+
+/// Lets the ends of the commands come in.
+pub(super) async fn await_commands(session: &Arc<Session>, notices: &mut UnboundedReceiver<Notice>) {
+    let limit = tokio::time::sleep(LAST_ENDS);
+    tokio::pin!(limit);
+    while session.any_running() {
+        tokio::select! {
+            () = &mut limit => return,
+            Some(notice) = notices.recv() => if let Notice::Started { command, pidfd } = notice {
+                let status = wait(pidfd).await;
+                session.command_ended(&command, status);
+            },
+            () = tokio::time::sleep(Duration::from_millis(2)) => {}
+        }
+    }
+}
+
+/// Closes the record.
+pub(super) fn close(session: &Session, reason: &str) -> io::Result<()> {
+    session
+        .recorder
+        .emit(EventDraft { fields: &[("reason", Value::Text(reason))], ..EventDraft::new(EventType::SessionDestroyed) })
+        .and_then(|()| session.recorder.seal())
+        .map_err(io::Error::other)?;
+    session.close_info().map_err(io::Error::other)
+}

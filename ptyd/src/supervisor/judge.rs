@@ -1,0 +1,192 @@
+//! Policy and record as the interception of one command asks and tells them.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use agentsh_audit::{Argv, Decision, EventDraft, EventType, Layer, Outcome, Value};
+use agentsh_intercept::{
+    Errno, ExecDecision, ExecRequest, ExecSettled, Fork, Guard, Guarded, Handler, Judge, Observer, SocketJudge, Sockets,
+    Stage, Subject, Table,
+};
+use agentsh_policy::{CommandQuery, Verdict};
+
+use super::rules::{LetsRun as _, Rules};
+use super::session::Session;
+use crate::process::Identity;
+
+/// The judge and observer of one command.
+pub(crate) struct CommandJudge {
+    session: Arc<Session>,
+    command: String,
+}
+
+impl CommandJudge {
+    /// Serves the listener of a command whose first process is `root`, until nobody lives under its
+    /// filter; then `at_end` is called. The guard knows the command's processes.
+    pub(crate) fn serve(
+        session: &Arc<Session>,
+        command: &str,
+        root: Identity,
+        listener: OwnedFd,
+        at_end: impl FnOnce() + Send + 'static,
+    ) -> io::Result<Arc<Guard>> {
+        let judge = Arc::new(CommandJudge { session: Arc::clone(session), command: command.to_owned() });
+        let shared = &session.shared;
+        let mut table = Table::new();
+        let sockets: Arc<dyn Handler> =
+            Arc::new(Sockets::new(Arc::clone(&shared.locator), Arc::clone(&judge) as Arc<dyn SocketJudge>, Arc::clone(&shared.inside)));
+        table.insert(&Sockets::CALLS, &sockets);
+        let guard = Guard::new(
+            root.pid,
+            Arc::clone(&shared.locator),
+            Arc::clone(&judge) as Arc<dyn Judge>,
+            judge as Arc<dyn Observer>,
+        );
+        shared.members.add(&guard);
+        let handler = Arc::new(Guarded::new(Arc::clone(&guard), Arc::new(table)));
+        agentsh_intercept::serve(listener, handler, at_end)?;
+        Ok(guard)
+    }
+
+    /// The command's id.
+    pub(super) fn command(&self) -> &str {
+        &self.command
+    }
+
+    /// The session that it belongs to.
+    pub(super) fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+
+    pub(super) fn draft<'a>(&'a self, kind: EventType, pid: i32) -> EventDraft<'a> {
+        EventDraft { command: Some(&self.command), pid, layer: Some(Layer::Notify), ..EventDraft::new(kind) }
+    }
+
+    /// Tells what cannot be refused any more.
+    pub(super) fn note(&self, draft: EventDraft<'_>) {
+        if let Err(error) = self.session.recorder.emit(draft) {
+            tracing::error!(command = self.command, "recording {}: {error}", draft.kind.as_str());
+        }
+    }
+
+    fn exec_draft<'a>(&'a self, request: &ExecRequest<'_>, subject: &'a Subject, argv: &'a [&'a [u8]]) -> EventDraft<'a> {
+        EventDraft {
+            ppid: request.ppid,
+            exe: subject.place.path().map(|path| path.as_os_str().as_bytes()),
+            argv: Argv::Slices(argv),
+            operation: Some("exec"),
+            path: Some(subject.called.as_bytes()),
+            ..self.draft(EventType::ProcessExec, request.tgid)
+        }
+    }
+}
+
+fn words(argv: &[CString]) -> Vec<&[u8]> {
+    argv.iter().map(|argument| argument.as_bytes()).collect()
+}
+
+/// What policy says of one file that would run.
+fn verdict<'p>(rules: &'p Rules, request: &ExecRequest<'_>, subject: &Subject) -> Verdict<'p> {
+    let argv = words(&subject.argv);
+    rules.policy.command(&CommandQuery {
+        program: subject.place.path().map_or(b"".as_slice(), |path| path.as_os_str().as_bytes()),
+        called: subject.called.as_bytes(),
+        args: argv.get(1..).unwrap_or_default(),
+        depth: request.depth,
+    })
+}
+
+fn decision_of(verdict: &Verdict<'_>) -> Decision {
+    verdict.decision.word().parse().unwrap_or(Decision::Deny)
+}
+
+impl Judge for CommandJudge {
+    fn exec(&self, request: &ExecRequest<'_>) -> ExecDecision {
+        let rules = self.session.rules();
+        let Some(asked) = request.subjects.first() else { return ExecDecision::Deny(Errno::ACCESS) };
+        // All that would run must be allowed; the first that is not is what the record names.
+        let stopped = request.subjects.iter().find(|subject| !verdict(&rules, request, subject).decision.lets_run());
+        let subject = stopped.unwrap_or(asked);
+        let verdict = verdict(&rules, request, subject);
+        let allowed = stopped.is_none();
+        if request.stage == Stage::Running {
+            // What became of it is told by `exec_settled`.
+            return if allowed { ExecDecision::Allow } else { ExecDecision::Deny(Errno::ACCESS) };
+        }
+        let argv = words(&subject.argv);
+        let outcome = rules.outcome(&verdict, subject.place.path().unwrap_or(Path::new("")), argv.get(1..).unwrap_or_default());
+        let draft = EventDraft {
+            policy: Some(Outcome {
+                effective: if allowed { Decision::Allow } else { Decision::Deny },
+                message: if allowed { None } else { outcome.message.as_deref() },
+                ..Outcome::plain(decision_of(&verdict), verdict.rule)
+            }),
+            result: Some(if allowed { 0 } else { Errno::ACCESS.raw_os_error() }),
+            fields: &[("depth", Value::Unsigned(request.depth.into()))],
+            ..self.exec_draft(request, subject, &argv)
+        };
+        match self.session.recorder.emit(draft) {
+            Ok(()) if allowed => ExecDecision::Allow,
+            Ok(()) => ExecDecision::Deny(Errno::ACCESS),
+            Err(error) => {
+                tracing::error!(command = self.command, "an exec is refused because it cannot be recorded: {error}");
+                ExecDecision::Deny(Errno::ACCESS)
+            }
+        }
+    }
+
+    fn nameless_programs(&self) -> bool {
+        self.session.rules().memfd_exec
+    }
+}
+
+impl Observer for CommandJudge {
+    fn forked(&self, fork: Fork) {
+        let start = Identity::of(fork.tgid).map_or(0, |identity| identity.start);
+        self.note(EventDraft {
+            ppid: fork.ppid,
+            fields: &[("start_time", Value::Unsigned(start))],
+            ..self.draft(EventType::ProcessFork, fork.tgid)
+        });
+    }
+
+    fn exited(&self, tgid: i32, status: u8) {
+        self.note(EventDraft {
+            fields: &[("exit_code", Value::Unsigned(status.into()))],
+            ..self.draft(EventType::ProcessExit, tgid)
+        });
+    }
+
+    fn exec_refused(&self, request: &ExecRequest<'_>, errno: Errno) {
+        let Some(subject) = request.subjects.first() else { return };
+        let argv = words(&subject.argv);
+        self.note(EventDraft {
+            policy: Some(Outcome::deny(None, Some("a file without a name (a memory file, a deleted file) does not run"))),
+            result: Some(errno.raw_os_error()),
+            ..self.exec_draft(request, subject, &argv)
+        });
+    }
+
+    fn exec_settled(&self, tgid: i32, settled: &ExecSettled) {
+        let (subjects, killed) = match settled {
+            ExecSettled::Ran | ExecSettled::Failed => return,
+            ExecSettled::Replaced(subjects) => (subjects, false),
+            ExecSettled::Killed(subjects) => (subjects, true),
+        };
+        let first = subjects.first();
+        let argv = first.map(|subject| words(&subject.argv)).unwrap_or_default();
+        let message = "something else ran than what was judged";
+        self.note(EventDraft {
+            exe: first.and_then(|subject| subject.place.path()).map(|path| path.as_os_str().as_bytes()),
+            argv: Argv::Slices(&argv),
+            operation: Some("exec"),
+            policy: Some(if killed { Outcome::deny(None, Some(message)) } else { Outcome { message: Some(message), ..Outcome::allow(None) } }),
+            fields: &[("verified", Value::Bool(false)), ("killed", Value::Bool(killed))],
+            ..self.draft(EventType::ProcessExec, tgid)
+        });
+    }
+}

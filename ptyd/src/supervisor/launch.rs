@@ -1,0 +1,248 @@
+//! One command, from its request to "go". Runs on a thread of its own.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use agentsh_audit::{Argv, EventDraft, EventType, Value};
+use agentsh_policy::Verdict as Judgement;
+use agentsh_protocol::api::{CommandInfo, CommandState, PolicyOutcome};
+use agentsh_protocol::control::Peer;
+use agentsh_protocol::frame;
+use agentsh_protocol::launch::{Entered, LaunchReply, LaunchRequest, Plan, Start, Verdict};
+use agentsh_protocol::{Bytes, is_id, new_id};
+use agentsh_sandbox::verify;
+use rustix::process::PidfdGetfdFlags;
+
+use super::command::{self, Command};
+use super::rules::{LetsRun as _, Rules};
+use super::session::Session;
+use super::{descriptors, shells};
+use crate::process::Identity;
+
+/// How long a shim may take between two of its messages.
+const STEP_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Why the command does not start.
+pub(super) struct Refusal {
+    status: i32,
+    message: String,
+    policy: Option<PolicyOutcome>,
+}
+
+impl<E: std::fmt::Display> From<E> for Refusal {
+    fn from(error: E) -> Refusal {
+        Refusal { status: 126, message: error.to_string(), policy: None }
+    }
+}
+
+/// A connection that the broker handed over.
+pub(super) struct Launch {
+    pub request: LaunchRequest,
+    pub peer: Peer,
+    pub connection: OwnedFd,
+    pub pidfd: OwnedFd,
+}
+
+/// What is known of a command before it starts.
+struct Candidate {
+    id: String,
+    program: PathBuf,
+    cwd: Option<PathBuf>,
+    identity: Identity,
+}
+
+/// Goes through all steps; whatever fails is told to the caller, who ends with it.
+pub(super) fn launch(session: &Arc<Session>, launch: Launch) {
+    if let Err(error) = limit_steps(&launch.connection) {
+        tracing::error!("launch connection: {error}");
+        return;
+    }
+    match prepare(session, &launch) {
+        Ok((candidate, rules)) => {
+            if let Err(refusal) = enter(session, &launch, &candidate, &rules) {
+                session.command_never_ran(&candidate.id);
+                tracing::warn!(command = candidate.id, "did not enter: {}", refusal.message);
+                let _ = frame::send(&launch.connection, &Verdict::Refused { message: refusal.message }, &[]);
+            }
+        }
+        Err(refusal) => {
+            tracing::info!("refused: {}", refusal.message);
+            let reply = LaunchReply::Refused { status: refusal.status, message: refusal.message };
+            let _ = frame::send(&launch.connection, &reply, &[]);
+        }
+    }
+}
+
+fn limit_steps(connection: &OwnedFd) -> rustix::io::Result<()> {
+    use rustix::net::sockopt::{Timeout, set_socket_timeout};
+    set_socket_timeout(connection, Timeout::Recv, Some(STEP_LIMIT))?;
+    set_socket_timeout(connection, Timeout::Send, Some(STEP_LIMIT))
+}
+
+/// Judges the command and puts it on record.
+fn prepare(session: &Arc<Session>, launch: &Launch) -> Result<(Candidate, Arc<Rules>), Refusal> {
+    session.may_start()?;
+    let Launch { request, peer, .. } = launch;
+    let id = command_id(session, &request.start)?;
+    let cwd = std::fs::read_link(format!("/proc/{}/cwd", peer.pid)).ok();
+    let identity = Identity::of(peer.pid)?;
+    let program = program(session, request, peer.pid, cwd.as_deref())?;
+    let candidate = Candidate { id, program, cwd, identity };
+    let rules = session.rules();
+    if let Err(refusal) = judge(&rules, request, &candidate) {
+        let policy = refusal.policy.clone().unwrap_or_default();
+        record_start(session, launch, &candidate, &policy, Some(rustix::io::Errno::ACCESS.raw_os_error()))?;
+        let cwd = candidate.cwd.as_deref().map(Bytes::from);
+        session.insert(command::refused(candidate.id, &session.id, request.argv.clone(), cwd, peer.pid, policy));
+        return Err(refusal);
+    }
+    Ok((candidate, rules))
+}
+
+/// The id that the caller asks for, if it is one and nobody has it; else a new one.
+fn command_id(session: &Session, start: &Start) -> Result<String, Refusal> {
+    match start {
+        Start::Exec { command_id: Some(id), .. } if !is_id(id) => Err(Refusal::from(format!("`{id}` is no command id"))),
+        Start::Exec { command_id: Some(id), .. } if session.has_command(id) => {
+            Err(Refusal::from(format!("command {id} exists already")))
+        }
+        Start::Exec { command_id: Some(id), .. } => Ok(id.clone()),
+        _ => Ok(new_id()),
+    }
+}
+
+fn program(session: &Session, request: &LaunchRequest, pid: i32, cwd: Option<&Path>) -> Result<PathBuf, Refusal> {
+    match &request.start {
+        Start::Shell { name } => {
+            let stand_in = PathBuf::from(format!("/proc/{pid}/exe"));
+            shells::real_shell(name.as_deref(), &session.config.shim, &stand_in)
+                .map_err(|error| Refusal { status: 127, message: error.to_string(), policy: None })
+        }
+        Start::Exec { .. } => {
+            let name = request.argv.first().ok_or_else(|| Refusal::from("no program was given"))?;
+            find_program(name, &request.env, cwd).ok_or_else(|| Refusal {
+                status: 127,
+                message: format!("{}: command not found", name.lossy()),
+                policy: None,
+            })
+        }
+    }
+}
+
+/// As `execvp(3)` finds it for the caller: a name with a slash as it is, others along the caller's PATH.
+fn find_program(name: &Bytes, env: &[Bytes], cwd: Option<&Path>) -> Option<PathBuf> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let name = Path::new(name.as_os_str());
+    if name.as_os_str().as_encoded_bytes().contains(&b'/') {
+        return Some(name.to_owned());
+    }
+    let path = env.iter().find_map(|entry| entry.0.strip_prefix(b"PATH=")).unwrap_or(b"/usr/local/bin:/usr/bin:/bin");
+    path.split(|byte| *byte == b':').find_map(|folder| {
+        let folder = Path::new(std::str::from_utf8(folder).ok()?);
+        let found = cwd.unwrap_or(Path::new("/")).join(folder).join(name);
+        std::fs::metadata(&found).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0).then_some(found)
+    })
+}
+
+/// Policy's first word, for a clear answer; the exec itself is judged again at its notification.
+fn judge(rules: &Rules, request: &LaunchRequest, candidate: &Candidate) -> Result<(), Refusal> {
+    let arguments: Vec<&[u8]> = request.argv.iter().skip(1).map(|argument| argument.0.as_slice()).collect();
+    let called = request.argv.first().map(|name| name.0.as_slice()).unwrap_or_default();
+    let verdict: Judgement<'_> = rules.command(&candidate.program, called, &arguments, 0);
+    if verdict.decision.lets_run() {
+        return Ok(());
+    }
+    let outcome = rules.outcome(&verdict, &candidate.program, &arguments);
+    Err(Refusal {
+        status: 126,
+        message: rules.refusal_line(&candidate.program, &outcome),
+        policy: Some(outcome),
+    })
+}
+
+/// Puts the start on record: what was not accepted there does not happen.
+fn record_start(
+    session: &Session,
+    launch: &Launch,
+    candidate: &Candidate,
+    policy: &PolicyOutcome,
+    refused: Option<i32>,
+) -> Result<(), Refusal> {
+    let sockets = descriptors::inherited_sockets(launch.peer.pid);
+    let sockets: Vec<&str> = sockets.iter().map(String::as_str).collect();
+    let cwd = candidate.cwd.as_deref().map(Path::as_os_str).map(std::os::unix::ffi::OsStrExt::as_bytes);
+    let shim = matches!(launch.request.start, Start::Shell { .. });
+    let mut fields = vec![("shim", Value::Bool(shim)), ("start_time", Value::Unsigned(candidate.identity.start))];
+    if !sockets.is_empty() {
+        fields.push(("inherited_sockets", Value::List(&sockets)));
+    }
+    session.recorder.emit(EventDraft {
+        command: Some(&candidate.id),
+        pid: launch.peer.pid,
+        exe: Some(candidate.program.as_os_str().as_encoded_bytes()),
+        argv: Argv::Bytes(&launch.request.argv),
+        operation: Some("exec"),
+        path: cwd,
+        policy: Some(session.recorded(policy)),
+        result: refused,
+        fields: &fields,
+        ..EventDraft::new(EventType::CommandStarted)
+    })?;
+    Ok(())
+}
+
+/// Gives the plan, takes the listener, verifies, and lets the command go.
+fn enter(session: &Arc<Session>, launch: &Launch, candidate: &Candidate, rules: &Arc<Rules>) -> Result<(), Refusal> {
+    let Launch { request, peer, connection, pidfd } = launch;
+    let environment = rules.environment(request, candidate.program.as_path());
+    let ruleset = rules.ruleset()?;
+    let plan = Plan {
+        session_id: session.id.clone(),
+        command_id: candidate.id.clone(),
+        proof: Some(session.proof.question()),
+        rlimits: Vec::new(),
+        capabilities: rules.capabilities,
+        landlock: true,
+        filter: Some(rules.filter.to_plan()),
+        program: Bytes::from(candidate.program.as_path()),
+        argv: None,
+        env_remove: environment.remove,
+        env_add: environment.add,
+    };
+    frame::send(connection, &LaunchReply::Enter(Box::new(plan)), &[ruleset.as_fd()])?;
+    let (entered, _) = frame::receive::<Entered>(connection)?;
+    if !session.proof.is_answered_by(entered.proof.as_ref()) {
+        return Err("the caller is inside another sandbox (a Landlock domain) and is not taken out of it".into());
+    }
+    let number = entered.listener.ok_or("the caller has no listener")?;
+    let listener = rustix::process::pidfd_getfd(pidfd, number, PidfdGetfdFlags::empty())?;
+    verify::entered(peer.pid, rules.capabilities, true)?;
+    if Identity::of(peer.pid)? != candidate.identity {
+        return Err("the caller is gone".into());
+    }
+    session.insert(Command {
+        info: CommandInfo {
+            id: candidate.id.clone(),
+            session_id: session.id.clone(),
+            argv: request.argv.clone(),
+            cwd: candidate.cwd.as_deref().map(Bytes::from),
+            pid: peer.pid,
+            state: CommandState::Running,
+            started: agentsh_audit::time::now_rfc3339(),
+            ended: None,
+            exit_code: None,
+            signal: None,
+            policy: rules.allowed_outcome(&candidate.program, request),
+        },
+        root: Some(candidate.identity),
+        guard: None,
+        served: true,
+    });
+    session.serve(&candidate.id, candidate.identity, listener)?;
+    record_start(session, launch, candidate, &rules.allowed_outcome(&candidate.program, request), None)?;
+    session.watch_end(&candidate.id, pidfd.try_clone()?);
+    session.environment_filtered(&candidate.id, peer.pid, &environment.names)?;
+    frame::send(connection, &Verdict::Go, &[])?;
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! Making a session: policy, plan, folder, record. And putting changed rules in force.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use agentsh_audit::{EventDraft, EventType, RecordError, Recorder, Store, Value};
+use agentsh_policy::config;
+use agentsh_protocol::Bytes;
+use agentsh_protocol::api::{ApiError, ErrorKind, SessionInfo, SessionState};
+use agentsh_protocol::control::Setup;
+use agentsh_protocol::places::{self, Account};
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+
+use super::control::Notice;
+use super::plan::{self, PlanError, Planned};
+use super::policy::Choice;
+use super::proof::Proof;
+use super::session::{Parts, Session};
+use super::shared::Shared;
+use crate::diagnostics;
+
+/// A session that stands, and what its loop listens to.
+pub(super) struct Made {
+    pub session: Arc<Session>,
+    pub notices: UnboundedReceiver<Notice>,
+}
+
+fn error(kind: ErrorKind, message: impl std::fmt::Display) -> ApiError {
+    ApiError { error: kind, message: message.to_string(), hint: None }
+}
+
+fn failed(message: impl std::fmt::Display) -> ApiError {
+    error(ErrorKind::Failed, message)
+}
+
+fn refused(problem: PlanError) -> ApiError {
+    let hint = Some("`agentsh detect` says what this host can hold".to_owned());
+    ApiError { error: ErrorKind::Refused, message: problem.to_string(), hint }
+}
+
+/// Makes the session; what is missing for it is an error, never a lesser session.
+pub(super) fn make(setup: Setup) -> Result<Made, ApiError> {
+    let account = Account::of(rustix::process::geteuid().as_raw());
+    let config = config::load(&account.config_dir()).map_err(|problem| error(ErrorKind::Invalid, problem))?;
+    diagnostics::start(&account.state_dir(), &config.log.level, config.log.format);
+    let workspace = setup.workspace.as_ref().map(workspace).transpose()?;
+    let choice = Choice::new(setup.policy.as_deref(), workspace.as_deref(), &config)?;
+    let policy = choice.resolve(&account, &config)?;
+    let planned = plan::plan(policy, &config).map_err(refused)?;
+    let store = Store::new(&account.state_dir());
+    let info = info(&setup, workspace.as_deref(), &account, &planned)?;
+    let dir = store.create(&info, &planned.rules.policy.text()).map_err(failed)?;
+    let recorder = Recorder::open(&dir, agentsh_audit::Options::default()).map_err(failed)?;
+    record_created(&recorder, &info).map_err(failed)?;
+    let (send, notices) = mpsc::unbounded_channel();
+    let session = Session::new(Parts {
+        proof: Proof::start().map_err(failed)?,
+        shared: Shared::new(&places::run_dir(account.uid)).map_err(failed)?,
+        account,
+        config,
+        workspace,
+        choice,
+        dir,
+        recorder,
+        notices: send,
+        rules: planned.rules,
+        info,
+    });
+    Ok(Made { session: Arc::new(session), notices })
+}
+
+/// The workspace as the kernel names it: links resolved, a folder.
+fn workspace(path: &Bytes) -> Result<PathBuf, ApiError> {
+    let path = Path::new(path.as_os_str());
+    let invalid = |problem: &dyn std::fmt::Display| error(ErrorKind::Invalid, format!("{}: {problem}", path.display()));
+    let resolved = std::fs::canonicalize(path).map_err(|problem| invalid(&problem))?;
+    if resolved.is_dir() { Ok(resolved) } else { Err(invalid(&"not a folder")) }
+}
+
+fn info(setup: &Setup, workspace: Option<&Path>, account: &Account, planned: &Planned) -> Result<SessionInfo, ApiError> {
+    let path = account.session_dir(&setup.session_id);
+    Ok(SessionInfo {
+        id: setup.session_id.clone(),
+        name: setup.name.clone(),
+        workspace: workspace.map(Bytes::from),
+        policy: planned.rules.policy.name().to_owned(),
+        mode: planned.mode.name().to_owned(),
+        path: path.into_os_string().into_string().map_err(|_| failed("the home folder's path is not UTF-8"))?,
+        created: agentsh_audit::time::now_rfc3339(),
+        ended: None,
+        state: SessionState::Running,
+        uid: account.uid,
+        automatic: setup.automatic,
+        supervisor_pid: Some(std::process::id() as i32),
+        commands_running: 0,
+        layers: planned.layers.clone(),
+        not_held: planned.not_held.clone(),
+        not_observed: planned.not_observed.clone(),
+    })
+}
+
+fn record_created(recorder: &Recorder, info: &SessionInfo) -> Result<(), RecordError> {
+    let texts = |list: &[String]| -> serde_json::Value { list.iter().map(String::as_str).collect() };
+    let (not_held, not_observed) = (texts(&info.not_held), texts(&info.not_observed));
+    recorder.emit(EventDraft {
+        path: info.workspace.as_ref().map(|workspace| workspace.0.as_slice()),
+        fields: &[
+            ("policy", Value::Text(&info.policy)),
+            ("mode", Value::Text(&info.mode)),
+            ("automatic", Value::Bool(info.automatic)),
+            ("not_held", Value::Json(&not_held)),
+            ("not_observed", Value::Json(&not_observed)),
+        ],
+        ..EventDraft::new(EventType::SessionCreated)
+    })
+}
+
+/// Resolves the policy again and puts it in force: at once for every call that is notified, and in
+/// hull and filter for new commands.
+pub(super) fn reload(session: &Session) -> Result<(), ApiError> {
+    let policy = session.choice.resolve(&session.account, &session.config)?;
+    let planned = plan::plan(policy, &session.config).map_err(refused)?;
+    let running: Vec<String> = session.running_commands();
+    session.dir.write_policy_text(&planned.rules.policy.text()).map_err(failed)?;
+    let running: Vec<&str> = running.iter().map(String::as_str).collect();
+    session
+        .recorder
+        .emit(EventDraft {
+            fields: &[("policy", Value::Text(planned.rules.policy.name())), ("older_hull", Value::List(&running))],
+            ..EventDraft::new(EventType::PolicyChanged)
+        })
+        .map_err(failed)?;
+    session.set_rules(planned.rules, planned.not_held);
+    Ok(())
+}

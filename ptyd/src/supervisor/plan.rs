@@ -1,0 +1,120 @@
+//! The placement plan: which layer of this host holds which part of the policy.
+
+use agentsh_intercept::{Guard, Sockets};
+use agentsh_policy::Policy;
+use agentsh_policy::config::{Config, MinimumMode, SecurityMode};
+use agentsh_protocol::api::{Enforced, LayerInfo};
+use agentsh_sandbox::filter::{self, FilterSpec, Notified};
+use agentsh_sandbox::probe::{Host, Mode};
+
+use super::rules::{Rules, RulesError};
+
+/// Capabilities that commands of a root session keep unless the configuration says otherwise
+/// (`capabilities(7)`): what file ownership, changing users and low ports need, and nothing that
+/// reaches the machine itself.
+const KEPT: [&str; 11] = [
+    "chown",
+    "dac_override",
+    "fowner",
+    "fsetid",
+    "setuid",
+    "setgid",
+    "setpcap",
+    "setfcap",
+    "net_bind_service",
+    "sys_chroot",
+    "audit_write",
+];
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PlanError {
+    #[error("this host holds no security mode: {}", .0.join("; "))]
+    NoMode(Vec<String>),
+    #[error("security mode {mode} cannot be held here: {}", reasons.join("; "))]
+    ModeMissing { mode: &'static str, reasons: Vec<String> },
+    #[error("mode {found} is worse than security.minimum_mode {wanted}")]
+    TooWeak { found: Mode, wanted: &'static str },
+    #[error("security.strict is on and this host or build does not hold: {}", .0.join("; "))]
+    NotStrict(Vec<String>),
+    #[error("landlock.enabled is false in the configuration, and no mode of this build does without it")]
+    LandlockOff,
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+}
+
+/// Rules in force and what is said of them.
+pub(super) struct Planned {
+    pub rules: Rules,
+    pub mode: Mode,
+    pub layers: Vec<LayerInfo>,
+    pub not_held: Vec<String>,
+    pub not_observed: Vec<String>,
+}
+
+/// Compiles the plan, or refuses.
+pub(super) fn plan(policy: Policy, config: &Config) -> Result<Planned, PlanError> {
+    if !config.landlock.enabled {
+        return Err(PlanError::LandlockOff);
+    }
+    let host = Host::probe();
+    let mode = mode(&host, config)?;
+    let not_held = super::held::not_held(&policy, &host, config);
+    if config.security.strict && !not_held.is_empty() {
+        return Err(PlanError::NotStrict(not_held));
+    }
+    let spec = FilterSpec { notified: notified(), confined: true };
+    let filter = filter::compile(&spec).map_err(RulesError::from)?;
+    let capabilities = capabilities(config);
+    let layers = layers(&host, &not_held);
+    let rules = Rules::new(policy, filter, capabilities, host.landlock_abi, &config.landlock)?;
+    Ok(Planned { rules, mode, layers, not_held, not_observed: not_observed() })
+}
+
+fn mode(host: &Host, config: &Config) -> Result<Mode, PlanError> {
+    let wanted = config.security.mode;
+    let mode = match wanted {
+        SecurityMode::Auto => Mode::best(host).ok_or_else(|| PlanError::NoMode(Mode::Seccomp.obstacles(host)))?,
+        named => {
+            let mode: Mode = named.word().parse().map_err(|reason| PlanError::NoMode(vec![reason]))?;
+            let reasons = mode.obstacles(host);
+            if !reasons.is_empty() {
+                return Err(PlanError::ModeMissing { mode: named.word(), reasons });
+            }
+            mode
+        }
+    };
+    let minimum = config.security.minimum_mode;
+    if minimum != MinimumMode::Any && minimum.word().parse().is_ok_and(|minimum: Mode| minimum < mode) {
+        return Err(PlanError::TooWeak { found: mode, wanted: minimum.word() });
+    }
+    Ok(mode)
+}
+
+/// The calls that the supervisor is asked about.
+fn notified() -> Vec<Notified> {
+    Guard::CALLS.into_iter().chain(Sockets::CALLS).map(Notified::always).collect()
+}
+
+/// As a mask of capability numbers.
+fn capabilities(config: &Config) -> u64 {
+    let names: Vec<String> = match &config.capabilities.allow {
+        Some(names) => names.clone(),
+        None => KEPT.iter().map(|name| (*name).to_owned()).chain(["kill".to_owned()]).collect(),
+    };
+    names.iter().filter_map(|name| agentsh_sandbox::capability::mask_of(name)).fold(0, |sum, mask| sum | mask)
+}
+
+fn layers(host: &Host, not_held: &[String]) -> Vec<LayerInfo> {
+    let notify = if not_held.is_empty() { Enforced::Fully } else { Enforced::Partially };
+    vec![
+        LayerInfo { layer: "landlock".into(), enforced: Enforced::Fully, detail: host.landlock.detail().to_owned() },
+        LayerInfo { layer: "seccomp".into(), enforced: Enforced::Fully, detail: "static denials".into() },
+        LayerInfo { layer: "notify".into(), enforced: notify, detail: host.notify.detail().to_owned() },
+        LayerInfo { layer: "cgroup".into(), enforced: Enforced::Not, detail: "not used: no limit asks for it".into() },
+    ]
+}
+
+fn not_observed() -> Vec<String> {
+    vec!["a process that makes no notified call (exec, exit, connect) and is ended by a signal".into()]
+}

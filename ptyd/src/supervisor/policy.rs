@@ -1,0 +1,92 @@
+//! Which policy a session has: the one that was asked for, narrowed by the workspace's own.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use agentsh_policy::config::Config;
+use agentsh_policy::{Document, LoadError, Policy, Variables, host_links, library};
+use agentsh_protocol::api::{ApiError, ErrorKind};
+use agentsh_protocol::places::Account;
+
+/// A workspace's own policy: it may only narrow the user's.
+const WORKSPACE_POLICY: &str = ".agentsh/policy.yaml";
+
+/// What a session's policy is resolved from, again when a file changes.
+#[derive(Debug, Clone)]
+pub(crate) struct Choice {
+    /// A policy's name or the absolute path of a file.
+    pub wanted: String,
+    pub workspace: Option<PathBuf>,
+}
+
+fn error(kind: ErrorKind, message: impl std::fmt::Display) -> ApiError {
+    ApiError { error: kind, message: message.to_string(), hint: None }
+}
+
+fn malformed(problem: LoadError) -> ApiError {
+    ApiError {
+        error: ErrorKind::Invalid,
+        message: problem.to_string(),
+        hint: Some("`agentsh policy validate FILE` shows all of it".into()),
+    }
+}
+
+impl Choice {
+    /// What was asked for, else the configured default.
+    pub(crate) fn new(asked: Option<&str>, workspace: Option<&Path>, config: &Config) -> Result<Choice, ApiError> {
+        let wanted = asked.unwrap_or(&config.sessions.default_policy).to_owned();
+        let allowed = &config.sessions.allowed_policies;
+        if !allowed.is_empty() && !allowed.contains(&wanted) {
+            let message = format!("policy {wanted} is not allowed here (allowed: {})", allowed.join(", "));
+            return Err(error(ErrorKind::Refused, message));
+        }
+        Ok(Choice { wanted, workspace: workspace.map(Path::to_owned) })
+    }
+
+    /// Reads and resolves it.
+    pub(crate) fn resolve(&self, account: &Account, config: &Config) -> Result<Policy, ApiError> {
+        let base = self.base(account, config)?;
+        let variables = variables(self.workspace.as_deref(), account);
+        let policy = base.resolve(&variables).map_err(malformed)?;
+        let Some(own) = self.workspace.as_deref().map(|dir| dir.join(WORKSPACE_POLICY)) else { return Ok(policy) };
+        match std::fs::symlink_metadata(&own) {
+            Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => Ok(policy),
+            // Whatever stands there and cannot be read as a policy might have narrowed: no session.
+            _ => {
+                let own = agentsh_policy::read(&own).map_err(malformed)?;
+                policy.narrowed_by(&own, &variables).map_err(malformed)
+            }
+        }
+    }
+
+    fn base(&self, account: &Account, config: &Config) -> Result<Document, ApiError> {
+        if self.wanted.starts_with('/') {
+            return agentsh_policy::read(Path::new(&self.wanted)).map_err(malformed);
+        }
+        let folders = library::folders(&account.config_dir(), config);
+        match library::find(&self.wanted, &folders) {
+            Some(found) => found.load().map_err(malformed),
+            None => {
+                let names: Vec<String> = library::list(&folders).into_iter().map(|entry| entry.name).collect();
+                let message = format!("no policy is called {} (there are: {})", self.wanted, names.join(", "));
+                Err(error(ErrorKind::NotFound, message))
+            }
+        }
+    }
+}
+
+fn variables(workspace: Option<&Path>, account: &Account) -> Variables {
+    let home = std::fs::canonicalize(&account.home).unwrap_or_else(|_| account.home.clone());
+    Variables {
+        project_root: workspace.map(|dir| dir.as_os_str().as_bytes().to_vec()),
+        git_root: workspace.and_then(git_root).map(|dir| dir.as_os_str().as_bytes().to_vec()),
+        home: home.as_os_str().as_bytes().to_vec(),
+        user: account.name.clone().into_bytes(),
+        tmpdir: b"/tmp".to_vec(),
+        links: host_links(),
+    }
+}
+
+fn git_root(workspace: &Path) -> Option<PathBuf> {
+    workspace.ancestors().find(|dir| std::fs::symlink_metadata(dir.join(".git")).is_ok()).map(Path::to_owned)
+}

@@ -1,0 +1,171 @@
+//! The rules in force: the resolved policy and what it was compiled to for this host.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use agentsh_policy::config::Landlock;
+use agentsh_policy::{CommandQuery, Decision, Policy, Subject, Verdict};
+use agentsh_protocol::Bytes;
+use agentsh_protocol::api::PolicyOutcome;
+use agentsh_protocol::launch::LaunchRequest;
+use agentsh_sandbox::filter::{CompiledFilter, FilterError};
+use agentsh_sandbox::hull::Hull;
+use agentsh_sandbox::ruleset::{self, RulesetFailure};
+
+use super::territory::{self, Extra};
+
+/// Why rules cannot be put in force.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RulesError {
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    #[error(transparent)]
+    Ruleset(#[from] RulesetFailure),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// A policy in force.
+pub(crate) struct Rules {
+    pub policy: Policy,
+    pub filter: CompiledFilter,
+    /// Capabilities that commands keep.
+    pub capabilities: u64,
+    /// Whether files without a name may be executed.
+    pub memfd_exec: bool,
+    abi: u32,
+    extra: Extra,
+    walls: Mutex<Walls>,
+}
+
+/// The hull as it was when its ruleset was made.
+struct Walls {
+    hull: Arc<Hull>,
+    ruleset: OwnedFd,
+}
+
+impl Walls {
+    fn build(policy: &Policy, extra: &Extra, abi: u32) -> Result<Walls, RulesetFailure> {
+        let hull = territory::hull(policy, extra);
+        let ruleset = ruleset::build(&hull, abi)?;
+        Ok(Walls { hull: Arc::new(hull), ruleset })
+    }
+}
+
+/// What becomes of a command's environment.
+pub(crate) struct Environment {
+    pub remove: Vec<u32>,
+    pub add: Vec<Bytes>,
+    /// Names that were removed, for the record; never values.
+    pub names: Vec<String>,
+}
+
+impl Rules {
+    pub(crate) fn new(
+        policy: Policy,
+        filter: CompiledFilter,
+        capabilities: u64,
+        abi: u32,
+        landlock: &Landlock,
+    ) -> Result<Rules, RulesError> {
+        let extra = Extra::new(landlock);
+        let memfd_exec = policy.settings().is_some_and(|settings| settings.file.sandbox.memfd_exec);
+        let walls = Mutex::new(Walls::build(&policy, &extra, abi)?);
+        Ok(Rules { policy, filter, capabilities, memfd_exec, abi, extra, walls })
+    }
+
+    /// The ruleset for the next command: made anew if names in a lowered folder have changed.
+    pub(crate) fn ruleset(&self) -> Result<OwnedFd, RulesError> {
+        let mut walls = self.walls.lock().unwrap_or_else(PoisonError::into_inner);
+        if !walls.hull.is_current() {
+            *walls = Walls::build(&self.policy, &self.extra, self.abi)?;
+        }
+        Ok(walls.ruleset.try_clone()?)
+    }
+
+    /// The hull that the next command enters.
+    pub(crate) fn hull(&self) -> Arc<Hull> {
+        Arc::clone(&self.walls.lock().unwrap_or_else(PoisonError::into_inner).hull)
+    }
+
+    /// What policy says of a program.
+    pub(crate) fn command(&self, program: &Path, called: &[u8], args: &[&[u8]], depth: u32) -> Verdict<'_> {
+        let resolved = std::fs::canonicalize(program).unwrap_or_else(|_| program.to_owned());
+        self.policy.command(&CommandQuery { program: resolved.as_os_str().as_encoded_bytes(), called, args, depth })
+    }
+
+    /// A verdict in the API's words.
+    pub(crate) fn outcome(&self, verdict: &Verdict<'_>, program: &Path, args: &[&[u8]]) -> PolicyOutcome {
+        let joined = args.join(&b' ');
+        let command = program.as_os_str().as_encoded_bytes();
+        let subject = Subject { command, args: &joined, ..Subject::default() };
+        PolicyOutcome {
+            decision: verdict.decision.word().to_owned(),
+            rule: verdict.rule.map(str::to_owned),
+            message: verdict.message(&subject),
+        }
+    }
+
+    /// What is said of a command that was let through.
+    pub(crate) fn allowed_outcome(&self, program: &Path, request: &LaunchRequest) -> PolicyOutcome {
+        let args: Vec<&[u8]> = request.argv.iter().skip(1).map(|argument| argument.0.as_slice()).collect();
+        let called = request.argv.first().map(|name| name.0.as_slice()).unwrap_or_default();
+        self.outcome(&self.command(program, called, &args, 0), program, &args)
+    }
+
+    /// One line for the caller of a refused command.
+    pub(crate) fn refusal_line(&self, program: &Path, outcome: &PolicyOutcome) -> String {
+        let rule = match &outcome.rule {
+            Some(rule) => format!("rule `{rule}`"),
+            None => "no rule allows it".to_owned(),
+        };
+        let what = match outcome.decision.as_str() {
+            "deny" => "denied".to_owned(),
+            other => format!("needs `{other}`, which this build does not do yet"),
+        };
+        let line = format!("{}: {what} by policy {} ({rule})", program.display(), self.policy.name());
+        match &outcome.message {
+            Some(message) => format!("{line}: {}", message.lines().next().unwrap_or_default()),
+            None => line,
+        }
+    }
+
+    /// What policy removes from and adds to a command's environment.
+    pub(crate) fn environment(&self, request: &LaunchRequest, program: &Path) -> Environment {
+        let args: Vec<&[u8]> = request.argv.iter().skip(1).map(|argument| argument.0.as_slice()).collect();
+        let called = request.argv.first().map(|name| name.0.as_slice()).unwrap_or_default();
+        let verdict = self.command(program, called, &args, 0);
+        let filter = self.policy.environment(&verdict);
+        let mut found = Environment { remove: Vec::new(), add: Vec::new(), names: Vec::new() };
+        if filter.is_noop() {
+            return found;
+        }
+        let (mut bytes, mut keys) = (0u64, 0u32);
+        for (index, entry) in (0u32..).zip(&request.env) {
+            let name = entry.0.split(|byte| *byte == b'=').next().unwrap_or_default();
+            let (more, one) = (bytes + entry.0.len() as u64, keys + 1);
+            let over = filter.max_bytes().is_some_and(|limit| more > limit) || filter.max_keys().is_some_and(|limit| one > limit);
+            if over || filter.removes(name).is_some() {
+                found.remove.push(index);
+                found.names.push(String::from_utf8_lossy(name).into_owned());
+            } else {
+                (bytes, keys) = (more, one);
+            }
+        }
+        found.add = filter.inject().map(|(name, value)| Bytes([name.as_bytes(), b"=", value].concat())).collect();
+        found
+    }
+}
+
+/// Whether a decision on a command lets it run in this build.
+pub(crate) trait LetsRun {
+    /// Approval and redirection are asked of people and stubs that this build does not have: they refuse.
+    fn lets_run(self) -> bool;
+}
+
+impl LetsRun for Decision {
+    fn lets_run(self) -> bool {
+        self.passes()
+    }
+}

@@ -1,0 +1,290 @@
+//! What all commands of a session share.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use agentsh_audit::{Decision, EventDraft, EventType, Health, Outcome, RecordError, Recorder, SessionDir, Value};
+use agentsh_policy::config::Config;
+use agentsh_protocol::api::{CommandInfo, CommandState, PolicyOutcome, SessionInfo, SessionState};
+use agentsh_protocol::places::Account;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::command::{Command, Commands};
+use super::control::Notice;
+use super::judge::CommandJudge;
+use super::policy::Choice;
+use super::proof::Proof;
+use super::rules::Rules;
+use super::shared::Shared;
+use crate::process::Identity;
+
+/// One session.
+pub(crate) struct Session {
+    pub id: String,
+    pub account: Account,
+    pub config: Config,
+    pub workspace: Option<PathBuf>,
+    pub dir: SessionDir,
+    pub recorder: Recorder,
+    pub proof: Proof,
+    pub choice: Choice,
+    pub shared: Shared,
+    notices: UnboundedSender<Notice>,
+    rules: RwLock<Arc<Rules>>,
+    info: Mutex<SessionInfo>,
+    commands: Mutex<Commands>,
+    /// Set once the session ends: nothing starts any more.
+    ending: AtomicBool,
+}
+
+/// How long an answer from the record may wait for what is on its way there.
+const FLUSH_LIMIT: Duration = Duration::from_secs(2);
+
+/// Why no command may start now: a line for its caller.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotNow {
+    #[error("the session is ending")]
+    Ending,
+    #[error("the session takes no command while its record cannot be written: {0}")]
+    Record(String),
+}
+
+/// Locks whose holders never leave them half-changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The parts that [`Session::new`] is made from.
+pub(crate) struct Parts {
+    pub account: Account,
+    pub config: Config,
+    pub workspace: Option<PathBuf>,
+    pub dir: SessionDir,
+    pub recorder: Recorder,
+    pub proof: Proof,
+    pub choice: Choice,
+    pub shared: Shared,
+    pub notices: UnboundedSender<Notice>,
+    pub rules: Rules,
+    pub info: SessionInfo,
+}
+
+impl Session {
+    pub(crate) fn new(parts: Parts) -> Session {
+        Session {
+            id: parts.info.id.clone(),
+            account: parts.account,
+            config: parts.config,
+            workspace: parts.workspace,
+            dir: parts.dir,
+            recorder: parts.recorder,
+            proof: parts.proof,
+            choice: parts.choice,
+            shared: parts.shared,
+            notices: parts.notices,
+            rules: RwLock::new(Arc::new(parts.rules)),
+            info: Mutex::new(parts.info),
+            commands: Mutex::default(),
+            ending: AtomicBool::new(false),
+        }
+    }
+
+    /// The rules in force now.
+    pub(crate) fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other rules in force, for every judgement from now on.
+    pub(crate) fn set_rules(&self, rules: Rules, not_held: Vec<String>) {
+        {
+            let mut info = lock(&self.info);
+            info.policy = rules.policy.name().to_owned();
+            info.not_held = not_held;
+            if let Err(error) = self.dir.write_info(&info) {
+                tracing::error!("writing the session's state: {error}");
+            }
+        }
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+    }
+
+    /// Whether a command may start.
+    pub(crate) fn may_start(&self) -> Result<(), NotNow> {
+        if self.ending.load(Ordering::Acquire) {
+            return Err(NotNow::Ending);
+        }
+        match self.recorder.health() {
+            Health::Good => Ok(()),
+            Health::Full { message } | Health::Failed { message } => Err(NotNow::Record(message)),
+        }
+    }
+
+    /// Nothing starts from now on.
+    pub(crate) fn begin_end(&self) {
+        self.ending.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn has_command(&self, id: &str) -> bool {
+        lock(&self.commands).contains(id)
+    }
+
+    pub(crate) fn insert(&self, command: Command) {
+        lock(&self.commands).insert(command);
+        self.tell_busy();
+    }
+
+    /// A command that was let in and failed on its way.
+    pub(crate) fn command_never_ran(&self, id: &str) {
+        if let Some(command) = lock(&self.commands).get_mut(id) {
+            command.info.state = CommandState::Refused;
+            command.info.exit_code = Some(126);
+            command.served = false;
+        }
+        self.tell_busy();
+    }
+
+    /// Serves a command's notifications until its last process is gone.
+    pub(crate) fn serve(self: &Arc<Self>, id: &str, root: Identity, listener: OwnedFd) -> io::Result<()> {
+        let (session, command) = (Arc::clone(self), id.to_owned());
+        let guard = CommandJudge::serve(self, id, root, listener, move || session.all_gone(&command))?;
+        if let Some(command) = lock(&self.commands).get_mut(id) {
+            command.guard = Some(guard);
+        }
+        Ok(())
+    }
+
+    /// Nobody lives under a command's filter any more.
+    fn all_gone(&self, id: &str) {
+        if let Some(command) = lock(&self.commands).get_mut(id) {
+            command.served = false;
+            command.guard = None;
+        }
+        self.tell_busy();
+    }
+
+    /// Has the command's own end watched and recorded.
+    pub(crate) fn watch_end(&self, id: &str, pidfd: OwnedFd) {
+        self.tell(Notice::Started { command: id.to_owned(), pidfd });
+    }
+
+    /// The command's own process has ended with this wait status; `None` if the kernel did not say.
+    pub(crate) fn command_ended(&self, id: &str, status: Option<i32>) {
+        let (code, signal) = match status {
+            Some(status) if libc::WIFSIGNALED(status) => (None, Some(libc::WTERMSIG(status))),
+            Some(status) => (Some(libc::WEXITSTATUS(status)), None),
+            None => (None, None),
+        };
+        let mut pid = 0;
+        if let Some(command) = lock(&self.commands).get_mut(id) {
+            command.info.state = CommandState::Finished;
+            command.info.ended = Some(agentsh_audit::time::now_rfc3339());
+            command.info.exit_code = code;
+            command.info.signal = signal;
+            pid = command.info.pid;
+        }
+        let mut fields = Vec::new();
+        match (code, signal) {
+            (Some(code), _) => fields.push(("exit_code", Value::Signed(code.into()))),
+            (None, Some(_)) => {}
+            (None, None) => fields.push(("end", Value::Text("unknown: the kernel did not say how it ended"))),
+        }
+        let draft =
+            EventDraft { command: Some(id), pid, signal, fields: &fields, ..EventDraft::new(EventType::CommandFinished) };
+        if let Err(error) = self.recorder.emit(draft) {
+            tracing::error!(command = id, "recording its end: {error}");
+        }
+    }
+
+    /// Records which variables policy kept from a command: names, never values.
+    pub(crate) fn environment_filtered(&self, id: &str, pid: i32, names: &[String]) -> Result<(), RecordError> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let distinct: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+        let distinct: Vec<&str> = distinct.into_iter().collect();
+        self.recorder.emit(EventDraft {
+            command: Some(id),
+            pid,
+            fields: &[("names", Value::List(&distinct))],
+            ..EventDraft::new(EventType::EnvFiltered)
+        })
+    }
+
+    /// An outcome in the record's words.
+    pub(crate) fn recorded<'a>(&self, policy: &'a PolicyOutcome) -> Outcome<'a> {
+        let decision = policy.decision.parse().unwrap_or(Decision::Deny);
+        let mut outcome = Outcome::plain(decision, policy.rule.as_deref());
+        if !matches!(decision, Decision::Allow | Decision::Audit) {
+            outcome.effective = Decision::Deny;
+        }
+        outcome.message = policy.message.as_deref();
+        outcome
+    }
+
+    fn tell_busy(&self) {
+        let served = lock(&self.commands).served();
+        self.tell(Notice::Busy(served));
+    }
+
+    /// Tells the control loop. If it is gone the session is over, and nobody needs to know.
+    pub(crate) fn tell(&self, notice: Notice) {
+        let _ = self.notices.send(notice);
+    }
+
+    /// What the session is now.
+    pub(crate) fn info(&self) -> SessionInfo {
+        let mut info = lock(&self.info).clone();
+        info.commands_running = lock(&self.commands).served();
+        info
+    }
+
+    /// All commands that are remembered.
+    pub(crate) fn commands(&self) -> Vec<CommandInfo> {
+        lock(&self.commands).all().map(|command| command.info.clone()).collect()
+    }
+
+    /// Ids of the commands that have living processes.
+    pub(crate) fn running_commands(&self) -> Vec<String> {
+        lock(&self.commands).all().filter(|command| command.served).map(|command| command.info.id.clone()).collect()
+    }
+
+    /// The newest denials of a command, newest first, as the record has them.
+    pub(crate) fn denials_of(&self, command: &str, most: usize) -> Result<Vec<serde_json::Value>, String> {
+        self.recorder.flush(FLUSH_LIMIT).map_err(|error| error.to_string())?;
+        super::denials::newest(&self.dir, command, most)
+    }
+
+    /// Ids of the commands that a word means.
+    pub(crate) fn find_commands(&self, word: &str) -> Vec<String> {
+        lock(&self.commands).matching(word).map(|command| command.info.id.clone()).collect()
+    }
+
+    /// The known processes of one command.
+    pub(crate) fn processes_of(&self, id: &str) -> Vec<Identity> {
+        lock(&self.commands).get_mut(id).map(|command| command.processes()).unwrap_or_default()
+    }
+
+    /// The known processes of all commands.
+    pub(crate) fn processes(&self) -> Vec<Identity> {
+        lock(&self.commands).all().flat_map(Command::processes).collect()
+    }
+
+    /// Whether the own process of some command has not been seen to end.
+    pub(crate) fn any_running(&self) -> bool {
+        lock(&self.commands).all().any(|command| command.info.state == CommandState::Running)
+    }
+
+    /// Marks the session as ended, in memory and in its folder.
+    pub(crate) fn close_info(&self) -> Result<(), agentsh_audit::StoreError> {
+        let mut info = lock(&self.info);
+        info.state = SessionState::Ended;
+        info.ended = Some(agentsh_audit::time::now_rfc3339());
+        info.commands_running = 0;
+        info.supervisor_pid = None;
+        self.dir.write_info(&info)
+    }
+}

@@ -1,0 +1,29 @@
+//! What the interception of all commands of a session shares.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use agentsh_intercept::files::Tasks;
+use agentsh_intercept::{Inside, Locator};
+
+use super::members::Members;
+
+/// Resolution of paths, the way to our own sockets, and who belongs to the session.
+pub(crate) struct Shared {
+    pub members: Arc<Members>,
+    pub locator: Arc<Locator>,
+    pub inside: Arc<Inside>,
+}
+
+impl Shared {
+    /// `folder`: the supervisor's own, out of the session's reach.
+    pub(crate) fn new(folder: &Path) -> io::Result<Shared> {
+        let members = Arc::new(Members::default());
+        Ok(Shared {
+            locator: Locator::new(Arc::clone(&members) as Arc<dyn Tasks>, false)?,
+            inside: Arc::new(Inside::new(folder)?),
+            members,
+        })
+    }
+}

@@ -1,0 +1,189 @@
+//! Policy as the hull's compiler asks it.
+
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+
+use agentsh_policy::config::Landlock;
+use agentsh_policy::{Decision, Decisions, FileOp, Policy, Program, ProgramOutlook};
+use agentsh_sandbox::hull::{Hull, Outlook, Right, Territory};
+
+/// Where programs are installed: a rule that denies one by its base name is looked up here.
+const PROGRAM_FOLDERS: [&str; 6] =
+    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/usr/libexec", "/opt/bin"];
+
+/// Dynamic loaders: the kernel executes them for every program that names them, and a call of one with
+/// a file is judged as that file.
+const LOADERS: [&str; 6] = [
+    "/lib64/ld-linux-x86-64.so.2",
+    "/lib/ld-linux.so.2",
+    "/lib/ld-linux-aarch64.so.1",
+    "/lib/ld-musl-x86_64.so.1",
+    "/lib/ld-musl-aarch64.so.1",
+    "/lib/ld64.so.2",
+];
+
+/// What the operator's configuration adds to and takes from every hull (`landlock` section).
+#[derive(Debug, Clone, Default)]
+pub(super) struct Extra {
+    execute: Vec<PathBuf>,
+    read: Vec<PathBuf>,
+    write: Vec<PathBuf>,
+    deny: Vec<PathBuf>,
+}
+
+impl Extra {
+    /// Read from the configuration.
+    pub(super) fn new(landlock: &Landlock) -> Extra {
+        let paths = |list: &[String]| list.iter().map(PathBuf::from).collect();
+        Extra {
+            execute: paths(&landlock.allow_execute),
+            read: paths(&landlock.allow_read),
+            write: paths(&landlock.allow_write),
+            deny: landlock.deny_paths.iter().map(|path| std::fs::canonicalize(path).unwrap_or_else(|_| path.into())).collect(),
+        }
+    }
+
+    fn add_to(&self, hull: &mut Hull) {
+        for path in &self.execute {
+            hull.add(Right::Execute, path);
+        }
+        for path in &self.read {
+            hull.add(Right::ReadFile, path);
+            hull.add(Right::ReadFolder, path);
+        }
+        for path in &self.write {
+            for right in Right::ALL.into_iter().filter(|right| right.changes()) {
+                hull.add(right, path);
+            }
+        }
+    }
+}
+
+/// What a policy could ever let happen at once, right by right. What must be asked, kept or redirected
+/// first is carried out by the supervisor and needs no right of the caller's own.
+pub(super) struct Reach<'p> {
+    policy: &'p Policy,
+    /// Programs that never run whatever their arguments.
+    never: Vec<PathBuf>,
+    /// Paths that the operator keeps out of every hull.
+    deny: &'p [PathBuf],
+}
+
+/// The operations that a right lets through. A right is granted where any of them could pass.
+fn operations(right: Right) -> &'static [FileOp] {
+    match right {
+        Right::ReadFile => &[FileOp::Read],
+        Right::ReadFolder => &[FileOp::List],
+        Right::Execute => &[],
+        Right::WriteFile => &[FileOp::Write, FileOp::Create],
+        Right::Truncate => &[FileOp::Write, FileOp::Truncate],
+        Right::MakeFile => &[FileOp::Create, FileOp::Rename, FileOp::Link],
+        Right::MakeFolder => &[FileOp::Mkdir, FileOp::Rename],
+        Right::MakeLink => &[FileOp::Symlink, FileOp::Rename],
+        Right::MakeNode => &[FileOp::Mknod],
+        Right::RemoveFile => &[FileOp::Delete, FileOp::Rename],
+        Right::RemoveFolder => &[FileOp::Rmdir, FileOp::Rename],
+        Right::Rename => &[FileOp::Rename, FileOp::Link],
+    }
+}
+
+fn passes(decisions: Decisions) -> bool {
+    decisions.contains(Decision::Allow) || decisions.contains(Decision::Audit)
+}
+
+fn stops(decisions: Decisions) -> bool {
+    decisions.iter().any(|decision| !decision.passes())
+}
+
+/// The hull of a policy on this host.
+pub(super) fn hull(policy: &Policy, extra: &Extra) -> Hull {
+    let mut hull = Hull::compile(&Reach { policy, never: never(policy), deny: &extra.deny });
+    for loader in LOADERS {
+        hull.add(Right::Execute, Path::new(loader));
+    }
+    extra.add_to(&mut hull);
+    hull
+}
+
+/// The installed programs that rules deny whatever their arguments.
+fn never(policy: &Policy) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for program in policy.denied_programs() {
+        match program {
+            Program::Name(name) => {
+                let name = std::ffi::OsString::from_vec(name);
+                found.extend(PROGRAM_FOLDERS.iter().map(|folder| Path::new(folder).join(&name)));
+            }
+            Program::Path(path) => found.push(std::ffi::OsString::from_vec(path).into()),
+            // Held by the notifications alone.
+            Program::Pattern => {}
+        }
+    }
+    let resolved = found.iter().filter_map(|path| std::fs::canonicalize(path).ok());
+    resolved.filter(|path| policy.program(path.as_os_str().as_bytes()) == ProgramOutlook::Never).collect()
+}
+
+impl Reach<'_> {
+    fn is_denied(&self, path: &Path) -> bool {
+        self.deny.iter().any(|denied| path.starts_with(denied))
+    }
+
+    fn execute(&self, folder: &Path) -> Outlook {
+        let outlook = self.policy.execute_outlook(folder.as_os_str().as_bytes());
+        let everywhere = passes(outlook.everywhere);
+        if !everywhere && !outlook.lowered.iter().any(|place| passes(place.decisions)) {
+            return Outlook::Nothing;
+        }
+        if !everywhere || self.never.iter().any(|program| program.starts_with(folder)) {
+            return Outlook::Mixed;
+        }
+        if stops(outlook.all()) { Outlook::Scattered } else { Outlook::All }
+    }
+
+    fn files(&self, right: Right, folder: &Path) -> Outlook {
+        let path = folder.as_os_str().as_bytes();
+        let mut sum = Outlook::Nothing;
+        for op in operations(right) {
+            let outlook = self.policy.outlook(*op, path);
+            let itself = right != Right::ReadFolder || self.policy.file(*op, path).decision.passes();
+            let everywhere = passes(outlook.everywhere);
+            let one = if everywhere && itself && !stops(outlook.all()) {
+                return Outlook::All;
+            } else if everywhere && stops(outlook.everywhere) {
+                Outlook::Scattered
+            } else if everywhere || outlook.lowered.iter().any(|place| passes(place.decisions)) {
+                Outlook::Mixed
+            } else {
+                Outlook::Nothing
+            };
+            sum = match (sum, one) {
+                (Outlook::Scattered, _) | (_, Outlook::Scattered) => Outlook::Scattered,
+                (Outlook::Mixed, _) | (_, Outlook::Mixed) => Outlook::Mixed,
+                (sum, _) => sum,
+            };
+        }
+        sum
+    }
+}
+
+impl Territory for Reach<'_> {
+    fn tree(&self, right: Right, folder: &Path) -> Outlook {
+        if self.is_denied(folder) {
+            return Outlook::Nothing;
+        }
+        let outlook = if right == Right::Execute { self.execute(folder) } else { self.files(right, folder) };
+        match outlook {
+            Outlook::All | Outlook::Scattered if self.deny.iter().any(|denied| denied.starts_with(folder)) => Outlook::Mixed,
+            outlook => outlook,
+        }
+    }
+
+    fn object(&self, right: Right, path: &Path) -> bool {
+        let bytes = path.as_os_str().as_bytes();
+        !self.is_denied(path)
+            && match right {
+                Right::Execute => self.policy.program(bytes) != ProgramOutlook::Never,
+                _ => operations(right).iter().any(|op| self.policy.file(*op, bytes).decision.passes()),
+            }
+    }
+}
