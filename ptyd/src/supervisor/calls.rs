@@ -1,6 +1,7 @@
 //! Answers to the broker's calls.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use agentsh_protocol::api::{ApiError, ErrorKind, Killed};
 use agentsh_protocol::control::{Answer, Call};
@@ -9,11 +10,19 @@ use super::session::Session;
 use super::{end, make};
 use crate::process;
 
+/// How long writing what was accepted may take before an answer goes out without it.
+const WRITTEN_WITHIN: Duration = Duration::from_millis(200);
+
 /// Answers one call. `End` does not come here: the loop itself ends with it.
 pub(super) fn answer(session: &Arc<Session>, call: Call) -> Answer {
     match call {
         Call::Info => Answer::Info { info: Box::new(session.info()) },
-        Call::Commands => Answer::Commands { commands: session.commands() },
+        Call::Commands => {
+            let commands = session.commands();
+            // Who sees a command's end here finds its events in the record. A full disk is told elsewhere.
+            let _ = session.recorder.flush(WRITTEN_WITHIN);
+            Answer::Commands { commands }
+        }
         Call::KillCommand { command } => kill(session, &command).map_or_else(error, |killed| Answer::Killed { killed }),
         Call::Reload => make::reload(session).map_or_else(error, |()| Answer::Done),
         Call::End { .. } => Answer::Killed { killed: end::kill_all(session) },
