@@ -15,9 +15,8 @@ const MAX_PARAMS: usize = 16;
 pub enum Token<'a> {
     /// Bytes outside of any sequence (controls such as line feeds included).
     Text(&'a [u8]),
-    /// A whole sequence: its bytes, and what it says: nothing if it is not understood, more than one
-    /// entry if one was broken off by another.
-    Sequence(&'a [u8], &'a [Sequence]),
+    /// The bytes of a whole sequence; [`read`] says what they mean.
+    Sequence(&'a [u8]),
     /// A part of a sequence too long to be held.
     Part(&'a [u8]),
 }
@@ -64,7 +63,6 @@ impl Csi {
 #[derive(Default)]
 pub struct Tokens {
     state: State,
-    sink: Sink,
     held: Vec<u8>,
     /// The sequence under way was too long and its first part has been handed on.
     broken: bool,
@@ -138,9 +136,7 @@ impl Tokens {
 
     fn end(&mut self, each: &mut impl FnMut(Token<'_>)) {
         if !std::mem::take(&mut self.broken) {
-            self.sink.seen.clear();
-            Parser::new().advance(&mut self.sink, &self.held);
-            each(Token::Sequence(&self.held, &self.sink.seen));
+            each(Token::Sequence(&self.held));
         }
         self.held.clear();
     }
@@ -153,6 +149,14 @@ impl Tokens {
             self.held.clear();
         }
     }
+}
+
+/// What a whole sequence says: nothing if it is not understood, more than one entry if one was broken
+/// off by another.
+pub fn read(sequence: &[u8]) -> Vec<Sequence> {
+    let mut sink = Sink::default();
+    Parser::new().advance(&mut sink, sequence);
+    sink.seen
 }
 
 /// Collects what the parser dispatches.
@@ -215,9 +219,9 @@ mod tests {
         for piece in pieces {
             tokens.feed(piece, |token| match token {
                 Token::Text(text) | Token::Part(text) => bytes.extend_from_slice(text),
-                Token::Sequence(raw, what) => {
+                Token::Sequence(raw) => {
                     bytes.extend_from_slice(raw);
-                    seen.extend_from_slice(what);
+                    seen.extend(read(raw));
                 }
             });
         }
@@ -232,7 +236,7 @@ mod tests {
         let mut seen = Vec::new();
         Tokens::default().feed(stream, |token| match token {
             Token::Text(text) => texts.extend_from_slice(text),
-            Token::Sequence(_, what) => seen.extend_from_slice(what),
+            Token::Sequence(raw) => seen.extend(read(raw)),
             Token::Part(_) => {}
         });
         assert_eq!(texts, b"abcdef");
@@ -270,7 +274,7 @@ mod tests {
         let mut total = 0;
         for piece in image.chunks(1000) {
             tokens.feed(piece, |token| match token {
-                Token::Text(bytes) | Token::Part(bytes) | Token::Sequence(bytes, _) => total += bytes.len(),
+                Token::Text(bytes) | Token::Part(bytes) | Token::Sequence(bytes) => total += bytes.len(),
             });
             assert!(tokens.held().len() <= MAX_HELD);
         }

@@ -80,15 +80,15 @@ impl Core {
         let mut position = -(tokens.held().len() as isize);
         let mut pushed = 0;
         tokens.feed(bytes, |token| {
-            let (Token::Text(raw) | Token::Part(raw) | Token::Sequence(raw, _)) = token;
+            let (Token::Text(raw) | Token::Part(raw) | Token::Sequence(raw)) = token;
             position += raw.len() as isize;
             match (harmless(token), token) {
                 (Some(raw), _) => hidden.extend_from_slice(raw),
-                (None, Token::Sequence(_, seen)) => {
+                (None, Token::Sequence(raw)) => {
                     let end = usize::try_from(position).unwrap_or(0);
                     screen.push(&bytes[pushed..end]);
                     pushed = end;
-                    answers.extend(query::answer(seen, screen));
+                    answers.extend(query::answer(raw, screen));
                 }
                 (None, _) => {}
             }
@@ -163,6 +163,6 @@ impl Core {
 fn harmless(token: Token<'_>) -> Option<&[u8]> {
     match token {
         Token::Text(raw) | Token::Part(raw) => Some(raw),
-        Token::Sequence(raw, seen) => (!query::is_query(raw, seen)).then_some(raw),
+        Token::Sequence(raw) => (!query::is_query(raw)).then_some(raw),
     }
 }

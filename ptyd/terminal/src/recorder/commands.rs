@@ -1,5 +1,5 @@
 use crate::cast::Utf8Stream;
-use crate::escape::{Sequence, Token, Tokens};
+use crate::escape::{Sequence, Token, Tokens, read};
 
 /// A command line is edited on a sheet of this size; what does not fit is not in the label either.
 const SHEET: (usize, usize) = (512, 8);
@@ -35,19 +35,20 @@ impl CommandMarks {
             told,
         } = self;
         tokens.feed(bytes, |token| {
-            let (raw, seen) = match token {
-                Token::Text(raw) | Token::Part(raw) => (raw, &[][..]),
-                Token::Sequence(raw, seen) => (raw, seen),
-            };
+            let (Token::Text(raw) | Token::Part(raw) | Token::Sequence(raw)) = token;
             *position += raw.len() as u64;
             if let Some(open) = sheet
                 && !open.take(raw)
             {
                 *sheet = None;
             }
-            for sequence in seen {
+            let Token::Sequence(raw) = token else { return };
+            if memchr::memmem::find(raw, b"\x1b]").is_none() {
+                return;
+            }
+            for sequence in read(raw) {
                 let Sequence::Osc(text) = sequence else { continue };
-                match mark(text) {
+                match mark(&text) {
                     Some(Mark::InputStart) => *sheet = Sheet::new(),
                     Some(Mark::Line(line)) => *told = Some(line),
                     Some(Mark::Run) => {

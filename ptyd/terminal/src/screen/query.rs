@@ -5,13 +5,19 @@
 //! References: xterm's ctlseqs; ECMA-48 (DA, DSR).
 
 use super::Screen;
-use crate::escape::{Csi, Sequence};
+use crate::escape::{Csi, Sequence, read};
 
 /// Whether a terminal that reads this sequence would write an answer to its input.
-pub fn is_query(raw: &[u8], seen: &[Sequence]) -> bool {
+pub fn is_query(raw: &[u8]) -> bool {
+    // Most sequences set colours.
+    if let [0x1b, b'[', parameters @ .., b'm'] = raw
+        && parameters.iter().all(|byte| matches!(byte, b'0'..=b';'))
+    {
+        return false;
+    }
     // Kitty's graphics, an application program command, answers most of its verbs.
     raw.starts_with(b"\x1b_G")
-        || seen.iter().any(|sequence| match sequence {
+        || read(raw).iter().any(|sequence| match sequence {
             Sequence::Csi(csi) => csi_asks(csi),
             // Colours (4, 10-19 …), clipboard (52): a `?` in place of a value.
             Sequence::Osc(text) => text.split(|byte| *byte == b';').skip(1).any(|part| part == b"?"),
@@ -45,8 +51,9 @@ fn csi_asks(csi: &Csi) -> bool {
 
 /// The answers of a plain terminal in the state of `screen` (which has seen all output up to here);
 /// empty for what such a terminal does not know.
-pub fn answer(seen: &[Sequence], screen: &mut Screen) -> Vec<u8> {
-    seen.iter()
+pub fn answer(raw: &[u8], screen: &mut Screen) -> Vec<u8> {
+    read(raw)
+        .iter()
         .filter_map(|sequence| reply(sequence, screen))
         .flat_map(String::into_bytes)
         .collect()

@@ -3,7 +3,7 @@ use avt::{ScreenKind, Terminal};
 use super::flood::{self, Backlog};
 use super::{Modes, render};
 use crate::cast::Utf8Stream;
-use crate::escape::{Token, Tokens};
+use crate::escape::{Token, Tokens, read};
 
 /// Output that waits to be interpreted, at most.
 const MAX_BACKLOG: usize = 512 << 10;
@@ -170,7 +170,9 @@ impl Screen {
         self.feed(first);
         let lines = usize::from(self.size.rows) + self.scrollback;
         let cut = if self.may_cut() { flood::cut(flood, lines) } else { None };
-        self.feed(&flood[cut.unwrap_or(0)..]);
+        let (dropped, kept) = flood.split_at(cut.unwrap_or(0));
+        self.feed(&flood::pen(dropped));
+        self.feed(kept);
     }
 
     /// Whether a line that is scrolled away leaves no trace: not in insert mode or with margins, where
@@ -184,8 +186,8 @@ impl Screen {
         self.c1 |= memchr::memchr_iter(0xc2, bytes).any(|at| bytes.get(at + 1).is_none_or(|next| *next < 0xa0));
         let modes = &mut self.modes;
         self.tokens.feed(bytes, |token| {
-            if let Token::Sequence(_, seen) = token {
-                seen.iter().for_each(|sequence| modes.follow(sequence));
+            if let Token::Sequence(raw) = token {
+                read(raw).iter().for_each(|sequence| modes.follow(sequence));
             }
         });
         let text = self.text.push(bytes, &mut Vec::new());
