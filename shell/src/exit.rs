@@ -15,6 +15,9 @@ pub const OURS: u8 = 125;
 /// `exec`: refused by policy.
 pub const REFUSED: u8 = 126;
 
+/// `exec`: there is no such program.
+pub const NOT_FOUND: u8 = 127;
+
 /// The end of a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {

@@ -32,7 +32,18 @@ complete -c agentsh -n "__fish_agentsh_needs_command" -s V -l version -d 'Print 
 complete -c agentsh -n "__fish_agentsh_needs_command" -f -a "session" -d 'Make, list, show and end sessions'
 complete -c agentsh -n "__fish_agentsh_needs_command" -f -a "exec" -d 'Run a command in a session'
 complete -c agentsh -n "__fish_agentsh_needs_command" -f -a "kill" -d 'End a command or a session with all of its processes, or everything'
+complete -c agentsh -n "__fish_agentsh_needs_command" -f -a "policy" -d 'What may happen in sessions'
+complete -c agentsh -n "__fish_agentsh_needs_command" -f -a "config" -d 'How this host runs sessions'
 complete -c agentsh -n "__fish_agentsh_needs_command" -f -a "status" -d 'Say whether the broker runs, and what it serves'
+complete -c agentsh -n "__fish_agentsh_needs_command" -f -a "detect" -d 'Find out what this host can hold, by using it, and which security mode follows'
+complete -c agentsh -n "__fish_agentsh_needs_command" -f -a "doctor" -d 'Check everything that sessions need on this host, and say what to do about what is wrong'
+complete -c agentsh -n "__fish_agentsh_needs_command" -f -a "events" -d 'What happened in sessions'
+complete -c agentsh -n "__fish_agentsh_needs_command" -f -a "why" -d 'Explain a denial, from outside or from inside of a session'
+complete -c agentsh -n "__fish_agentsh_needs_command" -f -a "audit" -d 'The integrity of the record'
+complete -c agentsh -n "__fish_agentsh_needs_command" -f -a "output" -d 'Print what `exec --output json` kept of a command whose output was long'
+complete -c agentsh -n "__fish_agentsh_needs_command" -f -a "gc" -d 'Remove the records of sessions that ended long ago, or that take too much room'
+complete -c agentsh -n "__fish_agentsh_needs_command" -f -a "logs" -d 'Show what broker and supervisors wrote about themselves (what sessions did is in `events`)'
+complete -c agentsh -n "__fish_agentsh_needs_command" -f -a "shim" -d 'The stand-ins for shells'
 complete -c agentsh -n "__fish_agentsh_needs_command" -f -a "broker" -d 'Start and stop the broker'
 complete -c agentsh -n "__fish_agentsh_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c agentsh -n "__fish_agentsh_using_subcommand session; and not __fish_seen_subcommand_from create list info destroy help" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
@@ -90,11 +101,205 @@ never\t''"
 complete -c agentsh -n "__fish_agentsh_using_subcommand kill" -l all -d 'The kill switch: end every session, refuse new commands until --lift'
 complete -c agentsh -n "__fish_agentsh_using_subcommand kill" -l lift -d 'Take the kill switch back'
 complete -c agentsh -n "__fish_agentsh_using_subcommand kill" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and not __fish_seen_subcommand_from list show new validate test explain schema help" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and not __fish_seen_subcommand_from list show new validate test explain schema help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and not __fish_seen_subcommand_from list show new validate test explain schema help" -f -a "list" -d 'Show the policies that can be named'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and not __fish_seen_subcommand_from list show new validate test explain schema help" -f -a "show" -d 'Print a policy: that of a session with its variables resolved, or one by name'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and not __fish_seen_subcommand_from list show new validate test explain schema help" -f -a "new" -d 'Write a policy of one\'s own, to begin with another one\'s rules'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and not __fish_seen_subcommand_from list show new validate test explain schema help" -f -a "validate" -d 'Check policies: every error with its file, line and column'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and not __fish_seen_subcommand_from list show new validate test explain schema help" -f -a "test" -d 'Ask a policy about one operation, or run a file of cases against it'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and not __fish_seen_subcommand_from list show new validate test explain schema help" -f -a "explain" -d 'Explain an answer of a policy: all rules that match, which wins, what would change it'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and not __fish_seen_subcommand_from list show new validate test explain schema help" -f -a "schema" -d 'Print the JSON Schema of what people write, for editors'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and not __fish_seen_subcommand_from list show new validate test explain schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from list" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from show" -l session -d 'The resolved policy of this session' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from show" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from show" -l json -d 'Print JSON'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from new" -l from -d 'The policy that it begins as' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from new" -l output -d 'The file to write (else among the user\'s policies, where it is found by name)' -r -F
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from new" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from new" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from validate" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from validate" -l json -d 'Print JSON: a list of outcomes'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from validate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from test" -l policy -d 'A policy by name, or the file of one (else the configured default)' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from test" -l workspace -d 'The folder that a session would work in' -r -F
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from test" -l session -d 'The policy that this session has' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from test" -l cases -d 'A file of cases, each an operation with the answer that is right' -r -F
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from test" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from test" -l json -d 'Print JSON'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from explain" -l policy -d 'A policy by name, or the file of one (else the configured default)' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from explain" -l workspace -d 'The folder that a session would work in' -r -F
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from explain" -l session -d 'The policy that this session has' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from explain" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from explain" -l json -d 'Print JSON'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from schema" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from schema" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "list" -d 'Show the policies that can be named'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print a policy: that of a session with its variables resolved, or one by name'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "new" -d 'Write a policy of one\'s own, to begin with another one\'s rules'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "validate" -d 'Check policies: every error with its file, line and column'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "test" -d 'Ask a policy about one operation, or run a file of cases against it'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "explain" -d 'Explain an answer of a policy: all rules that match, which wins, what would change it'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "schema" -d 'Print the JSON Schema of what people write, for editors'
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c agentsh -n "__fish_agentsh_using_subcommand config; and not __fish_seen_subcommand_from show path validate help" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand config; and not __fish_seen_subcommand_from show path validate help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand config; and not __fish_seen_subcommand_from show path validate help" -f -a "show" -d 'Show every key with its value and the file that gives it'
+complete -c agentsh -n "__fish_agentsh_using_subcommand config; and not __fish_seen_subcommand_from show path validate help" -f -a "path" -d 'Show which files are read, the strongest first'
+complete -c agentsh -n "__fish_agentsh_using_subcommand config; and not __fish_seen_subcommand_from show path validate help" -f -a "validate" -d 'Check configuration files'
+complete -c agentsh -n "__fish_agentsh_using_subcommand config; and not __fish_seen_subcommand_from show path validate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c agentsh -n "__fish_agentsh_using_subcommand config; and __fish_seen_subcommand_from show" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand config; and __fish_seen_subcommand_from show" -l json -d 'Print JSON'
+complete -c agentsh -n "__fish_agentsh_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand config; and __fish_seen_subcommand_from path" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand config; and __fish_seen_subcommand_from path" -l json -d 'Print JSON'
+complete -c agentsh -n "__fish_agentsh_using_subcommand config; and __fish_seen_subcommand_from path" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand config; and __fish_seen_subcommand_from validate" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand config; and __fish_seen_subcommand_from validate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show every key with its value and the file that gives it'
+complete -c agentsh -n "__fish_agentsh_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "path" -d 'Show which files are read, the strongest first'
+complete -c agentsh -n "__fish_agentsh_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "validate" -d 'Check configuration files'
+complete -c agentsh -n "__fish_agentsh_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c agentsh -n "__fish_agentsh_using_subcommand status" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
 always\t''
 never\t''"
 complete -c agentsh -n "__fish_agentsh_using_subcommand status" -l json -d 'Print JSON (`null` if no broker runs)'
 complete -c agentsh -n "__fish_agentsh_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand detect" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand detect" -l json -d 'Print JSON'
+complete -c agentsh -n "__fish_agentsh_using_subcommand detect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand doctor" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand doctor" -l json -d 'Print JSON: a list of checks'
+complete -c agentsh -n "__fish_agentsh_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and not __fish_seen_subcommand_from tail query help" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and not __fish_seen_subcommand_from tail query help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and not __fish_seen_subcommand_from tail query help" -f -a "tail" -d 'Show a session\'s last events, and new ones as they come, until the session ends'
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and not __fish_seen_subcommand_from tail query help" -f -a "query" -d 'Search events, the newest first'
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and not __fish_seen_subcommand_from tail query help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from tail" -s n -l lines -d 'How many of the last events to begin with' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from tail" -l command -d 'Of this command: id, or the beginning of it' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from tail" -l type -d 'Of this type, or of all types that begin so (`file_*`); may be repeated' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from tail" -l decision -d 'With this decision (`deny`, `audit` ...); may be repeated' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from tail" -l path -d 'On this file, on what is below this folder, or on what this glob matches' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from tail" -l since -d 'Not before this time (RFC 3339, or how long ago: `10m`)' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from tail" -l until -d 'Before this time' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from tail" -l text -d 'With this text in a program, argument, path, host, rule, message or field' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from tail" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from tail" -l no-follow -d 'End after those'
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from tail" -l json -d 'Print JSON, one event a line'
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from tail" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from query" -l command -d 'Of this command: id, or the beginning of it' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from query" -l type -d 'Of this type, or of all types that begin so (`file_*`); may be repeated' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from query" -l decision -d 'With this decision (`deny`, `audit` ...); may be repeated' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from query" -l path -d 'On this file, on what is below this folder, or on what this glob matches' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from query" -l since -d 'Not before this time (RFC 3339, or how long ago: `10m`)' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from query" -l until -d 'Before this time' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from query" -l text -d 'With this text in a program, argument, path, host, rule, message or field' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from query" -l limit -d 'At most so many' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from query" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from query" -l all -d 'In all sessions'
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from query" -l oldest-first -d 'The oldest first'
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from query" -l count -d 'Only how many there are of each type and decision'
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from query" -l json -d 'Print JSON, one event a line'
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from query" -l csv -d 'Print CSV'
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from query" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from help" -f -a "tail" -d 'Show a session\'s last events, and new ones as they come, until the session ends'
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from help" -f -a "query" -d 'Search events, the newest first'
+complete -c agentsh -n "__fish_agentsh_using_subcommand events; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c agentsh -n "__fish_agentsh_using_subcommand why" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand why" -l last -d 'The newest denial (also if nothing is given)'
+complete -c agentsh -n "__fish_agentsh_using_subcommand why" -l json -d 'Print JSON: a list of events'
+complete -c agentsh -n "__fish_agentsh_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -f -a "verify" -d 'Check that records are what was written: no line edited, removed, added or cut off'
+complete -c agentsh -n "__fish_agentsh_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c agentsh -n "__fish_agentsh_using_subcommand audit; and __fish_seen_subcommand_from verify" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand audit; and __fish_seen_subcommand_from verify" -l json -d 'Print JSON: a list of verdicts'
+complete -c agentsh -n "__fish_agentsh_using_subcommand audit; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Check that records are what was written: no line edited, removed, added or cut off'
+complete -c agentsh -n "__fish_agentsh_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c agentsh -n "__fish_agentsh_using_subcommand output" -l stream -d 'One stream only, to stdout' -r -f -a "stdout\t''
+stderr\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand output" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand output" -l json -d 'Print JSON'
+complete -c agentsh -n "__fish_agentsh_using_subcommand output" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand gc" -l max-age -d 'Remove what ended longer ago (else as the configuration\'s `sessions.retention` says)' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand gc" -l max-size -d 'Remove the oldest until all together take no more (else as the configuration says)' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand gc" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand gc" -l dry-run -d 'Only say what would be removed'
+complete -c agentsh -n "__fish_agentsh_using_subcommand gc" -l json -d 'Print JSON'
+complete -c agentsh -n "__fish_agentsh_using_subcommand gc" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand logs" -s n -l lines -d 'How many of the last lines' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand logs" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand logs" -s f -l follow -d 'Go on with what is added, until interrupted'
+complete -c agentsh -n "__fish_agentsh_using_subcommand logs" -l json -d 'Print the lines as a JSON list of strings'
+complete -c agentsh -n "__fish_agentsh_using_subcommand logs" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand shim; and not __fish_seen_subcommand_from status help" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand shim; and not __fish_seen_subcommand_from status help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand shim; and not __fish_seen_subcommand_from status help" -f -a "status" -d 'Show which shells have a stand-in, and whether shims are switched off'
+complete -c agentsh -n "__fish_agentsh_using_subcommand shim; and not __fish_seen_subcommand_from status help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c agentsh -n "__fish_agentsh_using_subcommand shim; and __fish_seen_subcommand_from status" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
+always\t''
+never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand shim; and __fish_seen_subcommand_from status" -l json -d 'Print JSON'
+complete -c agentsh -n "__fish_agentsh_using_subcommand shim; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand shim; and __fish_seen_subcommand_from help" -f -a "status" -d 'Show which shells have a stand-in, and whether shims are switched off'
+complete -c agentsh -n "__fish_agentsh_using_subcommand shim; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c agentsh -n "__fish_agentsh_using_subcommand broker; and not __fish_seen_subcommand_from start stop help" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
 always\t''
 never\t''"
@@ -113,15 +318,40 @@ complete -c agentsh -n "__fish_agentsh_using_subcommand broker; and __fish_seen_
 complete -c agentsh -n "__fish_agentsh_using_subcommand broker; and __fish_seen_subcommand_from help" -f -a "start" -d 'Start the broker, if none runs (other verbs and the shims do this by themselves)'
 complete -c agentsh -n "__fish_agentsh_using_subcommand broker; and __fish_seen_subcommand_from help" -f -a "stop" -d 'End all sessions with their commands, and the broker'
 complete -c agentsh -n "__fish_agentsh_using_subcommand broker; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c agentsh -n "__fish_agentsh_using_subcommand help; and not __fish_seen_subcommand_from session exec kill status broker help" -f -a "session" -d 'Make, list, show and end sessions'
-complete -c agentsh -n "__fish_agentsh_using_subcommand help; and not __fish_seen_subcommand_from session exec kill status broker help" -f -a "exec" -d 'Run a command in a session'
-complete -c agentsh -n "__fish_agentsh_using_subcommand help; and not __fish_seen_subcommand_from session exec kill status broker help" -f -a "kill" -d 'End a command or a session with all of its processes, or everything'
-complete -c agentsh -n "__fish_agentsh_using_subcommand help; and not __fish_seen_subcommand_from session exec kill status broker help" -f -a "status" -d 'Say whether the broker runs, and what it serves'
-complete -c agentsh -n "__fish_agentsh_using_subcommand help; and not __fish_seen_subcommand_from session exec kill status broker help" -f -a "broker" -d 'Start and stop the broker'
-complete -c agentsh -n "__fish_agentsh_using_subcommand help; and not __fish_seen_subcommand_from session exec kill status broker help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and not __fish_seen_subcommand_from session exec kill policy config status detect doctor events why audit output gc logs shim broker help" -f -a "session" -d 'Make, list, show and end sessions'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and not __fish_seen_subcommand_from session exec kill policy config status detect doctor events why audit output gc logs shim broker help" -f -a "exec" -d 'Run a command in a session'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and not __fish_seen_subcommand_from session exec kill policy config status detect doctor events why audit output gc logs shim broker help" -f -a "kill" -d 'End a command or a session with all of its processes, or everything'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and not __fish_seen_subcommand_from session exec kill policy config status detect doctor events why audit output gc logs shim broker help" -f -a "policy" -d 'What may happen in sessions'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and not __fish_seen_subcommand_from session exec kill policy config status detect doctor events why audit output gc logs shim broker help" -f -a "config" -d 'How this host runs sessions'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and not __fish_seen_subcommand_from session exec kill policy config status detect doctor events why audit output gc logs shim broker help" -f -a "status" -d 'Say whether the broker runs, and what it serves'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and not __fish_seen_subcommand_from session exec kill policy config status detect doctor events why audit output gc logs shim broker help" -f -a "detect" -d 'Find out what this host can hold, by using it, and which security mode follows'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and not __fish_seen_subcommand_from session exec kill policy config status detect doctor events why audit output gc logs shim broker help" -f -a "doctor" -d 'Check everything that sessions need on this host, and say what to do about what is wrong'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and not __fish_seen_subcommand_from session exec kill policy config status detect doctor events why audit output gc logs shim broker help" -f -a "events" -d 'What happened in sessions'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and not __fish_seen_subcommand_from session exec kill policy config status detect doctor events why audit output gc logs shim broker help" -f -a "why" -d 'Explain a denial, from outside or from inside of a session'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and not __fish_seen_subcommand_from session exec kill policy config status detect doctor events why audit output gc logs shim broker help" -f -a "audit" -d 'The integrity of the record'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and not __fish_seen_subcommand_from session exec kill policy config status detect doctor events why audit output gc logs shim broker help" -f -a "output" -d 'Print what `exec --output json` kept of a command whose output was long'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and not __fish_seen_subcommand_from session exec kill policy config status detect doctor events why audit output gc logs shim broker help" -f -a "gc" -d 'Remove the records of sessions that ended long ago, or that take too much room'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and not __fish_seen_subcommand_from session exec kill policy config status detect doctor events why audit output gc logs shim broker help" -f -a "logs" -d 'Show what broker and supervisors wrote about themselves (what sessions did is in `events`)'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and not __fish_seen_subcommand_from session exec kill policy config status detect doctor events why audit output gc logs shim broker help" -f -a "shim" -d 'The stand-ins for shells'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and not __fish_seen_subcommand_from session exec kill policy config status detect doctor events why audit output gc logs shim broker help" -f -a "broker" -d 'Start and stop the broker'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and not __fish_seen_subcommand_from session exec kill policy config status detect doctor events why audit output gc logs shim broker help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c agentsh -n "__fish_agentsh_using_subcommand help; and __fish_seen_subcommand_from session" -f -a "create" -d 'Make a session: a workspace, a policy, and one set of rules for all commands in it'
 complete -c agentsh -n "__fish_agentsh_using_subcommand help; and __fish_seen_subcommand_from session" -f -a "list" -d 'Show the sessions, newest first'
 complete -c agentsh -n "__fish_agentsh_using_subcommand help; and __fish_seen_subcommand_from session" -f -a "info" -d 'Show a session: its layers, what is not held or not seen, its commands'
 complete -c agentsh -n "__fish_agentsh_using_subcommand help; and __fish_seen_subcommand_from session" -f -a "destroy" -d 'End a session with all of its processes; its record stays'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "list" -d 'Show the policies that can be named'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "show" -d 'Print a policy: that of a session with its variables resolved, or one by name'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "new" -d 'Write a policy of one\'s own, to begin with another one\'s rules'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "validate" -d 'Check policies: every error with its file, line and column'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "test" -d 'Ask a policy about one operation, or run a file of cases against it'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "explain" -d 'Explain an answer of a policy: all rules that match, which wins, what would change it'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "schema" -d 'Print the JSON Schema of what people write, for editors'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Show every key with its value and the file that gives it'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "path" -d 'Show which files are read, the strongest first'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "validate" -d 'Check configuration files'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and __fish_seen_subcommand_from events" -f -a "tail" -d 'Show a session\'s last events, and new ones as they come, until the session ends'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and __fish_seen_subcommand_from events" -f -a "query" -d 'Search events, the newest first'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "verify" -d 'Check that records are what was written: no line edited, removed, added or cut off'
+complete -c agentsh -n "__fish_agentsh_using_subcommand help; and __fish_seen_subcommand_from shim" -f -a "status" -d 'Show which shells have a stand-in, and whether shims are switched off'
 complete -c agentsh -n "__fish_agentsh_using_subcommand help; and __fish_seen_subcommand_from broker" -f -a "start" -d 'Start the broker, if none runs (other verbs and the shims do this by themselves)'
 complete -c agentsh -n "__fish_agentsh_using_subcommand help; and __fish_seen_subcommand_from broker" -f -a "stop" -d 'End all sessions with their commands, and the broker'

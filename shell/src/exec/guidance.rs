@@ -98,7 +98,7 @@ fn refused(command: &CommandInfo) -> Guidance {
 
 fn denied(event: &Event) -> Guidance {
     let policy = event.policy.as_ref();
-    let mut suggestions = Vec::from_iter(instead(event));
+    let mut suggestions = Vec::from_iter(instead(event, &show(&event.session_id)));
     suggestions.push(format!("`agentsh why {}` explains the decision", event.id));
     Guidance {
         reason: policy
@@ -119,9 +119,8 @@ fn default_reason(event: &Event) -> String {
     }
 }
 
-/// What to do instead of what was denied, if there is something.
-pub fn instead(event: &Event) -> Option<String> {
-    let show = show(&event.session_id);
+/// What to do instead of what was denied, if there is something; `show` is how to see the policy.
+pub fn instead(event: &Event, show: &str) -> Option<String> {
     match event.kind {
         EventType::ProcessExec => Some(format!(
             "use a program that policy allows: {show} lists its command_rules"
@@ -139,7 +138,8 @@ pub fn instead(event: &Event) -> Option<String> {
     }
 }
 
-fn show(session: &str) -> String {
+/// How to see a session's policy from outside.
+pub fn show(session: &str) -> String {
     format!("`agentsh policy show --session {session}`")
 }
 
@@ -150,6 +150,7 @@ pub fn target(event: &Event) -> Option<String> {
     match event.kind {
         kind if kind.as_str().starts_with("file_") || kind.as_str().starts_with("unix_") => path,
         EventType::ProcessExec => path.or_else(|| event.argv.as_deref().map(render::argv)),
+        EventType::CommandStarted => event.argv.as_deref().map(render::argv),
         _ => remote.or(path),
     }
 }

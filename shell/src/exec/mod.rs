@@ -92,6 +92,11 @@ fn json(exec: &Exec, context: &Context) -> Result<Exit, Error> {
             render::json(context, &Report::new(&command, outcome, events, exec.events))?;
             Ok(exit)
         }
+        // Not found is told by its own status, everything else is our failure.
+        None if outcome.end.exit_code == Some(exit::NOT_FOUND.into()) => {
+            render::error(&not_run(&outcome), context);
+            Ok(exit)
+        }
         None => Err(not_run(&outcome)),
     }
 }

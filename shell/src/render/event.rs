@@ -86,7 +86,14 @@ pub fn details(event: &Event, style: Style) -> String {
         ("decision", decision.unwrap_or_default()),
         ("rule", policy.map(|policy| text(&policy.rule)).unwrap_or_default()),
         ("reason", policy.map(|policy| text(&policy.message)).unwrap_or_default()),
-        ("path", bytes(&event.path)),
+        (
+            if event.kind == EventType::CommandStarted {
+                "cwd"
+            } else {
+                "path"
+            },
+            bytes(&event.path),
+        ),
         ("to", bytes(&event.path2)),
         ("host", text(&event.domain)),
         ("address", text(&event.remote)),

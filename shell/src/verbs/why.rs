@@ -35,16 +35,21 @@ pub struct Why {
 impl Why {
     pub fn run(self, context: &Context) -> Result<Exit, Error> {
         let target = self.target.as_deref().filter(|_| !self.last);
-        let events = match inside(context)? {
-            Some(supervisor) => of_self(&supervisor, target)?,
+        let supervisor = inside(context)?;
+        let events = match &supervisor {
+            Some(supervisor) => of_self(supervisor, target)?,
             None => of_record(context, target)?,
+        };
+        let show = |event: &Event| match supervisor {
+            Some(_) => "`agentsh policy show`".to_owned(),
+            None => guidance::show(&event.session_id),
         };
         match (self.json, events.is_empty(), target) {
             (true, ..) => render::json(context, &events)?,
             (false, true, None) => render::say("nothing was denied"),
             (false, true, Some(target)) => return Err(unknown(target)),
             (false, false, _) => {
-                let shown: Vec<String> = events.iter().map(|event| text(event, context)).collect();
+                let shown: Vec<String> = events.iter().map(|event| text(event, &show(event), context)).collect();
                 render::print(&shown.join("\n"))?;
             }
         }
@@ -112,8 +117,8 @@ fn is_meant(event: &Event, target: &str) -> bool {
     event.id.starts_with(target) || (of_command && guidance::is_blocked(event))
 }
 
-fn text(event: &Event, context: &Context) -> String {
-    let instead = guidance::instead(event).unwrap_or_default();
+fn text(event: &Event, show: &str, context: &Context) -> String {
+    let instead = guidance::instead(event, show).unwrap_or_default();
     render::event::details(event, context.out) + &render::pairs(&[("instead", instead)])
 }
 
