@@ -118,6 +118,26 @@ impl LoadError {
     }
 }
 
+/// The most characters of a line that are shown.
+const WIDTH: usize = 160;
+
+impl LoadError {
+    /// The part of the line around the error, and how many characters of it stand before the error.
+    fn shown(&self) -> (String, usize) {
+        let before = usize::try_from(self.column.saturating_sub(1)).unwrap_or(0);
+        let skipped = before.saturating_sub(WIDTH / 2);
+        let visible = |letter: char| if letter.is_control() { ' ' } else { letter };
+        let text = self
+            .line_text()
+            .chars()
+            .skip(skipped)
+            .take(WIDTH)
+            .map(visible)
+            .collect();
+        (text, before - skipped)
+    }
+}
+
 struct Rendered<'a>(&'a LoadError);
 
 impl fmt::Display for Rendered<'_> {
@@ -128,10 +148,9 @@ impl fmt::Display for Rendered<'_> {
         } else {
             let (file, line, column) = (error.file.display(), error.line, error.column);
             write!(out, "{file}:{line}:{column}: {}", error.message)?;
-            let text = error.line_text().replace('\t', " ");
-            let before = usize::try_from(error.column.saturating_sub(1)).unwrap_or(0);
+            let (text, before) = error.shown();
             let marked = error.source_text[error.span.clone()].split('\n').next().unwrap_or("");
-            let carets = "^".repeat(marked.chars().count().clamp(1, 80));
+            let carets = "^".repeat(marked.chars().take(WIDTH).count().clamp(1, 80));
             let gutter = line.to_string().len();
             write!(out, "\n{:gutter$} |\n{line} | {text}", "")?;
             write!(out, "\n{:gutter$} | {:before$}{carets}", "", "")?;
@@ -203,6 +222,17 @@ mod tests {
         let source = Source::new(Path::new("p"), "é");
         assert_eq!(source.error(1..900, "x").span, 0..2);
         assert_eq!(source.error(700..900, "x").span, 2..2);
+    }
+
+    #[test]
+    fn of_a_line_without_end_only_the_part_around_the_error_is_shown() {
+        let text = format!("{}naem{}", "x ".repeat(500), " y".repeat(500_000));
+        let shown = Source::new(Path::new("p"), &text)
+            .error(1000..1004, "unknown")
+            .to_string();
+        assert!(shown.len() < 1000 && shown.contains("naem"));
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines[2].find("naem"), lines[3].find("^^^^"));
     }
 
     #[test]

@@ -20,7 +20,7 @@ fn body(text: &str) -> String {
 #[test]
 fn an_error_shows_file_line_column_and_a_caret() {
     insta::assert_snapshot!(body("file_rules:\n  - {name: a, paths: [/x], decison: deny}\n"), @r"
-    p.yaml:4:29: unknown key `decison`
+    p.yaml:4:28: unknown key `decison`
       |
     4 |   - {name: a, paths: [/x], decison: deny}
       |                            ^^^^^^^
@@ -228,11 +228,18 @@ fn bombs_and_giants_are_refused_quickly() {
         let items = vec![format!("*a{}", level - 1); 10].join(", ");
         bomb.push_str(&format!("  - a{level}: &a{level} {{k: [{items}]}}\n"));
     }
-    let begun = std::time::Instant::now();
-    assert!(!failure(&bomb).starts_with("accepted"));
-    assert!(!failure(&format!("version: 1\nname: t\nmcp_rules: {}", "[".repeat(100_000))).starts_with("accepted"));
-    assert!(failure(&format!("#{}", "x".repeat(9 << 20))).contains("larger than"));
-    assert!(begun.elapsed().as_secs() < 5);
+    let giant = format!("#{}", "x".repeat(9 << 20));
+    let nested = format!("version: 1\nname: t\nmcp_rules: {}", "[".repeat(100_000));
+    for text in [bomb, nested, giant] {
+        let begun = std::time::Instant::now();
+        assert!(!failure(&text).starts_with("accepted"));
+        assert!(
+            begun.elapsed().as_secs() < 5,
+            "{} took {:?}",
+            &text[..40],
+            begun.elapsed()
+        );
+    }
 }
 
 #[test]

@@ -123,10 +123,8 @@ fn rules(layer: &Layer, held: &Held, say: &mut impl FnMut(String, &str)) {
     }
     for rule in &layer.commands.rules {
         let name = format!("command rule `{}`", rule.common.name);
-        if !held.command
-            && !(rule.is_unconditional() && rule.common.decision == Decision::Deny)
-            && !rule.common.decision.passes()
-        {
+        let in_hull = rule.is_unconditional() && rule.common.decision == Decision::Deny;
+        if !(held.command || in_hull || rule.common.decision.passes()) {
             say(name.clone(), "arguments and depth are not judged here");
         }
         if rule.common.decision == Decision::Redirect && !held.command_redirect {
@@ -196,6 +194,7 @@ fn keys(layer: &Layer, held: &Held, say: &mut impl FnMut(String, &str)) {
         .iter()
         .any(|rule| !rule.env_allow.is_empty() || !rule.env_deny.is_empty());
     let transparent = &file.transparent_commands;
+    let wrappers = !transparent.add.is_empty() || !transparent.remove.is_empty();
     let record = &file.record;
     let missing = [
         (
@@ -243,10 +242,7 @@ fn keys(layer: &Layer, held: &Held, say: &mut impl FnMut(String, &str)) {
             env.block_iteration && !held.environment_iteration,
             "env_policy.block_iteration",
         ),
-        (
-            !(transparent.add.is_empty() && transparent.remove.is_empty()) && !held.transparent_commands,
-            "transparent_commands",
-        ),
+        (wrappers && !held.transparent_commands, "transparent_commands"),
         (!file.sandbox.hide.is_empty() && !held.hide, "sandbox.hide"),
         (
             file.sandbox.exec == ExecMode::Strict && !held.exec_strict,
