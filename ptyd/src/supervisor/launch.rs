@@ -76,6 +76,8 @@ pub(super) fn launch(session: &Arc<Session>, launch: Launch) {
 
 fn limit_steps(connection: &OwnedFd) -> rustix::io::Result<()> {
     use rustix::net::sockopt::{Timeout, set_socket_timeout};
+    // The broker read from it without blocking; here a thread waits for each step.
+    rustix::io::ioctl_fionbio(connection, false)?;
     set_socket_timeout(connection, Timeout::Recv, Some(STEP_LIMIT))?;
     set_socket_timeout(connection, Timeout::Send, Some(STEP_LIMIT))
 }
