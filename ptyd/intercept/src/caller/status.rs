@@ -1,8 +1,8 @@
 //! `/proc/TID/status`, `proc_pid_status(5)`.
 
-use std::io::Read;
-
 use rustix::io::Errno;
+
+use crate::process::procfs;
 
 /// A capability set as a bit mask, `capabilities(7)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,9 +72,7 @@ impl Status {
             None | Some(Errno::NOENT) => Errno::SRCH,
             Some(errno) => errno,
         };
-        let mut text = Vec::with_capacity(2048);
-        let mut file = std::fs::File::open(format!("/proc/{tid}/status")).map_err(gone)?;
-        file.read_to_end(&mut text).map_err(gone)?;
+        let text = procfs::read(tid, "status").map_err(gone)?;
         Status::parse(&text).ok_or(Errno::ACCESS)
     }
 

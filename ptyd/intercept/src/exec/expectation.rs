@@ -5,7 +5,7 @@ use std::ffi::CString;
 use rustix::io::Errno;
 
 use super::request::{Role, Subject};
-use crate::process::{FileId, TaskStat};
+use crate::process::{FileId, TaskStat, procfs};
 
 /// A process image, as procfs shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Image {
     fn read(tgid: i32) -> Result<Image, Errno> {
         let stat = TaskStat::read(tgid)?;
         let file = FileId::image(tgid)?;
-        let cmdline = std::fs::read(format!("/proc/{tgid}/cmdline")).map_err(|_| Errno::ACCESS)?;
+        let cmdline = procfs::read(tgid, "cmdline").map_err(|_| Errno::ACCESS)?;
         Ok(Image { file, stat, cmdline })
     }
 
@@ -75,6 +75,13 @@ pub struct Expectation {
 }
 
 impl Expectation {
+    /// The same for a child, which was started at `started` and may be of either image.
+    pub fn of_child(mut self, started: u64) -> Expectation {
+        self.inherited = true;
+        self.before.stat.started = started;
+        self
+    }
+
     /// The text of `/proc/PID/cmdline` for `argv`.
     pub fn cmdline(argv: &[CString]) -> Vec<u8> {
         // Since Linux 5.18 nothing runs without an argv[0].
@@ -86,16 +93,23 @@ impl Expectation {
 
     /// Whether `image` is what was judged.
     pub fn is_met_by(&self, image: &Image) -> bool {
-        self.image == image.file && self.cmdline == image.cmdline && self.subjects.iter().all(still_there)
+        self.image == image.file && self.cmdline == image.cmdline && self.by_name().all(still_there)
+    }
+
+    /// Files that the image opens by their names: scripts, and what a loader loads.
+    fn by_name(&self) -> impl Iterator<Item = &Subject> {
+        let scripts = self.subjects.iter().position(|one| one.file == self.image).unwrap_or(0);
+        let loaded = move |index: usize, one: &Subject| index < scripts || one.role == Role::Loaded;
+        self.subjects
+            .iter()
+            .enumerate()
+            .filter_map(move |(index, one)| loaded(index, one).then_some(one))
     }
 }
 
-/// Whether a file that the image opens by its name (a script, a loaded program) is still the judged one.
+/// Whether a file is still the judged one.
 fn still_there(subject: &Subject) -> bool {
-    let by_name = subject.role == Role::Loaded || subject.role == Role::Program;
-    let Some(path) = subject.place.path().filter(|_| by_name) else {
-        return true;
-    };
+    let Some(path) = subject.place.path() else { return true };
     match rustix::fs::stat(path) {
         Ok(stat) => FileId::of(&stat) == subject.file,
         // It is gone: nobody can open another in its place under that name now.

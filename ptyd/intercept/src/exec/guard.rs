@@ -12,7 +12,7 @@ use crate::caller::Caller;
 use crate::handler::Handler;
 use crate::locate::Locator;
 use crate::outcome::Outcome;
-use crate::process::{Fork, Known, Observer, Table};
+use crate::process::{Fork, Known, Observer, Table, TaskStat};
 
 /// Where threads have their storage is told to the kernel by every start of a program, and by nothing else.
 #[cfg(target_arch = "x86_64")]
@@ -20,6 +20,9 @@ const FIRST_CALL: i64 = libc::SYS_arch_prctl;
 /// Here a register holds it; the C libraries announce their first thread.
 #[cfg(not(target_arch = "x86_64"))]
 const FIRST_CALL: i64 = libc::SYS_set_tid_address;
+
+/// Pending processes from which on the dead among them are looked for.
+const FORGOTTEN: usize = 64;
 
 /// Judges the execs of one command and knows its processes.
 pub struct Guard {
@@ -97,7 +100,7 @@ impl Guard {
         }
         let mut pending = self.pending();
         if let Some(of_parent) = pending.get(&known.ppid).cloned() {
-            let inherited = of_parent.into_iter().map(|one| Expectation { inherited: true, ..one });
+            let inherited = of_parent.into_iter().map(|one| one.of_child(known.started));
             pending.insert(known.tgid, inherited.collect());
             self.count.store(pending.len(), Ordering::Release);
         }
@@ -109,6 +112,10 @@ impl Guard {
 
     pub(super) fn expect(&self, tgid: i32, expectation: Expectation) {
         let mut pending = self.pending();
+        if pending.len() > FORGOTTEN {
+            // Those who died by a signal in their exec.
+            pending.retain(|tgid, _| TaskStat::read(*tgid).is_ok());
+        }
         pending.entry(tgid).or_default().push(expectation);
         self.count.store(pending.len(), Ordering::Release);
     }

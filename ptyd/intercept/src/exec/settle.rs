@@ -21,14 +21,16 @@ const SCRIPT_PLACES: [usize; 2] = [1, 2];
 impl Guard {
     /// Compares the process with what was judged; an error is what its call is answered with.
     pub(super) fn settle(&self, caller: &Caller<'_>, known: &Known) -> Result<(), Outcome> {
-        let Some(expectations) = self.expectations(known.tgid) else {
-            return Ok(());
-        };
         // What cannot be seen is not let through, and not forgotten.
         let image = Image::of(known.tgid)?;
         if !caller.still_valid() {
             return Err(Outcome::Answered);
         }
+        // What is left of a process that had the same number.
+        self.retain(known.tgid, |one| one.before.stat.started == image.stat.started);
+        let Some(expectations) = self.expectations(known.tgid) else {
+            return Ok(());
+        };
         if expectations.iter().all(|one| image.is_still(&one.before)) {
             self.refused_by_kernel(caller, known, &expectations);
             return Ok(());

@@ -4,6 +4,7 @@
 //! notified call and dies by a signal is not seen.
 
 mod observer;
+pub(crate) mod procfs;
 mod stat;
 mod table;
 

@@ -104,6 +104,10 @@ impl Table {
         let mut ancestor = None;
         while tgid != self.root && line.len() < MAX_ANCESTORS {
             let parent = line.last().map_or(0, |(_, stat)| stat.ppid);
+            if let Some(known) = self.trusted(parent).filter(|known| known.tgid == parent) {
+                ancestor = Some(known);
+                break;
+            }
             let Some(stat) = (parent > 1).then(|| TaskStat::read(parent).ok()).flatten() else {
                 break;
             };
