@@ -85,7 +85,7 @@ fn shorter(pin: &Pin, length: u64) -> Option<Loss> {
 /// The file size limit is the worker's for the kernel; here it is the caller's, signal included (`setrlimit(2)`).
 fn within_limit(call: &Call<'_, '_>, pin: &Pin, length: u64) -> Result<(), Outcome> {
     let grows = u64::try_from(pin.stat.st_size).is_ok_and(|size| length > size);
-    if grows && length > sys::file_size_limit(call.client.tid)? {
+    if grows && length > actor::as_reader(|| sys::file_size_limit(call.client.tid))? {
         actor::as_reader(|| sys::signal_thread(call.client.pidfd(), libc::SIGXFSZ))?;
         return Err(Outcome::Errno(Errno::FBIG));
     }

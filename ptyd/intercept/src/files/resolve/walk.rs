@@ -152,8 +152,8 @@ impl<'r> Walk<'r> {
         let open = || rustix::fs::openat(&self.here, name, PIN | OFlags::NOFOLLOW | flags, Mode::empty());
         match open() {
             // A process may always see its own descriptors (`proc_pid_fd(5)`); we are another one.
-            Err(errno @ (Errno::ACCESS | Errno::PERM)) if procfs::is_own(self.resolver, self.here.as_fd()) => {
-                actor::as_reader(open).map_err(|_| errno)
+            Err(Errno::ACCESS | Errno::PERM) if procfs::is_own(self.resolver, self.here.as_fd()) => {
+                actor::as_reader(open)
             }
             result => result,
         }

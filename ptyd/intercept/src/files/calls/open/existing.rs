@@ -51,7 +51,7 @@ pub(super) fn open(call: &mut Call<'_, '_>, request: &Request, pin: Pin) -> Resu
     if permit.judgement.verdict == Verdict::Continue && flags.observes() {
         return call.observed(&permit, Outcome::Continue);
     }
-    reopen(call, flags, &pin, &permit, None)
+    reopen(call, request, &pin, &permit, None)
 }
 
 /// `O_PATH`: nobody can hand such a descriptor over, and it gives no right; what is done with it later is
@@ -77,13 +77,14 @@ fn nameless(call: &mut Call<'_, '_>, flags: Flags, pin: &Pin) -> Result<Outcome,
 /// Opens what was judged, and hands it over.
 pub(super) fn reopen(
     call: &mut Call<'_, '_>,
-    flags: Flags,
+    request: &Request,
     pin: &Pin,
     permit: &Permit,
     second: Option<PathBuf>,
 ) -> Result<Outcome, Outcome> {
+    let flags = request.flags;
     let cut = flags.has(libc::O_TRUNC) && pin.kind() == libc::S_IFREG;
-    if cut && !call.client.has_room() {
+    if cut && !request.room {
         return Err(Outcome::Errno(Errno::MFILE));
     }
     let losing = [Operation::Delete, Operation::Truncate];

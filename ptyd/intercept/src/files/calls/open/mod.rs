@@ -63,6 +63,22 @@ struct Request {
     flags: Flags,
     mode: u32,
     resolve: ResolveFlags,
+    /// Whether the caller can be given one more descriptor; looked at before anything is made or cut.
+    room: bool,
+}
+
+impl Request {
+    /// Asked while the thread is still the reader, which alone may ask.
+    fn new(call: &Call<'_, '_>, place: Place, flags: Flags, mode: u32, resolve: ResolveFlags) -> Self {
+        let room = flags.observes() || call.client.has_room();
+        Request {
+            place,
+            flags,
+            mode,
+            resolve,
+            room,
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -102,15 +118,8 @@ pub fn openat2(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
         false => call.place(folder, path)?,
     };
     let mode = how.mode as u32;
-    carry_out(
-        call,
-        Request {
-            place,
-            flags,
-            mode,
-            resolve,
-        },
-    )
+    let request = Request::new(call, place, flags, mode, resolve);
+    carry_out(call, request)
 }
 
 /// `struct open_how` of any later size: what we do not know must be zero (`openat2(2)`).
@@ -164,15 +173,8 @@ fn from_registers(
     let text = call.path(path)?;
     let place = call.place(folder, text)?;
     let resolve = ResolveFlags::empty();
-    carry_out(
-        call,
-        Request {
-            place,
-            flags,
-            mode,
-            resolve,
-        },
-    )
+    let request = Request::new(call, place, flags, mode, resolve);
+    carry_out(call, request)
 }
 
 /// `VALID_OPEN_FLAGS`: `open(2)` ignores all others. `O_LARGEFILE` has its kernel value.

@@ -63,7 +63,7 @@ pub(super) fn create_permitted<G>(
     second: Option<PathBuf>,
     guard: G,
 ) -> Result<Outcome, Outcome> {
-    if !call.client.has_room() {
+    if !request.room {
         return Err(Outcome::Errno(Errno::MFILE));
     }
     // Exclusive, whatever the caller said: that nothing was there is what was judged.

@@ -44,7 +44,7 @@ pub(super) fn open(
         Ok(Found::Object(pin)) if pin.kind() == libc::S_IFLNK => Err(Outcome::Errno(Errno::LOOP)),
         Ok(Found::Object(pin)) => {
             guard(&call.resolver(), &pin)?;
-            existing::reopen(call, request.flags, &pin, &permit, second).map(Some)
+            existing::reopen(call, request, &pin, &permit, second).map(Some)
         }
         Ok(Found::Missing(_)) | Err(Errno::NOENT) if if_there => Ok(None),
         Ok(Found::Missing(entry)) if creates => {
