@@ -51,7 +51,7 @@ fn floor_boundary(text: &str, at: usize) -> usize {
 
 /// Why a policy or a configuration was not loaded. `Display` prints `file:line:column: message`, the
 /// line and a caret; a command line may render the fields in its own way.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[error("{}", Rendered(self))]
 pub struct LoadError {
     pub file: Arc<Path>,
@@ -135,6 +135,13 @@ impl LoadError {
             .map(visible)
             .collect();
         (text, before - skipped)
+    }
+}
+
+/// As `Display`: the whole text of a file has no place in a log.
+impl fmt::Debug for LoadError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
     }
 }
 
