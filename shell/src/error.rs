@@ -41,8 +41,12 @@ pub enum Error {
     },
     #[error("the command was not run: {problem}")]
     NotRun { problem: String },
+    /// Called in a wrong way.
     #[error("{problem}")]
     Usage { problem: String, help: String },
+    /// What was named is not there, or not the only one.
+    #[error("{problem}")]
+    Unknown { problem: String, help: String },
 }
 
 impl Error {
@@ -62,6 +66,13 @@ impl Error {
 
     pub fn usage(problem: impl Into<String>, help: impl Into<String>) -> Error {
         Error::Usage {
+            problem: problem.into(),
+            help: help.into(),
+        }
+    }
+
+    pub fn unknown(problem: impl Into<String>, help: impl Into<String>) -> Error {
+        Error::Unknown {
             problem: problem.into(),
             help: help.into(),
         }
@@ -118,7 +129,7 @@ impl Diagnostic for Error {
             Error::Client(ClientError::NotStarted { .. } | ClientError::Foreign { .. }) => {
                 "`agentsh doctor` looks for the cause"
             }
-            Error::Usage { help, .. } => help,
+            Error::Usage { help, .. } | Error::Unknown { help, .. } => help,
             Error::Load(report) => report.error.suggestion.as_deref()?,
             _ => return None,
         };

@@ -26,7 +26,7 @@ pub fn session(context: &Context, word: Option<&str>) -> Result<SessionDir, Erro
 
 fn newest(store: &Store) -> Result<SessionDir, Error> {
     let newest = all(store)?.pop().map(|(dir, _)| dir);
-    newest.ok_or_else(|| Error::usage("there is no session yet", "`agentsh session create` makes one"))
+    newest.ok_or_else(|| Error::unknown("there is no session yet", "`agentsh session create` makes one"))
 }
 
 /// Every session, oldest first; folders that cannot be read are left out here (`agentsh doctor` names them).
@@ -52,11 +52,11 @@ pub fn kept_output(store: &Store, word: &str) -> Result<(SessionDir, String), Er
     }
     match (found.pop(), found.is_empty()) {
         (Some(found), true) => Ok(found),
-        (Some(_), false) => Err(Error::usage(
+        (Some(_), false) => Err(Error::unknown(
             format!("several commands begin with {word}"),
             "give more of the id",
         )),
-        (None, _) => Err(Error::usage(
+        (None, _) => Err(Error::unknown(
             format!("no output is kept of a command {word}"),
             "only `exec --output json` keeps output, and only what is longer than it prints",
         )),

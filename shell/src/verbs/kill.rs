@@ -63,7 +63,7 @@ fn find(broker: &Client, target: &str) -> Result<api::Kill, Error> {
             command: command.id,
         }),
         (Some(_), false) => Err(ambiguous(target)),
-        (None, _) => Err(Error::usage(
+        (None, _) => Err(Error::unknown(
             format!("no session and no command is called {}", render::visible(target)),
             "`agentsh session list` and `agentsh session info SESSION` show them",
         )),
@@ -84,7 +84,7 @@ fn commands_like(broker: &Client, target: &str) -> Result<Vec<CommandInfo>, Erro
 }
 
 fn ambiguous(target: &str) -> Error {
-    Error::usage(
+    Error::unknown(
         format!("several commands begin with {}", render::visible(target)),
         "give more characters of the id",
     )

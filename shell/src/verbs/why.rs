@@ -123,7 +123,7 @@ fn text(event: &Event, show: &str, context: &Context) -> String {
 }
 
 fn unknown(target: &str) -> Error {
-    Error::usage(
+    Error::unknown(
         format!(
             "no event and no denial of a command begins with {}",
             render::visible(target)

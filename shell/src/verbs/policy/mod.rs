@@ -64,7 +64,7 @@ fn folders(context: &Context) -> Result<Vec<PathBuf>, Error> {
 /// There is none.
 fn named(context: &Context, name: &str) -> Result<Entry, Error> {
     library::find(name, &folders(context)?).ok_or_else(|| {
-        Error::usage(
+        Error::unknown(
             format!("no policy is called {}", render::visible(name)),
             "`agentsh policy list` shows them; a file is named with a slash or its ending .yaml",
         )

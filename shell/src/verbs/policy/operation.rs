@@ -32,7 +32,11 @@ impl Asked {
         {
             *path = resolved(Path::new(path)).to_string_lossy().into_owned();
         }
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+        // What policies call a command, the record calls an exec.
+        if let Some(kind) = words.first_mut().filter(|kind| **kind == "exec") {
+            *kind = "command";
+        }
         let operation = Operation::parse(&words).map_err(|problem| Error::usage(problem, OPERATION_USAGE))?;
         Ok(found(operation))
     }
