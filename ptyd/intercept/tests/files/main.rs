@@ -3,5 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod behaviour;
+mod decisions;
 mod native;
+mod races;
 mod rig;
