@@ -21,7 +21,7 @@ pub fn files() -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
     ] {
         let mut text = Vec::new();
         clap_complete::generate(shell, &mut agentsh_shell::command(), "agentsh", &mut text);
-        files.push((PathBuf::from(shell.to_string()).join(name), text));
+        files.push((PathBuf::from(name), text));
     }
     let mut root = agentsh_shell::command().disable_help_subcommand(true);
     root.build();

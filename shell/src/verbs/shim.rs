@@ -78,11 +78,16 @@ pub enum State {
 }
 
 impl Installed {
-    /// Looks below this installation's own prefix.
+    /// Looks beside this installation's programs, and below its prefix.
     pub fn look() -> Installed {
         let program = beside_us(PROGRAM).unwrap_or_default();
+        let beside = program.with_file_name("shims");
         let prefix = program.parent().and_then(Path::parent).unwrap_or(Path::new("/usr"));
-        let folder = prefix.join("lib/agentsh/shims");
+        let folder = if beside.is_dir() {
+            beside
+        } else {
+            prefix.join("lib/agentsh/shims")
+        };
         Installed {
             disabled: Path::new(places::DISABLED).exists(),
             shims: SHELLS
