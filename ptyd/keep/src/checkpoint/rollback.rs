@@ -11,7 +11,7 @@ use super::plan::{Plan, Step};
 use super::stage::{Stage, numbered};
 use super::{Change, CheckpointError, Checkpoints, Manifest, Problem, apply};
 use crate::Id;
-use crate::fs::{Kind, expunge, join, names, open_absolute, open_beneath, stat};
+use crate::fs::{Kind, join, names, open_beneath, stat};
 use crate::trash::{Kept, Meta, Removal};
 
 /// What a rollback did, or would do.
@@ -58,12 +58,25 @@ impl Checkpoints {
         let stage = self.new_stage()?;
         let mut reader = Reader::new(self.store.join("packs"), &target.header.packs);
         let mut problems = plan.problems;
-        problems.extend(stage.fill(&plan.staged, &mut reader)?);
-        rustix::fs::syncfs(&stage.new).map_err(CheckpointError::refused(&stage.path, "sync"))?;
-        let journal = Journal::new(id, undo, &stage.path, plan.steps);
-        journal
-            .commit(&self.store)
-            .map_err(|error| self.journal_failed(error))?;
+        let decided = stage.fill(&plan.staged, &mut reader).and_then(|unset| {
+            problems.extend(unset);
+            rustix::fs::syncfs(&stage.new).map_err(CheckpointError::refused(&stage.path, "sync"))?;
+            let journal = Journal::new(id, undo, &stage.path, plan.steps);
+            journal
+                .commit(&self.store)
+                .map_err(|error| self.journal_failed(error))?;
+            Ok(journal)
+        });
+        let journal = match decided {
+            Ok(journal) => journal,
+            Err(error) => {
+                // Unless the journal has its name after all: then the next open ends the rollback.
+                if matches!(Journal::read(&self.store), Ok(None)) {
+                    let _ = stage.clear(); // at the latest the next rollback does
+                }
+                return Err(error);
+            }
+        };
         let ended = self.end(journal, &stage, &present)?;
         problems.extend(ended.problems);
         Ok(Rollback {
@@ -117,8 +130,7 @@ impl Checkpoints {
         }
         let kept = self.save_strangers(&journal, stage, undo, &mut problems)?;
         Journal::remove(&self.store).map_err(|error| self.journal_failed(error))?;
-        let cleared = open_absolute(&stage.path, false).and_then(|dir| expunge(dir.as_fd()));
-        if let Err(errno) = cleared {
+        if let Err(errno) = stage.clear() {
             problems.push(Problem::new(
                 b"",
                 format!("{}: {}", stage.path.display(), std::io::Error::from(errno)),

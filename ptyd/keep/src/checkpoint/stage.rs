@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::pack::Reader;
 use super::plan::Staged;
 use super::{CheckpointError, Entry, Problem};
-use crate::fs::{Kind, apply, make_private, open_absolute, open_private, path_of};
+use crate::fs::{Kind, apply, expunge, make_private, open_absolute, open_private, path_of};
 
 /// The folder beside the workspace, on its mount, in which a rollback lays out what is to come
 /// (`new/`) and what has gone (`old/`).
@@ -24,7 +24,7 @@ impl Stage {
     /// Makes an empty one; what an earlier run left is cleared first.
     pub fn create(scratch: BorrowedFd, name: &std::ffi::CStr, owner: u32) -> Result<Stage, Errno> {
         let dir = make_private(scratch, name, owner)?;
-        crate::fs::expunge(dir.as_fd())?;
+        expunge(dir.as_fd())?;
         let new = make_private(&dir, c"new", owner)?;
         let old = make_private(&dir, c"old", owner)?;
         Ok(Stage {
@@ -39,6 +39,11 @@ impl Stage {
         let dir = open_absolute(&path, false)?;
         let (new, old) = (open_private(&dir, c"new", owner)?, open_private(&dir, c"old", owner)?);
         Ok(Stage { path, new, old })
+    }
+
+    /// Removes all that is in it.
+    pub fn clear(&self) -> Result<(), Errno> {
+        expunge(open_absolute(&self.path, false)?.as_fd())
     }
 
     /// Lays out what is to come. Contents are checked against their hashes.
