@@ -20,7 +20,7 @@ pub fn parse<T: DeserializeOwned>(source: &Source) -> Result<T, LoadError> {
         return Err(source.error(0..0, format!("larger than {MAX_FILE} bytes")));
     }
     let mut options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
-    options.alias_limits.max_total_replayed_events = 100_000;
+    options.alias_limits.max_total_replayed_events = 20_000;
     options.alias_limits.max_replay_stack_depth = 16;
     if let Some(budget) = &mut options.budget {
         budget.max_depth = 32;
@@ -29,6 +29,8 @@ pub fn parse<T: DeserializeOwned>(source: &Source) -> Result<T, LoadError> {
         budget.max_documents = 1;
         budget.max_aliases = 1_000;
         budget.max_anchors = 1_000;
+        budget.flow_nesting_limit = 32;
+        budget.max_recorded_anchor_events = 20_000;
     }
     serde_saphyr::from_str_with_options(&source.text, options).map_err(|error| translate(source, &error))
 }

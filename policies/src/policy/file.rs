@@ -121,3 +121,11 @@ impl Layer {
         decision.map(|decision| Verdict::by_default(decision, List::Files, &self.name))
     }
 }
+
+impl super::Policy {
+    /// The name of the file rule at this place.
+    pub fn file_rule_name(&self, place: RuleRef) -> Option<&str> {
+        let rule = self.layers.get(place.layer)?.files.rules.get(place.index)?;
+        Some(&rule.common.name)
+    }
+}
