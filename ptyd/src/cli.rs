@@ -36,6 +36,9 @@ pub fn run() -> ExitCode {
     match arguments.role {
         Some(Role::Supervise) => supervisor::run(),
         Some(Role::HoldProof) => supervisor::hold_proof(),
-        None => broker::run(broker::Options { on_demand: arguments.on_demand, ready_fd: arguments.ready_fd }),
+        None => broker::run(broker::Options {
+            on_demand: arguments.on_demand,
+            ready_fd: arguments.ready_fd,
+        }),
     }
 }

@@ -17,9 +17,19 @@ pub(crate) fn log_file(state_dir: &Path) -> PathBuf {
 /// must not fail for want of a log.
 pub(crate) fn start(state_dir: &Path, level: &str, format: LogFormat) {
     let _ = fs::DirBuilder::new().recursive(true).mode(0o700).create(state_dir);
-    let Ok(file) = OpenOptions::new().create(true).append(true).mode(0o600).open(log_file(state_dir)) else { return };
+    let Ok(file) = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(log_file(state_dir))
+    else {
+        return;
+    };
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Mutex::new(file));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(Mutex::new(file));
     let _ = match format {
         LogFormat::Json => builder.json().try_init(),
         LogFormat::Text => builder.try_init(),

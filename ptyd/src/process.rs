@@ -32,7 +32,12 @@ fn stat(pid: i32) -> io::Result<Stat> {
     let end = text.iter().rposition(|byte| *byte == b')').ok_or_else(malformed)?;
     let rest = std::str::from_utf8(&text[end + 1..]).map_err(|_| malformed())?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-    let number = |index: usize| fields.get(index).and_then(|text| text.parse::<u64>().ok()).ok_or_else(malformed);
+    let number = |index: usize| {
+        fields
+            .get(index)
+            .and_then(|text| text.parse::<u64>().ok())
+            .ok_or_else(malformed)
+    };
     Ok(Stat {
         zombie: matches!(fields.first(), Some(&"Z" | &"X")),
         parent: number(1)? as i32,
@@ -43,7 +48,10 @@ fn stat(pid: i32) -> io::Result<Stat> {
 impl Identity {
     /// The process that has this pid now.
     pub(crate) fn of(pid: i32) -> io::Result<Identity> {
-        Ok(Identity { pid, start: stat(pid)?.start })
+        Ok(Identity {
+            pid,
+            start: stat(pid)?.start,
+        })
     }
 
     /// A pidfd, if it still is this process.
@@ -58,7 +66,8 @@ impl Identity {
     }
 
     fn signal(self, signal: Signal) -> bool {
-        self.open().is_some_and(|pidfd| pidfd_send_signal(&pidfd, signal).is_ok())
+        self.open()
+            .is_some_and(|pidfd| pidfd_send_signal(&pidfd, signal).is_ok())
     }
 }
 
@@ -92,7 +101,10 @@ fn descendants(known: &HashSet<Identity>) -> Vec<Identity> {
             && !stat.zombie
         {
             starts.insert(pid, stat.start);
-            children.entry(stat.parent).or_default().push(Identity { pid, start: stat.start });
+            children
+                .entry(stat.parent)
+                .or_default()
+                .push(Identity { pid, start: stat.start });
         }
     }
     let mut found = Vec::new();
@@ -146,7 +158,13 @@ mod tests {
     #[test]
     fn a_reused_pid_is_left_alone() -> io::Result<()> {
         let own = Identity::of(std::process::id() as i32)?;
-        assert_eq!(end_trees([Identity { start: own.start + 1, ..own }]), 0);
+        assert_eq!(
+            end_trees([Identity {
+                start: own.start + 1,
+                ..own
+            }]),
+            0
+        );
         Ok(())
     }
 }

@@ -58,7 +58,10 @@ const PIDFD_GET_INFO: libc::c_ulong = (3 << 30) | ((size_of::<PidfdInfo>() as li
 /// The wait status (`wait(2)`) of a process that has ended and was reaped, whoever its parent is;
 /// `None` as long as the kernel does not say.
 pub(crate) fn exit_status(pidfd: impl AsFd) -> Option<i32> {
-    let mut info = PidfdInfo { mask: PIDFD_INFO_EXIT, ..PidfdInfo::default() };
+    let mut info = PidfdInfo {
+        mask: PIDFD_INFO_EXIT,
+        ..PidfdInfo::default()
+    };
     // SAFETY: the request carries the size of the structure, which the kernel fills up to that size.
     let result = unsafe { libc::ioctl(pidfd.as_fd().as_raw_fd(), PIDFD_GET_INFO, &raw mut info) };
     (result == 0 && info.mask & PIDFD_INFO_EXIT != 0).then_some(info.exit_code)

@@ -4,7 +4,10 @@ use caps::Capability;
 
 /// The mask of a name, in any case, with or without `CAP_`; `None` if there is no such capability.
 pub fn mask_of(name: &str) -> Option<u64> {
-    caps::to_canonical(name).parse::<Capability>().ok().map(|capability| capability.bitmask())
+    caps::to_canonical(name)
+        .parse::<Capability>()
+        .ok()
+        .map(|capability| capability.bitmask())
 }
 
 #[cfg(test)]

@@ -146,13 +146,24 @@ impl Hull {
     pub fn holds(&self, right: Right, path: &[u8]) -> bool {
         let path = Path::new(std::ffi::OsStr::from_bytes(path));
         let granted = |dir: &&Path| {
-            self.grants.get(*dir).is_some_and(|grant| grant.is_folder && grant.rights.contains(right))
+            self.grants
+                .get(*dir)
+                .is_some_and(|grant| grant.is_folder && grant.rights.contains(right))
         };
-        let Some(folder) = path.ancestors().find(granted) else { return false };
+        let Some(folder) = path.ancestors().find(granted) else {
+            return false;
+        };
+        if self
+            .scattered
+            .iter()
+            .any(|(scattered, tree)| *scattered == right && path.starts_with(tree))
+        {
+            return false;
+        }
         // The ruleset knows the folder itself, not whatever has its name now.
-        self.grants.get(folder).is_some_and(|grant| {
-            Stamp::of(folder).is_some_and(|now| (now.device, now.inode) == grant.object)
-        })
+        self.grants
+            .get(folder)
+            .is_some_and(|grant| Stamp::of(folder).is_some_and(|now| (now.device, now.inode) == grant.object))
     }
 
     /// Whether the lowered folders have the names that they had when the hull was made.
@@ -165,11 +176,6 @@ impl Hull {
     /// Folders that are replaced by their children.
     pub fn lowered(&self) -> impl Iterator<Item = &Path> {
         self.lowered.keys().map(PathBuf::as_path)
-    }
-
-    /// Whether policy cuts into what this right grants: then a call that needs it must be judged by name.
-    pub fn is_scattered(&self, right: Right) -> bool {
-        self.scattered.iter().any(|(scattered, _)| *scattered == right)
     }
 }
 

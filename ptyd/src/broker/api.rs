@@ -28,7 +28,10 @@ pub(super) async fn answer(registry: &Rc<Registry>, method: &Method, path: &str,
         }
         ("POST", ["v1", "kill"]) => json(&kill(registry, parse(body)?).await?),
         ("POST", ["v1", "lift"]) => {
-            registry.kill_switch.lift().map_err(|error| api_error(ErrorKind::Failed, error))?;
+            registry
+                .kill_switch
+                .lift()
+                .map_err(|error| api_error(ErrorKind::Failed, error))?;
             json(&status(registry))
         }
         ("GET", ["v1", "sessions"]) => json(&registry.all()?),
@@ -46,7 +49,8 @@ pub(super) async fn answer(registry: &Rc<Registry>, method: &Method, path: &str,
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|error| api_error(ErrorKind::Invalid, format!("the request is malformed: {error}")))
+    serde_json::from_slice(body)
+        .map_err(|error| api_error(ErrorKind::Invalid, format!("the request is malformed: {error}")))
 }
 
 fn status(registry: &Registry) -> Status {
@@ -59,7 +63,10 @@ fn status(registry: &Registry) -> Status {
         pid: std::process::id() as i32,
         started: registry.started.clone(),
         sessions: running.len(),
-        commands: running.iter().map(|supervisor| supervisor.info.borrow().commands_running).sum(),
+        commands: running
+            .iter()
+            .map(|supervisor| supervisor.info.borrow().commands_running)
+            .sum(),
         killed: registry.kill_switch.is_on(),
         mode: registry.mode(),
     }
@@ -83,7 +90,11 @@ async fn session(registry: &Rc<Registry>, word: &str) -> Result<SessionInfo, Api
 }
 
 fn stored(registry: &Registry, word: &str) -> Result<SessionInfo, ApiError> {
-    let mut info = registry.store.find(word).and_then(|dir| dir.info()).map_err(store_error)?;
+    let mut info = registry
+        .store
+        .find(word)
+        .and_then(|dir| dir.info())
+        .map_err(store_error)?;
     if info.state == SessionState::Running {
         info.state = SessionState::Dead;
     }
@@ -120,25 +131,41 @@ async fn command_of(registry: &Rc<Registry>, word: &str, command: &str) -> Resul
     let mut found = all.into_iter().filter(|info| info.id.starts_with(command));
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
-        (None, _) => Err(api_error(ErrorKind::NotFound, format!("no command `{command}` in session {word}"))),
-        (Some(_), Some(_)) => Err(api_error(ErrorKind::Ambiguous, format!("`{command}` means several commands"))),
+        (None, _) => Err(api_error(
+            ErrorKind::NotFound,
+            format!("no command `{command}` in session {word}"),
+        )),
+        (Some(_), Some(_)) => Err(api_error(
+            ErrorKind::Ambiguous,
+            format!("`{command}` means several commands"),
+        )),
     }
 }
 
 async fn kill(registry: &Rc<Registry>, kill: Kill) -> Result<Killed, ApiError> {
     match kill {
         Kill::Command { session, command } => {
-            match registry.find_running(&session)?.call(Call::KillCommand { command }).await? {
+            match registry
+                .find_running(&session)?
+                .call(Call::KillCommand { command })
+                .await?
+            {
                 Answer::Killed { killed } => Ok(killed),
                 _ => Err(api_error(ErrorKind::Failed, "the supervisor answered something else")),
             }
         }
         Kill::Session { session } => {
             let supervisor = registry.find_running(&session)?;
-            Ok(Killed { sessions: 1, processes: registry.end(&supervisor, "killed").await? })
+            Ok(Killed {
+                sessions: 1,
+                processes: registry.end(&supervisor, "killed").await?,
+            })
         }
         Kill::All => {
-            registry.kill_switch.set().map_err(|error| api_error(ErrorKind::Failed, error))?;
+            registry
+                .kill_switch
+                .set()
+                .map_err(|error| api_error(ErrorKind::Failed, error))?;
             let (sessions, processes) = registry.end_all("killed").await;
             Ok(Killed { sessions, processes })
         }

@@ -13,7 +13,9 @@ const ROOT_DESCRIPTORS: u64 = 524_288;
 /// Why this process must not be a broker.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HostError {
-    #[error("started inside a sandbox ({own} seccomp filters, pid 1 has {init}): a broker there would be a way out or a cage")]
+    #[error(
+        "started inside a sandbox ({own} seccomp filters, pid 1 has {init}): a broker there would be a way out or a cage"
+    )]
     Filtered { own: u32, init: u32 },
     #[error("started inside a Landlock domain: a broker there could not serve commands outside of it")]
     Landlocked,
@@ -39,10 +41,19 @@ pub(super) fn refuse_if_sandboxed() -> Result<(), HostError> {
 pub(super) fn settle() -> Result<(), HostError> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     std::env::set_current_dir("/")?;
-    nix::sys::signal::SigSet::empty().thread_set_mask().map_err(io::Error::from)?;
+    nix::sys::signal::SigSet::empty()
+        .thread_set_mask()
+        .map_err(io::Error::from)?;
     // Neither an agent's niceness nor its place in the queue of the out-of-memory killer.
     let _ = fs::write("/proc/self/oom_score_adj", "0");
-    for resource in [Resource::Nofile, Resource::Nproc, Resource::As, Resource::Fsize, Resource::Data, Resource::Cpu] {
+    for resource in [
+        Resource::Nofile,
+        Resource::Nproc,
+        Resource::As,
+        Resource::Fsize,
+        Resource::Data,
+        Resource::Cpu,
+    ] {
         raise(resource);
     }
     Ok(())
@@ -55,7 +66,21 @@ fn raise(resource: Resource) {
         Resource::Nofile => Some(ROOT_DESCRIPTORS),
         _ => None,
     };
-    if setrlimit(resource, Rlimit { current: wanted, maximum: wanted }).is_err() {
-        let _ = setrlimit(resource, Rlimit { current: hard, maximum: hard });
+    if setrlimit(
+        resource,
+        Rlimit {
+            current: wanted,
+            maximum: wanted,
+        },
+    )
+    .is_err()
+    {
+        let _ = setrlimit(
+            resource,
+            Rlimit {
+                current: hard,
+                maximum: hard,
+            },
+        );
     }
 }

@@ -25,7 +25,9 @@ const HOSTS: [&str; 2] = ["agentsh", "localhost"];
 /// Serves one connection of a peer that belongs to the user and is in nobody's sandbox.
 pub(super) async fn serve(registry: Rc<Registry>, stream: UnixStream) {
     let refusal = match peer::identify(&stream) {
-        Ok(known) => known.foreign.map(|mismatch| format!("the caller is inside a sandbox: {mismatch}")),
+        Ok(known) => known
+            .foreign
+            .map(|mismatch| format!("the caller is inside a sandbox: {mismatch}")),
         Err(error) => Some(error.to_string()),
     };
     let service = service_fn(move |request| {
@@ -38,20 +40,31 @@ pub(super) async fn serve(registry: Rc<Registry>, stream: UnixStream) {
             Ok::<_, Infallible>(answer.unwrap_or_else(|error| render_error(&error)))
         }
     });
-    if let Err(error) = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
+    if let Err(error) = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await
+    {
         tracing::debug!("api connection: {error}");
     }
 }
 
 fn error(kind: ErrorKind, message: impl Into<String>) -> ApiError {
-    ApiError { error: kind, message: message.into(), hint: None }
+    ApiError {
+        error: kind,
+        message: message.into(),
+        hint: None,
+    }
 }
 
 async fn handle(registry: &Rc<Registry>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, ApiError> {
     if request.headers().contains_key(ORIGIN) {
         return Err(error(ErrorKind::Denied, "requests from web pages are refused"));
     }
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = request
+        .headers()
+        .get(HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
     if !HOSTS.contains(&host) {
         return Err(error(ErrorKind::Denied, "the Host must be `agentsh`"));
     }
@@ -84,6 +97,8 @@ fn render_error(error: &ApiError) -> Response<Full<Bytes>> {
 fn response(status: StatusCode, body: Vec<u8>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

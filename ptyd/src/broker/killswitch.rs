@@ -12,7 +12,9 @@ pub(super) struct KillSwitch {
 
 impl KillSwitch {
     pub(super) fn of(state_dir: &Path) -> KillSwitch {
-        KillSwitch { path: state_dir.join("killed") }
+        KillSwitch {
+            path: state_dir.join("killed"),
+        }
     }
 
     /// Whether new commands are refused. What cannot be read counts as on.

@@ -49,10 +49,15 @@ async fn route(registry: &Rc<Registry>, stream: &mut UnixStream) -> Result<(), R
         .map_err(|_| Refused("the request did not come in time".into()))??;
     if request.version != VERSION {
         let hint = "`agentsh broker stop` ends the old broker";
-        return Err(Refused(format!("caller speaks protocol {}, this broker {VERSION}; {hint}", request.version)));
+        return Err(Refused(format!(
+            "caller speaks protocol {}, this broker {VERSION}; {hint}",
+            request.version
+        )));
     }
     if let Some(mismatch) = foreign {
-        return Err(Refused(format!("the caller is inside another sandbox and is not taken out of it: {mismatch}")));
+        return Err(Refused(format!(
+            "the caller is inside another sandbox and is not taken out of it: {mismatch}"
+        )));
     }
     registry.refuse_if_killed().map_err(refusal)?;
     let supervisor = find(registry, &request, peer.pid).await.map_err(refusal)?;
@@ -86,13 +91,18 @@ async fn read_request(stream: &mut UnixStream) -> Result<LaunchRequest, Refused>
     stream.read_exact(&mut head).await?;
     let length = u32::from_le_bytes(head) as usize;
     if length > MAX_FRAME {
-        return Err(Refused(format!("a request of {length} bytes is over the limit of {MAX_FRAME}")));
+        return Err(Refused(format!(
+            "a request of {length} bytes is over the limit of {MAX_FRAME}"
+        )));
     }
     let mut payload = Vec::new();
     // Grows with what arrives: a length alone reserves nothing.
     stream.take(length as u64).read_to_end(&mut payload).await?;
     if payload.len() < length {
-        return Err(Refused(format!("the request ends after {} of {length} bytes", payload.len())));
+        return Err(Refused(format!(
+            "the request ends after {} of {length} bytes",
+            payload.len()
+        )));
     }
     serde_json::from_slice(&payload).map_err(|error| Refused(format!("the request is malformed: {error}")))
 }

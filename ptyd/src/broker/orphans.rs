@@ -57,8 +57,15 @@ pub(super) fn close(store: &Store, id: &str) -> Result<(), OrphanError> {
 /// The processes that the record saw start and did not see end. Their start times keep a later process
 /// of the same pid safe.
 fn recorded_processes(dir: &SessionDir) -> Result<Vec<Identity>, ReadProblem> {
-    let kinds = vec![EventType::CommandStarted, EventType::ProcessFork, EventType::ProcessExit];
-    let filter = Filter { kinds, ..Filter::default() };
+    let kinds = vec![
+        EventType::CommandStarted,
+        EventType::ProcessFork,
+        EventType::ProcessExit,
+    ];
+    let filter = Filter {
+        kinds,
+        ..Filter::default()
+    };
     let mut alive = BTreeMap::new();
     agentsh_audit::read::for_each(dir, &filter, |event| {
         match event {

@@ -51,6 +51,10 @@ pub(super) fn identify(socket: impl AsFd) -> Result<Known, PeerError> {
         return Err(PeerError::OtherPidNamespace);
     }
     let foreign = verify::is_at_home(pid).err();
-    let peer = Peer { pid, uid: theirs, foreign: foreign.is_some() };
+    let peer = Peer {
+        pid,
+        uid: theirs,
+        foreign: foreign.is_some(),
+    };
     Ok(Known { peer, pidfd, foreign })
 }

@@ -11,8 +11,8 @@ use agentsh_policy::config::Config;
 use agentsh_protocol::api::{ApiError, CreateSession, ErrorKind, SessionInfo, SessionState};
 use agentsh_protocol::control::{Answer, Call, Setup};
 use agentsh_protocol::places::Account;
-use agentsh_sandbox::probe::{Host, Mode};
 use agentsh_protocol::{Bytes, new_id};
+use agentsh_sandbox::probe::{Host, Mode};
 
 use super::killswitch::KillSwitch;
 use super::supervise::{Ended, Supervisor};
@@ -35,7 +35,11 @@ pub(super) struct Registry {
 }
 
 pub(super) fn api_error(error: ErrorKind, message: impl std::fmt::Display) -> ApiError {
-    ApiError { error, message: message.to_string(), hint: None }
+    ApiError {
+        error,
+        message: message.to_string(),
+        hint: None,
+    }
 }
 
 /// What the store could not find or read, in the API's words.
@@ -73,7 +77,12 @@ impl Registry {
 
     /// The running sessions, oldest first.
     pub(super) fn running(&self) -> Vec<Rc<Supervisor>> {
-        self.running.borrow().values().filter(|supervisor| supervisor.is_alive()).cloned().collect()
+        self.running
+            .borrow()
+            .values()
+            .filter(|supervisor| supervisor.is_alive())
+            .cloned()
+            .collect()
     }
 
     /// Ends the broker, soon.
@@ -95,7 +104,10 @@ impl Registry {
         let named = |supervisor: &&Rc<Supervisor>| supervisor.info.borrow().name.as_deref() == Some(word);
         let mut found: Vec<_> = running.iter().filter(named).collect();
         if found.is_empty() && !word.is_empty() {
-            found = running.iter().filter(|supervisor| supervisor.id().starts_with(word)).collect();
+            found = running
+                .iter()
+                .filter(|supervisor| supervisor.id().starts_with(word))
+                .collect();
         }
         match found.as_slice() {
             [one] => Ok(Rc::clone(one)),
@@ -103,12 +115,19 @@ impl Registry {
                 Ok(_) => api_error(ErrorKind::Refused, format!("session {word} has ended")),
                 Err(error) => store_error(error),
             }),
-            several => Err(api_error(ErrorKind::Ambiguous, format!("`{word}` means {} sessions: say more of it", several.len()))),
+            several => Err(api_error(
+                ErrorKind::Ambiguous,
+                format!("`{word}` means {} sessions: say more of it", several.len()),
+            )),
         }
     }
 
     /// The session for a shim in `cwd`, made if there is none.
-    pub(super) async fn for_shim(self: &Rc<Self>, cwd: Option<PathBuf>, named: Option<&str>) -> Result<Rc<Supervisor>, ApiError> {
+    pub(super) async fn for_shim(
+        self: &Rc<Self>,
+        cwd: Option<PathBuf>,
+        named: Option<&str>,
+    ) -> Result<Rc<Supervisor>, ApiError> {
         if let Some(supervisor) = named.and_then(|word| self.named_around(word, cwd.as_deref())) {
             return Ok(supervisor);
         }
@@ -120,14 +139,19 @@ impl Registry {
             return Ok(supervisor);
         }
         let workspace = cwd.and_then(|cwd| workspace::around(&cwd, &self.account.home));
-        let wanted = CreateSession { workspace: workspace.map(|path| Bytes::from(path.as_path())), policy: None, name: None };
+        let wanted = CreateSession {
+            workspace: workspace.map(|path| Bytes::from(path.as_path())),
+            policy: None,
+            name: None,
+        };
         self.make(wanted, true).await
     }
 
     /// A session named in the environment is honoured only if its workspace contains the caller's folder.
     fn named_around(&self, word: &str, cwd: Option<&Path>) -> Option<Rc<Supervisor>> {
         let supervisor = self.running().into_iter().find(|supervisor| supervisor.id() == word)?;
-        let contains = workspace_of(&supervisor.info.borrow()).is_some_and(|dir| cwd.is_some_and(|cwd| cwd.starts_with(dir)));
+        let contains =
+            workspace_of(&supervisor.info.borrow()).is_some_and(|dir| cwd.is_some_and(|cwd| cwd.starts_with(dir)));
         contains.then_some(supervisor)
     }
 
@@ -139,7 +163,10 @@ impl Registry {
             let workspace = workspace_of(&supervisor.info.borrow())?;
             cwd?.starts_with(&workspace).then(|| workspace.components().count())
         };
-        let containing = running.iter().filter(|supervisor| depth(supervisor).is_some()).max_by_key(|supervisor| depth(supervisor));
+        let containing = running
+            .iter()
+            .filter(|supervisor| depth(supervisor).is_some())
+            .max_by_key(|supervisor| depth(supervisor));
         if let Some(supervisor) = containing {
             return Some(Rc::clone(supervisor));
         }
@@ -156,9 +183,15 @@ impl Registry {
     pub(super) async fn create(self: &Rc<Self>, wanted: CreateSession) -> Result<Rc<Supervisor>, ApiError> {
         let _one_at_a_time = self.making.lock().await;
         if let Some(name) = &wanted.name
-            && self.running().iter().any(|supervisor| supervisor.info.borrow().name.as_ref() == Some(name))
+            && self
+                .running()
+                .iter()
+                .any(|supervisor| supervisor.info.borrow().name.as_ref() == Some(name))
         {
-            return Err(api_error(ErrorKind::Invalid, format!("a session named {name} is running already")));
+            return Err(api_error(
+                ErrorKind::Invalid,
+                format!("a session named {name} is running already"),
+            ));
         }
         self.make(wanted, false).await
     }
@@ -179,7 +212,9 @@ impl Registry {
             }
         })
         .await?;
-        self.running.borrow_mut().insert(supervisor.id(), Rc::clone(&supervisor));
+        self.running
+            .borrow_mut()
+            .insert(supervisor.id(), Rc::clone(&supervisor));
         Ok(supervisor)
     }
 
@@ -215,7 +250,11 @@ impl Registry {
 
     /// Ends one session and waits until its supervisor is gone.
     pub(super) async fn end(&self, supervisor: &Rc<Supervisor>, reason: &str) -> Result<usize, ApiError> {
-        let answer = supervisor.call(Call::End { reason: reason.to_owned() }).await?;
+        let answer = supervisor
+            .call(Call::End {
+                reason: reason.to_owned(),
+            })
+            .await?;
         let killed = match answer {
             Answer::Killed { killed } => killed.processes,
             _ => 0,
@@ -259,7 +298,10 @@ impl Registry {
         let running = self.running.borrow();
         let current = |stored: SessionInfo| match running.get(&stored.id) {
             Some(supervisor) => supervisor.info.borrow().clone(),
-            None if stored.state == SessionState::Running => SessionInfo { state: SessionState::Dead, ..stored },
+            None if stored.state == SessionState::Running => SessionInfo {
+                state: SessionState::Dead,
+                ..stored
+            },
             None => stored,
         };
         Ok(listing.sessions.into_iter().map(|(_, info)| current(info)).collect())
@@ -267,5 +309,7 @@ impl Registry {
 }
 
 fn workspace_of(info: &SessionInfo) -> Option<PathBuf> {
-    info.workspace.as_ref().map(|workspace| PathBuf::from(workspace.as_os_str()))
+    info.workspace
+        .as_ref()
+        .map(|workspace| PathBuf::from(workspace.as_os_str()))
 }

@@ -46,7 +46,11 @@ pub(super) struct Ended {
 }
 
 fn failed(message: impl std::fmt::Display) -> ApiError {
-    ApiError { error: ErrorKind::Failed, message: message.to_string(), hint: None }
+    ApiError {
+        error: ErrorKind::Failed,
+        message: message.to_string(),
+        hint: None,
+    }
 }
 
 impl Supervisor {
@@ -69,7 +73,11 @@ impl Supervisor {
             Ok(Ok(FromSupervisor::Ready { info })) => info,
             Ok(Ok(FromSupervisor::Failed { error })) => return Err(error),
             Ok(Ok(_)) => return Err(failed("the supervisor answered out of turn")),
-            Ok(Err(error)) => return Err(failed(format!("the supervisor died while it made the session: {error}"))),
+            Ok(Err(error)) => {
+                return Err(failed(format!(
+                    "the supervisor died while it made the session: {error}"
+                )));
+            }
             Err(_) => {
                 let _ = child.start_kill();
                 return Err(failed("the session could not be made in time"));
@@ -109,7 +117,10 @@ impl Supervisor {
             let _ = child.start_kill();
         }
         let status = child.wait().await;
-        ended(Ended { supervisor: self, status });
+        ended(Ended {
+            supervisor: self,
+            status,
+        });
     }
 
     fn set_busy(&self, commands: usize) {
@@ -153,7 +164,14 @@ impl Supervisor {
             self.roots.borrow_mut().push(identity);
         }
         self.idle_since.set(Instant::now());
-        frame::send(&self.control, &ToSupervisor::Launch { request: Box::new(request), peer }, &[connection, pidfd])
+        frame::send(
+            &self.control,
+            &ToSupervisor::Launch {
+                request: Box::new(request),
+                peer,
+            },
+            &[connection, pidfd],
+        )
     }
 
     /// Asks, and waits for the answer.
@@ -176,7 +194,10 @@ impl Supervisor {
 async fn receive(reader: &AsyncFd<OwnedFd>) -> Result<FromSupervisor, FrameError> {
     // Readiness is reported once for any number of frames: look before waiting.
     while !sys::has_input(reader.get_ref().as_fd()) {
-        let mut guard = reader.readable().await.map_err(|source| FrameError::Io { call: "epoll_wait", source })?;
+        let mut guard = reader.readable().await.map_err(|source| FrameError::Io {
+            call: "epoll_wait",
+            source,
+        })?;
         guard.clear_ready();
     }
     frame::receive(reader.get_ref()).map(|(message, _)| message)

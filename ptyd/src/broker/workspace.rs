@@ -5,13 +5,20 @@ use std::path::{Path, PathBuf};
 
 /// Folders around which no session is made by itself: the whole machine, a home, everybody's scratch.
 fn is_common(path: &Path, home: &Path) -> bool {
-    path == Path::new("/") || path == home || ["/tmp", "/var/tmp", "/root", "/home"].iter().any(|dir| path == Path::new(dir))
+    path == Path::new("/")
+        || path == home
+        || ["/tmp", "/var/tmp", "/root", "/home"]
+            .iter()
+            .any(|dir| path == Path::new(dir))
 }
 
 /// The workspace that a command in `cwd` gets if no session contains it: the outermost git work tree
 /// around it, else `cwd` itself; none where that is `/`, a home or `/tmp`.
 pub(super) fn around(cwd: &Path, home: &Path) -> Option<PathBuf> {
-    let tree = cwd.ancestors().filter(|dir| !is_common(dir, home) && is_work_tree(dir)).last();
+    let tree = cwd
+        .ancestors()
+        .filter(|dir| !is_common(dir, home) && is_work_tree(dir))
+        .last();
     match tree {
         Some(tree) => Some(tree.to_owned()),
         None if is_common(cwd, home) => None,

@@ -16,7 +16,9 @@ const WRITTEN_WITHIN: Duration = Duration::from_millis(200);
 /// Answers one call. `End` does not come here: the loop itself ends with it.
 pub(super) fn answer(session: &Arc<Session>, call: Call) -> Answer {
     match call {
-        Call::Info => Answer::Info { info: Box::new(session.info()) },
+        Call::Info => Answer::Info {
+            info: Box::new(session.info()),
+        },
         Call::Commands => {
             let commands = session.commands();
             // Who sees a command's end here finds its events in the record. A full disk is told elsewhere.
@@ -25,7 +27,9 @@ pub(super) fn answer(session: &Arc<Session>, call: Call) -> Answer {
         }
         Call::KillCommand { command } => kill(session, &command).map_or_else(error, |killed| Answer::Killed { killed }),
         Call::Reload => make::reload(session).map_or_else(error, |()| Answer::Done),
-        Call::End { .. } => Answer::Killed { killed: end::kill_all(session) },
+        Call::End { .. } => Answer::Killed {
+            killed: end::kill_all(session),
+        },
     }
 }
 
@@ -34,10 +38,23 @@ fn error(error: ApiError) -> Answer {
 }
 
 fn kill(session: &Session, word: &str) -> Result<Killed, ApiError> {
-    let failure = |error, message| ApiError { error, message, hint: None };
+    let failure = |error, message| ApiError {
+        error,
+        message,
+        hint: None,
+    };
     match session.find_commands(word).as_slice() {
-        [] => Err(failure(ErrorKind::NotFound, format!("no command `{word}` in this session"))),
-        [id] => Ok(Killed { sessions: 0, processes: process::end_trees(session.processes_of(id)) }),
-        several => Err(failure(ErrorKind::Ambiguous, format!("`{word}` means {} commands", several.len()))),
+        [] => Err(failure(
+            ErrorKind::NotFound,
+            format!("no command `{word}` in this session"),
+        )),
+        [id] => Ok(Killed {
+            sessions: 0,
+            processes: process::end_trees(session.processes_of(id)),
+        }),
+        several => Err(failure(
+            ErrorKind::Ambiguous,
+            format!("`{word}` means {} commands", several.len()),
+        )),
     }
 }

@@ -40,7 +40,14 @@ impl Commands {
         self.0.insert(command.info.id.clone(), command);
         while self.0.len() > REMEMBERED {
             let over = |command: &Command| !command.served && command.info.state != CommandState::Running;
-            let Some(oldest) = self.0.iter().find(|(_, command)| over(command)).map(|(id, _)| id.clone()) else { break };
+            let Some(oldest) = self
+                .0
+                .iter()
+                .find(|(_, command)| over(command))
+                .map(|(id, _)| id.clone())
+            else {
+                break;
+            };
             self.0.remove(&oldest);
         }
     }
@@ -56,7 +63,9 @@ impl Commands {
 
     /// The commands that an id or the beginning of one means.
     pub(crate) fn matching<'a>(&'a self, word: &'a str) -> impl Iterator<Item = &'a Command> {
-        self.0.values().filter(move |command| !word.is_empty() && command.info.id.starts_with(word))
+        self.0
+            .values()
+            .filter(move |command| !word.is_empty() && command.info.id.starts_with(word))
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Command> {
@@ -70,7 +79,14 @@ impl Commands {
 }
 
 /// A command that was refused before it started.
-pub(crate) fn refused(id: String, session_id: &str, argv: Vec<Bytes>, cwd: Option<Bytes>, pid: i32, policy: PolicyOutcome) -> Command {
+pub(crate) fn refused(
+    id: String,
+    session_id: &str,
+    argv: Vec<Bytes>,
+    cwd: Option<Bytes>,
+    pid: i32,
+    policy: PolicyOutcome,
+) -> Command {
     let now = agentsh_audit::time::now_rfc3339();
     Command {
         info: CommandInfo {

@@ -12,10 +12,10 @@ use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::inside::{self, Insider};
 use super::launch::{self, Launch};
 use super::make::Made;
 use super::session::Session;
-use super::inside::{self, Insider};
 use super::{calls, end};
 use crate::sys;
 
@@ -24,7 +24,11 @@ pub(crate) enum Notice {
     /// A command started; its pidfd is to be watched.
     Started { command: String, pidfd: OwnedFd },
     /// A process of the session has connected to one of the broker's sockets.
-    Inside { socket: OwnSocket, stream: UnixStream, insider: Insider },
+    Inside {
+        socket: OwnSocket,
+        stream: UnixStream,
+        insider: Insider,
+    },
     /// How many commands have living processes now.
     Busy(usize),
 }
@@ -39,7 +43,12 @@ async fn run(made: Made, control: OwnedFd) -> io::Result<()> {
     let Made { session, mut notices } = made;
     let control = sys::readable(control)?;
     let mut terminate = signal(SignalKind::terminate())?;
-    send(&control, &FromSupervisor::Ready { info: Box::new(session.info()) });
+    send(
+        &control,
+        &FromSupervisor::Ready {
+            info: Box::new(session.info()),
+        },
+    );
     let mut broker_lives = true;
     let mut busy = 0;
     let reason = loop {
@@ -94,14 +103,31 @@ async fn finish(
 }
 
 /// A thread for the command: it goes through the launch and ends; serving has threads of its own.
-fn start(session: &Arc<Session>, request: agentsh_protocol::launch::LaunchRequest, peer: agentsh_protocol::control::Peer, fds: Vec<OwnedFd>) {
+fn start(
+    session: &Arc<Session>,
+    request: agentsh_protocol::launch::LaunchRequest,
+    peer: agentsh_protocol::control::Peer,
+    fds: Vec<OwnedFd>,
+) {
     let Ok([connection, pidfd]) = <[OwnedFd; 2]>::try_from(fds) else {
         tracing::error!("a launch came without its descriptors");
         return;
     };
     let session = Arc::clone(session);
-    let thread = std::thread::Builder::new().name("launch".into()).stack_size(LAUNCH_STACK);
-    if let Err(error) = thread.spawn(move || launch::launch(&session, Launch { request, peer, connection, pidfd })) {
+    let thread = std::thread::Builder::new()
+        .name("launch".into())
+        .stack_size(LAUNCH_STACK);
+    if let Err(error) = thread.spawn(move || {
+        launch::launch(
+            &session,
+            Launch {
+                request,
+                peer,
+                connection,
+                pidfd,
+            },
+        )
+    }) {
         tracing::error!("no thread for a launch: {error}");
     }
 }
@@ -128,7 +154,10 @@ fn send(control: &AsyncFd<OwnedFd>, message: &FromSupervisor) {
 async fn receive(control: &AsyncFd<OwnedFd>) -> Result<(ToSupervisor, Vec<OwnedFd>), FrameError> {
     // Readiness is reported once for any number of frames: look before waiting.
     while !sys::has_input(control.get_ref().as_fd()) {
-        let mut guard = control.readable().await.map_err(|source| FrameError::Io { call: "epoll_wait", source })?;
+        let mut guard = control.readable().await.map_err(|source| FrameError::Io {
+            call: "epoll_wait",
+            source,
+        })?;
         guard.clear_ready();
     }
     frame::receive(control.get_ref())

@@ -17,5 +17,8 @@ pub(crate) fn inherited_sockets(pid: i32) -> Vec<String> {
         })
         .collect();
     found.sort_unstable();
-    found.into_iter().map(|(number, target)| format!("{number}={target}")).collect()
+    found
+        .into_iter()
+        .map(|(number, target)| format!("{number}={target}"))
+        .collect()
 }

@@ -40,7 +40,10 @@ pub(super) async fn wait(pidfd: OwnedFd) -> Option<i32> {
 /// Kills every process of the session that is known, with its descendants, until none is left.
 pub(super) fn kill_all(session: &Session) -> Killed {
     session.begin_end();
-    Killed { sessions: 1, processes: process::end_trees(session.processes()) }
+    Killed {
+        sessions: 1,
+        processes: process::end_trees(session.processes()),
+    }
 }
 
 /// Lets the ends of the commands come in.
@@ -63,7 +66,10 @@ pub(super) async fn await_commands(session: &Arc<Session>, notices: &mut Unbound
 pub(super) fn close(session: &Session, reason: &str) -> io::Result<()> {
     session
         .recorder
-        .emit(EventDraft { fields: &[("reason", Value::Text(reason))], ..EventDraft::new(EventType::SessionDestroyed) })
+        .emit(EventDraft {
+            fields: &[("reason", Value::Text(reason))],
+            ..EventDraft::new(EventType::SessionDestroyed)
+        })
         .and_then(|()| session.recorder.seal())
         .map_err(io::Error::other)?;
     session.close_info().map_err(io::Error::other)

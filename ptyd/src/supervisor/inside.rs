@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agentsh_intercept::OwnSocket;
+use agentsh_protocol::Bytes;
 use agentsh_protocol::api::{ApiError, ErrorKind, SelfInfo, Why};
 use agentsh_protocol::frame::{self, MAX_FRAME};
 use agentsh_protocol::launch::{LaunchReply, LaunchRequest, Start};
-use agentsh_protocol::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -39,7 +39,12 @@ pub(crate) struct Insider {
 }
 
 /// Answers one connection, on a task of its own.
-pub(super) fn accept(session: &Arc<Session>, socket: OwnSocket, stream: std::os::unix::net::UnixStream, insider: Insider) {
+pub(super) fn accept(
+    session: &Arc<Session>,
+    socket: OwnSocket,
+    stream: std::os::unix::net::UnixStream,
+    insider: Insider,
+) {
     let stream = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream));
     match stream {
         Ok(stream) => {
@@ -76,8 +81,13 @@ fn answer(session: &Session, request: &LaunchRequest, insider: &Insider) -> Laun
     };
     let stand_in = PathBuf::from(format!("/proc/{}/exe", insider.tid));
     match shells::real_shell(name.as_deref(), &session.config.shim, &stand_in) {
-        Ok(program) => LaunchReply::Exec { program: Bytes::from(program.as_path()) },
-        Err(error) => LaunchReply::Refused { status: 127, message: error.to_string() },
+        Ok(program) => LaunchReply::Exec {
+            program: Bytes::from(program.as_path()),
+        },
+        Err(error) => LaunchReply::Refused {
+            status: 127,
+            message: error.to_string(),
+        },
     }
 }
 
@@ -89,7 +99,11 @@ async fn read_request(stream: &mut UnixStream) -> Result<LaunchRequest, String> 
         return Err(format!("a request of {length} bytes is over the limit of {MAX_FRAME}"));
     }
     let mut payload = Vec::new();
-    stream.take(length as u64).read_to_end(&mut payload).await.map_err(|error| error.to_string())?;
+    stream
+        .take(length as u64)
+        .read_to_end(&mut payload)
+        .await
+        .map_err(|error| error.to_string())?;
     serde_json::from_slice(&payload).map_err(|error| format!("the request is malformed: {error}"))
 }
 
@@ -99,7 +113,10 @@ async fn api(session: Arc<Session>, stream: UnixStream, insider: Insider) {
         let (session, insider) = (Arc::clone(&session), Rc::clone(&insider));
         async move { Ok::<_, Infallible>(respond(&session, &insider, &request)) }
     });
-    if let Err(error) = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
+    if let Err(error) = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await
+    {
         tracing::debug!("inside api connection: {error}");
     }
 }
@@ -110,7 +127,14 @@ fn respond(session: &Session, insider: &Insider, request: &Request<Incoming>) ->
         (&Method::GET, "/v1/self/why") => json(StatusCode::OK, &why(session, insider)),
         _ => {
             let message = "inside a session only /v1/self and /v1/self/why are answered".to_owned();
-            json(StatusCode::FORBIDDEN, &ApiError { error: ErrorKind::Denied, message, hint: None })
+            json(
+                StatusCode::FORBIDDEN,
+                &ApiError {
+                    error: ErrorKind::Denied,
+                    message,
+                    hint: None,
+                },
+            )
         }
     }
 }
@@ -128,16 +152,20 @@ fn own(session: &Session, insider: &Insider) -> SelfInfo {
 
 /// The denials of the asker's own command, newest first.
 fn why(session: &Session, insider: &Insider) -> Why {
-    let denials = session.denials_of(&insider.command, MOST_DENIALS).unwrap_or_else(|error| {
-        tracing::error!("reading the record: {error}");
-        Vec::new()
-    });
+    let denials = session
+        .denials_of(&insider.command, MOST_DENIALS)
+        .unwrap_or_else(|error| {
+            tracing::error!("reading the record: {error}");
+            Vec::new()
+        });
     Why { denials }
 }
 
 fn json<T: Serialize>(status: StatusCode, value: &T) -> Response<Full<hyper::body::Bytes>> {
     let mut response = Response::new(Full::from(serde_json::to_vec(value).unwrap_or_default()));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

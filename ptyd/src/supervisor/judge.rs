@@ -8,11 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use agentsh_audit::{Argv, Decision, EventDraft, EventType, Layer, Outcome, Value};
+use agentsh_intercept::files::FileEngine;
 use agentsh_intercept::{
-    Errno, ExecDecision, ExecRequest, ExecSettled, Fork, Guard, Guarded, Handler, Judge, Observer, SocketJudge, Sockets,
-    Stage, Subject, Table,
+    Errno, ExecDecision, ExecRequest, ExecSettled, Fork, Guard, Guarded, Handler, Judge, Observer, SocketJudge,
+    Sockets, Stage, Subject, Table,
 };
 use agentsh_policy::{CommandQuery, Verdict};
+use agentsh_sandbox::hull::Hull;
 
 use super::rules::{LetsRun as _, Rules};
 use super::session::Session;
@@ -32,13 +34,26 @@ impl CommandJudge {
         command: &str,
         root: Identity,
         listener: OwnedFd,
+        (hull, generation): (Arc<Hull>, u64),
         at_end: impl FnOnce() + Send + 'static,
     ) -> io::Result<Arc<Guard>> {
-        let judge = Arc::new(CommandJudge { session: Arc::clone(session), command: command.to_owned() });
+        let judge = Arc::new(CommandJudge {
+            session: Arc::clone(session),
+            command: command.to_owned(),
+        });
         let shared = &session.shared;
         let mut table = Table::new();
-        let sockets: Arc<dyn Handler> =
-            Arc::new(Sockets::new(Arc::clone(&shared.locator), Arc::clone(&judge) as Arc<dyn SocketJudge>, Arc::clone(&shared.inside)));
+        let Some(files) = shared.files.get() else {
+            return Err(io::Error::other("the session has no file engine"));
+        };
+        let files: Arc<dyn Handler> = Arc::clone(files) as Arc<dyn Handler>;
+        table.insert(&FileEngine::numbers(), &files);
+        table.insert(&[libc::SYS_setgroups], &files);
+        let sockets: Arc<dyn Handler> = Arc::new(Sockets::new(
+            Arc::clone(&shared.locator),
+            Arc::clone(&judge) as Arc<dyn SocketJudge>,
+            Arc::clone(&shared.inside),
+        ));
         table.insert(&Sockets::CALLS, &sockets);
         let guard = Guard::new(
             root.pid,
@@ -46,7 +61,7 @@ impl CommandJudge {
             Arc::clone(&judge) as Arc<dyn Judge>,
             judge as Arc<dyn Observer>,
         );
-        shared.members.add(&guard);
+        shared.members.add(command, &guard, hull, generation);
         let handler = Arc::new(Guarded::new(Arc::clone(&guard), Arc::new(table)));
         agentsh_intercept::serve(listener, handler, at_end)?;
         Ok(guard)
@@ -63,7 +78,12 @@ impl CommandJudge {
     }
 
     pub(super) fn draft<'a>(&'a self, kind: EventType, pid: i32) -> EventDraft<'a> {
-        EventDraft { command: Some(&self.command), pid, layer: Some(Layer::Notify), ..EventDraft::new(kind) }
+        EventDraft {
+            command: Some(&self.command),
+            pid,
+            layer: Some(Layer::Notify),
+            ..EventDraft::new(kind)
+        }
     }
 
     /// Tells what cannot be refused any more.
@@ -73,7 +93,12 @@ impl CommandJudge {
         }
     }
 
-    fn exec_draft<'a>(&'a self, request: &ExecRequest<'_>, subject: &'a Subject, argv: &'a [&'a [u8]]) -> EventDraft<'a> {
+    fn exec_draft<'a>(
+        &'a self,
+        request: &ExecRequest<'_>,
+        subject: &'a Subject,
+        argv: &'a [&'a [u8]],
+    ) -> EventDraft<'a> {
         EventDraft {
             ppid: request.ppid,
             exe: subject.place.path().map(|path| path.as_os_str().as_bytes()),
@@ -93,7 +118,10 @@ fn words(argv: &[CString]) -> Vec<&[u8]> {
 fn verdict<'p>(rules: &'p Rules, request: &ExecRequest<'_>, subject: &Subject) -> Verdict<'p> {
     let argv = words(&subject.argv);
     rules.policy.command(&CommandQuery {
-        program: subject.place.path().map_or(b"".as_slice(), |path| path.as_os_str().as_bytes()),
+        program: subject
+            .place
+            .path()
+            .map_or(b"".as_slice(), |path| path.as_os_str().as_bytes()),
         called: subject.called.as_bytes(),
         args: argv.get(1..).unwrap_or_default(),
         depth: request.depth,
@@ -107,18 +135,31 @@ fn decision_of(verdict: &Verdict<'_>) -> Decision {
 impl Judge for CommandJudge {
     fn exec(&self, request: &ExecRequest<'_>) -> ExecDecision {
         let rules = self.session.rules();
-        let Some(asked) = request.subjects.first() else { return ExecDecision::Deny(Errno::ACCESS) };
+        let Some(asked) = request.subjects.first() else {
+            return ExecDecision::Deny(Errno::ACCESS);
+        };
         // All that would run must be allowed; the first that is not is what the record names.
-        let stopped = request.subjects.iter().find(|subject| !verdict(&rules, request, subject).decision.lets_run());
+        let stopped = request
+            .subjects
+            .iter()
+            .find(|subject| !verdict(&rules, request, subject).decision.lets_run());
         let subject = stopped.unwrap_or(asked);
         let verdict = verdict(&rules, request, subject);
         let allowed = stopped.is_none();
         if request.stage == Stage::Running {
             // What became of it is told by `exec_settled`.
-            return if allowed { ExecDecision::Allow } else { ExecDecision::Deny(Errno::ACCESS) };
+            return if allowed {
+                ExecDecision::Allow
+            } else {
+                ExecDecision::Deny(Errno::ACCESS)
+            };
         }
         let argv = words(&subject.argv);
-        let outcome = rules.outcome(&verdict, subject.place.path().unwrap_or(Path::new("")), argv.get(1..).unwrap_or_default());
+        let outcome = rules.outcome(
+            &verdict,
+            subject.place.path().unwrap_or(Path::new("")),
+            argv.get(1..).unwrap_or_default(),
+        );
         let draft = EventDraft {
             policy: Some(Outcome {
                 effective: if allowed { Decision::Allow } else { Decision::Deny },
@@ -133,7 +174,10 @@ impl Judge for CommandJudge {
             Ok(()) if allowed => ExecDecision::Allow,
             Ok(()) => ExecDecision::Deny(Errno::ACCESS),
             Err(error) => {
-                tracing::error!(command = self.command, "an exec is refused because it cannot be recorded: {error}");
+                tracing::error!(
+                    command = self.command,
+                    "an exec is refused because it cannot be recorded: {error}"
+                );
                 ExecDecision::Deny(Errno::ACCESS)
             }
         }
@@ -162,10 +206,15 @@ impl Observer for CommandJudge {
     }
 
     fn exec_refused(&self, request: &ExecRequest<'_>, errno: Errno) {
-        let Some(subject) = request.subjects.first() else { return };
+        let Some(subject) = request.subjects.first() else {
+            return;
+        };
         let argv = words(&subject.argv);
         self.note(EventDraft {
-            policy: Some(Outcome::deny(None, Some("a file without a name (a memory file, a deleted file) does not run"))),
+            policy: Some(Outcome::deny(
+                None,
+                Some("a file without a name (a memory file, a deleted file) does not run"),
+            )),
             result: Some(errno.raw_os_error()),
             ..self.exec_draft(request, subject, &argv)
         });
@@ -181,10 +230,19 @@ impl Observer for CommandJudge {
         let argv = first.map(|subject| words(&subject.argv)).unwrap_or_default();
         let message = "something else ran than what was judged";
         self.note(EventDraft {
-            exe: first.and_then(|subject| subject.place.path()).map(|path| path.as_os_str().as_bytes()),
+            exe: first
+                .and_then(|subject| subject.place.path())
+                .map(|path| path.as_os_str().as_bytes()),
             argv: Argv::Slices(&argv),
             operation: Some("exec"),
-            policy: Some(if killed { Outcome::deny(None, Some(message)) } else { Outcome { message: Some(message), ..Outcome::allow(None) } }),
+            policy: Some(if killed {
+                Outcome::deny(None, Some(message))
+            } else {
+                Outcome {
+                    message: Some(message),
+                    ..Outcome::allow(None)
+                }
+            }),
             fields: &[("verified", Value::Bool(false)), ("killed", Value::Bool(killed))],
             ..self.draft(EventType::ProcessExec, tgid)
         });

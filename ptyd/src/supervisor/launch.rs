@@ -32,7 +32,11 @@ pub(super) struct Refusal {
 
 impl<E: std::fmt::Display> From<E> for Refusal {
     fn from(error: E) -> Refusal {
-        Refusal { status: 126, message: error.to_string(), policy: None }
+        Refusal {
+            status: 126,
+            message: error.to_string(),
+            policy: None,
+        }
     }
 }
 
@@ -63,12 +67,21 @@ pub(super) fn launch(session: &Arc<Session>, launch: Launch) {
             if let Err(refusal) = enter(session, &launch, &candidate, &rules) {
                 session.command_never_ran(&candidate.id);
                 tracing::warn!(command = candidate.id, "did not enter: {}", refusal.message);
-                let _ = frame::send(&launch.connection, &Verdict::Refused { message: refusal.message }, &[]);
+                let _ = frame::send(
+                    &launch.connection,
+                    &Verdict::Refused {
+                        message: refusal.message,
+                    },
+                    &[],
+                );
             }
         }
         Err(refusal) => {
             tracing::info!("refused: {}", refusal.message);
-            let reply = LaunchReply::Refused { status: refusal.status, message: refusal.message };
+            let reply = LaunchReply::Refused {
+                status: refusal.status,
+                message: refusal.message,
+            };
             let _ = frame::send(&launch.connection, &reply, &[]);
         }
     }
@@ -90,13 +103,31 @@ fn prepare(session: &Arc<Session>, launch: &Launch) -> Result<(Candidate, Arc<Ru
     let cwd = std::fs::read_link(format!("/proc/{}/cwd", peer.pid)).ok();
     let identity = Identity::of(peer.pid)?;
     let program = program(session, request, peer.pid, cwd.as_deref())?;
-    let candidate = Candidate { id, program, cwd, identity };
+    let candidate = Candidate {
+        id,
+        program,
+        cwd,
+        identity,
+    };
     let rules = session.rules();
     if let Err(refusal) = judge(&rules, request, &candidate) {
         let policy = refusal.policy.clone().unwrap_or_default();
-        record_start(session, launch, &candidate, &policy, Some(rustix::io::Errno::ACCESS.raw_os_error()))?;
+        record_start(
+            session,
+            launch,
+            &candidate,
+            &policy,
+            Some(rustix::io::Errno::ACCESS.raw_os_error()),
+        )?;
         let cwd = candidate.cwd.as_deref().map(Bytes::from);
-        session.insert(command::refused(candidate.id, &session.id, request.argv.clone(), cwd, peer.pid, policy));
+        session.insert(command::refused(
+            candidate.id,
+            &session.id,
+            request.argv.clone(),
+            cwd,
+            peer.pid,
+            policy,
+        ));
         return Err(refusal);
     }
     Ok((candidate, rules))
@@ -105,11 +136,15 @@ fn prepare(session: &Arc<Session>, launch: &Launch) -> Result<(Candidate, Arc<Ru
 /// The id that the caller asks for, if it is one and nobody has it; else a new one.
 fn command_id(session: &Session, start: &Start) -> Result<String, Refusal> {
     match start {
-        Start::Exec { command_id: Some(id), .. } if !is_id(id) => Err(Refusal::from(format!("`{id}` is no command id"))),
-        Start::Exec { command_id: Some(id), .. } if session.has_command(id) => {
-            Err(Refusal::from(format!("command {id} exists already")))
-        }
-        Start::Exec { command_id: Some(id), .. } => Ok(id.clone()),
+        Start::Exec {
+            command_id: Some(id), ..
+        } if !is_id(id) => Err(Refusal::from(format!("`{id}` is no command id"))),
+        Start::Exec {
+            command_id: Some(id), ..
+        } if session.has_command(id) => Err(Refusal::from(format!("command {id} exists already"))),
+        Start::Exec {
+            command_id: Some(id), ..
+        } => Ok(id.clone()),
         _ => Ok(new_id()),
     }
 }
@@ -118,11 +153,17 @@ fn program(session: &Session, request: &LaunchRequest, pid: i32, cwd: Option<&Pa
     match &request.start {
         Start::Shell { name } => {
             let stand_in = PathBuf::from(format!("/proc/{pid}/exe"));
-            shells::real_shell(name.as_deref(), &session.config.shim, &stand_in)
-                .map_err(|error| Refusal { status: 127, message: error.to_string(), policy: None })
+            shells::real_shell(name.as_deref(), &session.config.shim, &stand_in).map_err(|error| Refusal {
+                status: 127,
+                message: error.to_string(),
+                policy: None,
+            })
         }
         Start::Exec { .. } => {
-            let name = request.argv.first().ok_or_else(|| Refusal::from("no program was given"))?;
+            let name = request
+                .argv
+                .first()
+                .ok_or_else(|| Refusal::from("no program was given"))?;
             find_program(name, &request.env, cwd).ok_or_else(|| Refusal {
                 status: 127,
                 message: format!("{}: command not found", name.lossy()),
@@ -139,17 +180,27 @@ fn find_program(name: &Bytes, env: &[Bytes], cwd: Option<&Path>) -> Option<PathB
     if name.as_os_str().as_encoded_bytes().contains(&b'/') {
         return Some(name.to_owned());
     }
-    let path = env.iter().find_map(|entry| entry.0.strip_prefix(b"PATH=")).unwrap_or(b"/usr/local/bin:/usr/bin:/bin");
+    let path = env
+        .iter()
+        .find_map(|entry| entry.0.strip_prefix(b"PATH="))
+        .unwrap_or(b"/usr/local/bin:/usr/bin:/bin");
     path.split(|byte| *byte == b':').find_map(|folder| {
         let folder = Path::new(std::str::from_utf8(folder).ok()?);
         let found = cwd.unwrap_or(Path::new("/")).join(folder).join(name);
-        std::fs::metadata(&found).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0).then_some(found)
+        std::fs::metadata(&found)
+            .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+            .then_some(found)
     })
 }
 
 /// Policy's first word, for a clear answer; the exec itself is judged again at its notification.
 fn judge(rules: &Rules, request: &LaunchRequest, candidate: &Candidate) -> Result<(), Refusal> {
-    let arguments: Vec<&[u8]> = request.argv.iter().skip(1).map(|argument| argument.0.as_slice()).collect();
+    let arguments: Vec<&[u8]> = request
+        .argv
+        .iter()
+        .skip(1)
+        .map(|argument| argument.0.as_slice())
+        .collect();
     let called = request.argv.first().map(|name| name.0.as_slice()).unwrap_or_default();
     let verdict: Judgement<'_> = rules.command(&candidate.program, called, &arguments, 0);
     if verdict.decision.lets_run() {
@@ -173,9 +224,16 @@ fn record_start(
 ) -> Result<(), Refusal> {
     let sockets = descriptors::inherited_sockets(launch.peer.pid);
     let sockets: Vec<&str> = sockets.iter().map(String::as_str).collect();
-    let cwd = candidate.cwd.as_deref().map(Path::as_os_str).map(std::os::unix::ffi::OsStrExt::as_bytes);
+    let cwd = candidate
+        .cwd
+        .as_deref()
+        .map(Path::as_os_str)
+        .map(std::os::unix::ffi::OsStrExt::as_bytes);
     let shim = matches!(launch.request.start, Start::Shell { .. });
-    let mut fields = vec![("shim", Value::Bool(shim)), ("start_time", Value::Unsigned(candidate.identity.start))];
+    let mut fields = vec![
+        ("shim", Value::Bool(shim)),
+        ("start_time", Value::Unsigned(candidate.identity.start)),
+    ];
     if !sockets.is_empty() {
         fields.push(("inherited_sockets", Value::List(&sockets)));
     }
@@ -196,9 +254,15 @@ fn record_start(
 
 /// Gives the plan, takes the listener, verifies, and lets the command go.
 fn enter(session: &Arc<Session>, launch: &Launch, candidate: &Candidate, rules: &Arc<Rules>) -> Result<(), Refusal> {
-    let Launch { request, peer, connection, pidfd } = launch;
+    let Launch {
+        request,
+        peer,
+        connection,
+        pidfd,
+    } = launch;
     let environment = rules.environment(request, candidate.program.as_path());
-    let ruleset = rules.ruleset()?;
+    let generation = session.generation();
+    let (hull, ruleset) = rules.walls()?;
     let plan = Plan {
         session_id: session.id.clone(),
         command_id: candidate.id.clone(),
@@ -241,8 +305,14 @@ fn enter(session: &Arc<Session>, launch: &Launch, candidate: &Candidate, rules: 
         guard: None,
         served: true,
     });
-    session.serve(&candidate.id, candidate.identity, listener)?;
-    record_start(session, launch, candidate, &rules.allowed_outcome(&candidate.program, request), None)?;
+    session.serve(&candidate.id, candidate.identity, listener, (hull, generation))?;
+    record_start(
+        session,
+        launch,
+        candidate,
+        &rules.allowed_outcome(&candidate.program, request),
+        None,
+    )?;
     session.watch_end(&candidate.id, pidfd.try_clone()?);
     session.environment_filtered(&candidate.id, peer.pid, &environment.names)?;
     frame::send(connection, &Verdict::Go, &[])?;

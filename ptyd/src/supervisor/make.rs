@@ -12,6 +12,7 @@ use agentsh_protocol::places::{self, Account};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use super::control::Notice;
+use super::files;
 use super::plan::{self, PlanError, Planned};
 use super::policy::Choice;
 use super::proof::Proof;
@@ -26,7 +27,11 @@ pub(super) struct Made {
 }
 
 fn error(kind: ErrorKind, message: impl std::fmt::Display) -> ApiError {
-    ApiError { error: kind, message: message.to_string(), hint: None }
+    ApiError {
+        error: kind,
+        message: message.to_string(),
+        hint: None,
+    }
 }
 
 fn failed(message: impl std::fmt::Display) -> ApiError {
@@ -35,7 +40,11 @@ fn failed(message: impl std::fmt::Display) -> ApiError {
 
 fn refused(problem: PlanError) -> ApiError {
     let hint = Some("`agentsh detect` says what this host can hold".to_owned());
-    ApiError { error: ErrorKind::Refused, message: problem.to_string(), hint }
+    ApiError {
+        error: ErrorKind::Refused,
+        message: problem.to_string(),
+        hint,
+    }
 }
 
 /// Makes the session; what is missing for it is an error, never a lesser session.
@@ -46,7 +55,7 @@ pub(super) fn make(setup: Setup) -> Result<Made, ApiError> {
     let workspace = setup.workspace.as_ref().map(workspace).transpose()?;
     let choice = Choice::new(setup.policy.as_deref(), workspace.as_deref(), &config)?;
     let policy = choice.resolve(&account, &config)?;
-    let planned = plan::plan(policy, &config).map_err(refused)?;
+    let planned = plan::plan(policy, &config, account.uid).map_err(refused)?;
     let store = Store::new(&account.state_dir());
     let info = info(&setup, workspace.as_deref(), &account, &planned)?;
     let dir = store.create(&info, &planned.rules.policy.text()).map_err(failed)?;
@@ -66,7 +75,11 @@ pub(super) fn make(setup: Setup) -> Result<Made, ApiError> {
         rules: planned.rules,
         info,
     });
-    Ok(Made { session: Arc::new(session), notices })
+    let session = Arc::new(session);
+    let engine = files::engine(&session).map_err(failed)?;
+    // Set once, here.
+    let _ = session.shared.files.set(engine);
+    Ok(Made { session, notices })
 }
 
 /// The workspace as the kernel names it: links resolved, a folder.
@@ -74,10 +87,19 @@ fn workspace(path: &Bytes) -> Result<PathBuf, ApiError> {
     let path = Path::new(path.as_os_str());
     let invalid = |problem: &dyn std::fmt::Display| error(ErrorKind::Invalid, format!("{}: {problem}", path.display()));
     let resolved = std::fs::canonicalize(path).map_err(|problem| invalid(&problem))?;
-    if resolved.is_dir() { Ok(resolved) } else { Err(invalid(&"not a folder")) }
+    if resolved.is_dir() {
+        Ok(resolved)
+    } else {
+        Err(invalid(&"not a folder"))
+    }
 }
 
-fn info(setup: &Setup, workspace: Option<&Path>, account: &Account, planned: &Planned) -> Result<SessionInfo, ApiError> {
+fn info(
+    setup: &Setup,
+    workspace: Option<&Path>,
+    account: &Account,
+    planned: &Planned,
+) -> Result<SessionInfo, ApiError> {
     let path = account.session_dir(&setup.session_id);
     Ok(SessionInfo {
         id: setup.session_id.clone(),
@@ -85,7 +107,10 @@ fn info(setup: &Setup, workspace: Option<&Path>, account: &Account, planned: &Pl
         workspace: workspace.map(Bytes::from),
         policy: planned.rules.policy.name().to_owned(),
         mode: planned.mode.name().to_owned(),
-        path: path.into_os_string().into_string().map_err(|_| failed("the home folder's path is not UTF-8"))?,
+        path: path
+            .into_os_string()
+            .into_string()
+            .map_err(|_| failed("the home folder's path is not UTF-8"))?,
         created: agentsh_audit::time::now_rfc3339(),
         ended: None,
         state: SessionState::Running,
@@ -119,14 +144,20 @@ fn record_created(recorder: &Recorder, info: &SessionInfo) -> Result<(), RecordE
 /// hull and filter for new commands.
 pub(super) fn reload(session: &Session) -> Result<(), ApiError> {
     let policy = session.choice.resolve(&session.account, &session.config)?;
-    let planned = plan::plan(policy, &session.config).map_err(refused)?;
+    let planned = plan::plan(policy, &session.config, session.account.uid).map_err(refused)?;
     let running: Vec<String> = session.running_commands();
-    session.dir.write_policy_text(&planned.rules.policy.text()).map_err(failed)?;
+    session
+        .dir
+        .write_policy_text(&planned.rules.policy.text())
+        .map_err(failed)?;
     let running: Vec<&str> = running.iter().map(String::as_str).collect();
     session
         .recorder
         .emit(EventDraft {
-            fields: &[("policy", Value::Text(planned.rules.policy.name())), ("older_hull", Value::List(&running))],
+            fields: &[
+                ("policy", Value::Text(planned.rules.policy.name())),
+                ("older_hull", Value::List(&running)),
+            ],
             ..EventDraft::new(EventType::PolicyChanged)
         })
         .map_err(failed)?;

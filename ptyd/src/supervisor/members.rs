@@ -1,26 +1,78 @@
-//! Which processes belong to the session, for all who must not touch others'.
+//! Who belongs to the session, and which walls they went behind.
 
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, Weak};
 
 use agentsh_intercept::Guard;
 use agentsh_intercept::files::Tasks;
+use agentsh_sandbox::hull::{Hull, Right};
 
-/// The guards of the commands that are served.
+/// The commands that are served.
 #[derive(Default)]
-pub(crate) struct Members(RwLock<Vec<Weak<Guard>>>);
+pub(crate) struct Members(RwLock<Vec<Member>>);
+
+struct Member {
+    command: Arc<str>,
+    guard: Weak<Guard>,
+    hull: Arc<Hull>,
+    /// Which rules the hull was made from ([`super::session::Session::generation`]).
+    generation: u64,
+}
 
 impl Members {
     /// A command is served from now on.
-    pub(crate) fn add(&self, guard: &Arc<Guard>) {
-        let mut guards = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        guards.retain(|guard| guard.strong_count() > 0);
-        guards.push(Arc::downgrade(guard));
+    pub(crate) fn add(&self, command: &str, guard: &Arc<Guard>, hull: Arc<Hull>, generation: u64) {
+        let mut members = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        members.retain(|member| member.guard.strong_count() > 0);
+        members.push(Member {
+            command: command.into(),
+            guard: Arc::downgrade(guard),
+            hull,
+            generation,
+        });
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Vec<Member>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The command that a process belongs to.
+    pub(crate) fn command_of(&self, tgid: i32) -> Option<Arc<str>> {
+        let members = self.read();
+        let own = |member: &&Member| member.guard.upgrade().is_some_and(|guard| guard.contains(tgid));
+        // With one command there is nothing to ask.
+        match members.as_slice() {
+            [only] => Some(Arc::clone(&only.command)),
+            several => several.iter().find(own).map(|member| Arc::clone(&member.command)),
+        }
+    }
+
+    /// Whether the ruleset of every command surely lets `right` happen at `path`, and was made from
+    /// the rules in force.
+    pub(crate) fn all_hulls_hold(&self, right: Right, path: &[u8], generation: u64) -> bool {
+        let members = self.read();
+        let mut last: Option<&Arc<Hull>> = None;
+        for member in members.iter().filter(|member| member.guard.strong_count() > 0) {
+            if member.generation != generation {
+                return false;
+            }
+            // Most commands share one hull: it is asked once.
+            if last.is_some_and(|last| Arc::ptr_eq(last, &member.hull)) {
+                continue;
+            }
+            if !member.hull.holds(right, path) {
+                return false;
+            }
+            last = Some(&member.hull);
+        }
+        last.is_some()
     }
 }
 
 impl Tasks for Members {
     fn contains(&self, tgid: i32) -> bool {
-        let guards = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        guards.iter().filter_map(Weak::upgrade).any(|guard| guard.contains(tgid))
+        self.read()
+            .iter()
+            .filter_map(|member| member.guard.upgrade())
+            .any(|guard| guard.contains(tgid))
     }
 }

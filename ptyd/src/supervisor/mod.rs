@@ -6,12 +6,15 @@ mod control;
 mod denials;
 mod descriptors;
 mod end;
+mod files;
 mod held;
 mod inside;
 mod judge;
+mod kept;
 mod launch;
 mod make;
 mod members;
+mod observed;
 mod plan;
 mod policy;
 mod proof;
@@ -36,7 +39,9 @@ pub(crate) use proof::hold as hold_proof;
 /// Serves the session that the broker at standard input describes. The status is 0 if the session came
 /// to a regular end.
 pub(crate) fn run() -> ExitCode {
-    let Ok(control) = sys::inherited(0).map(UnixStream::from) else { return ExitCode::FAILURE };
+    let Ok(control) = sys::inherited(0).map(UnixStream::from) else {
+        return ExitCode::FAILURE;
+    };
     // The number must not fall to something else: standard input stays taken.
     let Ok(control) = rustix::io::fcntl_dupfd_cloexec(&control, 3).map(UnixStream::from) else {
         return ExitCode::FAILURE;

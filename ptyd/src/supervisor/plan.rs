@@ -8,6 +8,7 @@ use agentsh_sandbox::filter::{self, FilterSpec, Notified};
 use agentsh_sandbox::probe::{Host, Mode};
 
 use super::rules::{Rules, RulesError};
+use super::{files, held};
 
 /// Capabilities that commands of a root session keep unless the configuration says otherwise
 /// (`capabilities(7)`): what file ownership, changing users and low ports need, and nothing that
@@ -53,22 +54,31 @@ pub(super) struct Planned {
 }
 
 /// Compiles the plan, or refuses.
-pub(super) fn plan(policy: Policy, config: &Config) -> Result<Planned, PlanError> {
+pub(super) fn plan(policy: Policy, config: &Config, uid: u32) -> Result<Planned, PlanError> {
     if !config.landlock.enabled {
         return Err(PlanError::LandlockOff);
     }
     let host = Host::probe();
     let mode = mode(&host, config)?;
-    let not_held = super::held::not_held(&policy, &host, config);
+    let not_held = held::not_held(&policy);
     if config.security.strict && !not_held.is_empty() {
         return Err(PlanError::NotStrict(not_held));
     }
-    let spec = FilterSpec { notified: notified(), confined: true };
+    let spec = FilterSpec {
+        notified: notified(&policy, uid),
+        confined: true,
+    };
     let filter = filter::compile(&spec).map_err(RulesError::from)?;
     let capabilities = capabilities(config);
     let layers = layers(&host, &not_held);
     let rules = Rules::new(policy, filter, capabilities, host.landlock_abi, &config.landlock)?;
-    Ok(Planned { rules, mode, layers, not_held, not_observed: not_observed() })
+    Ok(Planned {
+        rules,
+        mode,
+        layers,
+        not_held,
+        not_observed: not_observed(),
+    })
 }
 
 fn mode(host: &Host, config: &Config) -> Result<Mode, PlanError> {
@@ -79,39 +89,73 @@ fn mode(host: &Host, config: &Config) -> Result<Mode, PlanError> {
             let mode: Mode = named.word().parse().map_err(|reason| PlanError::NoMode(vec![reason]))?;
             let reasons = mode.obstacles(host);
             if !reasons.is_empty() {
-                return Err(PlanError::ModeMissing { mode: named.word(), reasons });
+                return Err(PlanError::ModeMissing {
+                    mode: named.word(),
+                    reasons,
+                });
             }
             mode
         }
     };
     let minimum = config.security.minimum_mode;
     if minimum != MinimumMode::Any && minimum.word().parse().is_ok_and(|minimum: Mode| minimum < mode) {
-        return Err(PlanError::TooWeak { found: mode, wanted: minimum.word() });
+        return Err(PlanError::TooWeak {
+            found: mode,
+            wanted: minimum.word(),
+        });
     }
     Ok(mode)
 }
 
 /// The calls that the supervisor is asked about.
-fn notified() -> Vec<Notified> {
-    Guard::CALLS.into_iter().chain(Sockets::CALLS).map(Notified::always).collect()
+fn notified(policy: &Policy, uid: u32) -> Vec<Notified> {
+    let always = Guard::CALLS.into_iter().chain(Sockets::CALLS).map(Notified::always);
+    always.chain(files::notified(policy, uid)).collect()
 }
 
 /// As a mask of capability numbers.
 fn capabilities(config: &Config) -> u64 {
     let names: Vec<String> = match &config.capabilities.allow {
         Some(names) => names.clone(),
-        None => KEPT.iter().map(|name| (*name).to_owned()).chain(["kill".to_owned()]).collect(),
+        None => KEPT
+            .iter()
+            .map(|name| (*name).to_owned())
+            .chain(["kill".to_owned()])
+            .collect(),
     };
-    names.iter().filter_map(|name| agentsh_sandbox::capability::mask_of(name)).fold(0, |sum, mask| sum | mask)
+    names
+        .iter()
+        .filter_map(|name| agentsh_sandbox::capability::mask_of(name))
+        .fold(0, |sum, mask| sum | mask)
 }
 
 fn layers(host: &Host, not_held: &[String]) -> Vec<LayerInfo> {
-    let notify = if not_held.is_empty() { Enforced::Fully } else { Enforced::Partially };
+    let notify = if not_held.is_empty() {
+        Enforced::Fully
+    } else {
+        Enforced::Partially
+    };
     vec![
-        LayerInfo { layer: "landlock".into(), enforced: Enforced::Fully, detail: host.landlock.detail().to_owned() },
-        LayerInfo { layer: "seccomp".into(), enforced: Enforced::Fully, detail: "static denials".into() },
-        LayerInfo { layer: "notify".into(), enforced: notify, detail: host.notify.detail().to_owned() },
-        LayerInfo { layer: "cgroup".into(), enforced: Enforced::Not, detail: "not used: no limit asks for it".into() },
+        LayerInfo {
+            layer: "landlock".into(),
+            enforced: Enforced::Fully,
+            detail: host.landlock.detail().to_owned(),
+        },
+        LayerInfo {
+            layer: "seccomp".into(),
+            enforced: Enforced::Fully,
+            detail: "static denials".into(),
+        },
+        LayerInfo {
+            layer: "notify".into(),
+            enforced: notify,
+            detail: host.notify.detail().to_owned(),
+        },
+        LayerInfo {
+            layer: "cgroup".into(),
+            enforced: Enforced::Not,
+            detail: "not used: no limit asks for it".into(),
+        },
     ]
 }
 

@@ -20,7 +20,11 @@ pub(crate) struct Choice {
 }
 
 fn error(kind: ErrorKind, message: impl std::fmt::Display) -> ApiError {
-    ApiError { error: kind, message: message.to_string(), hint: None }
+    ApiError {
+        error: kind,
+        message: message.to_string(),
+        hint: None,
+    }
 }
 
 fn malformed(problem: LoadError) -> ApiError {
@@ -40,7 +44,10 @@ impl Choice {
             let message = format!("policy {wanted} is not allowed here (allowed: {})", allowed.join(", "));
             return Err(error(ErrorKind::Refused, message));
         }
-        Ok(Choice { wanted, workspace: workspace.map(Path::to_owned) })
+        Ok(Choice {
+            wanted,
+            workspace: workspace.map(Path::to_owned),
+        })
     }
 
     /// Reads and resolves it.
@@ -48,7 +55,9 @@ impl Choice {
         let base = self.base(account, config)?;
         let variables = variables(self.workspace.as_deref(), account);
         let policy = base.resolve(&variables).map_err(malformed)?;
-        let Some(own) = self.workspace.as_deref().map(|dir| dir.join(WORKSPACE_POLICY)) else { return Ok(policy) };
+        let Some(own) = self.workspace.as_deref().map(|dir| dir.join(WORKSPACE_POLICY)) else {
+            return Ok(policy);
+        };
         match std::fs::symlink_metadata(&own) {
             Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => Ok(policy),
             // Whatever stands there and cannot be read as a policy might have narrowed: no session.
@@ -79,7 +88,9 @@ fn variables(workspace: Option<&Path>, account: &Account) -> Variables {
     let home = std::fs::canonicalize(&account.home).unwrap_or_else(|_| account.home.clone());
     Variables {
         project_root: workspace.map(|dir| dir.as_os_str().as_bytes().to_vec()),
-        git_root: workspace.and_then(git_root).map(|dir| dir.as_os_str().as_bytes().to_vec()),
+        git_root: workspace
+            .and_then(git_root)
+            .map(|dir| dir.as_os_str().as_bytes().to_vec()),
         home: home.as_os_str().as_bytes().to_vec(),
         user: account.name.clone().into_bytes(),
         tmpdir: b"/tmp".to_vec(),
@@ -88,5 +99,8 @@ fn variables(workspace: Option<&Path>, account: &Account) -> Variables {
 }
 
 fn git_root(workspace: &Path) -> Option<PathBuf> {
-    workspace.ancestors().find(|dir| std::fs::symlink_metadata(dir.join(".git")).is_ok()).map(Path::to_owned)
+    workspace
+        .ancestors()
+        .find(|dir| std::fs::symlink_metadata(dir.join(".git")).is_ok())
+        .map(Path::to_owned)
 }

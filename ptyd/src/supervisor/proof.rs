@@ -37,12 +37,19 @@ impl Proof {
             .stdout(waits)
             .stderr(Stdio::null())
             .spawn()?;
-        Ok(Proof { nonce, helper, _alive: alive })
+        Ok(Proof {
+            nonce,
+            helper,
+            _alive: alive,
+        })
     }
 
     /// What a plan asks for.
     pub(crate) fn question(&self) -> launch::Proof {
-        launch::Proof { pid: self.helper.id() as i32, fd: 0 }
+        launch::Proof {
+            pid: self.helper.id() as i32,
+            fd: 0,
+        }
     }
 
     /// Whether the answer is right. Where Yama keeps everybody from fetching, nothing is proven: the
@@ -70,7 +77,9 @@ pub(crate) fn hold() -> ExitCode {
     if rustix::thread::set_capabilities(None, none).is_err() {
         return ExitCode::FAILURE;
     }
-    let Ok(waits) = sys::inherited(1) else { return ExitCode::FAILURE };
+    let Ok(waits) = sys::inherited(1) else {
+        return ExitCode::FAILURE;
+    };
     let mut byte = [0];
     loop {
         match rustix::io::read(&waits, &mut byte) {

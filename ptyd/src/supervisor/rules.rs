@@ -34,6 +34,8 @@ pub(crate) struct Rules {
     pub capabilities: u64,
     /// Whether files without a name may be executed.
     pub memfd_exec: bool,
+    /// Whether some denials must look like absent names.
+    pub hides_names: bool,
     abi: u32,
     extra: Extra,
     walls: Mutex<Walls>,
@@ -49,7 +51,10 @@ impl Walls {
     fn build(policy: &Policy, extra: &Extra, abi: u32) -> Result<Walls, RulesetFailure> {
         let hull = territory::hull(policy, extra);
         let ruleset = ruleset::build(&hull, abi)?;
-        Ok(Walls { hull: Arc::new(hull), ruleset })
+        Ok(Walls {
+            hull: Arc::new(hull),
+            ruleset,
+        })
     }
 }
 
@@ -70,36 +75,52 @@ impl Rules {
         landlock: &Landlock,
     ) -> Result<Rules, RulesError> {
         let extra = Extra::new(landlock);
-        let memfd_exec = policy.settings().is_some_and(|settings| settings.file.sandbox.memfd_exec);
+        let memfd_exec = policy
+            .settings()
+            .is_some_and(|settings| settings.file.sandbox.memfd_exec);
+        let hides_names = policy.hides_names();
         let walls = Mutex::new(Walls::build(&policy, &extra, abi)?);
-        Ok(Rules { policy, filter, capabilities, memfd_exec, abi, extra, walls })
+        Ok(Rules {
+            policy,
+            filter,
+            capabilities,
+            memfd_exec,
+            hides_names,
+            abi,
+            extra,
+            walls,
+        })
     }
 
-    /// The ruleset for the next command: made anew if names in a lowered folder have changed.
-    pub(crate) fn ruleset(&self) -> Result<OwnedFd, RulesError> {
+    /// The walls for the next command: made anew if names in a lowered folder have changed.
+    pub(crate) fn walls(&self) -> Result<(Arc<Hull>, OwnedFd), RulesError> {
         let mut walls = self.walls.lock().unwrap_or_else(PoisonError::into_inner);
         if !walls.hull.is_current() {
             *walls = Walls::build(&self.policy, &self.extra, self.abi)?;
         }
-        Ok(walls.ruleset.try_clone()?)
-    }
-
-    /// The hull that the next command enters.
-    pub(crate) fn hull(&self) -> Arc<Hull> {
-        Arc::clone(&self.walls.lock().unwrap_or_else(PoisonError::into_inner).hull)
+        Ok((Arc::clone(&walls.hull), walls.ruleset.try_clone()?))
     }
 
     /// What policy says of a program.
     pub(crate) fn command(&self, program: &Path, called: &[u8], args: &[&[u8]], depth: u32) -> Verdict<'_> {
         let resolved = std::fs::canonicalize(program).unwrap_or_else(|_| program.to_owned());
-        self.policy.command(&CommandQuery { program: resolved.as_os_str().as_encoded_bytes(), called, args, depth })
+        self.policy.command(&CommandQuery {
+            program: resolved.as_os_str().as_encoded_bytes(),
+            called,
+            args,
+            depth,
+        })
     }
 
     /// A verdict in the API's words.
     pub(crate) fn outcome(&self, verdict: &Verdict<'_>, program: &Path, args: &[&[u8]]) -> PolicyOutcome {
         let joined = args.join(&b' ');
         let command = program.as_os_str().as_encoded_bytes();
-        let subject = Subject { command, args: &joined, ..Subject::default() };
+        let subject = Subject {
+            command,
+            args: &joined,
+            ..Subject::default()
+        };
         PolicyOutcome {
             decision: verdict.decision.word().to_owned(),
             rule: verdict.rule.map(str::to_owned),
@@ -109,7 +130,12 @@ impl Rules {
 
     /// What is said of a command that was let through.
     pub(crate) fn allowed_outcome(&self, program: &Path, request: &LaunchRequest) -> PolicyOutcome {
-        let args: Vec<&[u8]> = request.argv.iter().skip(1).map(|argument| argument.0.as_slice()).collect();
+        let args: Vec<&[u8]> = request
+            .argv
+            .iter()
+            .skip(1)
+            .map(|argument| argument.0.as_slice())
+            .collect();
         let called = request.argv.first().map(|name| name.0.as_slice()).unwrap_or_default();
         self.outcome(&self.command(program, called, &args, 0), program, &args)
     }
@@ -124,7 +150,11 @@ impl Rules {
             "deny" => "denied".to_owned(),
             other => format!("needs `{other}`, which this build does not do yet"),
         };
-        let line = format!("{}: {what} by policy {} ({rule})", program.display(), self.policy.name());
+        let line = format!(
+            "{}: {what} by policy {} ({rule})",
+            program.display(),
+            self.policy.name()
+        );
         match &outcome.message {
             Some(message) => format!("{line}: {}", message.lines().next().unwrap_or_default()),
             None => line,
@@ -133,11 +163,20 @@ impl Rules {
 
     /// What policy removes from and adds to a command's environment.
     pub(crate) fn environment(&self, request: &LaunchRequest, program: &Path) -> Environment {
-        let args: Vec<&[u8]> = request.argv.iter().skip(1).map(|argument| argument.0.as_slice()).collect();
+        let args: Vec<&[u8]> = request
+            .argv
+            .iter()
+            .skip(1)
+            .map(|argument| argument.0.as_slice())
+            .collect();
         let called = request.argv.first().map(|name| name.0.as_slice()).unwrap_or_default();
         let verdict = self.command(program, called, &args, 0);
         let filter = self.policy.environment(&verdict);
-        let mut found = Environment { remove: Vec::new(), add: Vec::new(), names: Vec::new() };
+        let mut found = Environment {
+            remove: Vec::new(),
+            add: Vec::new(),
+            names: Vec::new(),
+        };
         if filter.is_noop() {
             return found;
         }
@@ -145,7 +184,8 @@ impl Rules {
         for (index, entry) in (0u32..).zip(&request.env) {
             let name = entry.0.split(|byte| *byte == b'=').next().unwrap_or_default();
             let (more, one) = (bytes + entry.0.len() as u64, keys + 1);
-            let over = filter.max_bytes().is_some_and(|limit| more > limit) || filter.max_keys().is_some_and(|limit| one > limit);
+            let over = filter.max_bytes().is_some_and(|limit| more > limit)
+                || filter.max_keys().is_some_and(|limit| one > limit);
             if over || filter.removes(name).is_some() {
                 found.remove.push(index);
                 found.names.push(String::from_utf8_lossy(name).into_owned());
@@ -153,7 +193,10 @@ impl Rules {
                 (bytes, keys) = (more, one);
             }
         }
-        found.add = filter.inject().map(|(name, value)| Bytes([name.as_bytes(), b"=", value].concat())).collect();
+        found.add = filter
+            .inject()
+            .map(|(name, value)| Bytes([name.as_bytes(), b"=", value].concat()))
+            .collect();
         found
     }
 }

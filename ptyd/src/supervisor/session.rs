@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use agentsh_audit::{Decision, EventDraft, EventType, Health, Outcome, RecordErro
 use agentsh_policy::config::Config;
 use agentsh_protocol::api::{CommandInfo, CommandState, PolicyOutcome, SessionInfo, SessionState};
 use agentsh_protocol::places::Account;
+use agentsh_sandbox::hull::Hull;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::command::{Command, Commands};
@@ -40,6 +41,7 @@ pub(crate) struct Session {
     commands: Mutex<Commands>,
     /// Set once the session ends: nothing starts any more.
     ending: AtomicBool,
+    generation: AtomicU64,
 }
 
 /// How long an answer from the record may wait for what is on its way there.
@@ -91,12 +93,18 @@ impl Session {
             info: Mutex::new(parts.info),
             commands: Mutex::default(),
             ending: AtomicBool::new(false),
+            generation: AtomicU64::new(0),
         }
     }
 
     /// The rules in force now.
     pub(crate) fn rules(&self) -> Arc<Rules> {
         Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Counts the changes of the rules.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// Puts other rules in force, for every judgement from now on.
@@ -109,6 +117,7 @@ impl Session {
                 tracing::error!("writing the session's state: {error}");
             }
         }
+        self.generation.fetch_add(1, Ordering::AcqRel);
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
     }
 
@@ -148,9 +157,15 @@ impl Session {
     }
 
     /// Serves a command's notifications until its last process is gone.
-    pub(crate) fn serve(self: &Arc<Self>, id: &str, root: Identity, listener: OwnedFd) -> io::Result<()> {
+    pub(crate) fn serve(
+        self: &Arc<Self>,
+        id: &str,
+        root: Identity,
+        listener: OwnedFd,
+        walls: (Arc<Hull>, u64),
+    ) -> io::Result<()> {
         let (session, command) = (Arc::clone(self), id.to_owned());
-        let guard = CommandJudge::serve(self, id, root, listener, move || session.all_gone(&command))?;
+        let guard = CommandJudge::serve(self, id, root, listener, walls, move || session.all_gone(&command))?;
         if let Some(command) = lock(&self.commands).get_mut(id) {
             command.guard = Some(guard);
         }
@@ -168,7 +183,10 @@ impl Session {
 
     /// Has the command's own end watched and recorded.
     pub(crate) fn watch_end(&self, id: &str, pidfd: OwnedFd) {
-        self.tell(Notice::Started { command: id.to_owned(), pidfd });
+        self.tell(Notice::Started {
+            command: id.to_owned(),
+            pidfd,
+        });
     }
 
     /// The command's own process has ended with this wait status; `None` if the kernel did not say.
@@ -192,8 +210,13 @@ impl Session {
             (None, Some(_)) => {}
             (None, None) => fields.push(("end", Value::Text("unknown: the kernel did not say how it ended"))),
         }
-        let draft =
-            EventDraft { command: Some(id), pid, signal, fields: &fields, ..EventDraft::new(EventType::CommandFinished) };
+        let draft = EventDraft {
+            command: Some(id),
+            pid,
+            signal,
+            fields: &fields,
+            ..EventDraft::new(EventType::CommandFinished)
+        };
         if let Err(error) = self.recorder.emit(draft) {
             tracing::error!(command = id, "recording its end: {error}");
         }
@@ -249,7 +272,11 @@ impl Session {
 
     /// Ids of the commands that have living processes.
     pub(crate) fn running_commands(&self) -> Vec<String> {
-        lock(&self.commands).all().filter(|command| command.served).map(|command| command.info.id.clone()).collect()
+        lock(&self.commands)
+            .all()
+            .filter(|command| command.served)
+            .map(|command| command.info.id.clone())
+            .collect()
     }
 
     /// The newest denials of a command, newest first, as the record has them.
@@ -260,12 +287,18 @@ impl Session {
 
     /// Ids of the commands that a word means.
     pub(crate) fn find_commands(&self, word: &str) -> Vec<String> {
-        lock(&self.commands).matching(word).map(|command| command.info.id.clone()).collect()
+        lock(&self.commands)
+            .matching(word)
+            .map(|command| command.info.id.clone())
+            .collect()
     }
 
     /// The known processes of one command.
     pub(crate) fn processes_of(&self, id: &str) -> Vec<Identity> {
-        lock(&self.commands).get_mut(id).map(|command| command.processes()).unwrap_or_default()
+        lock(&self.commands)
+            .get_mut(id)
+            .map(|command| command.processes())
+            .unwrap_or_default()
     }
 
     /// The known processes of all commands.
@@ -275,7 +308,9 @@ impl Session {
 
     /// Whether the own process of some command has not been seen to end.
     pub(crate) fn any_running(&self) -> bool {
-        lock(&self.commands).all().any(|command| command.info.state == CommandState::Running)
+        lock(&self.commands)
+            .all()
+            .any(|command| command.info.state == CommandState::Running)
     }
 
     /// Marks the session as ended, in memory and in its folder.

@@ -2,9 +2,9 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use agentsh_intercept::files::Tasks;
+use agentsh_intercept::files::{FileEngine, Tasks};
 use agentsh_intercept::{Inside, Locator};
 
 use super::members::Members;
@@ -14,6 +14,8 @@ pub(crate) struct Shared {
     pub members: Arc<Members>,
     pub locator: Arc<Locator>,
     pub inside: Arc<Inside>,
+    /// Made last: it knows the session.
+    pub files: OnceLock<Arc<FileEngine>>,
 }
 
 impl Shared {
@@ -24,6 +26,7 @@ impl Shared {
             locator: Locator::new(Arc::clone(&members) as Arc<dyn Tasks>, false)?,
             inside: Arc::new(Inside::new(folder)?),
             members,
+            files: OnceLock::new(),
         })
     }
 }

@@ -23,8 +23,17 @@ pub(crate) fn real_shell(name: Option<&str>, config: &Shim, stand_in: &Path) -> 
             .is_ok_and(|file| file.is_file() && file.mode() & 0o111 != 0 && Some((file.dev(), file.ino())) != own)
     };
     let find = |name: &str| {
-        let configured = config.real_shells.get(name).map(PathBuf::from).filter(|path| is_real(path));
-        let installed = || FOLDERS.iter().map(|folder| Path::new(folder).join(name)).find(|path| is_real(path));
+        let configured = config
+            .real_shells
+            .get(name)
+            .map(PathBuf::from)
+            .filter(|path| is_real(path));
+        let installed = || {
+            FOLDERS
+                .iter()
+                .map(|folder| Path::new(folder).join(name))
+                .find(|path| is_real(path))
+        };
         configured.or_else(installed)
     };
     let found = match (name, config.default_shell.as_deref()) {
@@ -44,7 +53,10 @@ mod tests {
     #[test]
     fn the_stand_in_itself_is_never_the_real_shell() -> Result<(), Box<dyn std::error::Error>> {
         let plain = Shim::default();
-        assert_eq!(real_shell(Some("sh"), &plain, Path::new("/nonexistent"))?, Path::new("/bin/sh"));
+        assert_eq!(
+            real_shell(Some("sh"), &plain, Path::new("/nonexistent"))?,
+            Path::new("/bin/sh")
+        );
         assert!(real_shell(Some("sh"), &plain, Path::new("/bin/sh")).is_err());
         Ok(())
     }
@@ -58,9 +70,15 @@ mod tests {
     fn the_configured_shell_comes_first() -> Result<(), Box<dyn std::error::Error>> {
         let mut config = Shim::default();
         config.real_shells.insert("zsh".into(), "/bin/sh".into());
-        assert_eq!(real_shell(Some("zsh"), &config, Path::new("/nonexistent"))?, Path::new("/bin/sh"));
+        assert_eq!(
+            real_shell(Some("zsh"), &config, Path::new("/nonexistent"))?,
+            Path::new("/bin/sh")
+        );
         config.default_shell = Some("/bin/sh".into());
-        assert_eq!(real_shell(None, &config, Path::new("/nonexistent"))?, Path::new("/bin/sh"));
+        assert_eq!(
+            real_shell(None, &config, Path::new("/nonexistent"))?,
+            Path::new("/bin/sh")
+        );
         Ok(())
     }
 }

@@ -18,7 +18,10 @@ impl SocketJudge for CommandJudge {
     }
 
     fn connected(&self, request: &ConnectRequest<'_>, result: Result<(), Errno>) {
-        let pid = request.caller.status().map_or(request.caller.tid(), |status| status.tgid);
+        let pid = request
+            .caller
+            .status()
+            .map_or(request.caller.tid(), |status| status.tgid);
         let remote;
         let name;
         let mut draft = match &request.peer {
@@ -28,15 +31,24 @@ impl SocketJudge for CommandJudge {
             },
             Peer::Abstract(bytes) => {
                 name = [b"@".as_slice(), bytes].concat();
-                EventDraft { path: Some(&name), ..self.draft(EventType::UnixConnect, pid) }
+                EventDraft {
+                    path: Some(&name),
+                    ..self.draft(EventType::UnixConnect, pid)
+                }
             }
             Peer::Internet(address) => {
                 remote = address.to_string();
-                EventDraft { remote: Some(&remote), ..self.draft(EventType::NetConnect, pid) }
+                EventDraft {
+                    remote: Some(&remote),
+                    ..self.draft(EventType::NetConnect, pid)
+                }
             }
             Peer::Other(family) => {
                 remote = format!("family {family}");
-                EventDraft { remote: Some(&remote), ..self.draft(EventType::NetConnect, pid) }
+                EventDraft {
+                    remote: Some(&remote),
+                    ..self.draft(EventType::NetConnect, pid)
+                }
             }
         };
         draft.operation = Some("connect");
@@ -46,7 +58,14 @@ impl SocketJudge for CommandJudge {
     }
 
     fn insider(&self, socket: OwnSocket, caller: &Caller<'_>, stream: UnixStream) {
-        let insider = Insider { command: self.command().to_owned(), tid: caller.tid() };
-        self.session().tell(Notice::Inside { socket, stream, insider });
+        let insider = Insider {
+            command: self.command().to_owned(),
+            tid: caller.tid(),
+        };
+        self.session().tell(Notice::Inside {
+            socket,
+            stream,
+            insider,
+        });
     }
 }

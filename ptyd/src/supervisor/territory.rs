@@ -8,8 +8,14 @@ use agentsh_policy::{Decision, Decisions, FileOp, Policy, Program, ProgramOutloo
 use agentsh_sandbox::hull::{Hull, Outlook, Right, Territory};
 
 /// Where programs are installed: a rule that denies one by its base name is looked up here.
-const PROGRAM_FOLDERS: [&str; 6] =
-    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/usr/libexec", "/opt/bin"];
+const PROGRAM_FOLDERS: [&str; 6] = [
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/usr/libexec",
+    "/opt/bin",
+];
 
 /// Dynamic loaders: the kernel executes them for every program that names them, and a call of one with
 /// a file is judged as that file.
@@ -39,7 +45,11 @@ impl Extra {
             execute: paths(&landlock.allow_execute),
             read: paths(&landlock.allow_read),
             write: paths(&landlock.allow_write),
-            deny: landlock.deny_paths.iter().map(|path| std::fs::canonicalize(path).unwrap_or_else(|_| path.into())).collect(),
+            deny: landlock
+                .deny_paths
+                .iter()
+                .map(|path| std::fs::canonicalize(path).unwrap_or_else(|_| path.into()))
+                .collect(),
         }
     }
 
@@ -97,7 +107,11 @@ fn stops(decisions: Decisions) -> bool {
 
 /// The hull of a policy on this host.
 pub(super) fn hull(policy: &Policy, extra: &Extra) -> Hull {
-    let mut hull = Hull::compile(&Reach { policy, never: never(policy), deny: &extra.deny });
+    let mut hull = Hull::compile(&Reach {
+        policy,
+        never: never(policy),
+        deny: &extra.deny,
+    });
     for loader in LOADERS {
         hull.add(Right::Execute, Path::new(loader));
     }
@@ -120,7 +134,9 @@ fn never(policy: &Policy) -> Vec<PathBuf> {
         }
     }
     let resolved = found.iter().filter_map(|path| std::fs::canonicalize(path).ok());
-    resolved.filter(|path| policy.program(path.as_os_str().as_bytes()) == ProgramOutlook::Never).collect()
+    resolved
+        .filter(|path| policy.program(path.as_os_str().as_bytes()) == ProgramOutlook::Never)
+        .collect()
 }
 
 impl Reach<'_> {
@@ -137,7 +153,11 @@ impl Reach<'_> {
         if !everywhere || self.never.iter().any(|program| program.starts_with(folder)) {
             return Outlook::Mixed;
         }
-        if stops(outlook.all()) { Outlook::Scattered } else { Outlook::All }
+        if stops(outlook.all()) {
+            Outlook::Scattered
+        } else {
+            Outlook::All
+        }
     }
 
     fn files(&self, right: Right, folder: &Path) -> Outlook {
@@ -150,7 +170,12 @@ impl Reach<'_> {
             let one = if everywhere && itself && !stops(outlook.all()) {
                 return Outlook::All;
             } else if everywhere && stops(outlook.everywhere) {
-                Outlook::Scattered
+                // Names decide. The tree is granted if what no rule names is allowed there.
+                if self.policy.file(*op, &unnamed(path)).decision.passes() {
+                    Outlook::Scattered
+                } else {
+                    Outlook::Nothing
+                }
             } else if everywhere || outlook.lowered.iter().any(|place| passes(place.decisions)) {
                 Outlook::Mixed
             } else {
@@ -166,14 +191,25 @@ impl Reach<'_> {
     }
 }
 
+/// A path below a folder that no rule names.
+fn unnamed(folder: &[u8]) -> Vec<u8> {
+    [folder, b"/\x01agentsh\x01".as_slice()].concat()
+}
+
 impl Territory for Reach<'_> {
     fn tree(&self, right: Right, folder: &Path) -> Outlook {
         if self.is_denied(folder) {
             return Outlook::Nothing;
         }
-        let outlook = if right == Right::Execute { self.execute(folder) } else { self.files(right, folder) };
+        let outlook = if right == Right::Execute {
+            self.execute(folder)
+        } else {
+            self.files(right, folder)
+        };
         match outlook {
-            Outlook::All | Outlook::Scattered if self.deny.iter().any(|denied| denied.starts_with(folder)) => Outlook::Mixed,
+            Outlook::All | Outlook::Scattered if self.deny.iter().any(|denied| denied.starts_with(folder)) => {
+                Outlook::Mixed
+            }
             outlook => outlook,
         }
     }
@@ -183,7 +219,9 @@ impl Territory for Reach<'_> {
         !self.is_denied(path)
             && match right {
                 Right::Execute => self.policy.program(bytes) != ProgramOutlook::Never,
-                _ => operations(right).iter().any(|op| self.policy.file(*op, bytes).decision.passes()),
+                _ => operations(right)
+                    .iter()
+                    .any(|op| self.policy.file(*op, bytes).decision.passes()),
             }
     }
 }

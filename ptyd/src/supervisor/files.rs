@@ -1,0 +1,259 @@
+//! Policy on files, as the file engine asks it.
+
+use std::os::fd::AsFd as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+
+use agentsh_intercept::files::{
+    Answer, FileEngine, FileJudge, Judgement, Operation, Parts, Plan, Question, Tasks, Verdict,
+};
+use agentsh_intercept::{Caller, Errno};
+use agentsh_keep::trash::{Limits, Trash};
+use agentsh_policy::{Decision, FileOp, Policy, RuleRef};
+use agentsh_protocol::places;
+use agentsh_sandbox::filter::Notified;
+use agentsh_sandbox::hull::Right;
+
+use super::kept::Keeper;
+use super::observed::FileLog;
+use super::session::Session;
+
+/// The judge of a session's file calls.
+pub(crate) struct Files {
+    session: Weak<Session>,
+    /// Our own folders: whatever policy says, nothing of them is touched from inside.
+    guarded: Vec<PathBuf>,
+    /// The one file in them that may be read: the session's resolved policy.
+    readable: PathBuf,
+}
+
+/// Our own denial, for the record.
+pub(super) const GUARDED: u32 = u32::MAX;
+
+/// The engine's word in the policy's words.
+pub(super) fn file_op(operation: Operation) -> Option<FileOp> {
+    FileOp::parse(operation.name())
+}
+
+/// A rule's place as one number.
+fn number(place: RuleRef) -> u32 {
+    ((place.layer as u32) << 24) | (place.index as u32 & 0xff_ffff)
+}
+
+/// The name of the rule with this number.
+pub(super) fn rule_name(policy: &Policy, number: u32) -> Option<&str> {
+    if number == GUARDED {
+        return Some("agentsh-itself");
+    }
+    policy.file_rule_name(RuleRef {
+        layer: (number >> 24) as usize,
+        index: (number & 0xff_ffff) as usize,
+    })
+}
+
+impl Files {
+    fn is_guarded(&self, operation: Operation, path: &Path) -> bool {
+        if matches!(
+            operation,
+            Operation::Stat | Operation::Access | Operation::Readlink | Operation::Open
+        ) {
+            return false;
+        }
+        if operation == Operation::Read && path == self.readable {
+            return false;
+        }
+        self.guarded.iter().any(|guarded| path.starts_with(guarded)) || is_trash(path)
+    }
+}
+
+/// A trash at a mount's top or in a workspace is known by its name.
+fn is_trash(path: &Path) -> bool {
+    path.components()
+        .any(|part| part.as_os_str().as_bytes().starts_with(b".agentsh-trash-"))
+}
+
+/// The right that a call which only looks would need of the hull.
+fn right(operation: Operation) -> Option<Right> {
+    match operation {
+        Operation::Read => Some(Right::ReadFile),
+        Operation::List => Some(Right::ReadFolder),
+        _ => None,
+    }
+}
+
+impl FileJudge for Files {
+    fn judge(&self, question: &Question<'_>) -> Judgement {
+        let denied = |errno, rule| Judgement {
+            verdict: Verdict::Deny(errno),
+            rule,
+        };
+        if self.is_guarded(question.operation, question.path) {
+            return denied(Errno::ACCESS, Some(GUARDED));
+        }
+        let (Some(session), Some(op)) = (self.session.upgrade(), file_op(question.operation)) else {
+            return denied(Errno::ACCESS, None);
+        };
+        let rules = session.rules();
+        let path = question.path.as_os_str().as_bytes();
+        let found = rules.policy.file(op, path);
+        let rule = found.place.map(number);
+        let verdict = match found.decision {
+            Decision::Allow if question.operation.observes() => {
+                let held = match right(question.operation) {
+                    Some(right) => session.shared.members.all_hulls_hold(right, path, session.generation()),
+                    // Landlock does not look at these; a race of them finds nothing that is denied.
+                    None => !rules.hides_names,
+                };
+                if held { Verdict::Continue } else { Verdict::Allow }
+            }
+            Decision::Allow => Verdict::Allow,
+            Decision::Audit => Verdict::Audit,
+            Decision::SoftDelete if rules.policy.is_trash_exempt(path) => Verdict::Allow,
+            Decision::SoftDelete => Verdict::SoftDelete,
+            Decision::Redirect => match found.redirect.file_target(path) {
+                Some(to) => Verdict::Redirect {
+                    to: Path::new(std::ffi::OsStr::from_bytes(&to)).to_owned(),
+                    if_there: question.operation.observes(),
+                },
+                None => Verdict::Deny(Errno::ACCESS),
+            },
+            // Nobody can be asked in this build: no answer is a no.
+            Decision::Deny | Decision::Approve | Decision::Absorb => {
+                Verdict::Deny(Errno::from_raw_os_error(found.errno.number()))
+            }
+            _ => Verdict::Deny(Errno::ACCESS),
+        };
+        Judgement { verdict, rule }
+    }
+
+    fn ask(&self, _: &Question<'_>, _: &Judgement, _: &Caller<'_>) -> Answer {
+        Answer::No(Errno::ACCESS)
+    }
+
+    fn differs_below(&self, folder: &Path) -> bool {
+        let Some(session) = self.session.upgrade() else {
+            return true;
+        };
+        let rules = session.rules();
+        let path = folder.as_os_str().as_bytes();
+        [
+            FileOp::Read,
+            FileOp::Write,
+            FileOp::Create,
+            FileOp::Delete,
+            FileOp::Rename,
+        ]
+        .into_iter()
+        .any(|op| {
+            let own = rules.policy.file(op, path).decision;
+            rules.policy.outlook(op, path).all().iter().any(|other| other != own)
+        })
+    }
+}
+
+/// The engine of a session: one for all of its commands.
+pub(super) fn engine(session: &Arc<Session>) -> Result<Arc<FileEngine>, String> {
+    let (account, dir) = (&session.account, &session.dir);
+    let settings = session.rules().policy.settings();
+    let limits = settings
+        .map(|settings| settings.file.filesystem.trash)
+        .map_or_else(Limits::default, |trash| Limits {
+            max_age: trash.max_age.map(|age| age.0).or(Limits::default().max_age),
+            max_size: trash.max_size.map(|size| size.0),
+            version_size_limit: trash
+                .version_size_limit
+                .map_or(Limits::default().version_size_limit, |size| size.0),
+        });
+    let trash =
+        Trash::open(&account.state_dir(), session.workspace.as_deref(), limits).map_err(|error| error.to_string())?;
+    if let Some(workspace) = &session.workspace {
+        let folder = std::fs::File::open(workspace).map_err(|error| format!("{}: {error}", workspace.display()))?;
+        // Without a place of its own a deletion there is kept by a copy.
+        if let Err(error) = trash.prepare(folder.as_fd()) {
+            tracing::info!("{error}");
+        }
+    }
+    let own = [
+        account.state_dir(),
+        places::run_dir(account.uid),
+        PathBuf::from(places::RUN_BASE),
+        account.config_dir(),
+    ];
+    let guarded = own
+        .into_iter()
+        .chain(trash.places())
+        .map(|path| std::fs::canonicalize(&path).unwrap_or(path))
+        .collect();
+    let readable = std::fs::canonicalize(dir.policy_path()).map_err(|error| error.to_string())?;
+    let parts = Parts {
+        judge: Arc::new(Files {
+            session: Arc::downgrade(session),
+            guarded,
+            readable,
+        }),
+        trash: Arc::new(Keeper::new(trash, &session.id)),
+        recorder: Arc::new(FileLog(Arc::downgrade(session))),
+        tasks: Arc::clone(&session.shared.members) as Arc<dyn Tasks>,
+    };
+    let plan = Plan {
+        groups_notified: account.uid == 0,
+        user_namespaces: false,
+    };
+    FileEngine::new(parts, plan)
+        .map(Arc::new)
+        .map_err(|errno| errno.to_string())
+}
+
+/// The file calls that have to be notified under this policy.
+pub(super) fn notified(policy: &Policy, uid: u32) -> Vec<Notified> {
+    let looks_matter = policy.hides_names()
+        || [FileOp::Stat, FileOp::Access, FileOp::Readlink].into_iter().any(|op| {
+            policy
+                .file_decisions(op)
+                .iter()
+                .any(|decision| decision != Decision::Allow)
+        });
+    let mut calls: Vec<Notified> = FileEngine::numbers()
+        .into_iter()
+        .filter(|call| looks_matter || !LOOKS.contains(call))
+        .filter(|call| *call != libc::SYS_fallocate)
+        .map(Notified::always)
+        .collect();
+    // Only a fallocate that takes content away is a loss.
+    calls.push(Notified::if_any_bit(libc::SYS_fallocate, 1, PUNCHING));
+    if uid == 0 {
+        calls.push(Notified::always(libc::SYS_setgroups));
+    }
+    calls
+}
+
+/// `FALLOC_FL_PUNCH_HOLE`, `COLLAPSE_RANGE`, `ZERO_RANGE`, `INSERT_RANGE` (`fallocate(2)`).
+const PUNCHING: u64 = 0x02 | 0x08 | 0x10 | 0x20;
+
+/// Calls that look at names and attributes: asked about only where a rule needs it.
+const LOOKS: &[i64] = &[
+    libc::SYS_newfstatat,
+    libc::SYS_statx,
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
+    libc::SYS_readlinkat,
+    libc::SYS_name_to_handle_at,
+    libc::SYS_getxattr,
+    libc::SYS_lgetxattr,
+    libc::SYS_fgetxattr,
+    libc::SYS_listxattr,
+    libc::SYS_llistxattr,
+    libc::SYS_flistxattr,
+    // getxattrat, listxattrat (Linux 6.13).
+    464,
+    465,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_stat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lstat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_access,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_readlink,
+];

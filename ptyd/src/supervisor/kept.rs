@@ -1,0 +1,97 @@
+//! The trash as the file engine uses it: what is about to be lost is kept first.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use agentsh_intercept::Errno;
+use agentsh_intercept::files::{self, Doomed, Loss};
+use agentsh_keep::trash::{self, Meta, Removal, TrashError, Version};
+
+/// One session's use of its user's trash.
+pub(crate) struct Keeper {
+    trash: trash::Trash,
+    session: String,
+    next: AtomicU64,
+    /// What was kept by a copy and may have to be taken back, by number.
+    copies: Mutex<HashMap<u64, trash::Kept>>,
+}
+
+fn errno(error: &TrashError) -> Errno {
+    tracing::warn!("not kept, so not deleted: {error}");
+    Errno::from_raw_os_error(error.errno())
+}
+
+impl Keeper {
+    pub(crate) fn new(trash: trash::Trash, session: &str) -> Keeper {
+        Keeper {
+            trash,
+            session: session.to_owned(),
+            next: AtomicU64::new(1),
+            copies: Mutex::default(),
+        }
+    }
+
+    fn copied(&self, kept: trash::Kept) -> files::Kept {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.copies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(number, kept);
+        files::Kept::Copy(number)
+    }
+
+    fn removed(&self, doomed: &Doomed<'_>, removal: Removal, path: &Path, meta: &Meta) -> Result<files::Kept, Errno> {
+        let Some((parent, name)) = doomed.entry else {
+            return Err(Errno::INVAL);
+        };
+        match self.trash.discard(parent, name, removal, path, meta) {
+            Ok(_) => Ok(files::Kept::Moved(self.next.fetch_add(1, Ordering::Relaxed))),
+            Err(error) => Err(errno(&error)),
+        }
+    }
+}
+
+impl files::Trash for Keeper {
+    fn keep(&self, doomed: &Doomed<'_>) -> Result<files::Kept, Errno> {
+        let meta = Meta {
+            session: Some(self.session.clone()),
+            command: None,
+            rule: None,
+        };
+        match (doomed.loss, doomed.entry) {
+            (Loss::Unlink, _) => self.removed(doomed, Removal::Unlink, doomed.path, &meta),
+            // An empty folder holds nothing but its own attributes, and is made again by a restore.
+            (Loss::Rmdir, _) => Ok(files::Kept::Nothing),
+            (Loss::Replace, Some((parent, name))) => {
+                let kept = self.trash.keep_replaced(parent, name, doomed.path, &meta);
+                kept.map(|kept| self.copied(kept)).map_err(|error| errno(&error))
+            }
+            (Loss::Replace, None) => Err(Errno::INVAL),
+            (Loss::Truncate(_) | Loss::Punch, _) => match self.trash.keep_version(doomed.object, doomed.path, &meta) {
+                Ok(Version::Kept(kept)) => Ok(self.copied(*kept)),
+                Ok(Version::NotKept { reason }) => {
+                    tracing::debug!("{}: no version kept: {reason}", doomed.path.display());
+                    Ok(files::Kept::Nothing)
+                }
+                Err(error) => Err(errno(&error)),
+            },
+        }
+    }
+
+    fn settle(&self, kept: files::Kept, lost: bool) {
+        let files::Kept::Copy(number) = kept else { return };
+        let copy = self
+            .copies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&number);
+        if let Some(copy) = copy
+            && !lost
+            && let Err(error) = self.trash.retract(&copy)
+        {
+            tracing::warn!("taking back what was kept for nothing: {error}");
+        }
+    }
+}

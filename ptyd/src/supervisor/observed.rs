@@ -1,0 +1,100 @@
+//! File calls in the record.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::sync::Weak;
+
+use agentsh_audit::{Decision, EventDraft, EventType, Layer, Outcome, Value};
+use agentsh_intercept::files::{Effect, FileRecord, FileRecorder, Operation, Verdict};
+
+use super::files::rule_name;
+use super::session::Session;
+
+/// Writes what the file engine saw.
+pub(crate) struct FileLog(pub Weak<Session>);
+
+fn kind(operation: Operation) -> EventType {
+    match operation {
+        Operation::Open => EventType::FileOpen,
+        Operation::Read => EventType::FileRead,
+        Operation::List => EventType::FileList,
+        Operation::Write => EventType::FileWrite,
+        Operation::Create => EventType::FileCreate,
+        Operation::Delete => EventType::FileDelete,
+        Operation::Rmdir => EventType::FileRmdir,
+        Operation::Mkdir => EventType::FileMkdir,
+        Operation::Rename => EventType::FileRename,
+        Operation::Link => EventType::FileLink,
+        Operation::Symlink => EventType::FileSymlink,
+        Operation::Chmod => EventType::FileChmod,
+        Operation::Chown => EventType::FileChown,
+        Operation::Mknod => EventType::FileMknod,
+        Operation::Truncate => EventType::FileTruncate,
+        Operation::Xattr => EventType::FileXattr,
+        Operation::Utime => EventType::FileUtime,
+        Operation::Stat => EventType::FileStat,
+        Operation::Readlink => EventType::FileReadlink,
+        _ => EventType::FileAccess,
+    }
+}
+
+fn decision(verdict: &Verdict) -> Decision {
+    match verdict {
+        Verdict::Allow | Verdict::Continue => Decision::Allow,
+        Verdict::Audit => Decision::Audit,
+        Verdict::Deny(_) => Decision::Deny,
+        Verdict::Approve => Decision::Approve,
+        Verdict::Redirect { .. } => Decision::Redirect,
+        Verdict::SoftDelete => Decision::SoftDelete,
+    }
+}
+
+/// Whether a mere look that was allowed is worth a line: what is opened in the workspace is.
+fn is_wanted(record: &FileRecord<'_>, workspace: Option<&Path>) -> bool {
+    let plain = matches!(record.judgement.verdict, Verdict::Allow | Verdict::Continue);
+    if !plain || !record.operation.observes() {
+        return true;
+    }
+    matches!(record.operation, Operation::Read | Operation::List | Operation::Open)
+        && workspace.is_some_and(|workspace| record.path.starts_with(workspace))
+}
+
+impl FileRecorder for FileLog {
+    fn record(&self, record: &FileRecord<'_>) {
+        let Some(session) = self.0.upgrade() else { return };
+        if !is_wanted(record, session.workspace.as_deref()) {
+            return;
+        }
+        let command = session.shared.members.command_of(record.tgid);
+        let decision = decision(&record.judgement.verdict);
+        let stopped = record.effect == Effect::Refused;
+        let rules = session.rules();
+        let rule = record
+            .judgement
+            .rule
+            .and_then(|number| rule_name(&rules.policy, number));
+        let kept = record.kept.map(|kept| [("kept", Value::Bool(kept))]);
+        let draft = EventDraft {
+            command: command.as_deref(),
+            pid: record.tgid,
+            operation: Some(record.operation.name()),
+            path: Some(record.path.as_os_str().as_bytes()),
+            path2: record.second.map(|path| path.as_os_str().as_bytes()),
+            policy: Some(Outcome {
+                effective: match (stopped, decision) {
+                    (true, _) => Decision::Deny,
+                    (false, Decision::Audit) => Decision::Allow,
+                    (false, decision) => decision,
+                },
+                ..Outcome::plain(decision, rule)
+            }),
+            layer: Some(Layer::Notify),
+            result: Some(record.result.err().map_or(0, agentsh_intercept::Errno::raw_os_error)),
+            fields: kept.as_ref().map_or(&[], |kept| kept.as_slice()),
+            ..EventDraft::new(kind(record.operation))
+        };
+        if let Err(error) = session.recorder.emit(draft) {
+            tracing::error!("recording a file call: {error}");
+        }
+    }
+}
