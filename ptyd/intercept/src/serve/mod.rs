@@ -102,8 +102,11 @@ impl Service {
                     watch::call_received();
                     let caller = Caller::served(Notification::from(call), self);
                     answer(&caller, self.handler.handle(&caller));
-                    if self.waiting.fetch_add(1, Ordering::AcqRel) > 0 {
-                        break;
+                    // In one step: of two threads that finish together, the one that leaves must not be
+                    // counted, or the other would leave as well and nobody would receive.
+                    let only = self.waiting.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire);
+                    if only.is_err() {
+                        return;
                     }
                 }
                 // A signal; or the caller died between being announced and being received; or the end.
