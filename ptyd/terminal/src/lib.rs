@@ -16,4 +16,6 @@ pub mod pty;
 pub mod recorder;
 pub mod recording;
 pub mod redact;
+pub mod replay;
 pub mod screen;
+pub mod search;

@@ -161,6 +161,34 @@ impl Screen {
         (frame, place.into_bytes())
     }
 
+    /// The visible rows.
+    pub fn rows(&mut self) -> impl ExactSizeIterator<Item = &avt::Line> {
+        self.catch_up();
+        self.terminal.screen().visible_lines()
+    }
+
+    /// Whether the cursor is shown.
+    pub fn cursor_shown(&mut self) -> bool {
+        self.catch_up();
+        self.terminal.cursor().visible
+    }
+
+    /// Text which [`Screen::restore`] makes the same picture of, scrollback and titles aside.
+    pub fn snapshot(&mut self) -> String {
+        self.catch_up();
+        self.terminal.dump()
+    }
+
+    /// The picture of a snapshot that was taken at this size.
+    ///
+    /// # Errors
+    /// None in practice: [`Size`] is never zero.
+    pub fn restore(size: Size, snapshot: &str) -> Result<Self, avt::InvalidSize> {
+        let mut screen = Screen::new(size, 0)?;
+        screen.push(snapshot.as_bytes());
+        Ok(screen)
+    }
+
     fn catch_up(&mut self) {
         if self.backlog.len() == 0 {
             return;
@@ -192,13 +220,5 @@ impl Screen {
         });
         let text = self.text.push(bytes, &mut Vec::new());
         self.terminal.feed(text.as_str());
-    }
-}
-
-#[cfg(test)]
-impl Screen {
-    /// The emulator's own dump.
-    pub(super) fn dump(&self) -> String {
-        self.terminal.dump()
     }
 }

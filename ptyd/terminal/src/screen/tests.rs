@@ -161,7 +161,7 @@ proptest! {
                 }
             }
             screen.cursor();
-            Ok((screen.dump(), show(SIZE, stream.as_bytes())?.1))
+            Ok((screen.snapshot(), show(SIZE, stream.as_bytes())?.1))
         };
         let (ours, plain) = result().map_err(|e| TestCaseError::fail(e.to_string()))?;
         prop_assert_eq!(ours, plain);
