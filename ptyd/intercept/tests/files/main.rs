@@ -8,3 +8,4 @@ mod decisions;
 mod native;
 mod races;
 mod rig;
+mod speed;

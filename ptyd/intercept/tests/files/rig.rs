@@ -164,7 +164,7 @@ impl Rig {
             tasks: Arc::new(NotUs),
         };
         let plan = Plan {
-            groups_notified: false,
+            groups_notified: true,
             user_namespaces: false,
         };
         Ok(Rig {
@@ -177,6 +177,7 @@ impl Rig {
     pub fn start(&self, command: Command) -> Result<Caged> {
         let handler: Arc<dyn Handler> = self.engine.clone();
         let mut numbers = FileEngine::numbers();
+        numbers.push(libc::SYS_setgroups);
         numbers.sort_unstable();
         support::cage(command, &numbers, move |_| handler)
     }
