@@ -19,6 +19,7 @@ pub mod filter;
 #[cfg(feature = "plan")]
 pub mod hull;
 #[cfg(feature = "plan")]
+pub mod placement;
 #[cfg(feature = "probe")]
 pub mod probe;
 #[cfg(feature = "plan")]
