@@ -1,4 +1,5 @@
 use agentsh_policy::{Explanation, Matching, Operation, Policy};
+use agentsh_sandbox::placement;
 use clap::Args;
 use serde::Serialize;
 
@@ -18,7 +19,7 @@ Examples:
   agentsh policy explain --session project command curl -s https://example.com
   agentsh policy explain --policy ./strict.yaml
 
-Without an operation it says what is probably not meant in the policy, and what this host and this build do not hold of it. \
+Without an operation it says what is probably not meant in the policy, and what this build does not hold of it. \
 Status 3 is the answer \"deny\".")]
 pub struct Explain {
     #[command(flatten)]
@@ -35,6 +36,8 @@ pub struct Explain {
 struct Story {
     #[serde(flatten)]
     answer: Answer,
+    /// The layers of this build that hold the answer; `null` if none does.
+    held_by: Option<&'static str>,
     /// The rules that match, in their order.
     matching: Vec<Match>,
     would_change: Vec<String>,
@@ -56,6 +59,8 @@ struct Match {
 struct Whole {
     policy: String,
     warnings: Vec<String>,
+    /// Rules and keys that no layer of this build holds.
+    not_held: Vec<String>,
 }
 
 impl Explain {
@@ -65,6 +70,7 @@ impl Explain {
             let whole = Whole {
                 policy: policy.name().to_owned(),
                 warnings: policy.warnings(),
+                not_held: policy.not_held(&placement::held()),
             };
             match self.json {
                 true => render::json(context, &whole)?,
@@ -89,6 +95,7 @@ impl Story {
         let matching = matching.into_iter().map(Match::of).collect();
         Story {
             answer: Answer::of(policy, operation),
+            held_by: placement::holder(operation, &placement::held()),
             matching,
             would_change,
         }
@@ -109,6 +116,11 @@ impl Story {
             (
                 "reason",
                 self.answer.message.as_deref().map(render::visible).unwrap_or_default(),
+            ),
+            (
+                "held by",
+                self.held_by
+                    .map_or_else(|| style.yellow("no layer of this build"), str::to_owned),
             ),
             ("to change it", visible(&self.would_change)),
         ]);
@@ -149,6 +161,7 @@ impl Whole {
         };
         render::pairs(&[
             ("policy", render::visible(&self.policy)),
+            ("not held", style.yellow(&lines(&self.not_held))),
             ("look again at", style.yellow(&lines(&self.warnings))),
         ])
     }
@@ -179,6 +192,7 @@ mod tests {
         decision      deny
         rule          secrets (file_rules of t)
         reason        /w/.env holds secrets
+        held by       notify: judged on the object itself, and carried out; landlock: what no rule could allow is outside of the hull
         to change it  Without `secrets` the rule `work` would answer allow.
                       A rule for this alone, before `secrets`, would win.
 
