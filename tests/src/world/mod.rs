@@ -104,13 +104,16 @@ impl World {
     pub fn brokers(&self) -> Vec<Process> {
         self.daemons()
             .into_iter()
-            .filter(|daemon| !daemon.is_supervisor())
+            .filter(|daemon| daemon.role().is_empty())
             .collect()
     }
 
     /// The sessions' supervisors.
     pub fn supervisors(&self) -> Vec<Process> {
-        self.daemons().into_iter().filter(Process::is_supervisor).collect()
+        self.daemons()
+            .into_iter()
+            .filter(|daemon| daemon.role() == "supervise")
+            .collect()
     }
 
     /// Those of them that are not the product's daemons.

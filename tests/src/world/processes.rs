@@ -17,9 +17,14 @@ pub struct Process {
 }
 
 impl Process {
-    /// Whether this daemon is a session's supervisor, and not a broker.
-    pub fn is_supervisor(&self) -> bool {
-        self.line.split(' ').any(|word| word == "supervise")
+    /// What the daemon was started as: nothing for a broker, `supervise` for a session's supervisor, or a helper of one.
+    pub fn role(&self) -> &str {
+        let words = self
+            .line
+            .split(' ')
+            .skip(1)
+            .filter(|word| !word.starts_with("--") && word.parse::<u32>().is_err());
+        words.last().unwrap_or_default()
     }
 
     /// Sends a signal, if the process is still the one that was seen.

@@ -84,7 +84,11 @@ const WAYS: [(&str, &[&str], &str); 50] = [
     ("by timeout", &[], "timeout 20 md5sum --version"),
     ("by xargs", &[], "echo --version | xargs md5sum"),
     ("by find", &[], "find /usr/bin/md5sum -exec {} --version \\;"),
-    ("by busybox's env", &["busybox"], "busybox env md5sum --version"),
+    (
+        "by busybox's env",
+        &["busybox"],
+        "busybox env /usr/bin/md5sum --version",
+    ),
     (
         "by perl",
         &["perl"],

@@ -10,7 +10,7 @@ const MALFORMED: [(&str, &str, &str); 12] = [
     ("version: 1\nname: x\nfile_rulez: []\n", "3:1", "file_rules"),
     (
         "version: 1\nname: x\nfile_rules:\n  - {name: a, paths: [\"/x\"], decision: alow}\n",
-        "4:38",
+        "4:40",
         "allow",
     ),
     ("version: 2\nname: x\n", "1:10", "1"),
@@ -106,7 +106,7 @@ fn one_operation_is_judged_and_explained_without_a_session() -> Result {
     let rules = "command_rules:\n  - {name: banned, commands: [md5sum], decision: deny, message: \"use sha1sum\"}\n  - {name: rest, commands: [\"*\"], decision: allow}\n";
     let path = session::write_policy(&world, "suite", &format!("{}{rules}", session::BASE))?;
     let policy = path.to_string_lossy();
-    for (args, status) in [(["exec", "md5sum"], 3), (["exec", "sha1sum"], 0)] {
+    for (args, status) in [(["command", "md5sum"], 3), (["command", "sha1sum"], 0)] {
         let test = world.agentsh(["policy", "test", "--policy", &policy].iter().chain(&args))?;
         test.expect_exit(status, "policy test")?;
         let explain = world.agentsh(["policy", "explain", "--policy", &policy].iter().chain(&args))?;

@@ -228,7 +228,7 @@ pub fn hang_up_is_noticed(world: &World, subject: &Subject) -> Result {
     let folder = world.workspace().join("hang-up");
     world.user().make_folder(&folder)?;
     let (hup, alive) = (folder.join("hup"), folder.join("alive"));
-    let text = "trap 'echo hup > hup; exit 1' HUP; nohup sh -c 'while [ ! -e hup ]; do sleep 0.02; done; echo yes > alive' > /dev/null 2>&1 & echo ready; while :; do sleep 0.02; done";
+    let text = "trap 'echo hup > hup; exit 1' HUP; nohup sh -c 'echo > up; while [ ! -e hup ]; do sleep 0.02; done; echo yes > alive' > /dev/null 2>&1 & while [ ! -e up ]; do sleep 0.02; done; echo ready; while :; do sleep 0.02; done";
     let mut terminal = Terminal::open(
         &Shell::named("bash").args(["-c", text]).on_terminal().cwd(&folder),
         world,
