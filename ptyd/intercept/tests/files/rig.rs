@@ -27,6 +27,8 @@ pub struct Rule {
 #[derive(Default)]
 pub struct Seen {
     pub lines: Mutex<Vec<String>>,
+    /// Nothing is noted, for measurements.
+    pub quiet: std::sync::atomic::AtomicBool,
 }
 
 pub struct Rules {
@@ -91,6 +93,9 @@ impl FileJudge for Rules {
 
 impl FileRecorder for Seen {
     fn record(&self, record: &FileRecord<'_>) {
+        if self.quiet.load(std::sync::atomic::Ordering::Relaxed) {
+            return;
+        }
         let line = format!(
             "{} {} {:?} {:?} kept {:?}",
             record.operation.name(),

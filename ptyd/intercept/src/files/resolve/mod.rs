@@ -31,12 +31,20 @@ pub struct Pin {
     pub fd: OwnedFd,
     /// Its attributes when it was pinned.
     pub stat: Stat,
+    /// Whether it may lie in procfs, where more than its path must be looked at.
+    pub procfs: bool,
 }
 
 impl Pin {
     fn new(fd: OwnedFd) -> Result<Self, Errno> {
         let stat = rustix::fs::fstat(&fd)?;
-        Ok(Pin { fd, stat })
+        Ok(Pin { fd, stat, procfs: true })
+    }
+
+    /// One that was seen not to lie in procfs.
+    fn plain(fd: OwnedFd) -> Result<Self, Errno> {
+        let pin = Pin::new(fd)?;
+        Ok(Pin { procfs: false, ..pin })
     }
 
     /// `S_IFMT` part of the mode.
@@ -231,7 +239,7 @@ impl Resolver<'_> {
     fn find_at_once(&self, place: &Place, how: How) -> Option<Result<Found, Errno>> {
         let flags = if how.follow { PIN } else { PIN | OFlags::NOFOLLOW };
         match self.open_plain(place.start(), &place.path, flags, how.resolve) {
-            Ok(Some(fd)) => Some(Pin::new(fd).map(Found::Object)),
+            Ok(Some(fd)) => Some(Pin::plain(fd).map(Found::Object)),
             // The name is missing where its folder is there and the name is nothing, not a dangling link.
             Err(Errno::NOENT) if how.resolve.is_empty() => {
                 let entry = self.entry_at_once(place)?;
