@@ -122,7 +122,7 @@ fn default_reason(event: &Event) -> String {
 /// What to do instead of what was denied, if there is something; `show` is how to see the policy.
 pub fn instead(event: &Event, show: &str) -> Option<String> {
     match event.kind {
-        EventType::ProcessExec => Some(format!(
+        EventType::ProcessExec | EventType::CommandStarted => Some(format!(
             "use a program that policy allows: {show} lists its command_rules"
         )),
         EventType::SyscallBlocked => {
