@@ -10,8 +10,10 @@
 
 pub mod cast;
 pub mod escape;
+pub mod export;
 pub mod hub;
 pub mod marker;
+pub mod player;
 pub mod pty;
 pub mod recorder;
 pub mod recording;

@@ -92,7 +92,7 @@ mod tests {
             writer.event(&Event::new(Duration::from_millis(ms), data))?;
         }
         std::fs::write(folder.path().join("s/a.raw"), b"")?;
-        assert_eq!(recordings(folder.path())?, [path.clone()]);
+        assert_eq!(recordings(folder.path())?, std::slice::from_ref(&path));
         let Some(needle) = Needle::new("error") else {
             return Err("no needle".into());
         };

@@ -1,0 +1,67 @@
+use std::io::{self, IsTerminal};
+use std::time::{Duration, Instant};
+
+use crossterm::event::{Event, poll, read};
+
+use super::{Viewer, draw, key};
+
+/// Between two pictures while something moves, at least.
+const FRAME: Duration = Duration::from_millis(16);
+/// Between two pictures while nothing does.
+const REST: Duration = Duration::from_millis(250);
+
+/// The player cannot run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlayerError {
+    /// There is no terminal to draw on.
+    #[error("replay needs a terminal; use --text, --html, --svg or --cast to export instead")]
+    NoTerminal,
+    /// The terminal fails.
+    #[error("the terminal fails: {0}")]
+    Terminal(#[from] io::Error),
+}
+
+/// Lets a person watch, on the standard streams' terminal, until they leave. The terminal is put back
+/// in order on every way out, a panic included.
+pub fn run(mut viewer: Viewer) -> Result<(), PlayerError> {
+    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        return Err(PlayerError::NoTerminal);
+    }
+    let mut terminal = ratatui::try_init()?;
+    let result = watch(&mut terminal, &mut viewer);
+    ratatui::try_restore()?;
+    Ok(result?)
+}
+
+fn watch(terminal: &mut ratatui::DefaultTerminal, viewer: &mut Viewer) -> io::Result<()> {
+    let mut last = Instant::now();
+    let mut indexed = false;
+    while !viewer.done() {
+        viewer.playback.tick(last.elapsed());
+        last = Instant::now();
+        terminal.draw(|frame| {
+            let area = frame.area();
+            if let Some(cursor) = draw(viewer, area, frame.buffer_mut()) {
+                frame.set_cursor_position(cursor);
+            }
+        })?;
+        if !indexed {
+            indexed = viewer.playback.index(FRAME);
+        }
+        let rest = if indexed { REST } else { Duration::ZERO };
+        let mut wait = viewer
+            .playback
+            .pause()
+            .map_or(rest, |next| next.clamp(FRAME, REST).min(rest.max(FRAME)));
+        // All keys that are there at once, then one picture.
+        while !viewer.done() && poll(wait)? {
+            if let Event::Key(event) = read()? {
+                let wish = key(event, viewer.prompt().is_some(), viewer.playback.length());
+                wish.into_iter().for_each(|wish| viewer.wish(wish));
+            }
+            wait = Duration::ZERO;
+        }
+    }
+    Ok(())
+}
