@@ -7,6 +7,7 @@ use rustix::io::Errno;
 
 use super::call::{Call, done};
 use super::permit::{Aside, Permit};
+use crate::files::host::ObjectId;
 use crate::files::judge::Verdict;
 use crate::files::operation::Operation;
 use crate::files::resolve::{Entry, Pin, Place};
@@ -60,13 +61,20 @@ impl Move {
         )
     }
 
+    /// What the kernel says where a name is missing: it compares the mounts before it looks for names. The
+    /// call itself is not made, for the name may have appeared by now.
+    fn missing(&self) -> Result<Errno, Errno> {
+        let mount = |entry: &Entry| ObjectId::of(&entry.parent).map(|id| id.mount());
+        let same = mount(&self.old)? == mount(&self.new)?;
+        Ok(if same { Errno::NOENT } else { Errno::XDEV })
+    }
+
     fn carry_out(&self, call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
         if !self.old.is_name() || !self.new.is_name() {
             return done(self.work());
         }
         let source = match self.old.pin() {
-            // The kernel compares the mounts before it looks for the names.
-            Err(Errno::NOENT) => return done(self.work()),
+            Err(Errno::NOENT) => return Err(self.missing()?.into()),
             result => result?,
         };
         let target = match self.new.pin() {
@@ -75,7 +83,7 @@ impl Move {
         };
         let exchange = self.flags.contains(RenameFlags::EXCHANGE);
         match &target {
-            None if exchange => return Err(Outcome::Errno(Errno::NOENT)),
+            None if exchange => return Err(self.missing()?.into()),
             Some(_) if self.flags.contains(RenameFlags::NOREPLACE) => return Err(Outcome::Errno(Errno::EXIST)),
             // Two names of one file: the kernel does nothing.
             Some(target) if target.is(&source.stat) => return done(self.work()),

@@ -78,21 +78,21 @@ pub fn unshare_fs() -> Result<(), Errno> {
 
 /// The soft limit of open descriptors of task `tid` (`prlimit(2)`).
 pub fn open_descriptor_limit(tid: i32) -> Result<u64, Errno> {
-    limit(tid, libc::RLIMIT_NOFILE.into())
+    limit(tid, libc::RLIMIT_NOFILE.into(), "Max open files")
 }
 
 /// The soft limit of the size of files that task `tid` makes.
 pub fn file_size_limit(tid: i32) -> Result<u64, Errno> {
-    limit(tid, libc::RLIMIT_FSIZE.into())
+    limit(tid, libc::RLIMIT_FSIZE.into(), "Max file size")
 }
 
-fn limit(tid: i32, resource: i64) -> Result<u64, Errno> {
+fn limit(tid: i32, resource: i64, title: &str) -> Result<u64, Errno> {
     let mut limit = libc::rlimit64 {
         rlim_cur: 0,
         rlim_max: 0,
     };
     // SAFETY: nothing is set; the old limit is written to one valid, exclusive rlimit64.
-    checked(unsafe {
+    let asked = checked(unsafe {
         libc::syscall(
             libc::SYS_prlimit64,
             tid,
@@ -100,8 +100,23 @@ fn limit(tid: i32, resource: i64) -> Result<u64, Errno> {
             std::ptr::null::<libc::rlimit64>(),
             &raw mut limit,
         )
-    })?;
-    Ok(limit.rlim_cur)
+    });
+    match asked {
+        Ok(_) => Ok(limit.rlim_cur),
+        // Of a task with another uid only CAP_SYS_RESOURCE may ask; everybody may read the text.
+        Err(Errno::PERM) => read_limit(tid, title).ok_or(Errno::PERM),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// The soft limit in `/proc/TID/limits` (`proc_pid_limits(5)`).
+fn read_limit(tid: i32, title: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{tid}/limits")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(title))?;
+    match line.split_ascii_whitespace().next()? {
+        "unlimited" => Some(u64::MAX),
+        number => number.parse().ok(),
+    }
 }
 
 /// Sends `signal` to the task of `pidfd` (`pidfd_send_signal(2)`).
@@ -117,4 +132,16 @@ pub fn signal_thread(pidfd: BorrowedFd<'_>, signal: libc::c_int) -> Result<(), E
         )
     })
     .map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_reads_the_same_by_text_and_by_call() {
+        let own = std::process::id() as i32;
+        assert_eq!(read_limit(own, "Max open files"), open_descriptor_limit(own).ok());
+        assert_eq!(read_limit(own, "Max file size"), file_size_limit(own).ok());
+    }
 }
