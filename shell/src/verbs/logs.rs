@@ -45,14 +45,22 @@ impl Logs {
             true => render::json(context, &lines)?,
             false => print(&lines)?,
         }
-        while self.follow {
-            std::thread::sleep(LOOK_EVERY);
-            let mut more = String::new();
-            file.read_to_string(&mut more)
-                .map_err(|source| Error::file(&path, source))?;
-            print(&more.lines().collect::<Vec<_>>())?;
+        if self.follow {
+            go_on(&mut file, &path)
+        } else {
+            Ok(Exit::DONE)
         }
-        Ok(Exit::DONE)
+    }
+}
+
+/// Prints what is added, until this process is ended.
+fn go_on(file: &mut File, path: &Path) -> Result<Exit, Error> {
+    loop {
+        std::thread::sleep(LOOK_EVERY);
+        let mut more = String::new();
+        file.read_to_string(&mut more)
+            .map_err(|source| Error::file(path, source))?;
+        print(&more.lines().collect::<Vec<_>>())?;
     }
 }
 
