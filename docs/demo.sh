@@ -6,7 +6,10 @@ cd "$(dirname "$0")/.."
 bin=$PWD/bin
 
 if [ "${AGENTSH_DEMO_INSIDE:-}" != 1 ]; then
-    exec env AGENTSH_DEMO_INSIDE=1 unshare --mount --propagation private bash "$0"
+    # Where example.com is out of reach, a TLS server of our own answers for it in a network namespace of its own.
+    spaces=(--mount --propagation private)
+    curl -s -m 5 -o /dev/null https://example.com || spaces+=(--net)
+    exec env AGENTSH_DEMO_INSIDE=1 unshare "${spaces[@]}" bash "$0" "${spaces[@]}"
 fi
 
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
@@ -27,18 +30,16 @@ mkdir -p tmp && echo scratch > tmp/note
 printf 'all: hello\nhello: hello.c\n\tcc -o hello hello.c\ntest: hello\n\t./hello | grep -q hello\n' > Makefile
 printf '#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n' > hello.c
 
-# Where example.com is out of reach, a TLS server of our own answers for it, on loopback.
-url=https://example.com
-if ! curl -s -m 5 -o /dev/null "$url"; then
+if [[ " $* " == *" --net "* ]]; then
+    ip link set lo up
     openssl req -x509 -newkey rsa:2048 -nodes -keyout "$work/key.pem" -out "$work/cert.pem" -days 1 -subj /CN=example.com \
         -addext subjectAltName=DNS:example.com 2>/dev/null
-    (cd "$work" && exec openssl s_server -quiet -accept 127.0.0.1:8443 -key key.pem -cert cert.pem -WWW >/dev/null 2>&1) &
+    openssl s_server -quiet -accept 127.0.0.1:443 -key "$work/key.pem" -cert "$work/cert.pem" -www >/dev/null 2>&1 &
     server=$!
-    echo "<h1>Example Domain</h1>" > "$work/index.html"
     cat /etc/hosts > "$work/hosts" && echo "127.0.0.1 example.com" >> "$work/hosts" && mount --bind "$work/hosts" /etc/hosts
-    cat /etc/ssl/certs/ca-certificates.crt "$work/cert.pem" > "$work/ca.pem" && mount --bind "$work/ca.pem" /etc/ssl/certs/ca-certificates.crt
-    until curl -s -m 2 -o /dev/null https://example.com:8443/index.html; do kill -0 "$server"; done
-    url=https://example.com:8443/index.html
+    bundle=$(readlink -f /etc/ssl/certs/ca-certificates.crt)
+    cat "$bundle" "$work/cert.pem" > "$work/ca.pem" && mount --bind "$work/ca.pem" "$bundle"
+    until curl -s -m 2 -o /dev/null https://example.com; do kill -0 "$server"; done
 fi
 
 say "the quick start"
@@ -46,7 +47,7 @@ run agentsh detect
 SID=$(agentsh session create --workspace . 2>/dev/null | jq -r .id)
 echo "session $SID"
 run agentsh exec "$SID" -- uname -a
-run agentsh exec --output json --events summary "$SID" -- curl -s "$url" | jq '{exit_code, stdout, policy, events_summary, guidance: .guidance.status}'
+run agentsh exec --output json --events summary "$SID" -- curl -s https://example.com | jq '{exit_code, stdout, policy, events_summary, guidance: .guidance.status}'
 run agentsh exec "$SID" -- rm -rf ./tmp
 run agentsh exec --output json --events all "$SID" -- ls | jq '{exit_code, stdout, events: [.events[] | {type, path, policy: .policy.decision}]}'
 

@@ -2,8 +2,8 @@
 # Installs what a Debian machine lacks. `setup.sh build`: to build and run; `setup.sh test`: for the suites too.
 set -euo pipefail
 
-build=(gcc make pkg-config libseccomp-dev jq curl git)
-test=(zsh tcsh bubblewrap socat rsync strace procps psmisc lsof iproute2 util-linux busybox-static tmux python3
+build=(gcc make pkg-config libseccomp-dev jq curl git openssl ca-certificates iproute2 util-linux)
+test=(zsh tcsh bubblewrap socat rsync strace procps psmisc lsof busybox-static tmux python3
     openssl sqlite3 time file vim-tiny less)
 
 packages=("${build[@]}")
