@@ -45,6 +45,11 @@ impl Backlog {
         self.bytes.len()
     }
 
+    /// Puts back the end of what was taken, which is plain.
+    pub(super) fn put_back(&mut self, kept: Vec<u8>) {
+        self.bytes = kept;
+    }
+
     /// Takes all, and says from where on it is plain.
     pub(super) fn take(&mut self) -> (Vec<u8>, usize) {
         (std::mem::take(&mut self.bytes), std::mem::take(&mut self.plain))

@@ -62,7 +62,12 @@ impl Screen {
     pub fn push(&mut self, bytes: &[u8]) {
         self.backlog.push(bytes);
         if self.backlog.len() > MAX_BACKLOG {
-            self.catch_up();
+            let kept = self.settle();
+            // What can still be seen of a flood waits on; the rest of it is never interpreted.
+            match kept.len() > MAX_BACKLOG / 2 {
+                true => self.feed(&kept),
+                false => self.backlog.put_back(kept),
+            }
         }
     }
 
@@ -190,17 +195,26 @@ impl Screen {
     }
 
     fn catch_up(&mut self) {
-        if self.backlog.len() == 0 {
-            return;
+        if self.backlog.len() > 0 {
+            let kept = self.settle();
+            self.feed(&kept);
         }
-        let (bytes, plain) = self.backlog.take();
-        let (first, flood) = bytes.split_at(plain);
-        self.feed(first);
+    }
+
+    /// Takes the backlog and interprets it as far as the plain text at its end, of which that part is
+    /// returned which can still be seen.
+    fn settle(&mut self) -> Vec<u8> {
+        let (mut bytes, plain) = self.backlog.take();
+        self.feed(&bytes[..plain]);
         let lines = usize::from(self.size.rows) + self.scrollback;
-        let cut = if self.may_cut() { flood::cut(flood, lines) } else { None };
-        let (dropped, kept) = flood.split_at(cut.unwrap_or(0));
-        self.feed(&flood::pen(dropped));
-        self.feed(kept);
+        let cut = if self.may_cut() {
+            flood::cut(&bytes[plain..], lines)
+        } else {
+            None
+        };
+        let dropped = plain + cut.unwrap_or(0);
+        self.feed(&flood::pen(&bytes[plain..dropped]));
+        bytes.split_off(dropped)
     }
 
     /// Whether a line that is scrolled away leaves no trace: not in insert mode or with margins, where
