@@ -27,6 +27,12 @@ pub fn enter() -> Result<u64> {
     for lower in ["/etc", "/var/lib", "/usr/local/lib"] {
         layer(lower)?;
     }
+    // An installation of the machine's own is not part of the world.
+    for own in ["/etc/agentsh", "/var/lib/agentsh"] {
+        if Path::new(own).exists() {
+            fs::remove_dir_all(own)?;
+        }
+    }
     memory("/run", 0o755)?;
     memory("/tmp", 0o1777)?;
     memory("/root", 0o700)?;

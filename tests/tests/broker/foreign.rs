@@ -3,7 +3,7 @@
 use std::fs;
 
 use agentsh_tests::shell::Subject;
-use agentsh_tests::{Ended, Outcome, Result, Shell, User, World, enforced, fail, skips};
+use agentsh_tests::{Ended, Outcome, Output, Result, Shell, User, World, enforced, fail, skips};
 
 const PROBE: &str = "/usr/local/lib/agentsh-tests/probe";
 
@@ -104,7 +104,9 @@ fn run(world: &World, cage: &Cage, subject: &Subject) -> Result<Outcome> {
         .user()
         .write_file(&world.workspace().join("readable"), "x", 0o644)?;
     let words: Vec<String> = cage.wrap.iter().map(|word| fill(word)).collect();
+    // A file, not a pipe: a namespace that a daemon keeps alive holds the ends of its founder's pipes.
     Shell::program(&words[0])
+        .stdout(Output::Appended)
         .args(&words[1..])
         .args(["@bash@", "-c", &fill(cage.text)])
         .run_with(world, subject)

@@ -151,9 +151,14 @@ fn a_killed_broker_leaves_nobody_unjudged() -> Result {
             return Err(fail("it does not die"));
         }
         scene.nothing_passed()?;
-        let outcome = scene.world.shimmed("echo new")?;
-        if outcome.out() != "new\n" {
-            return Err(fail(format!("no new command starts: {outcome:?}")));
+        let starts = || {
+            scene
+                .world
+                .shimmed("echo new")
+                .is_ok_and(|outcome| outcome.out() == "new\n")
+        };
+        if !wait_until(PATIENCE, starts) {
+            return Err(fail("no new command starts"));
         }
         enforced::prove(&scene.world)?;
         scene.nothing_passed()?;
