@@ -3,7 +3,7 @@
 PREFIX  ?= /usr
 DESTDIR ?=
 CARGO   ?= cargo
-TARGET  := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+TARGET   = $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 
 PROGRAMS := agentsh agentsh-ptyd agentsh-shell-shim
 SHELLS   := bash sh zsh dash

@@ -113,7 +113,7 @@ fn make_run_dir(uid: u32) -> Result<PathBuf, ClaimError> {
     }
     let dir = places::run_dir(uid);
     match DirBuilder::new().mode(0o700).create(&dir) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at(&dir)(error)),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(at(&dir)(error)),
         _ => Ok(places::check_run_dir(uid)?),
     }
 }

@@ -79,10 +79,15 @@ fn named_session(entry: &Bytes) -> Option<&str> {
     std::str::from_utf8(entry.0.strip_prefix(SESSION_VARIABLE)?).ok()
 }
 
+/// One line: what else there is to say stands in the log and in `agentsh policy validate`.
 fn refusal(error: ApiError) -> Refused {
+    if error.message.lines().count() > 1 {
+        tracing::warn!("{}", error.message);
+    }
+    let first = error.message.lines().next().unwrap_or_default();
     Refused(match error.hint {
-        Some(hint) => format!("{} ({hint})", error.message),
-        None => error.message,
+        Some(hint) => format!("{first} ({hint})"),
+        None => first.to_owned(),
     })
 }
 

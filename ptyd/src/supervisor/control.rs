@@ -16,7 +16,8 @@ use super::inside::{self, Insider};
 use super::launch::{self, Launch};
 use super::make::Made;
 use super::session::Session;
-use super::{calls, end};
+use super::watch::PolicyWatch;
+use super::{calls, end, make};
 use crate::sys;
 
 /// What other threads tell the loop.
@@ -49,6 +50,7 @@ async fn run(made: Made, control: OwnedFd) -> io::Result<()> {
             info: Box::new(session.info()),
         },
     );
+    let mut policy = watch(&session);
     let mut broker_lives = true;
     let mut busy = 0;
     let reason = loop {
@@ -74,7 +76,7 @@ async fn run(made: Made, control: OwnedFd) -> io::Result<()> {
                 }
             },
             Some(notice) = notices.recv() => match notice {
-                Notice::Started { command, pidfd } => watch(&session, command, pidfd),
+                Notice::Started { command, pidfd } => watch_end(&session, command, pidfd),
                 Notice::Inside { socket, stream, insider } => inside::accept(&session, socket, stream, insider),
                 Notice::Busy(commands) => {
                     busy = commands;
@@ -84,10 +86,36 @@ async fn run(made: Made, control: OwnedFd) -> io::Result<()> {
                     }
                 }
             },
+            () = changed(policy.as_ref()) => {
+                if let Err(error) = make::reload(&session) {
+                    // The rules in force stay: a file that cannot be read loosens nothing.
+                    tracing::error!("the changed policy is not taken: {}", error.message);
+                }
+                policy = watch(&session);
+            }
             _ = terminate.recv() => break "terminated",
         }
     };
     finish(&session, &mut notices, reason).await.map(drop)
+}
+
+/// Without a watch the policy stays as it is, and `agentsh` says what it is.
+fn watch(session: &Session) -> Option<PolicyWatch> {
+    let files = session.choice.files(&session.account, &session.config);
+    PolicyWatch::new(&files)
+        .inspect_err(|error| tracing::error!("changes of the policy are not noticed: {error}"))
+        .ok()
+}
+
+async fn changed(watch: Option<&PolicyWatch>) {
+    let ended = match watch {
+        Some(watch) => watch.changed().await,
+        None => std::future::pending().await,
+    };
+    if let Err(error) = ended {
+        tracing::error!("watching the policy: {error}");
+        std::future::pending::<()>().await;
+    }
 }
 
 async fn finish(
@@ -136,7 +164,7 @@ fn start(
 const LAUNCH_STACK: usize = 1 << 20;
 
 /// Records the end of the command's own process when it comes.
-fn watch(session: &Arc<Session>, command: String, pidfd: OwnedFd) {
+fn watch_end(session: &Arc<Session>, command: String, pidfd: OwnedFd) {
     let session = Arc::clone(session);
     tokio::task::spawn_local(async move {
         let status = end::wait(pidfd).await;

@@ -131,6 +131,12 @@ impl FileJudge for Files {
         Answer::No(Errno::ACCESS)
     }
 
+    fn redirects(&self) -> bool {
+        self.session
+            .upgrade()
+            .is_some_and(|session| session.rules().redirects_files)
+    }
+
     fn differs_below(&self, folder: &Path) -> bool {
         let Some(session) = self.session.upgrade() else {
             return true;

@@ -24,6 +24,7 @@ mod shared;
 mod shells;
 mod sockets;
 mod territory;
+mod watch;
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;

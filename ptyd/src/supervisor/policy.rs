@@ -68,6 +68,22 @@ impl Choice {
         }
     }
 
+    /// The files that it is resolved from, whether they exist or not.
+    pub(crate) fn files(&self, account: &Account, config: &Config) -> Vec<PathBuf> {
+        let base: Vec<PathBuf> = match self.wanted.starts_with('/') {
+            true => vec![PathBuf::from(&self.wanted)],
+            false => {
+                let name = format!("{}.yaml", self.wanted);
+                library::folders(&account.config_dir(), config)
+                    .iter()
+                    .map(|folder| folder.join(&name))
+                    .collect()
+            }
+        };
+        let own = self.workspace.as_deref().map(|dir| dir.join(WORKSPACE_POLICY));
+        base.into_iter().chain(own).collect()
+    }
+
     fn base(&self, account: &Account, config: &Config) -> Result<Document, ApiError> {
         if self.wanted.starts_with('/') {
             return agentsh_policy::read(Path::new(&self.wanted)).map_err(malformed);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use agentsh_policy::config::Landlock;
-use agentsh_policy::{CommandQuery, Decision, Policy, Subject, Verdict};
+use agentsh_policy::{CommandQuery, Decision, FileOp, Policy, Subject, Verdict};
 use agentsh_protocol::Bytes;
 use agentsh_protocol::api::PolicyOutcome;
 use agentsh_protocol::launch::LaunchRequest;
@@ -36,6 +36,8 @@ pub(crate) struct Rules {
     pub memfd_exec: bool,
     /// Whether some denials must look like absent names.
     pub hides_names: bool,
+    /// Whether some rule puts another file in a file's place.
+    pub redirects_files: bool,
     abi: u32,
     extra: Extra,
     walls: Mutex<Walls>,
@@ -79,6 +81,9 @@ impl Rules {
             .settings()
             .is_some_and(|settings| settings.file.sandbox.memfd_exec);
         let hides_names = policy.hides_names();
+        let redirects_files = FileOp::ALL
+            .iter()
+            .any(|op| policy.file_decisions(*op).contains(Decision::Redirect));
         let walls = Mutex::new(Walls::build(&policy, &extra, abi)?);
         Ok(Rules {
             policy,
@@ -86,6 +91,7 @@ impl Rules {
             capabilities,
             memfd_exec,
             hides_names,
+            redirects_files,
             abi,
             extra,
             walls,

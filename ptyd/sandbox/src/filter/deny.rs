@@ -77,7 +77,7 @@ const REACHING: &[i64] = &[
 ];
 
 /// `ioctl(2)` requests that type into a terminal.
-const TERMINAL_INJECTION: &[u64] = &[libc::TIOCSTI as u64, libc::TIOCLINUX as u64];
+const TERMINAL_INJECTION: &[u64] = &[libc::TIOCSTI, libc::TIOCLINUX];
 
 /// Socket families that stay: the others reach drivers and hypervisors that no rule names.
 const FAMILIES: &[i32] = &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];

@@ -67,7 +67,8 @@ pub(super) fn create_permitted<G>(
         return Err(Outcome::Errno(Errno::MFILE));
     }
     // Exclusive, whatever the caller said: that nothing was there is what was judged.
-    let flags = request.flags.without(0) | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+    // That refuses a link too, and leaves no trace in the flags of the descriptor, as O_NOFOLLOW would.
+    let flags = request.flags.without(libc::O_NOFOLLOW) | OFlags::CREATE | OFlags::EXCL;
     let flags = flags.difference(OFlags::TRUNC);
     let made = rustix::fs::openat(&entry.parent, &entry.name, flags, Mode::from_raw_mode(request.mode));
     drop(guard);
