@@ -25,9 +25,11 @@ pub(crate) fn launch(wanted: Wanted, invocation: &Invocation<'_>) -> Result<Infa
             .map(|entry| Bytes::from(entry.to_bytes()))
             .collect(),
     };
-    let socket = broker::connect_or_start()?;
-    frame::send(&socket, &request, &[]).map_err(lost)?;
-    let (reply, mut fds): (LaunchReply, Vec<OwnedFd>) = frame::receive(&socket).map_err(lost)?;
+    let (socket, reply, mut fds) = match ask(&request) {
+        // A broker that died before it answered has started nothing: the next one is asked.
+        Err(Unanswered::Lost(FrameError::Closed)) => ask(&request)?,
+        other => other?,
+    };
     match reply {
         LaunchReply::Refused { status, message } => Err(Refusal { status, message }),
         LaunchReply::Exec { program } => execute(&program, owned(argv), owned(&invocation.env)),
@@ -41,6 +43,28 @@ pub(crate) fn launch(wanted: Wanted, invocation: &Invocation<'_>) -> Result<Infa
             execute(&plan.program, argv, environment(&plan, &invocation.env)?)
         }
     }
+}
+
+/// Why there is no answer.
+enum Unanswered {
+    Refused(Refusal),
+    Lost(FrameError),
+}
+
+impl From<Unanswered> for Refusal {
+    fn from(unanswered: Unanswered) -> Refusal {
+        match unanswered {
+            Unanswered::Refused(refusal) => refusal,
+            Unanswered::Lost(error) => lost(error),
+        }
+    }
+}
+
+fn ask(request: &LaunchRequest) -> Result<(OwnedFd, LaunchReply, Vec<OwnedFd>), Unanswered> {
+    let socket = broker::connect_or_start().map_err(Unanswered::Refused)?;
+    frame::send(&socket, request, &[]).map_err(Unanswered::Lost)?;
+    let (reply, fds) = frame::receive(&socket).map_err(Unanswered::Lost)?;
+    Ok((socket, reply, fds))
 }
 
 fn enter(plan: &Plan, ruleset: Option<OwnedFd>, socket: &OwnedFd) -> Result<(), Refusal> {

@@ -23,7 +23,16 @@ pub unsafe fn run_main(argv: *const *const c_char, envp: *const *const c_char) -
     };
     let Refusal { status, message } = run(&invocation);
     say(&message);
-    status
+    end(status)
+}
+
+/// Ends this process, which has one thread, by `exit(2)` itself: `exit_group(2)` is notified, and after a
+/// refusal inside the filter nobody may be there to answer it.
+fn end(status: c_int) -> ! {
+    loop {
+        // SAFETY: takes an integer and does not return.
+        unsafe { libc::syscall(libc::SYS_exit, status) };
+    }
 }
 
 /// One line on stderr, if there is one.

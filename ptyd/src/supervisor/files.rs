@@ -73,6 +73,17 @@ fn is_trash(path: &Path) -> bool {
         .any(|part| part.as_os_str().as_bytes().starts_with(b".agentsh-trash-"))
 }
 
+/// Whether it belongs to a process of the session in procfs: to the kernel another command's processes
+/// are behind other walls, so that looking at them is done for the caller.
+fn is_siblings(session: &Session, question: &Question<'_>) -> bool {
+    let mut parts = question.path.iter();
+    if (parts.next(), parts.next()) != (Some("/".as_ref()), Some("proc".as_ref())) {
+        return false;
+    }
+    let process = parts.next().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+    process.is_some_and(|process| process != question.tgid && session.shared.members.contains(process))
+}
+
 /// The right that a call which only looks would need of the hull.
 fn right(operation: Operation) -> Option<Right> {
     match operation {
@@ -105,6 +116,7 @@ impl FileJudge for Files {
                     // Landlock does not look at these; a race of them finds nothing that is denied.
                     None => !rules.hides_names,
                 };
+                let held = held && !is_siblings(&session, question);
                 if held { Verdict::Continue } else { Verdict::Allow }
             }
             Decision::Allow => Verdict::Allow,
@@ -237,13 +249,13 @@ pub(super) fn notified(policy: &Policy, uid: u32) -> Vec<Notified> {
 /// `FALLOC_FL_PUNCH_HOLE`, `COLLAPSE_RANGE`, `ZERO_RANGE`, `INSERT_RANGE` (`fallocate(2)`).
 const PUNCHING: u64 = 0x02 | 0x08 | 0x10 | 0x20;
 
-/// Calls that look at names and attributes: asked about only where a rule needs it.
+/// Calls that look at names and attributes: asked about only where a rule needs it. The texts of links
+/// are always asked for: those of procfs are read for the caller.
 const LOOKS: &[i64] = &[
     libc::SYS_newfstatat,
     libc::SYS_statx,
     libc::SYS_faccessat,
     libc::SYS_faccessat2,
-    libc::SYS_readlinkat,
     libc::SYS_name_to_handle_at,
     libc::SYS_getxattr,
     libc::SYS_lgetxattr,
@@ -260,6 +272,4 @@ const LOOKS: &[i64] = &[
     libc::SYS_lstat,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_access,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_readlink,
 ];
