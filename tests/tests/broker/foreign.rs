@@ -107,6 +107,7 @@ fn run(world: &World, cage: &Cage, subject: &Subject) -> Result<Outcome> {
     // A file, not a pipe: a namespace that a daemon keeps alive holds the ends of its founder's pipes.
     Shell::program(&words[0])
         .stdout(Output::Appended)
+        .stderr(Output::Appended)
         .args(&words[1..])
         .args(["@bash@", "-c", &fill(cage.text)])
         .run_with(world, subject)
