@@ -6,7 +6,7 @@
 
 mod right;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -49,6 +49,8 @@ pub struct Grant {
 #[derive(Debug, Clone, Default)]
 pub struct Hull {
     grants: BTreeMap<PathBuf, Grant>,
+    /// The folders among them, by the bytes of their paths.
+    folders: HashMap<Box<[u8]>, (Rights, (u64, u64))>,
     lowered: BTreeMap<PathBuf, Stamp>,
     /// Trees in which the hull is wider than policy for a right, because names there decide.
     scattered: Vec<(Right, PathBuf)>,
@@ -75,6 +77,14 @@ impl Stamp {
 
 /// Folders deeper than this are not lowered: what is denied there is left out with its parent.
 const MAX_DEPTH: usize = 64;
+
+/// Whether `path` is `tree` or lies in it.
+fn is_below(path: &[u8], tree: &[u8]) -> bool {
+    match path.strip_prefix(tree) {
+        Some(rest) => rest.is_empty() || rest[0] == b'/' || tree == b"/",
+        None => false,
+    }
+}
 
 impl Hull {
     /// Walks from the root along the paths on which policy differs.
@@ -124,6 +134,10 @@ impl Hull {
             object: Stamp::of(path).map_or((0, 0), |stamp| (stamp.device, stamp.inode)),
         });
         grant.rights.insert(right);
+        if is_folder {
+            self.folders
+                .insert(path.as_os_str().as_bytes().into(), (grant.rights, grant.object));
+        }
     }
 
     /// Grants a right on one object and, if it is a folder, all below it, beside what the territory gave.
@@ -144,26 +158,38 @@ impl Hull {
     /// path: a folder above it is granted, and has been there since. False is safe: the call is then
     /// carried out instead of continued.
     pub fn holds(&self, right: Right, path: &[u8]) -> bool {
-        let path = Path::new(std::ffi::OsStr::from_bytes(path));
-        let granted = |dir: &&Path| {
-            self.grants
-                .get(*dir)
-                .is_some_and(|grant| grant.is_folder && grant.rights.contains(right))
-        };
-        let Some(folder) = path.ancestors().find(granted) else {
+        let Some((folder, object)) = self.granting(right, path) else {
             return false;
         };
+        let inside = |tree: &PathBuf| is_below(path, tree.as_os_str().as_bytes());
         if self
             .scattered
             .iter()
-            .any(|(scattered, tree)| *scattered == right && path.starts_with(tree))
+            .any(|(scattered, tree)| *scattered == right && inside(tree))
         {
             return false;
         }
         // The ruleset knows the folder itself, not whatever has its name now.
-        self.grants
-            .get(folder)
-            .is_some_and(|grant| Stamp::of(folder).is_some_and(|now| (now.device, now.inode) == grant.object))
+        let now = Stamp::of(Path::new(std::ffi::OsStr::from_bytes(folder)));
+        now.is_some_and(|now| (now.device, now.inode) == object)
+    }
+
+    /// The innermost granted folder above `path`, with its device and inode. On the path of every
+    /// decision: slices are looked up, nothing is allocated.
+    fn granting<'p>(&self, right: Right, path: &'p [u8]) -> Option<(&'p [u8], (u64, u64))> {
+        let mut folder = path;
+        loop {
+            if let Some((rights, object)) = self.folders.get(folder)
+                && rights.contains(right)
+            {
+                return Some((folder, *object));
+            }
+            folder = match folder.iter().rposition(|byte| *byte == b'/')? {
+                0 if folder == b"/" => return None,
+                0 => b"/",
+                slash => &folder[..slash],
+            };
+        }
     }
 
     /// Whether the lowered folders have the names that they had when the hull was made.

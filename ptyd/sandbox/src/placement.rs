@@ -13,6 +13,7 @@ pub fn held() -> Held {
         file_absent: true,
         file_redirect: true,
         soft_delete: true,
+        approve: true,
         command: true,
         memfd_exec: true,
         ..Held::default()
