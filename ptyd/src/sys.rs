@@ -79,3 +79,12 @@ pub(crate) fn readable(fd: OwnedFd) -> io::Result<tokio::io::unix::AsyncFd<Owned
     // SAFETY: an `OwnedFd` names the same open descriptor as long as it lives, and it is never taken out.
     unsafe { tokio::io::unix::AsyncFd::register_with_interest(fd, tokio::io::Interest::READABLE) }.map_err(Into::into)
 }
+
+/// Gives every signal its default disposition, whatever the process that started us had made of it.
+/// SIGPIPE stays ignored, as Rust's own start-up has it: a peer that is gone is an error of the write.
+pub(crate) fn default_signals() {
+    for signal in (1..=libc::SIGRTMAX()).filter(|signal| *signal != libc::SIGPIPE) {
+        // SAFETY: installs no handler; SIGKILL, SIGSTOP and the C library's own numbers are refused, harmlessly.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}

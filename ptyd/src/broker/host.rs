@@ -7,6 +7,8 @@ use agentsh_sandbox::probe;
 use agentsh_sandbox::status::SecurityStatus;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::sys;
+
 /// Open descriptors of root's broker and supervisors (below the kernel's default `fs.nr_open`).
 const ROOT_DESCRIPTORS: u64 = 524_288;
 
@@ -41,6 +43,7 @@ pub(super) fn refuse_if_sandboxed() -> Result<(), HostError> {
 pub(super) fn settle() -> Result<(), HostError> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     std::env::set_current_dir("/")?;
+    sys::default_signals();
     nix::sys::signal::SigSet::empty()
         .thread_set_mask()
         .map_err(io::Error::from)?;

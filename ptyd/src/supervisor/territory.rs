@@ -101,6 +101,11 @@ fn passes(decisions: Decisions) -> bool {
     decisions.contains(Decision::Allow) || decisions.contains(Decision::Audit)
 }
 
+/// An exec cannot be carried out: what is asked about first runs in the hull as well.
+fn may_run(decisions: Decisions) -> bool {
+    passes(decisions) || decisions.contains(Decision::Approve)
+}
+
 fn stops(decisions: Decisions) -> bool {
     decisions.iter().any(|decision| !decision.passes())
 }
@@ -146,8 +151,8 @@ impl Reach<'_> {
 
     fn execute(&self, folder: &Path) -> Outlook {
         let outlook = self.policy.execute_outlook(folder.as_os_str().as_bytes());
-        let everywhere = passes(outlook.everywhere);
-        if !everywhere && !outlook.lowered.iter().any(|place| passes(place.decisions)) {
+        let everywhere = may_run(outlook.everywhere);
+        if !everywhere && !outlook.lowered.iter().any(|place| may_run(place.decisions)) {
             return Outlook::Nothing;
         }
         if !everywhere || self.never.iter().any(|program| program.starts_with(folder)) {
@@ -170,9 +175,12 @@ impl Reach<'_> {
             let one = if everywhere && itself && !stops(outlook.all()) {
                 return Outlook::All;
             } else if everywhere && stops(outlook.everywhere) {
-                // Names decide. The tree is granted if what no rule names is allowed there.
+                // Names decide. The tree is granted if what no rule names is allowed there; else what is
+                // granted lies along known paths.
                 if self.policy.file(*op, &unnamed(path)).decision.passes() {
                     Outlook::Scattered
+                } else if outlook.lowered.iter().any(|place| passes(place.decisions)) {
+                    Outlook::Mixed
                 } else {
                     Outlook::Nothing
                 }
