@@ -28,7 +28,7 @@ demo: build
 	@docs/demo.sh
 
 test: build setup-test
-	$(CARGO) test --workspace --no-fail-fast
+	$(CARGO) test --workspace --tests --no-fail-fast
 
 bench: build setup-test
 	$(CARGO) run --release -p agentsh-tests --bin bench
