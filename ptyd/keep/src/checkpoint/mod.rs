@@ -71,6 +71,13 @@ pub struct Checkpoints {
     recovered: Option<Rollback>,
 }
 
+/// The store of a workspace's checkpoints below a user's state folder: one for all sessions of the
+/// workspace, so that contents are stored once and a checkpoint outlives the record of its session.
+pub fn store_of(state: &Path, workspace: &Path) -> PathBuf {
+    let hash = blake3::hash(workspace.as_os_str().as_bytes()).to_hex();
+    state.join("checkpoints").join(&hash.as_str()[..32])
+}
+
 /// What [`Checkpoints::list`] found.
 #[derive(Debug, Default)]
 pub struct Listing {
