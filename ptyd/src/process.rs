@@ -45,6 +45,11 @@ fn stat(pid: i32) -> io::Result<Stat> {
     })
 }
 
+/// The parent of a process; `None` if it is gone.
+pub(crate) fn parent(pid: i32) -> Option<i32> {
+    stat(pid).ok().map(|stat| stat.parent)
+}
+
 impl Identity {
     /// The process that has this pid now.
     pub(crate) fn of(pid: i32) -> io::Result<Identity> {

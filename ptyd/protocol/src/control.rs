@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Bytes;
 use crate::api::{ApiError, CommandInfo, Killed, SessionInfo};
+use crate::approvals::{Approval, Change, Grant, Reply};
 use crate::launch::LaunchRequest;
 
 /// Broker to supervisor.
@@ -39,6 +40,9 @@ pub struct Setup {
     pub policy: Option<String>,
     /// Made for a shim: it ends after the idle time.
     pub automatic: bool,
+    /// How many people watch for questions now.
+    #[serde(default)]
+    pub watchers: usize,
 }
 
 /// What the broker learnt about a peer from the kernel.
@@ -64,8 +68,24 @@ pub enum Call {
     End {
         reason: String,
     },
-    /// The policy file or a grant changed: load again.
+    /// The policy file changed: load again.
     Reload,
+    /// How many people watch for questions from now on.
+    Watchers {
+        count: usize,
+    },
+    /// What people are asked.
+    Approvals,
+    /// A person's answer to the approval with this whole id.
+    Reply {
+        id: String,
+        reply: Reply,
+    },
+    Grants,
+    /// Takes the grant with this whole id back.
+    Revoke {
+        id: String,
+    },
 }
 
 /// Supervisor to broker.
@@ -88,6 +108,10 @@ pub enum FromSupervisor {
     Busy {
         commands: usize,
     },
+    /// For everybody who watches for questions.
+    Approval {
+        change: Change,
+    },
 }
 
 /// The answer to a [`Call`].
@@ -97,6 +121,8 @@ pub enum Answer {
     Info { info: Box<SessionInfo> },
     Commands { commands: Vec<CommandInfo> },
     Killed { killed: Killed },
+    Approvals { approvals: Vec<Approval> },
+    Grants { grants: Vec<Grant> },
     Done,
     Error { error: ApiError },
 }

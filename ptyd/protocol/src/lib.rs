@@ -8,6 +8,7 @@
 //! It does not decide who a peer is: that is read from the kernel by the receiver, never from a frame.
 
 pub mod api;
+pub mod approvals;
 mod bytes;
 pub mod control;
 pub mod frame;

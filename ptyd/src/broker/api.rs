@@ -6,16 +6,15 @@ use agentsh_protocol::api::{
     ApiError, CommandInfo, CreateSession, ErrorKind, Kill, Killed, SCHEMA_VERSION, SessionInfo, SessionState, Status,
 };
 use agentsh_protocol::control::{Answer, Call};
-use http_body_util::Full;
-use hyper::body::Bytes;
 use hyper::{Method, Response};
 use serde::de::DeserializeOwned;
 
-use super::http::json;
+use super::approvals;
+use super::http::{Body, events, json};
 use super::registry::{Registry, api_error, store_error};
 use crate::build;
 
-type Reply = Result<Response<Full<Bytes>>, ApiError>;
+type Reply = Result<Response<Body>, ApiError>;
 
 /// Answers one request.
 pub(super) async fn answer(registry: &Rc<Registry>, method: &Method, path: &str, body: &[u8]) -> Reply {
@@ -44,6 +43,12 @@ pub(super) async fn answer(registry: &Rc<Registry>, method: &Method, path: &str,
         }
         ("GET", ["v1", "sessions", id, "commands"]) => json(&commands(registry, id).await?),
         ("GET", ["v1", "sessions", id, "commands", command]) => json(&command_of(registry, id, command).await?),
+        ("GET", ["v1", "approvals"]) => json(&approvals::pending(registry).await?),
+        ("GET", ["v1", "approvals", "watch"]) => Ok(events(approvals::watch(registry).await?)),
+        ("GET", ["v1", "approvals", id]) => json(&approvals::find(registry, id).await?),
+        ("POST", ["v1", "approvals", id]) => json(&approvals::reply(registry, id, parse(body)?).await?),
+        ("GET", ["v1", "grants"]) => json(&approvals::grants(registry).await?),
+        ("DELETE", ["v1", "grants", id]) => json(&approvals::revoke(registry, id).await?),
         _ => Err(api_error(ErrorKind::NotFound, format!("{method} {path}: no such call"))),
     }
 }

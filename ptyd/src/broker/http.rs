@@ -4,9 +4,9 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use agentsh_protocol::api::{ApiError, ErrorKind};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Either, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, ORIGIN};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, ORIGIN};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -14,7 +14,11 @@ use serde::Serialize;
 use tokio::net::UnixStream;
 
 use super::registry::Registry;
+use super::watchers::Events;
 use super::{api, peer};
+
+/// What is answered: all at once, or as it happens.
+pub(super) type Body = Either<Full<Bytes>, Events>;
 
 /// Largest request body, in bytes.
 const MAX_BODY: usize = 1 << 20;
@@ -56,7 +60,7 @@ fn error(kind: ErrorKind, message: impl Into<String>) -> ApiError {
     }
 }
 
-async fn handle(registry: &Rc<Registry>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, ApiError> {
+async fn handle(registry: &Rc<Registry>, request: Request<Incoming>) -> Result<Response<Body>, ApiError> {
     if request.headers().contains_key(ORIGIN) {
         return Err(error(ErrorKind::Denied, "requests from web pages are refused"));
     }
@@ -78,12 +82,21 @@ async fn handle(registry: &Rc<Registry>, request: Request<Incoming>) -> Result<R
 }
 
 /// A 200 with JSON.
-pub(super) fn json<T: Serialize>(value: &T) -> Result<Response<Full<Bytes>>, ApiError> {
+pub(super) fn json<T: Serialize>(value: &T) -> Result<Response<Body>, ApiError> {
     let text = serde_json::to_vec(value).map_err(|cause| error(ErrorKind::Failed, cause.to_string()))?;
     Ok(response(StatusCode::OK, text))
 }
 
-fn render_error(error: &ApiError) -> Response<Full<Bytes>> {
+/// A 200 that goes on until one side ends it (server-sent events, WHATWG HTML 9.2).
+pub(super) fn events(events: Events) -> Response<Body> {
+    let mut response = Response::new(Either::Right(events));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn render_error(error: &ApiError) -> Response<Body> {
     let status = match error.error {
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
         ErrorKind::Ambiguous | ErrorKind::Refused => StatusCode::CONFLICT,
@@ -94,8 +107,8 @@ fn render_error(error: &ApiError) -> Response<Full<Bytes>> {
     response(status, serde_json::to_vec(error).unwrap_or_default())
 }
 
-fn response(status: StatusCode, body: Vec<u8>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+fn response(status: StatusCode, body: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(Either::Left(Full::new(Bytes::from(body))));
     *response.status_mut() = status;
     response
         .headers_mut()

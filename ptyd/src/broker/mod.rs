@@ -1,6 +1,7 @@
 //! The broker: sockets, registry, and the way from a connection to its session.
 
 mod api;
+mod approvals;
 mod attend;
 mod claim;
 mod host;
@@ -12,6 +13,7 @@ mod peer;
 mod ready;
 mod registry;
 mod supervise;
+mod watchers;
 mod workspace;
 
 use std::process::ExitCode;
@@ -77,6 +79,7 @@ fn serve(options: &Options, ready: &Ready) -> Result<(), Box<dyn std::error::Err
         let Sockets { launch, api, lock } = sockets;
         let (launch, api) = (UnixListener::from_std(launch)?, UnixListener::from_std(api)?);
         ready.serving();
+        tokio::task::spawn_local(approvals::keep_told(Rc::clone(&registry)));
         attend::attend(&registry, &launch, &api).await;
         tracing::info!("broker ends");
         registry.end_all("broker stopped").await;

@@ -16,6 +16,7 @@ use agentsh_sandbox::probe::{Host, Mode};
 
 use super::killswitch::KillSwitch;
 use super::supervise::{Ended, Supervisor};
+use super::watchers::Watchers;
 use super::{orphans, workspace};
 use crate::process;
 
@@ -25,6 +26,8 @@ pub(super) struct Registry {
     pub kill_switch: KillSwitch,
     pub store: Store,
     pub started: String,
+    /// Who waits for questions to people.
+    pub watchers: Rc<Watchers>,
     config: Config,
     host: Host,
     running: RefCell<BTreeMap<String, Rc<Supervisor>>>,
@@ -60,6 +63,7 @@ impl Registry {
             kill_switch: KillSwitch::of(&state),
             store: Store::new(&state),
             started: agentsh_audit::time::now_rfc3339(),
+            watchers: Rc::default(),
             account,
             config,
             host: Host::probe(),
@@ -204,9 +208,11 @@ impl Registry {
             workspace: wanted.workspace,
             policy: wanted.policy,
             automatic,
+            watchers: self.watchers.count(),
         };
+        let watchers = setup.watchers;
         let registry = Rc::downgrade(self);
-        let supervisor = Supervisor::start(setup, move |ended| {
+        let supervisor = Supervisor::start(setup, Rc::clone(&self.watchers), move |ended| {
             if let Some(registry) = registry.upgrade() {
                 registry.ended(&ended);
             }
@@ -215,6 +221,10 @@ impl Registry {
         self.running
             .borrow_mut()
             .insert(supervisor.id(), Rc::clone(&supervisor));
+        let count = self.watchers.count();
+        if count != watchers {
+            supervisor.call(Call::Watchers { count }).await?;
+        }
         Ok(supervisor)
     }
 

@@ -17,6 +17,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
 use tokio::sync::oneshot;
 
+use super::watchers::Watchers;
 use crate::process::Identity;
 use crate::sys;
 
@@ -37,6 +38,7 @@ pub(super) struct Supervisor {
     busy: Cell<usize>,
     idle_since: Cell<Instant>,
     gone: Cell<bool>,
+    watchers: Rc<Watchers>,
 }
 
 /// What a supervisor leaves when its process has ended.
@@ -56,7 +58,11 @@ fn failed(message: impl std::fmt::Display) -> ApiError {
 impl Supervisor {
     /// Starts a supervisor process and waits until its session stands. `ended` is called once, when
     /// the process has ended after that.
-    pub(super) async fn start(setup: Setup, ended: impl FnOnce(Ended) + 'static) -> Result<Rc<Supervisor>, ApiError> {
+    pub(super) async fn start(
+        setup: Setup,
+        watchers: Rc<Watchers>,
+        ended: impl FnOnce(Ended) + 'static,
+    ) -> Result<Rc<Supervisor>, ApiError> {
         let (ours, theirs) = UnixStream::pair().map_err(failed)?;
         ours.set_write_timeout(Some(SEND_LIMIT)).map_err(failed)?;
         let mut child = tokio::process::Command::new("/proc/self/exe")
@@ -92,6 +98,7 @@ impl Supervisor {
             busy: Cell::new(0),
             idle_since: Cell::new(Instant::now()),
             gone: Cell::new(false),
+            watchers,
         });
         tokio::task::spawn_local(Rc::clone(&supervisor).listen(reader, child, ended));
         Ok(supervisor)
@@ -106,6 +113,7 @@ impl Supervisor {
                     }
                 }
                 FromSupervisor::Busy { commands } => self.set_busy(commands),
+                FromSupervisor::Approval { change } => self.watchers.tell(&change),
                 FromSupervisor::Ready { .. } | FromSupervisor::Failed { .. } => break,
             }
         }

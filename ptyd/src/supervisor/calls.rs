@@ -27,9 +27,37 @@ pub(super) fn answer(session: &Arc<Session>, call: Call) -> Answer {
         }
         Call::KillCommand { command } => kill(session, &command).map_or_else(error, |killed| Answer::Killed { killed }),
         Call::Reload => make::reload(session).map_or_else(error, |()| Answer::Done),
+        Call::Watchers { count } => {
+            session.approvals.set_watchers(count);
+            Answer::Done
+        }
+        Call::Approvals => Answer::Approvals {
+            approvals: session.approvals_pending(),
+        },
+        Call::Reply { id, reply } => session.reply(&id, &reply).map_or_else(
+            || error(answered_already(&id)),
+            |approval| Answer::Approvals {
+                approvals: vec![approval],
+            },
+        ),
+        Call::Grants => Answer::Grants {
+            grants: session.grants(),
+        },
+        Call::Revoke { id } => session.revoke(&id).map_or_else(
+            || error(answered_already(&id)),
+            |grant| Answer::Grants { grants: vec![grant] },
+        ),
         Call::End { .. } => Answer::Killed {
             killed: end::kill_all(session),
         },
+    }
+}
+
+fn answered_already(id: &str) -> ApiError {
+    ApiError {
+        error: ErrorKind::NotFound,
+        message: format!("{id} is not there any more"),
+        hint: Some("it was answered, or its time is over".to_owned()),
     }
 }
 

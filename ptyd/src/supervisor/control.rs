@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use agentsh_intercept::OwnSocket;
+use agentsh_protocol::approvals::Change;
 use agentsh_protocol::control::{Answer, Call, FromSupervisor, ToSupervisor};
 use agentsh_protocol::frame::{self, FrameError};
 use tokio::io::unix::AsyncFd;
@@ -32,6 +33,8 @@ pub(crate) enum Notice {
     },
     /// How many commands have living processes now.
     Busy(usize),
+    /// A person is asked, or is not any more.
+    Approval(Change),
 }
 
 /// Serves until the session is to end, then ends it.
@@ -78,6 +81,7 @@ async fn run(made: Made, control: OwnedFd) -> io::Result<()> {
             Some(notice) = notices.recv() => match notice {
                 Notice::Started { command, pidfd } => watch_end(&session, command, pidfd),
                 Notice::Inside { socket, stream, insider } => inside::accept(&session, socket, stream, insider),
+                Notice::Approval(change) => send(&control, &FromSupervisor::Approval { change }),
                 Notice::Busy(commands) => {
                     busy = commands;
                     send(&control, &FromSupervisor::Busy { commands });

@@ -130,8 +130,8 @@ impl FileJudge for Files {
                 },
                 None => Verdict::Deny(Errno::ACCESS),
             },
-            // Nobody can be asked in this build: no answer is a no.
-            Decision::Deny | Decision::Approve | Decision::Absorb => {
+            Decision::Approve => Verdict::Approve,
+            Decision::Deny | Decision::Absorb => {
                 Verdict::Deny(Errno::from_raw_os_error(found.errno.number()))
             }
             _ => Verdict::Deny(Errno::ACCESS),
@@ -139,8 +139,11 @@ impl FileJudge for Files {
         Judgement { verdict, rule }
     }
 
-    fn ask(&self, _: &Question<'_>, _: &Judgement, _: &Caller<'_>) -> Answer {
-        Answer::No(Errno::ACCESS)
+    fn ask(&self, question: &Question<'_>, judgement: &Judgement, caller: &Caller<'_>) -> Answer {
+        match self.session.upgrade() {
+            Some(session) => session.ask_file(question, judgement, caller),
+            None => Answer::No(Errno::ACCESS),
+        }
     }
 
     fn redirects(&self) -> bool {

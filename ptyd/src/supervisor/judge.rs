@@ -16,6 +16,7 @@ use agentsh_intercept::{
 use agentsh_policy::{CommandQuery, Verdict};
 use agentsh_sandbox::hull::Hull;
 
+use super::approvals::Answered;
 use super::rules::{LetsRun as _, Rules};
 use super::session::Session;
 use crate::process::Identity;
@@ -110,6 +111,47 @@ impl CommandJudge {
     }
 }
 
+impl CommandJudge {
+    /// An exec that a person is asked about, and its event.
+    fn asked(
+        &self,
+        rules: &Rules,
+        request: &ExecRequest<'_>,
+        subject: &Subject,
+        verdict: &Verdict<'_>,
+    ) -> ExecDecision {
+        let argv = words(&subject.argv);
+        let arguments = argv.get(1..).unwrap_or_default();
+        let program = subject.place.path().unwrap_or(Path::new(""));
+        let message = rules.outcome(verdict, program, arguments).message;
+        let (approval, denial) = match self.session.ask_exec(&self.command, request, verdict, message) {
+            Answered::Yes(id) => (Some(id), None),
+            Answered::No(id, why) => (id, Some(why)),
+            Answered::Interrupted(seen) => return ExecDecision::Interrupted(seen),
+        };
+        let allowed = denial.is_none();
+        let emitted = self.session.recorder.emit(EventDraft {
+            policy: Some(Outcome {
+                effective: if allowed { Decision::Allow } else { Decision::Deny },
+                message: denial.as_deref(),
+                approval: approval.as_deref(),
+                ..Outcome::plain(Decision::Approve, verdict.rule)
+            }),
+            result: Some(if allowed { 0 } else { Errno::ACCESS.raw_os_error() }),
+            fields: &[("depth", Value::Unsigned(request.depth.into()))],
+            ..self.exec_draft(request, subject, &argv)
+        });
+        match emitted {
+            Ok(()) if allowed => ExecDecision::Allow,
+            Ok(()) => ExecDecision::Deny(Errno::ACCESS),
+            Err(error) => {
+                tracing::error!("an approved exec is refused because it cannot be recorded: {error}");
+                ExecDecision::Deny(Errno::ACCESS)
+            }
+        }
+    }
+}
+
 fn words(argv: &[CString]) -> Vec<&[u8]> {
     argv.iter().map(|argument| argument.as_bytes()).collect()
 }
@@ -128,7 +170,7 @@ fn verdict<'p>(rules: &'p Rules, request: &ExecRequest<'_>, subject: &Subject) -
     })
 }
 
-fn decision_of(verdict: &Verdict<'_>) -> Decision {
+pub(super) fn decision_of(verdict: &Verdict<'_>) -> Decision {
     verdict.decision.word().parse().unwrap_or(Decision::Deny)
 }
 
@@ -138,13 +180,17 @@ impl Judge for CommandJudge {
         let Some(asked) = request.subjects.first() else {
             return ExecDecision::Deny(Errno::ACCESS);
         };
-        // All that would run must be allowed; the first that is not is what the record names.
-        let stopped = request
-            .subjects
-            .iter()
-            .find(|subject| !verdict(&rules, request, subject).decision.lets_run());
+        // All that would run must be allowed; the first that is not is what the record names, a denial first.
+        let decision = |subject: &&Subject| verdict(&rules, request, subject).decision;
+        let asks = |subject: &&Subject| decision(subject) == agentsh_policy::Decision::Approve;
+        let stops = |subject: &&Subject| !decision(subject).lets_run();
+        let denied = request.subjects.iter().find(|subject| stops(subject) && !asks(subject));
+        let stopped = denied.or_else(|| request.subjects.iter().find(asks));
         let subject = stopped.unwrap_or(asked);
         let verdict = verdict(&rules, request, subject);
+        if request.stage == Stage::Asked && verdict.decision == agentsh_policy::Decision::Approve {
+            return self.asked(&rules, request, subject, &verdict);
+        }
         let allowed = stopped.is_none();
         if request.stage == Stage::Running {
             // What became of it is told by `exec_settled`.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use agentsh_audit::{Argv, EventDraft, EventType, Value};
-use agentsh_policy::Verdict as Judgement;
+use agentsh_policy::{Decision, Verdict as Judgement};
 use agentsh_protocol::api::{CommandInfo, CommandState, PolicyOutcome};
 use agentsh_protocol::control::Peer;
 use agentsh_protocol::frame;
@@ -14,6 +14,7 @@ use agentsh_protocol::{Bytes, is_id, new_id};
 use agentsh_sandbox::verify;
 use rustix::process::PidfdGetfdFlags;
 
+use super::approvals::NOBODY;
 use super::command::{self, Command};
 use super::rules::{LetsRun as _, Rules};
 use super::session::Session;
@@ -110,7 +111,7 @@ fn prepare(session: &Arc<Session>, launch: &Launch) -> Result<(Candidate, Arc<Ru
         identity,
     };
     let rules = session.rules();
-    if let Err(refusal) = judge(&rules, request, &candidate) {
+    if let Err(refusal) = judge(session, &rules, request, &candidate) {
         let policy = refusal.policy.clone().unwrap_or_default();
         record_start(
             session,
@@ -194,7 +195,7 @@ fn find_program(name: &Bytes, env: &[Bytes], cwd: Option<&Path>) -> Option<PathB
 }
 
 /// Policy's first word, for a clear answer; the exec itself is judged again at its notification.
-fn judge(rules: &Rules, request: &LaunchRequest, candidate: &Candidate) -> Result<(), Refusal> {
+fn judge(session: &Session, rules: &Rules, request: &LaunchRequest, candidate: &Candidate) -> Result<(), Refusal> {
     let arguments: Vec<&[u8]> = request
         .argv
         .iter()
@@ -203,10 +204,14 @@ fn judge(rules: &Rules, request: &LaunchRequest, candidate: &Candidate) -> Resul
         .collect();
     let called = request.argv.first().map(|name| name.0.as_slice()).unwrap_or_default();
     let verdict: Judgement<'_> = rules.command(&candidate.program, called, &arguments, 0);
-    if verdict.decision.lets_run() {
+    let asks = verdict.decision == Decision::Approve;
+    if verdict.decision.lets_run() || asks && session.somebody_listens() {
         return Ok(());
     }
-    let outcome = rules.outcome(&verdict, &candidate.program, &arguments);
+    let mut outcome = rules.outcome(&verdict, &candidate.program, &arguments);
+    if asks {
+        outcome.message = Some(NOBODY.to_owned());
+    }
     Err(Refusal {
         status: 126,
         message: rules.refusal_line(&candidate.program, &outcome),

@@ -11,6 +11,7 @@ use agentsh_protocol::control::Setup;
 use agentsh_protocol::places::{self, Account};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
+use super::approvals;
 use super::control::Notice;
 use super::files;
 use super::plan::{self, PlanError, Planned};
@@ -58,9 +59,10 @@ pub(super) fn make(setup: Setup) -> Result<Made, ApiError> {
     let planned = plan::plan(policy, &config, account.uid).map_err(refused)?;
     let store = Store::new(&account.state_dir());
     let info = info(&setup, workspace.as_deref(), &account, &planned)?;
+    let nobody = approvals::warning(&planned.rules.policy, setup.watchers);
     let dir = store.create(&info, &planned.rules.policy.text()).map_err(failed)?;
     let recorder = Recorder::open(&dir, agentsh_audit::Options::default()).map_err(failed)?;
-    record_created(&recorder, &info).map_err(failed)?;
+    record_created(&recorder, &info, nobody).map_err(failed)?;
     let (send, notices) = mpsc::unbounded_channel();
     let session = Session::new(Parts {
         proof: Proof::start().map_err(failed)?,
@@ -75,6 +77,7 @@ pub(super) fn make(setup: Setup) -> Result<Made, ApiError> {
         rules: planned.rules,
         info,
     });
+    session.approvals.set_watchers(setup.watchers);
     let session = Arc::new(session);
     let engine = files::engine(&session).map_err(failed)?;
     // Set once, here.
@@ -124,9 +127,10 @@ fn info(
     })
 }
 
-fn record_created(recorder: &Recorder, info: &SessionInfo) -> Result<(), RecordError> {
+fn record_created(recorder: &Recorder, info: &SessionInfo, nobody: Option<String>) -> Result<(), RecordError> {
     let texts = |list: &[String]| -> serde_json::Value { list.iter().map(String::as_str).collect() };
-    let (not_held, not_observed) = (texts(&info.not_held), texts(&info.not_observed));
+    let not_held: Vec<String> = info.not_held.iter().cloned().chain(nobody).collect();
+    let (not_held, not_observed) = (texts(&not_held), texts(&info.not_observed));
     recorder.emit(EventDraft {
         path: info.workspace.as_ref().map(|workspace| workspace.0.as_slice()),
         fields: &[

@@ -73,19 +73,24 @@ impl FileRecorder for FileLog {
             .judgement
             .rule
             .and_then(|number| rule_name(&rules.policy, number));
+        let path = record.path.as_os_str().as_bytes();
+        let approval = (decision == Decision::Approve)
+            .then(|| session.approvals.decided(record.tgid, record.operation.name(), path))
+            .flatten();
         let kept = record.kept.map(|kept| [("kept", Value::Bool(kept))]);
         let draft = EventDraft {
             command: command.as_deref(),
             pid: record.tgid,
             operation: Some(record.operation.name()),
-            path: Some(record.path.as_os_str().as_bytes()),
+            path: Some(path),
             path2: record.second.map(|path| path.as_os_str().as_bytes()),
             policy: Some(Outcome {
                 effective: match (stopped, decision) {
                     (true, _) => Decision::Deny,
-                    (false, Decision::Audit) => Decision::Allow,
+                    (false, Decision::Audit | Decision::Approve) => Decision::Allow,
                     (false, decision) => decision,
                 },
+                approval: approval.as_deref(),
                 ..Outcome::plain(decision, rule)
             }),
             layer: Some(Layer::Notify),

@@ -153,7 +153,7 @@ impl Rules {
             None => "no rule allows it".to_owned(),
         };
         let what = match outcome.decision.as_str() {
-            "deny" => "denied".to_owned(),
+            "deny" | "approve" => "denied".to_owned(),
             other => format!("needs `{other}`, which this build does not do yet"),
         };
         let line = format!(
@@ -209,7 +209,7 @@ impl Rules {
 
 /// Whether a decision on a command lets it run in this build.
 pub(crate) trait LetsRun {
-    /// Approval and redirection are asked of people and stubs that this build does not have: they refuse.
+    /// A plain yes. What asks is asked at the exec; redirection needs a stub that this build does not have.
     fn lets_run(self) -> bool;
 }
 

@@ -15,6 +15,7 @@ use agentsh_protocol::places::Account;
 use agentsh_sandbox::hull::Hull;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::approvals::{self, Approvals};
 use super::command::{Command, Commands};
 use super::control::Notice;
 use super::judge::CommandJudge;
@@ -35,6 +36,7 @@ pub(crate) struct Session {
     pub proof: Proof,
     pub choice: Choice,
     pub shared: Shared,
+    pub approvals: Approvals,
     notices: UnboundedSender<Notice>,
     rules: RwLock<Arc<Rules>>,
     info: Mutex<SessionInfo>,
@@ -88,6 +90,7 @@ impl Session {
             proof: parts.proof,
             choice: parts.choice,
             shared: parts.shared,
+            approvals: Approvals::default(),
             notices: parts.notices,
             rules: RwLock::new(Arc::new(parts.rules)),
             info: Mutex::new(parts.info),
@@ -241,7 +244,8 @@ impl Session {
     pub(crate) fn recorded<'a>(&self, policy: &'a PolicyOutcome) -> Outcome<'a> {
         let decision = policy.decision.parse().unwrap_or(Decision::Deny);
         let mut outcome = Outcome::plain(decision, policy.rule.as_deref());
-        if !matches!(decision, Decision::Allow | Decision::Audit) {
+        // What is asked about is asked at the exec itself, and told there.
+        if !matches!(decision, Decision::Allow | Decision::Audit | Decision::Approve) {
             outcome.effective = Decision::Deny;
         }
         outcome.message = policy.message.as_deref();
@@ -262,6 +266,8 @@ impl Session {
     pub(crate) fn info(&self) -> SessionInfo {
         let mut info = lock(&self.info).clone();
         info.commands_running = lock(&self.commands).served();
+        let watchers = self.approvals.watchers();
+        info.not_held.extend(approvals::warning(&self.rules().policy, watchers));
         info
     }
 

@@ -1,0 +1,125 @@
+//! Questions to people: the calls of `api.sock`, passed on to the sessions' supervisors.
+
+use std::rc::Rc;
+
+use agentsh_protocol::api::{ApiError, ErrorKind};
+use agentsh_protocol::approvals::{Approval, Change, Grant, Reply};
+use agentsh_protocol::control::{Answer, Call};
+
+use super::registry::{Registry, api_error};
+use super::supervise::Supervisor;
+use super::watchers::Events;
+
+fn unexpected() -> ApiError {
+    api_error(ErrorKind::Failed, "the supervisor answered something else")
+}
+
+/// What waits in all sessions, oldest first.
+pub(super) async fn pending(registry: &Registry) -> Result<Vec<Approval>, ApiError> {
+    Ok(all(registry).await?.into_iter().map(|(_, approval)| approval).collect())
+}
+
+async fn all(registry: &Registry) -> Result<Vec<(Rc<Supervisor>, Approval)>, ApiError> {
+    let mut found = Vec::new();
+    for supervisor in registry.running() {
+        // A session that ends meanwhile asks nobody.
+        if let Ok(Answer::Approvals { approvals }) = supervisor.call(Call::Approvals).await {
+            found.extend(approvals.into_iter().map(|approval| (Rc::clone(&supervisor), approval)));
+        }
+    }
+    found.sort_by(|(_, a), (_, b)| a.id.cmp(&b.id));
+    Ok(found)
+}
+
+/// The one that an id or the beginning of one means.
+fn only<T>(found: Vec<T>, what: &str, word: &str) -> Result<T, ApiError> {
+    let several = found.len();
+    let mut found = found.into_iter();
+    match (found.next(), several) {
+        (Some(one), 1) => Ok(one),
+        (None, _) => Err(ApiError {
+            error: ErrorKind::NotFound,
+            message: format!("no {what} `{word}`"),
+            hint: Some("it was answered, or its time is over; `agentsh approve list` shows what waits".to_owned()),
+        }),
+        _ => Err(api_error(
+            ErrorKind::Ambiguous,
+            format!("`{word}` means {several} of them"),
+        )),
+    }
+}
+
+async fn place(registry: &Registry, word: &str) -> Result<(Rc<Supervisor>, Approval), ApiError> {
+    let mut found = all(registry).await?;
+    found.retain(|(_, approval)| approval.id.starts_with(word));
+    only(found, "approval", word)
+}
+
+/// One that waits.
+pub(super) async fn find(registry: &Registry, word: &str) -> Result<Approval, ApiError> {
+    Ok(place(registry, word).await?.1)
+}
+
+/// A person's answer.
+pub(super) async fn reply(registry: &Registry, word: &str, reply: Reply) -> Result<Approval, ApiError> {
+    let (supervisor, approval) = place(registry, word).await?;
+    match supervisor.call(Call::Reply { id: approval.id, reply }).await? {
+        Answer::Approvals { mut approvals } => approvals.pop().ok_or_else(unexpected),
+        _ => Err(unexpected()),
+    }
+}
+
+async fn all_grants(registry: &Registry) -> Vec<(Rc<Supervisor>, Grant)> {
+    let mut found = Vec::new();
+    for supervisor in registry.running() {
+        if let Ok(Answer::Grants { grants }) = supervisor.call(Call::Grants).await {
+            found.extend(grants.into_iter().map(|grant| (Rc::clone(&supervisor), grant)));
+        }
+    }
+    found
+}
+
+/// The answers that cover calls to come, of all sessions.
+pub(super) async fn grants(registry: &Registry) -> Result<Vec<Grant>, ApiError> {
+    Ok(all_grants(registry).await.into_iter().map(|(_, grant)| grant).collect())
+}
+
+/// Takes one back.
+pub(super) async fn revoke(registry: &Registry, word: &str) -> Result<Grant, ApiError> {
+    let mut found = all_grants(registry).await;
+    found.retain(|(_, grant)| grant.id.starts_with(word));
+    let (supervisor, grant) = only(found, "grant", word)?;
+    match supervisor.call(Call::Revoke { id: grant.id }).await? {
+        Answer::Grants { mut grants } => grants.pop().ok_or_else(unexpected),
+        _ => Err(unexpected()),
+    }
+}
+
+/// What waits now, then every change. Once this is answered all sessions know that somebody watches.
+pub(super) async fn watch(registry: &Registry) -> Result<Events, ApiError> {
+    let events = registry.watchers.open();
+    tell_all(registry).await;
+    for approval in pending(registry).await? {
+        events.begin_with(&Change::Asked {
+            approval: Box::new(approval),
+        });
+    }
+    Ok(events)
+}
+
+async fn tell_all(registry: &Registry) {
+    let count = registry.watchers.count();
+    for supervisor in registry.running() {
+        if let Err(error) = supervisor.call(Call::Watchers { count }).await {
+            tracing::debug!("{error}");
+        }
+    }
+}
+
+/// Keeps all sessions told how many people watch.
+pub(super) async fn keep_told(registry: Rc<Registry>) {
+    loop {
+        registry.watchers.changed().await;
+        tell_all(&registry).await;
+    }
+}

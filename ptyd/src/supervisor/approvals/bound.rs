@@ -1,0 +1,101 @@
+//! What an answer is bound to.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use agentsh_intercept::ExecRequest;
+
+/// A file as it was when it was asked about (`stat(2)`): another file under the name, or other content, differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FileState {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+    size: i64,
+    modified: (i64, u64),
+    changed: (i64, u64),
+}
+
+impl FileState {
+    fn of(path: &Path) -> Option<FileState> {
+        let stat = rustix::fs::stat(path).ok()?;
+        Some(FileState {
+            path: path.to_owned(),
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            size: stat.st_size,
+            modified: (stat.st_mtime, stat.st_mtime_nsec),
+            changed: (stat.st_ctime, stat.st_ctime_nsec),
+        })
+    }
+}
+
+/// A call in all that a yes covers. Two calls are identical if these are equal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Bound {
+    pub operation: String,
+    /// The resolved program, or the object's canonical path.
+    pub path: Vec<u8>,
+    pub argv: Vec<Vec<u8>>,
+    pub cwd: Option<PathBuf>,
+    pub rule: Option<String>,
+    /// The program, its interpreters and loader.
+    files: Vec<FileState>,
+}
+
+impl Bound {
+    /// A file operation on an object.
+    pub(crate) fn file(operation: &str, path: &Path, rule: Option<&str>) -> Bound {
+        Bound {
+            operation: operation.to_owned(),
+            path: path.as_os_str().as_bytes().to_owned(),
+            argv: Vec::new(),
+            cwd: None,
+            rule: rule.map(str::to_owned),
+            files: Vec::new(),
+        }
+    }
+
+    /// An exec; `None` if a file of it cannot be told from another.
+    pub(crate) fn exec(request: &ExecRequest<'_>, rule: Option<&str>) -> Option<Bound> {
+        let first = request.subjects.first()?;
+        let files = request
+            .subjects
+            .iter()
+            .map(|subject| {
+                let state = FileState::of(subject.place.path()?)?;
+                // What lies under the name now is what was judged.
+                (state.device == subject.file.device && state.inode == subject.file.inode).then_some(state)
+            })
+            .collect::<Option<Vec<_>>>()?;
+        Some(Bound {
+            operation: "exec".to_owned(),
+            path: first.place.path()?.as_os_str().as_bytes().to_owned(),
+            argv: first
+                .argv
+                .iter()
+                .map(|argument| argument.as_bytes().to_owned())
+                .collect(),
+            cwd: request.cwd(),
+            rule: rule.map(str::to_owned),
+            files,
+        })
+    }
+}
+
+/// The programs above a process, the nearest first.
+pub(super) fn parents(pid: i32) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut pid = pid;
+    while found.len() < MAX_PARENTS {
+        let Some(parent) = crate::process::parent(pid).filter(|parent| *parent > 1) else {
+            break;
+        };
+        found.push(std::fs::read_link(format!("/proc/{parent}/exe")).unwrap_or_default());
+        pid = parent;
+    }
+    found
+}
+
+/// So many are shown.
+const MAX_PARENTS: usize = 8;
