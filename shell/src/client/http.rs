@@ -1,6 +1,7 @@
 //! HTTP/1.1 (RFC 9112), the client's half of one exchange: `Connection: close`, bodies by length, in chunks, or to the end.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream;
 
 /// The longest head and the longest body that are read.
@@ -27,6 +28,35 @@ pub fn exchange(mut stream: UnixStream, method: &str, path: &str, body: Option<&
     let request = [head.as_bytes(), b"\r\n", body.unwrap_or_default()].concat();
     stream.write_all(&request)?;
     read_answer(&mut BufReader::new(stream))
+}
+
+/// Reads server-sent events (WHATWG HTML 9.2) to the end of the connection. HTTP/1.0 is spoken, so that the body comes
+/// as it is.
+///
+/// # Errors
+/// As [`exchange`]; `Other` for an answer that is not 200.
+pub fn events(mut stream: UnixStream, path: &str, mut each: impl FnMut(&str) -> ControlFlow<()>) -> io::Result<()> {
+    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: agentsh\r\n\r\n").as_bytes())?;
+    let mut reader = BufReader::new(stream);
+    let head = read_head(&mut reader)?;
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut headers);
+    response.parse(&head).map_err(invalid)?;
+    if response.code != Some(200) {
+        return Err(io::Error::other(format!("HTTP status {}", response.code.unwrap_or(0))));
+    }
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if (&mut reader).take(MAX_BODY).read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
+        }
+        let text = std::str::from_utf8(&line).map_err(invalid)?;
+        let flow = text.strip_prefix("data: ").map(|data| each(data.trim_end()));
+        if flow.is_some_and(|flow| flow.is_break()) {
+            return Ok(());
+        }
+    }
 }
 
 /// Escapes what may not stand in one segment of a path (RFC 3986).

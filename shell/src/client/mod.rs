@@ -12,6 +12,7 @@ mod tests;
 pub use start::{Starter, beside_us};
 
 use std::io;
+use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -83,6 +84,23 @@ impl Client {
     /// `GET path`.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         self.request("GET", path, None)
+    }
+
+    /// `GET path` whose answer is server-sent events: `each` is given the data of one after the other, until it says
+    /// stop or the broker ends.
+    pub fn events<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        mut each: impl FnMut(T) -> ControlFlow<()>,
+    ) -> Result<(), ClientError> {
+        let stream = self.connect()?;
+        stream.set_read_timeout(None).map_err(|source| self.io(source))?;
+        http::events(stream, path, |data| match serde_json::from_str(data) {
+            Ok(event) => each(event),
+            // A change that this version does not know.
+            Err(_) => ControlFlow::Continue(()),
+        })
+        .map_err(|source| self.io(source))
     }
 
     /// `DELETE path`.
