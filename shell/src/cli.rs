@@ -7,7 +7,8 @@ use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::render::Color;
 use crate::verbs::{
-    audit, broker, config, detect, doctor, events, exec, gc, kill, logs, output, policy, session, shim, status, why,
+    audit, broker, checkpoint, config, detect, doctor, events, exec, gc, kill, logs, output, policy, session, shim,
+    status, trash, why,
 };
 
 /// Version and commit of this build.
@@ -60,6 +61,12 @@ pub enum Action {
     #[command(subcommand)]
     Audit(audit::Audit),
     Output(output::Output),
+    /// What sessions deleted or overwrote, and the way back
+    #[command(subcommand)]
+    Trash(trash::TrashVerb),
+    /// States of a workspace to go back to
+    #[command(subcommand)]
+    Checkpoint(checkpoint::CheckpointVerb),
     Gc(gc::Gc),
     Logs(logs::Logs),
     /// The stand-ins for shells
@@ -86,6 +93,8 @@ impl Action {
             Action::Audit(audit) => audit.run(context),
             Action::Gc(gc) => gc.run(context),
             Action::Output(output) => output.run(context),
+            Action::Trash(trash) => trash.run(context),
+            Action::Checkpoint(checkpoint) => checkpoint.run(context),
             Action::Detect(detect) => detect.run(context),
             Action::Doctor(doctor) => doctor.run(context),
             Action::Policy(policy) => policy.run(context),

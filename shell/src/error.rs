@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use agentsh_audit::StoreError;
 use agentsh_audit::read::ReadProblem;
+use agentsh_keep::checkpoint::CheckpointError;
+use agentsh_keep::trash::TrashError;
 use agentsh_policy::LoadError;
 use agentsh_protocol::api::{ApiError, ErrorKind};
 use miette::{Diagnostic, LabeledSpan, SourceCode};
@@ -25,6 +27,10 @@ pub enum Error {
     Record(#[from] ReadProblem),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Trash(#[from] TrashError),
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     #[error(transparent)]
     Load(#[from] Box<LoadReport>),
     #[error("{what}")]
@@ -129,10 +135,40 @@ impl Diagnostic for Error {
             Error::Client(ClientError::NotStarted { .. } | ClientError::Foreign { .. }) => {
                 "`agentsh doctor` looks for the cause"
             }
+            Error::Trash(error) => trash_help(error)?,
+            Error::Checkpoint(error) => checkpoint_help(error)?,
             Error::Usage { help, .. } | Error::Unknown { help, .. } => help,
             Error::Load(report) => report.error.suggestion.as_deref()?,
             _ => return None,
         };
         Some(Box::new(help))
     }
+}
+
+/// Said where the state folder cannot be reached: most often because the caller is inside a session.
+const OUTSIDE: &str = "what is kept is out of reach from inside a session: whoever runs the session can bring it back";
+
+fn trash_help(error: &TrashError) -> Option<&'static str> {
+    Some(match error {
+        TrashError::Refused { .. } if is_forbidden(error.errno()) => OUTSIDE,
+        TrashError::Unknown(_) => "`agentsh trash list` shows what there is",
+        TrashError::Ambiguous(_) => "give more characters of the id",
+        TrashError::Exists(_) => "`--beside` takes a free name next to it, `--to PATH` another place",
+        TrashError::NoOrigin(_) | TrashError::OtherMount(_) => "`--to PATH` names a place",
+        _ => return None,
+    })
+}
+
+fn checkpoint_help(error: &CheckpointError) -> Option<&'static str> {
+    Some(match error {
+        CheckpointError::Refused { errno, .. } if is_forbidden(errno.raw_os_error()) => OUTSIDE,
+        CheckpointError::Unknown(_) => "`agentsh checkpoint list` shows those of this workspace",
+        CheckpointError::Ambiguous(_) => "give more characters of the id",
+        CheckpointError::NotThere(_) => "paths are those of the workspace, without its own path before them",
+        _ => return None,
+    })
+}
+
+fn is_forbidden(errno: i32) -> bool {
+    [libc::EACCES, libc::EPERM, libc::EROFS].contains(&errno)
 }

@@ -1,15 +1,17 @@
 //! How things look: to people in colours and columns, to programs as JSON.
 
+mod difference;
 mod error;
 pub mod event;
 mod style;
 mod table;
 mod text;
 
+pub use difference::difference;
 pub use error::error;
 pub use style::{Color, Style};
 pub use table::Table;
-pub use text::{argv, bytes, pairs, time, visible};
+pub use text::{argv, bytes, kind, pairs, time, visible};
 
 use std::io::Write;
 

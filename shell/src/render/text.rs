@@ -1,5 +1,6 @@
 //! Text that others wrote, made fit for a terminal.
 
+use agentsh_keep::Kind;
 use agentsh_protocol::Bytes;
 
 /// `text` with everything that could drive or deceive a terminal written out: control characters, and the
@@ -53,6 +54,18 @@ pub fn bytes(bytes: u64) -> String {
     match units.into_iter().find(|(_, size)| bytes >= *size) {
         Some((unit, size)) => format!("{}.{} {unit}", bytes / size, bytes % size * 10 / size),
         None => format!("{bytes} bytes"),
+    }
+}
+
+/// What an object is, in a word.
+pub fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::File => "file",
+        Kind::Dir => "folder",
+        Kind::Symlink => "link",
+        Kind::Fifo => "fifo",
+        Kind::Socket => "socket",
+        Kind::CharDevice | Kind::BlockDevice => "device",
     }
 }
 

@@ -66,13 +66,15 @@ fn text(collected: &Collected, dry_run: bool) -> String {
     removed.collect::<String>() + &kept
 }
 
-fn time(text: &str) -> Result<Duration, String> {
+/// A length of time as an option says it.
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     Time::parse(text)
         .map(|time| time.0)
         .ok_or_else(|| "expected a time such as 90s, 12h, 30d".to_owned())
 }
 
-fn size(text: &str) -> Result<u64, String> {
+/// A number of bytes as an option says it.
+pub(super) fn size(text: &str) -> Result<u64, String> {
     Size::parse(text)
         .map(|size| size.0)
         .ok_or_else(|| "expected a size such as 512MB or 10GiB".to_owned())

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod broker;
+pub mod checkpoint;
 pub mod config;
 pub mod detect;
 pub mod doctor;
@@ -15,4 +16,5 @@ pub mod policy;
 pub mod session;
 pub mod shim;
 pub mod status;
+pub mod trash;
 pub mod why;
