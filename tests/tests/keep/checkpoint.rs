@@ -1,0 +1,138 @@
+//! `agentsh checkpoint`: the state before, the way back, and the way back from that.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use agentsh_tests::{Result, User, World, fail, session};
+use serde_json::Value;
+
+/// Every path below the workspace with its mode and contents, the repository's own folder left out.
+fn state(world: &World) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    let mut folders = vec![world.workspace()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let about = fs::symlink_metadata(&path)?;
+            let contents = match (about.is_symlink(), about.is_dir()) {
+                (true, _) => format!("{:?}", fs::read_link(&path)?),
+                (_, true) => String::new(),
+                _ => fs::read_to_string(&path)?,
+            };
+            if about.is_dir() && !path.ends_with(".git") && !path.to_string_lossy().contains(".agentsh-trash") {
+                folders.push(path.clone());
+            }
+            if !path.ends_with(".git") && !path.to_string_lossy().contains(".agentsh-trash") {
+                found.push(format!("{path:?} {:o} {contents}", about.permissions().mode()));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn lay_out(world: &World) -> Result {
+    for (file, text, mode) in [
+        ("a", "one\n", 0o644),
+        (".hidden", "two\n", 0o600),
+        ("b/c", "three\n", 0o755),
+    ] {
+        world.user().write_file(&world.workspace().join(file), text, mode)?;
+    }
+    world.user().make_folder(&world.workspace().join("empty"))?;
+    let link = world.workspace().join("link");
+    std::os::unix::fs::symlink("a", &link)?;
+    Ok(std::os::unix::fs::lchown(
+        link,
+        Some(world.user().uid),
+        Some(world.user().gid),
+    )?)
+}
+
+fn id_of(world: &World, args: &[&str]) -> Result<String> {
+    let outcome = world.agentsh(["checkpoint", "create"].iter().chain(args))?;
+    outcome.expect_success("checkpoint create")?;
+    Ok(outcome.out().trim_end().to_owned())
+}
+
+#[test]
+fn a_rollback_brings_the_state_back_and_is_undone_by_another() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        lay_out(&world)?;
+        let session = session::create(&world, &[])?.id;
+        let before = state(&world)?;
+        let id = id_of(&world, &["--session", &session, "--label", "before"])?;
+        let change = "rm -rf b empty link; echo changed > a; chmod 700 .hidden; mkdir -p new/deep; echo x > new/deep/y";
+        session::run(&world, &session, &["bash", "-c", change])?.expect_success("changes")?;
+        let after = state(&world)?;
+        if before == after {
+            return Err(fail("nothing was changed"));
+        }
+        let changes: Value = world.agentsh(["checkpoint", "show", &id, "--diff", "--json"])?.json()?;
+        let words = changes.to_string();
+        for word in ["created", "removed", "contents", "attributes", "new/deep/y", ".hidden"] {
+            if !words.contains(word) {
+                return Err(fail(format!("{word} is not in {words}")));
+            }
+        }
+        let diff = world.agentsh(["checkpoint", "show", &id, "--diff", "a"])?.out();
+        if !diff.contains("-one") || !diff.contains("+changed") {
+            return Err(fail(diff));
+        }
+        let dry: Value = world
+            .agentsh(["checkpoint", "rollback", &id, "--dry-run", "--json"])?
+            .json()?;
+        if !dry["undo"].is_null() || state(&world)? != after {
+            return Err(fail(format!("a dry run: {dry}")));
+        }
+        let done = world.agentsh(["checkpoint", "rollback", &id, "--json"])?;
+        done.expect_success("rollback")?;
+        let done: Value = done.json()?;
+        if state(&world)? != before {
+            return Err(fail(format!("{:#?}\n{before:#?}", state(&world)?)));
+        }
+        let undo = done["undo"].as_str().ok_or_else(|| fail(format!("no undo: {done}")))?;
+        world
+            .agentsh(["checkpoint", "rollback", undo])?
+            .expect_success("undo")?;
+        if state(&world)? != after {
+            return Err(fail(format!("{:#?}\n{after:#?}", state(&world)?)));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn checkpoints_are_listed_for_their_workspace_and_purged() -> Result {
+    let world = World::new(User::agent())?;
+    lay_out(&world)?;
+    let ids = [
+        id_of(&world, &["--label", "one"])?,
+        id_of(&world, &["--label", "two"])?,
+        id_of(&world, &[])?,
+    ];
+    let list = |options: &[&str]| -> Result<Vec<Value>> {
+        world
+            .agentsh(["checkpoint", "list", "--json"].iter().chain(options))?
+            .json()
+    };
+    let listed = list(&[])?;
+    if listed.len() != 3 || listed[0]["id"] != ids[2].as_str() || listed[2]["label"] != "one" {
+        return Err(fail(format!("{listed:?}")));
+    }
+    if !list(&["--workspace", "b"])?.is_empty() {
+        return Err(fail("another folder has these checkpoints too"));
+    }
+    world.agentsh(["checkpoint", "purge"])?.expect_exit(2, "no condition")?;
+    world
+        .agentsh(["checkpoint", "show", "nothing"])?
+        .expect_exit(1, "unknown")?;
+    world
+        .agentsh(["checkpoint", "purge", "--keep", "1"])?
+        .expect_success("purge")?;
+    match list(&[])?.as_slice() {
+        [left] if left["id"] == ids[2].as_str() => Ok(()),
+        left => Err(fail(format!("{left:?}"))),
+    }
+}

@@ -1,0 +1,243 @@
+//! `agentsh trash`, and the deletions that fill it.
+
+use std::fs;
+use std::path::PathBuf;
+
+use agentsh_protocol::Bytes;
+use agentsh_tests::{Outcome, Result, User, World, fail, session};
+use serde::Deserialize;
+
+/// What the shell texts lose.
+const PRECIOUS: &str = "precious\n";
+
+/// A way to lose the file `kept`, run by bash in the workspace after what it needs was laid out.
+const LOSSES: [(&str, &str); 10] = [
+    ("rm", "rm kept"),
+    ("rm -rf", "rm -rf -- kept"),
+    ("mv over it", "mv other kept"),
+    ("> file", ": > kept"),
+    ("sed -i", "sed -i s/precious/worthless/ kept"),
+    ("git clean", "git clean -qfdx"),
+    ("git checkout", "git checkout -q -- kept"),
+    ("find -delete", "find . -name kept -delete"),
+    ("truncate", "truncate -s 0 kept"),
+    ("dd", "dd if=/dev/null of=kept status=none"),
+];
+
+/// The members of `agentsh trash list --json`: one that is not listed here is an error.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "the shape is what is tested")]
+struct Entry {
+    id: String,
+    time: String,
+    original: Option<Bytes>,
+    session_id: Option<String>,
+    command_id: Option<String>,
+    rule: Option<String>,
+    cause: String,
+    how: String,
+    kind: String,
+    size: u64,
+    charge: u64,
+    mode: String,
+    uid: u32,
+    gid: u32,
+    mtime: String,
+    links: u32,
+    file: Option<Bytes>,
+}
+
+/// A policy that keeps what is deleted in the workspace, with these settings of the trash.
+fn policy(settings: &str) -> String {
+    let rule = r#"  - {name: keep, paths: ["${PROJECT_ROOT}/**"], operations: [delete, rmdir, truncate], decision: soft_delete}"#;
+    let base = session::BASE.replacen("file_rules:\n", &format!("file_rules:\n{rule}\n"), 1);
+    format!("{base}filesystem:\n  trash: {{{settings}}}\n")
+}
+
+fn create(world: &World, settings: &str) -> Result<String> {
+    let path = session::write_policy(world, "keep", &policy(settings))?;
+    Ok(session::create(world, &["--policy", &path.to_string_lossy()])?.id)
+}
+
+fn bash(world: &World, session: &str, text: &str) -> Result<Outcome> {
+    session::run(world, session, &["bash", "-c", text])
+}
+
+fn list(world: &World, options: &[&str]) -> Result<Vec<Entry>> {
+    world.agentsh(["trash", "list", "--json"].iter().chain(options))?.json()
+}
+
+/// The newest entry that was at `path`.
+fn entry_of(world: &World, path: &str) -> Result<Entry> {
+    let found = list(world, &["--path", path])?.into_iter().next();
+    found.ok_or_else(|| fail(format!("nothing of {path} is in the trash")))
+}
+
+/// Restores an entry, and reads what came back.
+fn restored(world: &World, id: &str, options: &[&str]) -> Result<(PathBuf, String)> {
+    let outcome = world.agentsh(["trash", "restore", id].iter().chain(options))?;
+    outcome.expect_success("restore")?;
+    let path = PathBuf::from(outcome.out().trim_end());
+    let text = fs::read_to_string(&path).map_err(|error| fail(format!("{}: {error}", path.display())))?;
+    Ok((path, text))
+}
+
+#[test]
+fn whatever_loses_a_file_leaves_it_in_the_trash() -> Result {
+    for user in User::both() {
+        for (name, text) in LOSSES {
+            let world = World::new(user.clone())?;
+            let kept = world.workspace().join("kept");
+            if name == "git checkout" {
+                world.user().write_file(&kept, "committed\n", 0o640)?;
+                world.git(&["add", "kept"])?;
+                world.git(&["commit", "-q", "-m", "kept"])?;
+            }
+            world.user().write_file(&kept, PRECIOUS, 0o640)?;
+            world
+                .user()
+                .write_file(&world.workspace().join("other"), "other\n", 0o644)?;
+            let session = create(&world, "")?;
+            bash(&world, &session, text)?.expect_success(name)?;
+            if fs::read_to_string(&kept).is_ok_and(|now| now == PRECIOUS) {
+                return Err(fail(format!("{name}: nothing was lost")));
+            }
+            let gone = !kept.exists();
+            let entry = entry_of(&world, "kept").map_err(|error| fail(format!("{name}: {error}")))?;
+            let (path, now) = restored(&world, &entry.id[..entry.id.len() - 2], &["--beside"])?;
+            if now != PRECIOUS || gone != (path == kept) {
+                return Err(fail(format!("{name}: {} holds {now:?}; {entry:?}", path.display())));
+            }
+            if entry.session_id.as_deref() != Some(&session) || entry.mode != "0640" {
+                return Err(fail(format!("{name}: {entry:?}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_removed_tree_comes_back_with_its_folders() -> Result {
+    let world = World::new(User::agent())?;
+    let files = ["tree/a", "tree/b/c", "tree/b/d e", "tree/b/\u{fc}"];
+    for file in files {
+        world.user().write_file(&world.workspace().join(file), file, 0o644)?;
+    }
+    let session = create(&world, "")?;
+    bash(&world, &session, "rm -rf tree")?.expect_success("rm -rf")?;
+    if world.workspace().join("tree").exists() {
+        return Err(fail("it was not removed"));
+    }
+    let ids: Vec<String> = list(&world, &["--path", "tree"])?
+        .into_iter()
+        .map(|entry| entry.id)
+        .collect();
+    let all = ["trash", "restore"].into_iter().chain(ids.iter().map(String::as_str));
+    world.agentsh(all)?.expect_success("restore")?;
+    for file in files {
+        if fs::read_to_string(world.workspace().join(file))? != file {
+            return Err(fail(file));
+        }
+    }
+    match list(&world, &[])?.is_empty() {
+        true => Ok(()),
+        false => Err(fail("what was restored is still in the trash")),
+    }
+}
+
+#[test]
+fn a_restore_overwrites_nothing_and_a_difference_is_shown() -> Result {
+    let world = World::new(User::agent())?;
+    let kept = world.workspace().join("kept");
+    world.user().write_file(&kept, PRECIOUS, 0o644)?;
+    let session = create(&world, "")?;
+    bash(&world, &session, "rm kept; echo new > kept")?.expect_success("loss")?;
+    let id = entry_of(&world, "kept")?.id;
+    let refused = world.agentsh(["trash", "restore", &id])?;
+    refused.expect_exit(1, "a restore over a file")?;
+    if !refused.err().contains("--beside") || fs::read_to_string(&kept)? != "new\n" {
+        return Err(fail(format!("{refused:?}")));
+    }
+    let diff = world.agentsh(["trash", "diff", &id])?.out();
+    if !diff.contains("-precious") || !diff.contains("+new") {
+        return Err(fail(diff));
+    }
+    let shown: Entry = world.agentsh(["trash", "show", &id, "--json"])?.json()?;
+    if shown.id != id {
+        return Err(fail(format!("{shown:?}")));
+    }
+    let to = world.workspace().join("there/kept");
+    let (path, text) = restored(&world, &id, &["--to", "there/kept"])?;
+    match path == to && text == PRECIOUS {
+        true => Ok(()),
+        false => Err(fail(format!("{} {text}", path.display()))),
+    }
+}
+
+#[test]
+fn a_full_trash_refuses_the_deletion() -> Result {
+    let world = World::new(User::agent())?;
+    let kept = world.workspace().join("kept");
+    world.user().write_file(&kept, vec![b'x'; 300 << 10], 0o644)?;
+    let session = create(&world, "max_size: 64KiB")?;
+    for text in ["rm kept", "mv -f .git/HEAD kept", ": > kept", "truncate -s 1 kept"] {
+        let outcome = bash(&world, &session, text)?;
+        if outcome.expect_success(text).is_ok() || fs::metadata(&kept)?.len() != 300 << 10 {
+            return Err(fail(format!("{text}: {outcome:?}")));
+        }
+    }
+    match list(&world, &[])?.is_empty() {
+        true => Ok(()),
+        false => Err(fail("a refused deletion left an entry")),
+    }
+}
+
+#[test]
+fn purged_entries_are_gone_and_nothing_is_purged_unasked() -> Result {
+    let world = World::new(User::agent())?;
+    for file in ["a", "b", "c"] {
+        world.user().write_file(&world.workspace().join(file), file, 0o644)?;
+    }
+    let session = create(&world, "")?;
+    bash(&world, &session, "rm a b c")?.expect_success("rm")?;
+    world.agentsh(["trash", "purge"])?.expect_exit(2, "no condition")?;
+    let id = entry_of(&world, "b")?.id;
+    world.agentsh(["trash", "purge", &id])?.expect_success("purge")?;
+    world
+        .agentsh(["trash", "purge", "--older-than", "1h"])?
+        .expect_success("purge")?;
+    if list(&world, &["--session", &session])?.len() != 2 || !list(&world, &["--path", "b"])?.is_empty() {
+        return Err(fail(format!("{:?}", list(&world, &[])?)));
+    }
+    world.agentsh(["trash", "purge", "--all"])?.expect_success("purge")?;
+    match list(&world, &[])?.is_empty() {
+        true => Ok(()),
+        false => Err(fail("--all left something")),
+    }
+}
+
+#[test]
+fn inside_a_session_nothing_of_it_can_be_reached() -> Result {
+    let world = World::new(User::agent())?;
+    world
+        .user()
+        .write_file(&world.workspace().join("kept"), PRECIOUS, 0o644)?;
+    let session = create(&world, "")?;
+    bash(&world, &session, "rm kept")?.expect_success("rm")?;
+    let program = format!("{}/agentsh", agentsh_tests::world::PRODUCT);
+    for verb in [
+        "trash list",
+        "trash purge --all",
+        "checkpoint list --workspace .",
+        "checkpoint create --workspace .",
+    ] {
+        let outcome = bash(&world, &session, &format!("{program} {verb}"))?;
+        outcome.expect_exit(1, verb)?;
+        if !outcome.err().contains("from inside a session") || !outcome.stdout.is_empty() {
+            return Err(fail(format!("{verb}: {outcome:?}")));
+        }
+    }
+    entry_of(&world, "kept")?;
+    Ok(())
+}
