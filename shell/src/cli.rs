@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::render::Color;
 use crate::verbs::{
-    audit, broker, checkpoint, config, detect, doctor, events, exec, gc, kill, logs, output, policy, session, shim,
-    status, trash, why,
+    approve, audit, broker, checkpoint, config, detect, doctor, events, exec, gc, grants, kill, logs, output, policy,
+    session, shim, status, trash, why,
 };
 
 /// Version and commit of this build.
@@ -44,6 +44,10 @@ pub enum Action {
     Session(session::Session),
     Exec(exec::Exec),
     Kill(kill::Kill),
+    Approve(approve::Approve),
+    /// Answers that cover calls to come
+    #[command(subcommand)]
+    Grants(grants::Grants),
     /// What may happen in sessions
     #[command(subcommand)]
     Policy(policy::PolicyVerb),
@@ -87,6 +91,8 @@ impl Action {
             Action::Session(session) => session.run(context),
             Action::Exec(exec) => exec.run(context),
             Action::Kill(kill) => kill.run(context),
+            Action::Approve(approve) => approve.run(context),
+            Action::Grants(grants) => grants.run(context),
             Action::Status(status) => status.run(context),
             Action::Events(events) => events.run(context),
             Action::Why(why) => why.run(context),

@@ -1,5 +1,6 @@
 //! How things look: to people in colours and columns, to programs as JSON.
 
+pub mod consent;
 mod difference;
 mod error;
 pub mod event;

@@ -1,5 +1,6 @@
 //! The verbs, one a file: what each takes, and what it does.
 
+pub mod approve;
 pub mod audit;
 pub mod broker;
 pub mod checkpoint;
@@ -9,6 +10,7 @@ pub mod doctor;
 pub mod events;
 pub mod exec;
 pub mod gc;
+pub mod grants;
 pub mod kill;
 pub mod logs;
 pub mod output;
