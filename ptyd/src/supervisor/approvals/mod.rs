@@ -156,7 +156,7 @@ impl Session {
         let admission = {
             let mut queue = lock(&self.approvals.queue);
             if listens || queue.covers(Instant::now(), &ask.bound) {
-                queue.admit(Instant::now(), &ask.bound, timeout, describe)
+                queue.admit(Instant::now(), (&ask.bound, ask.pid), timeout, describe)
             } else {
                 Admission::Refused(NOBODY)
             }
@@ -166,6 +166,7 @@ impl Session {
                 self.approvals.remember(ask, &id);
                 return Answered::Yes(id);
             }
+            Admission::Denied(id, why) => return Answered::No(Some(id), why),
             Admission::Refused(why) => return Answered::No(None, why.to_owned()),
             Admission::Waits(ticket, new) => (ticket, new),
         };
@@ -194,7 +195,11 @@ impl Session {
                         Answered::Interrupted(Interruption::Gone)
                     }
                     Answer::Allow => Answered::Yes(ticket.id.clone()),
-                    Answer::Deny => Answered::No(Some(ticket.id.clone()), resolution.why.clone()),
+                    Answer::Deny => {
+                        let call = (&ask.bound, ask.pid);
+                        lock(&self.approvals.queue).was_denied(Instant::now(), call, &ticket.id, &resolution.why);
+                        Answered::No(Some(ticket.id.clone()), resolution.why.clone())
+                    }
                 };
             }
             match interruption() {

@@ -18,6 +18,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// An asker that comes back sooner was only interrupted by a signal: its time goes on.
 const SAME_ASKER: Duration = Duration::from_secs(2);
 
+/// A process that makes the identical call again so soon after a no looks along its search path: the no holds.
+const SAME_CALL: Duration = Duration::from_secs(5);
+
 /// How a request ended.
 #[derive(Debug, Clone)]
 pub(super) struct Resolution {
@@ -57,6 +60,8 @@ pub(super) enum Admission {
     Covered(String),
     /// It waits; the approval if it is a new one.
     Waits(Ticket, Option<Box<Approval>>),
+    /// The process was told no a moment ago: the approval, and why.
+    Denied(String, String),
     /// It is not even asked.
     Refused(&'static str),
 }
@@ -66,6 +71,8 @@ pub(super) enum Admission {
 pub(super) struct Queue {
     pending: Vec<Pending>,
     granted: Vec<Granted>,
+    /// Newest denials: the call, its process, when, and what was said.
+    denied: VecDeque<(Bound, i32, Instant, String, String)>,
     /// When the newest requests came.
     recent: VecDeque<Instant>,
 }
@@ -75,7 +82,7 @@ impl Queue {
     pub(super) fn admit(
         &mut self,
         now: Instant,
-        bound: &Bound,
+        (bound, pid): (&Bound, i32),
         timeout: Duration,
         describe: impl FnOnce() -> Approval,
     ) -> Admission {
@@ -86,6 +93,14 @@ impl Queue {
                 self.granted.remove(at);
             }
             return Admission::Covered(id);
+        }
+        self.denied.retain(|(_, _, when, _, _)| now - *when < SAME_CALL);
+        if let Some((_, _, _, id, why)) = self
+            .denied
+            .iter()
+            .find(|(same, asker, ..)| same == bound && *asker == pid)
+        {
+            return Admission::Denied(id.clone(), why.clone());
         }
         if let Some(same) = self.pending.iter_mut().find(|pending| pending.bound == *bound) {
             if same.left.take().is_some_and(|left| now - left > SAME_ASKER) {
@@ -116,6 +131,15 @@ impl Queue {
         let ticket = pending.ticket();
         self.pending.push(pending);
         Admission::Waits(ticket, Some(Box::new(approval)))
+    }
+
+    /// An asker was told no.
+    pub(super) fn was_denied(&mut self, now: Instant, (bound, pid): (&Bound, i32), id: &str, why: &str) {
+        self.denied
+            .push_back((bound.clone(), pid, now, id.to_owned(), why.to_owned()));
+        if self.denied.len() > MAX_PENDING {
+            self.denied.pop_front();
+        }
     }
 
     /// An asker does not wait any more; the request stays.
