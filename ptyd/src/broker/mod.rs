@@ -13,6 +13,7 @@ mod peer;
 mod ready;
 mod registry;
 mod supervise;
+mod tidy;
 mod watchers;
 mod workspace;
 
@@ -73,6 +74,7 @@ fn serve(options: &Options, ready: &Ready) -> Result<(), Box<dyn std::error::Err
     diagnostics::start(&account.state_dir(), &configuration.log.level, configuration.log.format);
     tracing::info!(uid = account.uid, "broker {} serves", crate::build::VERSION);
     orphans::end(&account);
+    tidy::begin(account.clone(), configuration.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let registry = Rc::new(Registry::new(account, configuration));
     LocalSet::new().block_on(&runtime, async {

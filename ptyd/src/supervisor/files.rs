@@ -9,13 +9,13 @@ use agentsh_intercept::files::{
     Answer, FileEngine, FileJudge, Judgement, Operation, Parts, Plan, Question, Tasks, Verdict,
 };
 use agentsh_intercept::{Caller, Errno};
-use agentsh_keep::trash::{Limits, Trash};
+use agentsh_keep::trash::Trash;
 use agentsh_policy::{Decision, FileOp, Policy, RuleRef};
 use agentsh_protocol::places;
 use agentsh_sandbox::filter::Notified;
 use agentsh_sandbox::hull::Right;
 
-use super::kept::Keeper;
+use super::kept::{self, Keeper};
 use super::observed::FileLog;
 use super::session::Session;
 
@@ -176,16 +176,7 @@ impl FileJudge for Files {
 /// The engine of a session: one for all of its commands.
 pub(super) fn engine(session: &Arc<Session>) -> Result<Arc<FileEngine>, String> {
     let (account, dir) = (&session.account, &session.dir);
-    let settings = session.rules().policy.settings();
-    let limits = settings
-        .map(|settings| settings.file.filesystem.trash)
-        .map_or_else(Limits::default, |trash| Limits {
-            max_age: trash.max_age.map(|age| age.0).or(Limits::default().max_age),
-            max_size: trash.max_size.map(|size| size.0),
-            version_size_limit: trash
-                .version_size_limit
-                .map_or(Limits::default().version_size_limit, |size| size.0),
-        });
+    let limits = kept::limits(&session.rules().policy);
     let trash =
         Trash::open(&account.state_dir(), session.workspace.as_deref(), limits).map_err(|error| error.to_string())?;
     if let Some(workspace) = &session.workspace {

@@ -7,7 +7,20 @@ use std::sync::{Mutex, PoisonError};
 
 use agentsh_intercept::Errno;
 use agentsh_intercept::files::{self, Doomed, Loss};
-use agentsh_keep::trash::{self, Meta, Removal, TrashError, Version};
+use agentsh_keep::trash::{self, Limits, Meta, Removal, TrashError, Version};
+use agentsh_policy::Policy;
+
+/// What a policy says of the trash (`filesystem.trash`).
+pub(crate) fn limits(policy: &Policy) -> Limits {
+    let trash = policy.settings().map(|settings| settings.file.filesystem.trash);
+    trash.map_or_else(Limits::default, |trash| Limits {
+        max_age: trash.max_age.map(|age| age.0).or(Limits::default().max_age),
+        max_size: trash.max_size.map(|size| size.0),
+        version_size_limit: trash
+            .version_size_limit
+            .map_or(Limits::default().version_size_limit, |size| size.0),
+    })
+}
 
 /// One session's use of its user's trash.
 pub(crate) struct Keeper {

@@ -36,6 +36,8 @@ use agentsh_protocol::frame;
 
 use crate::sys;
 
+pub(crate) use kept::limits as trash_limits;
+pub(crate) use policy::Choice;
 pub(crate) use proof::hold as hold_proof;
 
 /// Serves the session that the broker at standard input describes. The status is 0 if the session came
