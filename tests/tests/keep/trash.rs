@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use agentsh_protocol::Bytes;
+use agentsh_tests::world::processes::wait_until;
 use agentsh_tests::{Outcome, Result, User, World, fail, session};
 use serde::Deserialize;
 
@@ -239,5 +241,30 @@ fn inside_a_session_nothing_of_it_can_be_reached() -> Result {
         }
     }
     entry_of(&world, "kept")?;
+    Ok(())
+}
+
+#[test]
+fn a_broker_that_starts_removes_what_is_older_than_the_default_policy_keeps_it() -> Result {
+    for (age, left) in [("1h", 1), ("0s", 0)] {
+        let world = World::new(User::agent())?;
+        let kept = world.workspace().join("kept");
+        world.user().write_file(&kept, PRECIOUS, 0o644)?;
+        let path = session::write_policy(&world, "keep", &policy(&format!("max_age: {age}")))?;
+        let config = format!("sessions: {{default_policy: \"{}\"}}\n", path.display());
+        let file = world.user().home.join(".config/agentsh/config.yaml");
+        world.user().write_file(&file, config, 0o600)?;
+        let session = session::create(&world, &[])?.id;
+        bash(&world, &session, "rm kept")?.expect_success("rm")?;
+        if list(&world, &[])?.len() != 1 {
+            return Err(fail("it is not in the trash"));
+        }
+        world.agentsh(["broker", "stop"])?.expect_success("stop")?;
+        world.agentsh(["broker", "start"])?.expect_success("start")?;
+        let settled = || list(&world, &[]).is_ok_and(|entries| entries.len() == left);
+        if !wait_until(Duration::from_secs(20), settled) {
+            return Err(fail(format!("{age}: {:?}", list(&world, &[])?)));
+        }
+    }
     Ok(())
 }
