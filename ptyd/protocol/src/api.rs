@@ -13,6 +13,8 @@
 //! | `GET /v1/sessions/ID/commands` | | `[CommandInfo]` |
 //! | `GET /v1/sessions/ID/commands/CID` | | [`CommandInfo`] |
 //!
+//! Questions to people are in [`crate::approvals`].
+//!
 //! `ID` and `CID` are whole ids, unique prefixes, or (for sessions) names. From inside a session only
 //! `GET /v1/self` ([`SelfInfo`]) and `GET /v1/self/why` ([`crate::api::Why`]) are answered, by the
 //! session's own supervisor. Every error is an [`ApiError`] with a 4xx or 5xx status.

@@ -4,6 +4,8 @@ mod bound;
 mod judged;
 mod notify;
 mod queue;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -40,8 +42,15 @@ pub(crate) struct Approvals {
     queue: Mutex<Queue>,
     changed: Condvar,
     watchers: AtomicUsize,
-    /// Process, operation and path of calls that were answered, and by which approval.
-    decided: Mutex<VecDeque<(i32, String, Vec<u8>, String)>>,
+    decided: Mutex<VecDeque<Decided>>,
+}
+
+/// A call that was asked about, for the event that tells what became of it.
+struct Decided {
+    pid: i32,
+    operation: String,
+    path: Vec<u8>,
+    approval: String,
 }
 
 /// One call that asks.
@@ -111,8 +120,8 @@ impl Approvals {
         let found = decided
             .iter()
             .rev()
-            .find(|(process, op, place, _)| (*process, op.as_str(), place.as_slice()) == (pid, operation, path));
-        found.map(|(_, _, _, id)| id.clone())
+            .find(|call| (call.pid, call.operation.as_str(), call.path.as_slice()) == (pid, operation, path));
+        found.map(|call| call.approval.clone())
     }
 
     fn remember(&self, ask: &Ask<'_>, id: &str) {
@@ -120,12 +129,12 @@ impl Approvals {
         if decided.len() >= REMEMBERED {
             decided.pop_front();
         }
-        decided.push_back((
-            ask.pid,
-            ask.bound.operation.clone(),
-            ask.bound.path.clone(),
-            id.to_owned(),
-        ));
+        decided.push_back(Decided {
+            pid: ask.pid,
+            operation: ask.bound.operation.clone(),
+            path: ask.bound.path.clone(),
+            approval: id.to_owned(),
+        });
     }
 }
 

@@ -1,6 +1,6 @@
 //! Telling people that they are asked: `approvals.notify.command`.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use agentsh_protocol::approvals::Approval;
@@ -35,7 +35,7 @@ pub(super) fn run(command: &str, approval: &Approval, account: &Account) {
             .map(drop)
     });
     if let Err(error) = told {
-        tracing::error!("approvals.notify.command: {}", io::Error::from(error));
+        tracing::error!("approvals.notify.command: {error}");
     }
 }
 
