@@ -17,6 +17,7 @@ mod notification;
 mod outcome;
 mod process;
 mod serve;
+mod signals;
 mod slow;
 mod sockets;
 mod sys;
@@ -31,4 +32,8 @@ pub use outcome::Outcome;
 pub use process::{ExecSettled, FileId, Fork, Observer, TaskStat};
 pub use rustix::io::Errno;
 pub use serve::serve;
-pub use sockets::{Address, ConnectRequest, Inside, OwnSocket, Peer, SocketDecision, SocketJudge, Sockets};
+pub use signals::{Relation, SignalDecision, SignalJudge, SignalRequest, Signals, Target};
+pub use sockets::{
+    Address, BindRequest, ConnectRequest, Endpoints, Holder, Inside, OwnSocket, Peer, SocketDecision, SocketJudge,
+    Sockets,
+};

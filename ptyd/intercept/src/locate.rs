@@ -71,11 +71,7 @@ impl Locator {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(self.host.proc(), format!("{tgid}/exe"), flags, Mode::empty())?;
         let stat = rustix::fs::fstat(&fd)?;
-        Ok(Pin {
-            fd,
-            stat,
-            procfs: true,
-        })
+        Ok(Pin { fd, stat, procfs: true })
     }
 
     /// The path under which policy knows a pinned object.

@@ -10,7 +10,8 @@ use std::process::Output;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use agentsh_intercept::{
-    Caller, ConnectRequest, Errno, Inside, Locator, OwnSocket, Peer, SocketDecision, SocketJudge, Sockets, Table,
+    BindRequest, Caller, ConnectRequest, Errno, Inside, Locator, OwnSocket, Peer, SocketDecision, SocketJudge, Sockets,
+    Table,
 };
 use support::judge::Nobody;
 use support::{Result, cage, program, text};
@@ -33,6 +34,13 @@ impl SocketJudge for Log {
     fn connected(&self, request: &ConnectRequest<'_>, result: std::result::Result<(), Errno>) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.push((request.peer.clone(), result));
+    }
+
+    fn bind(&self, request: &BindRequest<'_>) -> SocketDecision {
+        match self.denied.contains(&request.at) {
+            true => SocketDecision::Deny(Errno::ACCESS),
+            false => SocketDecision::Allow,
+        }
     }
 
     fn insider(&self, socket: OwnSocket, caller: &Caller<'_>, mut stream: UnixStream) {
@@ -61,7 +69,8 @@ fn python(log: &Arc<Log>, folder: &Path, script: &str, as_nobody: bool) -> Resul
     let output = cage(command, &Sockets::CALLS, move |_| {
         let mut table = Table::new();
         if let Ok(locator) = Locator::new(Arc::new(Nobody), false) {
-            let sockets: Arc<dyn agentsh_intercept::Handler> = Arc::new(Sockets::new(locator, log, inside));
+            let sockets: Arc<dyn agentsh_intercept::Handler> =
+                Arc::new(Sockets::new(locator, log, inside, Arc::default()));
             table.insert(&Sockets::CALLS, &sockets);
         }
         Arc::new(table)
@@ -245,5 +254,33 @@ except Hit: print('hit')
 t.join()";
     let log = Arc::new(Log::default());
     assert_eq!(lines(&python(&log, folder.path(), script, false)?), ["served", "hit"]);
+    Ok(())
+}
+
+#[test]
+fn a_bound_name_is_the_callers_own_and_made_with_its_rights() -> Result {
+    let folder = tempfile::tempdir()?;
+    let real = std::fs::canonicalize(folder.path())?;
+    let log = Arc::new(Log {
+        denied: vec![Peer::Path(real.join("closed")), Peer::Abstract(b"agentsh-no".to_vec())],
+        ..Log::default()
+    });
+    let script = "
+def bind(name, kind=socket.SOCK_STREAM):
+    s=S(U,kind)
+    try: s.bind(name); print(s.getsockname())
+    except OSError as e: print(errno.errorcode[e.errno])
+    return s
+os.umask(0o027)
+keep=[bind(n) for n in ['open','./closed','open','no/thing','\\0agentsh-no']]
+keep.append(bind('\\0agentsh-%d' % os.getpid())); print(len(bind('').getsockname()))
+print(oct(os.stat('open').st_mode), os.path.exists('closed'))
+keep[0].listen(1); c=S(U); c.connect('open'); print(c.getpeername())
+i=S(socket.AF_INET); print(i.bind(('127.0.0.1',0)))";
+    let output = lines(&python(&log, &real, script, false)?);
+    assert_eq!(output[..5], ["open", "EACCES", "EADDRINUSE", "ENOENT", "EACCES"]);
+    assert!(output[5].starts_with("b'\\x00agentsh-"), "{output:?}");
+    assert!(output[6].starts_with("b'\\x00"), "{output:?}");
+    assert_eq!(output[7..], ["6", "0o140750 False", "open", "None"]);
     Ok(())
 }

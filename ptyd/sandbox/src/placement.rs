@@ -16,6 +16,8 @@ pub fn held() -> Held {
         approve: true,
         command: true,
         memfd_exec: true,
+        unix_sockets: true,
+        signals: true,
         ..Held::default()
     }
 }

@@ -1,9 +1,17 @@
 //! What of a policy this host and this build do not hold.
 
-use agentsh_policy::Policy;
+use agentsh_policy::{Policy, UnixAddress, UnixOp};
 use agentsh_sandbox::placement;
 
 /// One line for each rule or key that nothing enforces here.
 pub(super) fn not_held(policy: &Policy) -> Vec<String> {
-    policy.not_held(&placement::held())
+    let mut lines = policy.not_held(&placement::held());
+    let elsewhere = UnixAddress::Path(b"/\x01agentsh\x01");
+    if !policy.unix_socket(UnixOp::SendTo, elsewhere).decision.passes() {
+        lines.push(
+            "unix_socket_rules, sendto: datagrams that name their receiver (sendto, sendmsg) are not judged here"
+                .into(),
+        );
+    }
+    lines
 }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use agentsh_audit::{Argv, Decision, EventDraft, EventType, Layer, Outcome, Value};
 use agentsh_intercept::files::FileEngine;
 use agentsh_intercept::{
-    Errno, ExecDecision, ExecRequest, ExecSettled, Fork, Guard, Guarded, Handler, Judge, Observer, SocketJudge,
-    Sockets, Stage, Subject, Table,
+    Errno, ExecDecision, ExecRequest, ExecSettled, Fork, Guard, Guarded, Handler, Judge, Observer, Signals,
+    SocketJudge, Sockets, Stage, Subject, Table,
 };
 use agentsh_policy::{CommandQuery, Verdict};
 use agentsh_sandbox::hull::Hull;
@@ -54,14 +54,17 @@ impl CommandJudge {
             Arc::clone(&shared.locator),
             Arc::clone(&judge) as Arc<dyn SocketJudge>,
             Arc::clone(&shared.inside),
+            Arc::clone(&shared.endpoints),
         ));
         table.insert(&Sockets::CALLS, &sockets);
         let guard = Guard::new(
             root.pid,
             Arc::clone(&shared.locator),
             Arc::clone(&judge) as Arc<dyn Judge>,
-            judge as Arc<dyn Observer>,
+            Arc::clone(&judge) as Arc<dyn Observer>,
         );
+        let signals: Arc<dyn Handler> = Arc::new(Signals::new(Arc::clone(&guard), judge));
+        table.insert(&Signals::CALLS, &signals);
         shared.members.add(command, &guard, hull, generation);
         let handler = Arc::new(Guarded::new(Arc::clone(&guard), Arc::new(table)));
         agentsh_intercept::serve(listener, handler, at_end)?;

@@ -35,6 +35,14 @@ impl Members {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the process that was started then was seen to be of the session.
+    pub(crate) fn knows(&self, tgid: i32, started: u64) -> bool {
+        self.read()
+            .iter()
+            .filter_map(|member| member.guard.upgrade())
+            .any(|guard| guard.knows(tgid, started))
+    }
+
     /// The command that a process belongs to.
     pub(crate) fn command_of(&self, tgid: i32) -> Option<Arc<str>> {
         let members = self.read();

@@ -23,6 +23,7 @@ mod rules;
 mod session;
 mod shared;
 mod shells;
+mod signals;
 mod sockets;
 mod territory;
 mod watch;

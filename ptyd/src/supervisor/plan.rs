@@ -1,6 +1,6 @@
 //! The placement plan: which layer of this host holds which part of the policy.
 
-use agentsh_intercept::{Guard, Sockets};
+use agentsh_intercept::{Guard, Signals, Sockets};
 use agentsh_policy::Policy;
 use agentsh_policy::config::{Config, MinimumMode, SecurityMode};
 use agentsh_protocol::api::{Enforced, LayerInfo};
@@ -109,7 +109,8 @@ fn mode(host: &Host, config: &Config) -> Result<Mode, PlanError> {
 
 /// The calls that the supervisor is asked about.
 fn notified(policy: &Policy, uid: u32) -> Vec<Notified> {
-    let always = Guard::CALLS.into_iter().chain(Sockets::CALLS).map(Notified::always);
+    let calls = Guard::CALLS.into_iter().chain(Sockets::CALLS).chain(Signals::CALLS);
+    let always = calls.map(Notified::always);
     always.chain(files::notified(policy, uid)).collect()
 }
 

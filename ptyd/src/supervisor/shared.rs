@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use agentsh_intercept::files::{FileEngine, Tasks};
-use agentsh_intercept::{Inside, Locator};
+use agentsh_intercept::{Endpoints, Inside, Locator};
 
 use super::members::Members;
 
@@ -14,6 +14,8 @@ pub(crate) struct Shared {
     pub members: Arc<Members>,
     pub locator: Arc<Locator>,
     pub inside: Arc<Inside>,
+    /// The Unix sockets that were bound in the session.
+    pub endpoints: Arc<Endpoints>,
     /// Made last: it knows the session.
     pub files: OnceLock<Arc<FileEngine>>,
 }
@@ -25,6 +27,7 @@ impl Shared {
         Ok(Shared {
             locator: Locator::new(Arc::clone(&members) as Arc<dyn Tasks>, false)?,
             inside: Arc::new(Inside::new(folder)?),
+            endpoints: Arc::default(),
             members,
             files: OnceLock::new(),
         })

@@ -1,58 +1,180 @@
-//! Socket calls of one command: our own sockets lead to this supervisor, the rest is recorded.
+//! Socket calls of one command: our own sockets lead to this supervisor, Unix endpoints are judged, the
+//! rest is recorded.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream;
 
-use agentsh_audit::{EventDraft, EventType, Outcome};
-use agentsh_intercept::{Caller, ConnectRequest, Errno, OwnSocket, Peer, SocketDecision, SocketJudge};
+use agentsh_audit::{Decision, EventDraft, EventType, Outcome};
+use agentsh_intercept::{
+    BindRequest, Caller, ConnectRequest, Errno, Holder, OwnSocket, Peer, SocketDecision, SocketJudge,
+};
+use agentsh_policy::{FileOp, Subject, UnixAddress, UnixOp, Verdict};
 
 use super::control::Notice;
 use super::inside::Insider;
-use super::judge::CommandJudge;
+use super::judge::{CommandJudge, decision_of};
+
+/// A name of a Unix socket as policy and record write it.
+struct Named<'a> {
+    address: UnixAddress<'a>,
+    text: Vec<u8>,
+    /// How a refusal looks: for a file, as one without the right to write to it; for an abstract name, as a
+    /// Landlock scope refuses it.
+    refusal: Errno,
+}
+
+fn named(peer: &Peer) -> Option<Named<'_>> {
+    match peer {
+        Peer::Path(path) => {
+            let bytes = path.as_os_str().as_bytes();
+            Some(Named {
+                address: UnixAddress::Path(bytes),
+                text: bytes.to_owned(),
+                refusal: Errno::ACCESS,
+            })
+        }
+        Peer::Abstract(name) => Some(Named {
+            address: UnixAddress::Abstract(name),
+            text: [b"@".as_slice(), name].concat(),
+            refusal: Errno::PERM,
+        }),
+        Peer::Internet(_) | Peer::Other(_) => None,
+    }
+}
+
+fn process(caller: &Caller<'_>) -> i32 {
+    caller.status().map_or(caller.tid(), |status| status.tgid)
+}
+
+impl CommandJudge {
+    /// Who listens there; what cannot be known is somebody else's.
+    fn holder(&self, request: &ConnectRequest<'_>) -> Holder {
+        let endpoints = &self.session().shared.endpoints;
+        let holder = match (&request.peer, &request.file) {
+            (Peer::Path(path), Some(stat)) => endpoints.of_file(stat, path),
+            (Peer::Abstract(name), _) => endpoints.of_name(name),
+            _ => return Holder::Foreign,
+        };
+        holder.unwrap_or_else(|error| {
+            tracing::warn!("the kernel does not list unix sockets ({error}): all count as foreign");
+            Holder::Foreign
+        })
+    }
+
+    /// Records a denial and makes it one.
+    fn refuse(
+        &self,
+        kind: EventType,
+        operation: &str,
+        caller: &Caller<'_>,
+        named: &Named<'_>,
+        verdict: &Verdict<'_>,
+    ) -> SocketDecision {
+        let message = verdict.message(&Subject {
+            path: &named.text,
+            operation,
+            ..Subject::default()
+        });
+        self.note(EventDraft {
+            path: Some(&named.text),
+            operation: Some(operation),
+            policy: Some(Outcome {
+                effective: Decision::Deny,
+                message: message.as_deref(),
+                ..Outcome::plain(decision_of(verdict), verdict.rule)
+            }),
+            result: Some(named.refusal.raw_os_error()),
+            ..self.draft(kind, process(caller))
+        });
+        SocketDecision::Deny(named.refusal)
+    }
+}
 
 impl SocketJudge for CommandJudge {
-    /// Rules on sockets and networks are not held by this build, and listed as such: what leads to our
-    /// own sockets never comes here.
-    fn connect(&self, _request: &ConnectRequest<'_>) -> SocketDecision {
+    fn connect(&self, request: &ConnectRequest<'_>) -> SocketDecision {
+        // Internet families are not judged by this build, and listed as such.
+        let Some(named) = named(&request.peer) else {
+            return SocketDecision::Allow;
+        };
+        let rules = self.session().rules();
+        let verdict = rules.policy.unix_socket(UnixOp::Connect, named.address);
+        if verdict.decision.passes() {
+            return SocketDecision::Allow;
+        }
+        match (self.holder(request), &request.peer) {
+            (Holder::Own, _) => SocketDecision::Allow,
+            // As the kernel says it; nothing is tried, so that nobody can come in between.
+            (Holder::Nobody, _) => SocketDecision::Deny(Errno::CONNREFUSED),
+            // Nobody can be asked in this build: approve is a no.
+            (Holder::Foreign, _) => self.refuse(EventType::UnixConnect, "connect", request.caller, &named, &verdict),
+        }
+    }
+
+    fn bind(&self, request: &BindRequest<'_>) -> SocketDecision {
+        let Some(named) = named(&request.at) else {
+            return SocketDecision::Allow;
+        };
+        let rules = self.session().rules();
+        let mut verdict = rules.policy.unix_socket(UnixOp::Bind, named.address);
+        if verdict.decision.passes() && request.listens {
+            // A socket of such a kind is good for nothing else: listen(2) itself is not asked about.
+            let listen = rules.policy.unix_socket(UnixOp::Listen, named.address);
+            if !listen.decision.passes() {
+                verdict = listen;
+            }
+        }
+        if verdict.decision.passes()
+            && let UnixAddress::Path(path) = named.address
+        {
+            let file = rules.policy.file(FileOp::Create, path);
+            if !file.decision.passes() {
+                verdict = file;
+            }
+        }
+        if !verdict.decision.passes() {
+            return self.refuse(EventType::UnixBind, "bind", request.caller, &named, &verdict);
+        }
+        self.note(EventDraft {
+            path: Some(&named.text),
+            operation: Some("bind"),
+            policy: Some(Outcome::plain(decision_of(&verdict), verdict.rule)),
+            ..self.draft(EventType::UnixBind, process(request.caller))
+        });
         SocketDecision::Allow
     }
 
     fn connected(&self, request: &ConnectRequest<'_>, result: Result<(), Errno>) {
-        let pid = request
-            .caller
-            .status()
-            .map_or(request.caller.tid(), |status| status.tgid);
         let remote;
-        let name;
-        let mut draft = match &request.peer {
-            Peer::Path(path) => EventDraft {
-                path: Some(path.as_os_str().as_bytes()),
-                ..self.draft(EventType::UnixConnect, pid)
-            },
-            Peer::Abstract(bytes) => {
-                name = [b"@".as_slice(), bytes].concat();
+        let named = named(&request.peer);
+        let rules = self.session().rules();
+        let pid = process(request.caller);
+        let mut draft = match (&named, &request.peer) {
+            (Some(named), _) => {
+                let verdict = rules.policy.unix_socket(UnixOp::Connect, named.address);
                 EventDraft {
-                    path: Some(&name),
+                    path: Some(&named.text),
+                    // What policy stops and was let through is the session's own.
+                    policy: Some(match verdict.decision.passes() {
+                        true => Outcome::plain(decision_of(&verdict), verdict.rule),
+                        false => Outcome::allow(Some("own-endpoint")),
+                    }),
                     ..self.draft(EventType::UnixConnect, pid)
                 }
             }
-            Peer::Internet(address) => {
-                remote = address.to_string();
+            (None, peer) => {
+                remote = match peer {
+                    Peer::Internet(address) => address.to_string(),
+                    Peer::Other(family) => format!("family {family}"),
+                    Peer::Path(_) | Peer::Abstract(_) => String::new(),
+                };
                 EventDraft {
                     remote: Some(&remote),
-                    ..self.draft(EventType::NetConnect, pid)
-                }
-            }
-            Peer::Other(family) => {
-                remote = format!("family {family}");
-                EventDraft {
-                    remote: Some(&remote),
+                    policy: Some(Outcome::allow(None)),
                     ..self.draft(EventType::NetConnect, pid)
                 }
             }
         };
         draft.operation = Some("connect");
-        draft.policy = Some(Outcome::allow(None));
         draft.result = Some(result.err().map_or(0, Errno::raw_os_error));
         self.note(draft);
     }

@@ -63,6 +63,16 @@ impl Guard {
         self.table.contains(tgid)
     }
 
+    /// Whether process `tgid` that was started then (`proc_pid_stat(5)`) was seen to belong to the command.
+    pub fn knows(&self, tgid: i32, started: u64) -> bool {
+        self.table.get(tgid).is_some_and(|known| known.started == started)
+    }
+
+    /// The caller's process.
+    pub(crate) fn process_of(&self, caller: &Caller<'_>) -> Result<i32, Errno> {
+        Ok(self.table.identify(caller)?.known.tgid)
+    }
+
     fn pending(&self) -> MutexGuard<'_, HashMap<i32, Vec<Expectation>>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -12,7 +12,7 @@ use rustix::net::{AddressFamily, SocketType};
 use super::address::MAX_ADDRESS;
 use super::inside::address;
 use super::{Address, ConnectRequest, OwnSocket, Peer, SocketDecision, Sockets, path_of};
-use crate::caller::{Caller, Interruption};
+use crate::caller::Caller;
 use crate::files::actor;
 use crate::files::resolve::Pin;
 use crate::outcome::Outcome;
@@ -76,13 +76,14 @@ impl Sockets {
             caller,
             peer,
             kind: socket.kind.as_raw(),
+            file: match &target {
+                Target::Socket(pin) => Some(pin.stat),
+                Target::Copy(_) => None,
+            },
         };
         match self.judge.connect(&request) {
             SocketDecision::Allow => {}
-            SocketDecision::Deny(errno) => return Err(Outcome::Errno(errno)),
-            SocketDecision::Interrupted(Interruption::Restart) => return Err(Outcome::Restart),
-            SocketDecision::Interrupted(Interruption::Gone) => return Err(Outcome::Answered),
-            SocketDecision::Interrupted(_) => return Err(Outcome::Errno(Errno::INTR)),
+            decision => return Err(decision.outcome()),
         }
         let far = matches!(request.peer, Peer::Internet(to) if !to.ip().is_loopback());
         let result = self.carry_out(caller, &socket, &target, far);
@@ -137,7 +138,7 @@ impl Sockets {
 
     /// The canonical path of what does not exist, or is out of the caller's reach: that of its nearest
     /// ancestor which can be found, and the rest as written.
-    fn would_be(&self, caller: &Caller<'_>, path: &CStr) -> Option<PathBuf> {
+    pub(super) fn would_be(&self, caller: &Caller<'_>, path: &CStr) -> Option<PathBuf> {
         let path = Path::new(OsStr::from_bytes(path.to_bytes()));
         let mut ancestors = path.ancestors();
         ancestors.next();

@@ -1,7 +1,10 @@
 //! Socket calls that name a peer: judged on a copy of the address, carried out on the caller's own socket.
 
 mod address;
+mod bind;
 mod connect;
+mod diag;
+mod endpoints;
 mod inside;
 mod own;
 
@@ -12,6 +15,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 pub use address::Address;
+pub use endpoints::{Endpoints, Holder};
 pub use inside::Inside;
 pub use own::OwnSocket;
 
@@ -42,6 +46,18 @@ pub struct ConnectRequest<'a> {
     pub peer: Peer,
     /// `SOCK_*` of the caller's socket.
     pub kind: u32,
+    /// Attributes of the socket file, for [`Peer::Path`].
+    pub file: Option<rustix::fs::Stat>,
+}
+
+/// One bind of a Unix socket.
+pub struct BindRequest<'a> {
+    /// The caller.
+    pub caller: &'a Caller<'a>,
+    /// The name that it is to have: a path or an abstract name.
+    pub at: Peer,
+    /// Whether others connect to such a socket, so that it can only be bound to listen.
+    pub listens: bool,
 }
 
 /// The answer of a judge.
@@ -55,6 +71,19 @@ pub enum SocketDecision {
     Interrupted(crate::Interruption),
 }
 
+impl SocketDecision {
+    /// What the caller gets.
+    fn outcome(self) -> Outcome {
+        match self {
+            SocketDecision::Allow => Outcome::Continue,
+            SocketDecision::Deny(errno) => Outcome::Errno(errno),
+            SocketDecision::Interrupted(crate::Interruption::Restart) => Outcome::Restart,
+            SocketDecision::Interrupted(crate::Interruption::Gone) => Outcome::Answered,
+            SocketDecision::Interrupted(_) => Outcome::Errno(Errno::INTR),
+        }
+    }
+}
+
 /// Decides about connections of one command.
 pub trait SocketJudge: Send + Sync {
     /// Decides. May block after [`Caller::will_block`], and then watches [`Caller::interruption`].
@@ -63,6 +92,10 @@ pub trait SocketJudge: Send + Sync {
     /// Is told what became of it: nothing, or the error that the caller gets. `EINPROGRESS` is a success
     /// in the making.
     fn connected(&self, request: &ConnectRequest<'_>, result: Result<(), Errno>);
+
+    /// Decides whether a Unix socket gets a name; as [`SocketJudge::connect`]. It is told of, if at all,
+    /// before it happens: the kernel has the last word.
+    fn bind(&self, request: &BindRequest<'_>) -> SocketDecision;
 
     /// A caller connected to one of our own sockets; the supervisor talks to it from here on. Must not block.
     fn insider(&self, socket: OwnSocket, caller: &Caller<'_>, stream: UnixStream);
@@ -73,15 +106,26 @@ pub struct Sockets {
     locator: Arc<Locator>,
     judge: Arc<dyn SocketJudge>,
     inside: Arc<Inside>,
+    endpoints: Arc<Endpoints>,
 }
 
 impl Sockets {
     /// The calls that it answers.
-    pub const CALLS: [i64; 1] = [libc::SYS_connect];
+    pub const CALLS: [i64; 2] = [libc::SYS_connect, libc::SYS_bind];
 
-    /// A handler for the command that `judge` knows.
-    pub fn new(locator: Arc<Locator>, judge: Arc<dyn SocketJudge>, inside: Arc<Inside>) -> Self {
-        Sockets { locator, judge, inside }
+    /// A handler for the command that `judge` knows. `endpoints`: those of its session.
+    pub fn new(
+        locator: Arc<Locator>,
+        judge: Arc<dyn SocketJudge>,
+        inside: Arc<Inside>,
+        endpoints: Arc<Endpoints>,
+    ) -> Self {
+        Sockets {
+            locator,
+            judge,
+            inside,
+            endpoints,
+        }
     }
 }
 
@@ -89,6 +133,7 @@ impl Handler for Sockets {
     fn handle(&self, caller: &Caller<'_>) -> Outcome {
         match caller.notification().nr {
             libc::SYS_connect => self.connect(caller),
+            libc::SYS_bind => self.bind(caller),
             _ => Err(Outcome::Errno(Errno::NOSYS)),
         }
         .unwrap_or_else(|outcome| outcome)

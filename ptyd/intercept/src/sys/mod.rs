@@ -4,6 +4,7 @@
 pub mod interrupt;
 pub mod listener;
 pub mod memory;
+pub mod signal;
 pub mod socket;
 
 use rustix::process::Pid;

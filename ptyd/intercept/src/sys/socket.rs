@@ -8,7 +8,17 @@ use rustix::io::Errno;
 pub fn connect(socket: impl AsFd, address: &[u8]) -> Result<(), Errno> {
     let length = libc::socklen_t::try_from(address.len()).map_err(|_| Errno::INVAL)?;
     // SAFETY: the address is valid for its length, which goes along; the kernel copies it before it looks.
-    let status = unsafe { libc::connect(socket.as_fd().as_raw_fd(), address.as_ptr().cast(), length) };
+    checked(unsafe { libc::connect(socket.as_fd().as_raw_fd(), address.as_ptr().cast(), length) })
+}
+
+/// `bind(2)` with such an address.
+pub fn bind(socket: impl AsFd, address: &[u8]) -> Result<(), Errno> {
+    let length = libc::socklen_t::try_from(address.len()).map_err(|_| Errno::INVAL)?;
+    // SAFETY: as for connect.
+    checked(unsafe { libc::bind(socket.as_fd().as_raw_fd(), address.as_ptr().cast(), length) })
+}
+
+fn checked(status: i32) -> Result<(), Errno> {
     if status == 0 {
         Ok(())
     } else {

@@ -1,0 +1,128 @@
+//! Which endpoints are the session's own: bound by a socket that one of its processes bound.
+//!
+//! Names prove nothing: a path can be taken over, an abstract name bound again by somebody else. What is
+//! remembered is the socket, and who holds a name now is asked of the kernel.
+
+use std::collections::HashSet;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use rustix::fs::Stat;
+use rustix::io::Errno;
+
+use super::diag::{self, Bound};
+
+/// Remembered sockets from which on the closed ones among them are looked for.
+const PRUNE: usize = 1024;
+
+/// Who is reached at an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// A socket that a process of the session bound.
+    Own,
+    /// Somebody else's.
+    Foreign,
+    /// No living socket has it.
+    Nobody,
+}
+
+/// The sockets that the processes of a session bound.
+#[derive(Debug, Default)]
+pub struct Endpoints(Mutex<HashSet<u64>>);
+
+impl Endpoints {
+    /// A process of the session is about to bind the socket with this sockfs inode.
+    pub(crate) fn note(&self, socket: u64) {
+        let mut own = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        own.insert(socket);
+        if own.len() > PRUNE
+            && own.len().is_power_of_two()
+            && let Ok(bound) = diag::bound()
+        {
+            let living: HashSet<u64> = bound.iter().map(|bound| bound.socket.into()).collect();
+            own.retain(|known| *known == socket || living.contains(known));
+        }
+    }
+
+    fn holder<'b>(&self, candidates: impl Iterator<Item = &'b Bound>) -> Holder {
+        let own = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut holder = Holder::Nobody;
+        for bound in candidates {
+            if own.contains(&bound.socket.into()) {
+                return Holder::Own;
+            }
+            holder = Holder::Foreign;
+        }
+        holder
+    }
+
+    /// Who has the abstract `name` (without its leading zero byte).
+    ///
+    /// # Errors
+    /// Where the kernel does not tell.
+    pub fn of_name(&self, name: &[u8]) -> Result<Holder, Errno> {
+        let bound = diag::bound()?;
+        Ok(self.holder(
+            bound
+                .iter()
+                .filter(|bound| bound.name.split_first() == Some((&0, name))),
+        ))
+    }
+
+    /// Who listens at the socket file with these attributes, known as `path`.
+    ///
+    /// # Errors
+    /// Where the kernel does not tell.
+    pub fn of_file(&self, stat: &Stat, path: &Path) -> Result<Holder, Errno> {
+        let bound = diag::bound()?;
+        let inode = stat.st_ino as u32;
+        let device = (libc::major(stat.st_dev) << 20) | libc::minor(stat.st_dev);
+        let exactly = bound.iter().filter(|bound| bound.file == Some((inode, device)));
+        match self.holder(exactly) {
+            Holder::Nobody => {}
+            holder => return Ok(holder),
+        }
+        // A stacked file system may show another device than it has: then the name must agree as well.
+        let similar = bound.iter().filter(|bound| {
+            bound.file.is_some_and(|(found, _)| found == inode)
+                && bound.name.first() != Some(&0)
+                && last(&bound.name) == path.file_name().map_or(b"".as_slice(), |name| name.as_bytes())
+        });
+        Ok(self.holder(similar))
+    }
+}
+
+/// The last component of a bound path, which may end in zero bytes.
+fn last(name: &[u8]) -> &[u8] {
+    let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
+    let name = &name[..end];
+    name.iter()
+        .rposition(|byte| *byte == b'/')
+        .map_or(name, |slash| &name[slash + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_its_sockets_however_it_is_called() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+        let own = UnixListener::bind(&one)?;
+        let _foreign = UnixListener::bind(&two)?;
+        let endpoints = Endpoints::default();
+        endpoints.note(rustix::fs::fstat(&own)?.st_ino);
+        let moved = folder.path().join("moved");
+        std::fs::rename(&one, &moved)?;
+        let holder = |path: &Path| endpoints.of_file(&rustix::fs::stat(path)?, path);
+        assert_eq!(holder(&moved)?, Holder::Own);
+        assert_eq!(holder(&two)?, Holder::Foreign);
+        drop(own);
+        assert_eq!(holder(&moved)?, Holder::Nobody);
+        Ok(())
+    }
+}

@@ -1,0 +1,157 @@
+//! Signals: one's own processes are free, others are not touched, by effect and on record.
+
+use std::time::Duration;
+
+use agentsh_tests::child::Child;
+use agentsh_tests::record::await_event;
+use agentsh_tests::shell::Subject;
+use agentsh_tests::world::processes::{Process, wait_until};
+use agentsh_tests::{Ended, Outcome, Output, Result, Shell, User, World, enforced, fail, session};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A process of the same user outside every session.
+fn outsider(world: &World, seconds: &str) -> Result<(Child, Process)> {
+    let child = Shell::program("sleep")
+        .args([seconds])
+        .spawn_with(world, &Subject::Real)?;
+    Ok((child, find(world, &format!("sleep {seconds}"))?))
+}
+
+fn insider(world: &World, text: &str) -> Result<Child> {
+    let shell = Shell::named("bash")
+        .args(["-c", text])
+        .stdout(Output::Null)
+        .stderr(Output::Null);
+    shell.spawn_with(world, &Subject::shims())
+}
+
+fn find(world: &World, line: &str) -> Result<Process> {
+    let mut found = None;
+    wait_until(PATIENCE, || {
+        found = world.strays().into_iter().find(|process| process.line == line);
+        found.is_some()
+    });
+    found.ok_or_else(|| fail(format!("{line} does not run: {:#?}", world.strays())))
+}
+
+fn expect(outcome: &Outcome, out: &str) -> Result {
+    match outcome.out() == out {
+        true => Ok(()),
+        false => Err(fail(format!("expected {out:?}: {outcome:?}"))),
+    }
+}
+
+#[test]
+fn no_way_of_sending_reaches_a_process_outside() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        enforced::prove(&world)?;
+        let (_child, other) = outsider(&world, "4811")?;
+        let pid = other.pid;
+        let script = format!(
+            "import os,signal,ctypes,errno
+c=ctypes.CDLL(None,use_errno=True)
+info=ctypes.create_string_buffer(128); ctypes.memmove(info,(9).to_bytes(4,'little')+bytes(4)+(-1).to_bytes(4,'little',signed=True),12)
+def go(*a): print(0 if c.syscall(*a)==0 else errno.errorcode[ctypes.get_errno()])
+p={pid}
+go(62,p,9); go(200,p,9); go(234,p,p,9); go(129,p,9,info); go(297,p,p,9,info)
+f=os.pidfd_open(p); go(424,f,9,0,0); go(62,p,0)"
+        );
+        let outcome = world.shimmed(&format!("python3 -c \"{script}\""))?;
+        expect(&outcome, &format!("{}0\n", "EPERM\n".repeat(6)))?;
+        world.shimmed("kill -9 -1; true")?;
+        if !other.is_alive() {
+            return Err(fail("a process outside was ended"));
+        }
+        let event = await_event(&world, "the denial", |event| {
+            event.kind == "signal_send" && event.fields.get("target").is_some_and(|target| target == pid)
+        })?;
+        let denied = event.policy.as_ref().is_some_and(|policy| policy.decision == "deny");
+        if !denied || event.signal != Some(9) || event.result.as_deref() != Some("EPERM") {
+            return Err(fail(format!("{event:?}")));
+        }
+        if world.supervisors().is_empty() {
+            return Err(fail("the supervisor was ended"));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn minus_one_ends_what_is_inside_and_nothing_else() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        enforced::prove(&world)?;
+        let (_child, other) = outsider(&world, "4821")?;
+        let mut sibling = insider(&world, "exec sleep 4822")?;
+        find(&world, "sleep 4822")?;
+        expect(&world.shimmed("kill -TERM -1; echo $?")?, "0\n")?;
+        let ended = sibling.wait(PATIENCE)?;
+        if !matches!(
+            ended,
+            Ended::Signal {
+                number: libc::SIGTERM,
+                ..
+            }
+        ) || !other.is_alive()
+        {
+            return Err(fail(format!("{ended:?}, {other:?}")));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn ones_own_processes_are_signalled_as_ever() -> Result {
+    let text = "trap 'echo usr1' USR1; kill -USR1 $$; (exec sleep 99) & kill $!; wait $!; echo $?
+sleep 98 & kill -STOP $!; kill -CONT $!; kill -9 $!; wait $! 2>/dev/null; echo $?
+timeout 0.2 sleep 97; echo $?; set -m; sleep 96 | sleep 96 & kill -INT %1; wait %1; echo $?
+(while :; do :; done) & kill $!; wait $!; echo $?
+python3 -c \"
+import os,signal,threading
+def h(n,i): pass
+signal.signal(signal.SIGUSR2,h)
+c=os.fork()
+if c==0: print(signal.sigwaitinfo([signal.SIGTERM]).si_pid==os.getppid()); os._exit(0)
+import time; time.sleep(0.2); os.kill(c,15); os.waitpid(c,0)
+t=threading.Thread(target=lambda: signal.pthread_kill(threading.main_thread().ident,signal.SIGUSR2)); t.start(); t.join()
+signal.pidfd_send_signal(os.pidfd_open(os.getpid()),signal.SIGUSR2)
+try: os.kill(4194000,9)
+except ProcessLookupError: print('ESRCH')
+try: os.kill(os.getpid(),77)
+except OSError as e: print(e.errno)
+os.abort()\" 2>/dev/null; echo $?";
+    for user in User::both() {
+        let world = World::new(user)?;
+        enforced::prove(&world)?;
+        let real = Shell::named("bash").args(["-c", text]).run(&world)?;
+        expect(&world.shimmed(text)?, &real.out())?;
+    }
+    Ok(())
+}
+
+#[test]
+fn rules_deny_absorb_and_exchange() -> Result {
+    let world = World::new(User::agent())?;
+    session::with_rules(
+        &world,
+        "signal_rules:
+  - {name: soft, signals: [KILL], target: {type: children}, decision: redirect, redirect_to: TERM}
+  - {name: deaf, signals: [HUP], decision: absorb}
+  - {name: steady, signals: [STOP], target: {type: process, pattern: sleep}, decision: deny, message: \"no naps\"}
+",
+    )?;
+    let outcome = world.shimmed(
+        "sleep 91 & p=$!; until grep -q sleep /proc/$p/comm; do :; done; kill -HUP $p; echo $?; kill -STOP $p 2>/dev/null; echo $?; kill -9 $p; wait $p; echo $?",
+    )?;
+    expect(&outcome, "0\n1\n143\n")?;
+    for (decision, signal) in [("absorb", 1), ("deny", 19), ("redirect", 9)] {
+        await_event(&world, decision, |event| {
+            event.kind == "signal_send"
+                && event.signal == Some(signal)
+                && event.policy.as_ref().is_some_and(|policy| policy.decision == decision)
+        })?;
+    }
+    Ok(())
+}
