@@ -1,7 +1,8 @@
 //! Yes, no, no answer, nobody.
 
 use agentsh_tests::record::await_event;
-use agentsh_tests::{Ended, Result, User, fail, session};
+use agentsh_tests::world::processes::wait_until;
+use agentsh_tests::{Ended, Result, User, World, fail, session};
 
 use crate::{PATIENCE, the_question, watcher, world};
 
@@ -132,5 +133,27 @@ fn nobody_inside_can_answer() -> Result {
         .agentsh(["approve", "deny", &question.id])?
         .expect_success("deny")?;
     child.finish(PATIENCE)?.expect_exit(126, "seq")?;
+    Ok(())
+}
+
+#[test]
+fn the_operators_command_is_told_what_is_asked() -> Result {
+    let world = World::new(User::agent())?;
+    let told = world.user().home.join("told.json");
+    let rules = crate::RULES.replace(
+        "approvals: {",
+        &format!("approvals: {{notify: {{command: \"cat > {}\"}}, ", told.display()),
+    );
+    let id = session::with_rules(&world, &rules)?.id;
+    let child = session::exec(&id, &[], &["seq", "2"]).spawn(&world)?;
+    let question = the_question(&world)?;
+    let heard = || std::fs::read_to_string(&told).is_ok_and(|text| text.ends_with('\n') && text.contains(&question.id));
+    if !wait_until(PATIENCE, heard) {
+        return Err(fail("nothing was told"));
+    }
+    world
+        .agentsh(["approve", "allow", &question.id])?
+        .expect_success("allow")?;
+    child.finish(PATIENCE)?.expect_success("seq")?;
     Ok(())
 }
