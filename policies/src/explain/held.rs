@@ -1,6 +1,6 @@
 //! What of a policy a host and a build cannot hold, one line each.
 
-use crate::model::{ExecMode, FileEngine, NetworkNamespace, PipeRecording, Switch};
+use crate::model::{ExecMode, FileEngine, NetworkNamespace, Notify, PipeRecording, Switch};
 use crate::policy::{Layer, Policy};
 use crate::words::{Decision, Errno, FileOp};
 
@@ -58,7 +58,10 @@ pub struct Held {
     pub record_input: bool,
     pub record_pipes: bool,
     pub checkpoints: bool,
+    /// `approvals.notify.command`.
     pub notify: bool,
+    /// `approvals.notify.webhook`.
+    pub webhook: bool,
 }
 
 impl Policy {
@@ -196,6 +199,7 @@ fn keys(layer: &Layer, held: &Held, say: &mut impl FnMut(String, &str)) {
     let transparent = &file.transparent_commands;
     let wrappers = !transparent.add.is_empty() || !transparent.remove.is_empty();
     let record = &file.record;
+    let tells = |to: fn(&Notify) -> bool| file.approvals.notify.as_ref().is_some_and(to);
     let missing = [
         (
             limits.max_memory_mb > 0 && !held.memory,
@@ -278,7 +282,8 @@ fn keys(layer: &Layer, held: &Held, say: &mut impl FnMut(String, &str)) {
             !file.checkpoints.auto.is_empty() && !held.checkpoints,
             "checkpoints.auto",
         ),
-        (file.approvals.notify.is_some() && !held.notify, "approvals.notify"),
+        (tells(|to| to.command.is_some()) && !held.notify, "approvals.notify.command"),
+        (tells(|to| to.webhook.is_some()) && !held.webhook, "approvals.notify.webhook"),
     ];
     for (_, key) in missing.into_iter().filter(|(missing, _)| *missing) {
         say(key.to_owned(), "not held here");

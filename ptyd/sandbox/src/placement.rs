@@ -16,6 +16,7 @@ pub fn held() -> Held {
         approve: true,
         command: true,
         memfd_exec: true,
+        notify: true,
         unix_sockets: true,
         signals: true,
         ..Held::default()
