@@ -22,7 +22,7 @@ Examples:
   agentsh approve list
   agentsh approve show 0199f3
   agentsh approve allow 0199f3 --session
-  agentsh approve deny 0199f3 --reason \"use the staging account\"
+  agentsh approve deny 0199f3 --reason staging
 
 A yes covers exactly what was shown: the same object, arguments and folder under the same rule, once or until the \
 session ends. What should be allowed for longer belongs into the policy. While nobody watches and the policy names no \
