@@ -42,15 +42,18 @@ pub struct Grant {
     pub rights: Rights,
     pub is_folder: bool,
     /// Device and inode when it was granted.
-    object: (u64, u64),
+    object: Object,
 }
+
+/// Device and inode.
+type Object = (u64, u64);
 
 /// Where everything that could be allowed lies.
 #[derive(Debug, Clone, Default)]
 pub struct Hull {
     grants: BTreeMap<PathBuf, Grant>,
     /// The folders among them, by the bytes of their paths.
-    folders: HashMap<Box<[u8]>, (Rights, (u64, u64))>,
+    folders: HashMap<Box<[u8]>, (Rights, Object)>,
     lowered: BTreeMap<PathBuf, Stamp>,
     /// Trees in which the hull is wider than policy for a right, because names there decide.
     scattered: Vec<(Right, PathBuf)>,
@@ -176,7 +179,7 @@ impl Hull {
 
     /// The innermost granted folder above `path`, with its device and inode. On the path of every
     /// decision: slices are looked up, nothing is allocated.
-    fn granting<'p>(&self, right: Right, path: &'p [u8]) -> Option<(&'p [u8], (u64, u64))> {
+    fn granting<'p>(&self, right: Right, path: &'p [u8]) -> Option<(&'p [u8], Object)> {
         let mut folder = path;
         loop {
             if let Some((rights, object)) = self.folders.get(folder)

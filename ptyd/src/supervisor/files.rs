@@ -63,14 +63,19 @@ impl Files {
         if operation == Operation::Read && path == self.readable {
             return false;
         }
-        self.guarded.iter().any(|guarded| path.starts_with(guarded)) || is_trash(path)
+        let path = path.as_os_str().as_bytes();
+        let inside = |folder: &PathBuf| {
+            path.strip_prefix(folder.as_os_str().as_bytes())
+                .is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+        };
+        self.guarded.iter().any(inside) || is_trash(path)
     }
 }
 
 /// A trash at a mount's top or in a workspace is known by its name.
-fn is_trash(path: &Path) -> bool {
-    path.components()
-        .any(|part| part.as_os_str().as_bytes().starts_with(b".agentsh-trash-"))
+fn is_trash(path: &[u8]) -> bool {
+    const NAME: &[u8] = b"/.agentsh-trash-";
+    path.windows(NAME.len()).any(|window| window == NAME)
 }
 
 /// Whether it belongs to a process of the session in procfs: to the kernel another command's processes
@@ -80,7 +85,10 @@ fn is_siblings(session: &Session, question: &Question<'_>) -> bool {
     if (parts.next(), parts.next()) != (Some("/".as_ref()), Some("proc".as_ref())) {
         return false;
     }
-    let process = parts.next().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+    let process = parts
+        .next()
+        .and_then(|name| name.to_str())
+        .and_then(|name| name.parse().ok());
     process.is_some_and(|process| process != question.tgid && session.shared.members.contains(process))
 }
 
@@ -131,9 +139,7 @@ impl FileJudge for Files {
                 None => Verdict::Deny(Errno::ACCESS),
             },
             Decision::Approve => Verdict::Approve,
-            Decision::Deny | Decision::Absorb => {
-                Verdict::Deny(Errno::from_raw_os_error(found.errno.number()))
-            }
+            Decision::Deny | Decision::Absorb => Verdict::Deny(Errno::from_raw_os_error(found.errno.number())),
             _ => Verdict::Deny(Errno::ACCESS),
         };
         Judgement { verdict, rule }

@@ -101,7 +101,7 @@ impl Service {
                     self.received.fetch_add(1, Ordering::AcqRel);
                     watch::call_received();
                     let caller = Caller::served(Notification::from(call), self);
-                    answer(&caller, self.handler.handle(&caller));
+                    answer(&caller, self.handled(&caller));
                     // In one step: of two threads that finish together, the one that leaves must not be
                     // counted, or the other would leave as well and nobody would receive.
                     let only = self.waiting.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire);
@@ -149,6 +149,18 @@ impl Service {
 
     pub(crate) fn listener(&self) -> std::os::fd::BorrowedFd<'_> {
         self.listener.as_fd()
+    }
+
+    /// A handler that panics has not judged: the call is refused, and its caller does not wait for ever.
+    fn handled(&self, caller: &Caller<'_>) -> Outcome {
+        let handled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.handler.handle(caller)));
+        handled.unwrap_or_else(|_| {
+            tracing::error!(
+                call = caller.notification().nr,
+                "a handler panicked; the call is refused"
+            );
+            Outcome::Errno(Errno::ACCESS)
+        })
     }
 
     fn leave(&self) {
