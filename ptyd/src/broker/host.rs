@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 
 use agentsh_sandbox::probe;
 use agentsh_sandbox::status::SecurityStatus;
@@ -21,6 +22,10 @@ pub(super) enum HostError {
     Filtered { own: u32, init: u32 },
     #[error("started inside a Landlock domain: a broker there could not serve commands outside of it")]
     Landlocked,
+    #[error("started inside a sandbox (another {0} namespace) that shares /run with the machine: a broker there would lock its user out")]
+    Shared(&'static str),
+    #[error("started inside a user namespace in which root's files belong to nobody: a broker there would lock its user out")]
+    Unmapped,
     #[error("{0}")]
     Io(#[from] io::Error),
 }
@@ -35,6 +40,27 @@ pub(super) fn refuse_if_sandboxed() -> Result<(), HostError> {
     }
     if probe::in_landlock_domain()? {
         return Err(HostError::Landlocked);
+    }
+    refuse_if_sharing()
+}
+
+/// The runtime folder belongs to the machine: whoever lives in other namespaces and sees the same one
+/// must not become the broker for those outside, who would all be foreign to it.
+fn refuse_if_sharing() -> Result<(), HostError> {
+    let run = fs::metadata("/run")?;
+    if run.uid() != 0 {
+        return Err(HostError::Unmapped);
+    }
+    // Who may not look at pid 1 cannot tell; a container with a /run of its own is a machine of its own.
+    let Ok(theirs) = fs::metadata("/proc/1/root/run") else { return Ok(()) };
+    if (theirs.dev(), theirs.ino()) != (run.dev(), run.ino()) {
+        return Ok(());
+    }
+    for name in ["mnt", "user", "net", "pid"] {
+        let of = |process: &str| fs::read_link(format!("/proc/{process}/ns/{name}"));
+        if of("1")? != of("self")? {
+            return Err(HostError::Shared(name));
+        }
     }
     Ok(())
 }
