@@ -52,8 +52,8 @@ type Object = (u64, u64);
 #[derive(Debug, Clone, Default)]
 pub struct Hull {
     grants: BTreeMap<PathBuf, Grant>,
-    /// The folders among them, by the bytes of their paths.
-    folders: HashMap<Box<[u8]>, (Rights, Object)>,
+    /// Them by the bytes of their paths: rights, object, and whether all below is granted too.
+    places: HashMap<Box<[u8]>, (Rights, Object, bool)>,
     lowered: BTreeMap<PathBuf, Stamp>,
     /// Trees in which the hull is wider than policy for a right, because names there decide.
     scattered: Vec<(Right, PathBuf)>,
@@ -137,10 +137,8 @@ impl Hull {
             object: Stamp::of(path).map_or((0, 0), |stamp| (stamp.device, stamp.inode)),
         });
         grant.rights.insert(right);
-        if is_folder {
-            self.folders
-                .insert(path.as_os_str().as_bytes().into(), (grant.rights, grant.object));
-        }
+        let place = (grant.rights, grant.object, is_folder);
+        self.places.insert(path.as_os_str().as_bytes().into(), place);
     }
 
     /// Grants a right on one object and, if it is a folder, all below it, beside what the territory gave.
@@ -158,7 +156,7 @@ impl Hull {
     }
 
     /// Whether a process under this hull's ruleset surely has `right` on the object at this canonical
-    /// path: a folder above it is granted, and has been there since. False is safe: the call is then
+    /// path: it or a folder above it is granted, and has been there since. False is safe: the call is then
     /// carried out instead of continued.
     pub fn holds(&self, right: Right, path: &[u8]) -> bool {
         let Some((folder, object)) = self.granting(right, path) else {
@@ -172,18 +170,19 @@ impl Hull {
         {
             return false;
         }
-        // The ruleset knows the folder itself, not whatever has its name now.
+        // The ruleset knows the object itself, not whatever has its name now.
         let now = Stamp::of(Path::new(std::ffi::OsStr::from_bytes(folder)));
         now.is_some_and(|now| (now.device, now.inode) == object)
     }
 
-    /// The innermost granted folder above `path`, with its device and inode. On the path of every
+    /// The innermost grant at or above `path`, with its device and inode. On the path of every
     /// decision: slices are looked up, nothing is allocated.
     fn granting<'p>(&self, right: Right, path: &'p [u8]) -> Option<(&'p [u8], Object)> {
         let mut folder = path;
         loop {
-            if let Some((rights, object)) = self.folders.get(folder)
+            if let Some((rights, object, is_folder)) = self.places.get(folder)
                 && rights.contains(right)
+                && (*is_folder || folder.len() == path.len())
             {
                 return Some((folder, *object));
             }

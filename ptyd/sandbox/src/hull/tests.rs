@@ -40,7 +40,10 @@ fn a_denied_folder_is_left_out_and_its_siblings_are_in() -> io::Result<()> {
     let (_dir, home) = tree()?;
     let hull = Hull::compile(&Except(vec![home.join(".ssh")]));
     assert!(!holds(&hull, Right::ReadFile, &home.join(".ssh/id_rsa")));
-    // A single file is granted too, but may be replaced by another one of its name.
+    // A single file is granted too, but not another one of its name.
+    assert!(holds(&hull, Right::ReadFile, &home.join(".bashrc")));
+    fs::write(home.join("new"), "x")?;
+    fs::rename(home.join("new"), home.join(".bashrc"))?;
     assert!(!holds(&hull, Right::ReadFile, &home.join(".bashrc")));
     assert!(holds(&hull, Right::ReadFile, &home.join("work/deep/new")));
     assert!(holds(&hull, Right::ReadFile, Path::new("/usr/bin/env")));
