@@ -17,7 +17,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 pub use canonical::{Canonical, canonical, of_name};
-pub use procfs::{Tasks, guard, link_text};
+pub use procfs::{Tasks, guard, is_procfs, link_text};
 pub use terminal::controlling_terminal;
 
 use super::actor::Client;
@@ -42,7 +42,10 @@ impl Pin {
     }
 
     /// One that was seen not to lie in procfs.
-    fn plain(fd: OwnedFd) -> Result<Self, Errno> {
+    ///
+    /// # Errors
+    /// Those of `fstat(2)`.
+    pub fn plain(fd: OwnedFd) -> Result<Self, Errno> {
         let pin = Pin::new(fd)?;
         Ok(Pin { procfs: false, ..pin })
     }

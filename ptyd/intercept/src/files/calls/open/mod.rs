@@ -14,6 +14,7 @@ use crate::files::sys::{self, OpenHow};
 use crate::outcome::Outcome;
 
 mod existing;
+mod glance;
 mod new;
 mod redirected;
 
@@ -172,6 +173,9 @@ fn from_registers(
     }
     let text = call.path(path)?;
     let place = call.place(folder, text)?;
+    if let Some(outcome) = glance::glance(call, flags, &place) {
+        return Ok(outcome);
+    }
     let resolve = ResolveFlags::empty();
     let request = Request::new(call, place, flags, mode, resolve);
     carry_out(call, request)
