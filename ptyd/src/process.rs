@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -26,7 +26,10 @@ struct Stat {
 }
 
 fn stat(pid: i32) -> io::Result<Stat> {
-    let text = fs::read(format!("/proc/{pid}/stat"))?;
+    // One read: the file is made anew for each, and is far shorter than this.
+    let mut buffer = [0; 1024];
+    let length = fs::File::open(format!("/proc/{pid}/stat"))?.read(&mut buffer)?;
+    let text = &buffer[..length];
     let malformed = || io::Error::from(io::ErrorKind::InvalidData);
     // The name, in parentheses, may hold anything: fields are counted after the last one.
     let end = text.iter().rposition(|byte| *byte == b')').ok_or_else(malformed)?;

@@ -239,10 +239,9 @@ impl Judge for CommandJudge {
 
 impl Observer for CommandJudge {
     fn forked(&self, fork: Fork) {
-        let start = Identity::of(fork.tgid).map_or(0, |identity| identity.start);
         self.note(EventDraft {
             ppid: fork.ppid,
-            fields: &[("start_time", Value::Unsigned(start))],
+            fields: &[("start_time", Value::Unsigned(fork.started))],
             ..self.draft(EventType::ProcessFork, fork.tgid)
         });
     }

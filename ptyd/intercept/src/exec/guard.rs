@@ -89,8 +89,19 @@ impl Guard {
             if known.lineage && known.execs == 0 && self.table.is_root(known.tgid) {
                 continue;
             }
-            let Known { tgid, ppid, image, .. } = *known;
-            self.observer.forked(Fork { tgid, ppid, image });
+            let Known {
+                tgid,
+                ppid,
+                started,
+                image,
+                ..
+            } = *known;
+            self.observer.forked(Fork {
+                tgid,
+                ppid,
+                started,
+                image,
+            });
         }
         let known = identified.known;
         if self.count.load(Ordering::Acquire) > 0 && self.expectations(known.tgid).is_some() {

@@ -12,6 +12,8 @@ pub struct Fork {
     pub tgid: i32,
     /// Its parent when it was first seen, 0 if that is outside our pid namespace.
     pub ppid: i32,
+    /// When it was started, in clock ticks since boot.
+    pub started: u64,
     /// What it executes.
     pub image: Option<FileId>,
 }
