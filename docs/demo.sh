@@ -13,12 +13,12 @@ if [ "${AGENTSH_DEMO_INSIDE:-}" != 1 ]; then
 fi
 
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
-run() { printf '\033[2m$ %s\033[0m\n' "$*"; "$@" || printf '(status %s)\n' "$?"; }
+run() { printf '\033[2m$ %s\033[0m\n' "$*" >&2; "$@" || printf '(status %s)\n' "$?" >&2; }
 
 for dir in /run /var/lib/agentsh /etc/agentsh; do mkdir -p "$dir"; mount -t tmpfs demo "$dir"; done
 mkdir -m 1777 /run/agentsh
-work=$(mktemp -d /tmp/agentsh-demo-XXXXXX)
-trap '"$bin/agentsh" broker stop >/dev/null 2>&1 || true; [ -n "${server:-}" ] && kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
+work=$(mktemp -d /tmp/agentsh-demo-XXXXXX) && mount -t tmpfs demo "$work" # and its trash with it
+trap '"$bin/agentsh" broker stop >/dev/null 2>&1 || true; [ -n "${server:-}" ] && kill "$server" 2>/dev/null || true; umount -l "$work"; rmdir "$work"' EXIT
 mkdir "$work/shims" && for shell in bash sh zsh dash; do ln -s "$bin/agentsh-shell-shim" "$work/shims/$shell"; done
 PATH=$bin:$PATH
 
