@@ -3,8 +3,10 @@
 set -euo pipefail
 
 build=(gcc make pkg-config libseccomp-dev jq curl git openssl ca-certificates iproute2 util-linux)
-test=(zsh tcsh bubblewrap socat rsync strace procps psmisc lsof busybox-static tmux python3
-    openssl sqlite3 time file vim-tiny less)
+test=(zsh tcsh bubblewrap socat rsync strace procps psmisc lsof busybox-static tmux python3 perl gdb
+    openssh-server openssh-client sqlite3 time file vim less)
+# Often there without being a package.
+command -v node >/dev/null || test+=(nodejs)
 
 packages=("${build[@]}")
 [ "${1:-build}" = test ] && packages+=("${test[@]}")

@@ -22,9 +22,13 @@ pub(super) enum HostError {
     Filtered { own: u32, init: u32 },
     #[error("started inside a Landlock domain: a broker there could not serve commands outside of it")]
     Landlocked,
-    #[error("started inside a sandbox (another {0} namespace) that shares /run with the machine: a broker there would lock its user out")]
+    #[error(
+        "started inside a sandbox (another {0} namespace) that shares /run with the machine: a broker there would lock its user out"
+    )]
     Shared(&'static str),
-    #[error("started inside a user namespace in which root's files belong to nobody: a broker there would lock its user out")]
+    #[error(
+        "started inside a user namespace in which root's files belong to nobody: a broker there would lock its user out"
+    )]
     Unmapped,
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -52,7 +56,9 @@ fn refuse_if_sharing() -> Result<(), HostError> {
         return Err(HostError::Unmapped);
     }
     // Who may not look at pid 1 cannot tell; a container with a /run of its own is a machine of its own.
-    let Ok(theirs) = fs::metadata("/proc/1/root/run") else { return Ok(()) };
+    let Ok(theirs) = fs::metadata("/proc/1/root/run") else {
+        return Ok(());
+    };
     if (theirs.dev(), theirs.ino()) != (run.dev(), run.ino()) {
         return Ok(());
     }
