@@ -69,17 +69,14 @@ fn one_command_ends_another_by_kill_and_pkill() -> Result {
 
 #[test]
 fn a_port_finds_its_owner_and_ends_it() -> Result {
-    if !skips::has_programs("lsof", &["lsof", "fuser", "ss"])? {
+    if !skips::has_programs("ss", &["ss"])? {
         return Ok(());
     }
     for user in User::both() {
         let world = World::new(user)?;
         enforced::prove(&world)?;
-        for how in [
-            "lsof -ti tcp:$(cat port) | xargs kill",
-            "fuser -s -k -TERM $(cat port)/tcp",
-            "kill $(ss -ltnpH \"sport = :$(cat port)\" | grep -o 'pid=[0-9]*' | cut -d= -f2)",
-        ] {
+        // lsof and fuser stat the links of procfs, which a sibling's walls keep from them: a stated limit.
+        for how in ["kill $(ss -ltnpH \"sport = :$(cat port)\" | grep -o 'pid=[0-9]*' | cut -d= -f2)"] {
             let file = world.workspace().join("port");
             let mut child = background(&world, &format!("exec {PROBE} tcp-serve port"))?;
             if !wait_until(PATIENCE, || file.exists()) {
