@@ -81,6 +81,10 @@ fn apply(setup: &Setup, parked: &mut Vec<(RawFd, RawFd)>) -> io::Result<()> {
         if let Some(terminal) = setup.terminal {
             check(libc::ioctl(terminal, libc::TIOCSCTTY, 0))?;
         }
+        // Whoever runs the suites may have ignored some (a job in the background ignores SIGINT).
+        for signal in 1..=libc::SIGRTMAX() {
+            libc::signal(signal, libc::SIG_DFL);
+        }
         for signal in &setup.ignored {
             libc::signal(*signal, libc::SIG_IGN);
         }
