@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, openpty};
+use nix::sys::termios::{LocalFlags, tcgetattr};
 use regex::bytes::Regex;
 
 use crate::child::Child;
@@ -82,6 +83,16 @@ impl Terminal {
     pub fn at(&mut self, prompt: &str, line: &str) -> Result {
         self.expect(prompt)?;
         self.send(format!("{line}\r"))
+    }
+
+    /// Waits until what is typed is echoed: a shell shows its prompt a moment before it reads in that mode.
+    pub fn await_echo(&self) -> Result {
+        let echoes = || tcgetattr(&self.master).is_ok_and(|state| state.local_flags.contains(LocalFlags::ECHO));
+        if crate::world::processes::wait_until(PATIENCE, echoes) {
+            Ok(())
+        } else {
+            Err(fail("the terminal does not echo"))
+        }
     }
 
     /// Changes the window's size.

@@ -36,8 +36,21 @@ pub fn spawn(mut command: Command, setup: Setup) -> io::Result<Child> {
     // SAFETY: the closure runs between fork and exec and makes only system calls on memory prepared before the fork
     // (the vector has its capacity already).
     unsafe { command.pre_exec(move || apply(&setup, &mut parked)) };
+    // A program that was just copied is busy while a child of another thread still holds the copy's descriptor,
+    // which its exec closes.
+    for _ in 0..BUSY_TRIES {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            outcome => return outcome,
+        }
+    }
     command.spawn()
 }
+
+/// How often a busy program is tried again.
+const BUSY_TRIES: u32 = 200;
 
 fn apply(setup: &Setup, parked: &mut Vec<(RawFd, RawFd)>) -> io::Result<()> {
     // SAFETY: plain system calls; every pointer is to memory that lives through the call.

@@ -76,27 +76,26 @@ fn a_port_finds_its_owner_and_ends_it() -> Result {
         let world = World::new(user)?;
         enforced::prove(&world)?;
         // lsof and fuser stat the links of procfs, which a sibling's walls keep from them: a stated limit.
-        for how in ["kill $(ss -ltnpH \"sport = :$(cat port)\" | grep -o 'pid=[0-9]*' | cut -d= -f2)"] {
-            let file = world.workspace().join("port");
-            let mut child = background(&world, &format!("exec {PROBE} tcp-serve port"))?;
-            if !wait_until(PATIENCE, || file.exists()) {
-                return Err(fail("the server does not listen"));
-            }
-            let outcome = world.shimmed(how)?;
-            let ended = child
-                .wait(PATIENCE)
-                .map_err(|error| fail(format!("{how}: {error}: {outcome:?}")))?;
-            if !matches!(
-                ended,
-                Ended::Signal {
-                    number: libc::SIGTERM,
-                    ..
-                }
-            ) {
-                return Err(fail(format!("{how}: {ended:?}")));
-            }
-            std::fs::remove_file(file)?;
+        let how = "kill $(ss -ltnpH \"sport = :$(cat port)\" | grep -o 'pid=[0-9]*' | cut -d= -f2)";
+        let file = world.workspace().join("port");
+        let mut child = background(&world, &format!("exec {PROBE} tcp-serve port"))?;
+        if !wait_until(PATIENCE, || file.exists()) {
+            return Err(fail("the server does not listen"));
         }
+        let outcome = world.shimmed(how)?;
+        let ended = child
+            .wait(PATIENCE)
+            .map_err(|error| fail(format!("{how}: {error}: {outcome:?}")))?;
+        if !matches!(
+            ended,
+            Ended::Signal {
+                number: libc::SIGTERM,
+                ..
+            }
+        ) {
+            return Err(fail(format!("{how}: {ended:?}")));
+        }
+        std::fs::remove_file(file)?;
     }
     Ok(())
 }

@@ -137,6 +137,7 @@ pub fn dialogues() -> Vec<Dialogue> {
                 terminal.expect("P> ")?;
                 terminal.send("unsetopt zle prompt_sp; PROMPT='Q> '\r")?;
                 terminal.expect("Q> $")?;
+                terminal.await_echo()?;
                 terminal.at("", "sh -c 'echo ready; exec sleep 1000'")?;
                 terminal.expect("\nready\r\n")?;
                 terminal.send([3])?;
