@@ -282,8 +282,14 @@ fn keys(layer: &Layer, held: &Held, say: &mut impl FnMut(String, &str)) {
             !file.checkpoints.auto.is_empty() && !held.checkpoints,
             "checkpoints.auto",
         ),
-        (tells(|to| to.command.is_some()) && !held.notify, "approvals.notify.command"),
-        (tells(|to| to.webhook.is_some()) && !held.webhook, "approvals.notify.webhook"),
+        (
+            tells(|to| to.command.is_some()) && !held.notify,
+            "approvals.notify.command",
+        ),
+        (
+            tells(|to| to.webhook.is_some()) && !held.webhook,
+            "approvals.notify.webhook",
+        ),
     ];
     for (_, key) in missing.into_iter().filter(|(missing, _)| *missing) {
         say(key.to_owned(), "not held here");
