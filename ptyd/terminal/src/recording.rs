@@ -1,9 +1,16 @@
 //! A recording as it lies on the disk: its events, and the very bytes that were printed.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use crate::cast::{CastError, Event, Header, Reader};
+use crate::cast::{CastError, Data, Event, Header, Reader};
+use crate::marker::Marker;
 use crate::recorder::{SideError, SideReader};
+
+/// What a recording may take in memory: a small compressed file can claim any length.
+const MAX_BYTES: usize = 1 << 30;
+/// Between the recordings of a film that was joined.
+const BETWEEN: Duration = Duration::from_secs(1);
 
 /// A whole recording in memory.
 #[derive(Debug, Clone, Default)]
@@ -30,13 +37,56 @@ impl Recording {
         let read = || {
             let reader = Reader::open(path)?;
             let header = reader.header().clone();
-            let events = reader.collect::<Result<_, _>>()?;
+            let mut events = Vec::new();
+            let mut bytes = 0;
+            for event in reader {
+                let event = event?;
+                bytes += size_of_val(&event) + event.output().map_or(0, str::len);
+                if bytes > MAX_BYTES {
+                    return Err(CastError::TooLong { limit: MAX_BYTES });
+                }
+                events.push(event);
+            }
             Ok(Recording { header, events })
         };
         read().map_err(|source| OpenError {
             path: path.to_owned(),
             source,
         })
+    }
+
+    /// Several recordings as one, each after the end of the one before, on a cleared screen of its own size and
+    /// with a marker of its command line. `None` of nothing.
+    pub fn join(recordings: impl IntoIterator<Item = Recording>) -> Option<Recording> {
+        let mut recordings = recordings.into_iter();
+        let mut all = recordings.next()?;
+        let mark = |all: &mut Recording, time: Duration, header: &Header| {
+            let label = header
+                .command
+                .as_ref()
+                .map(|line| Marker::Command(line.clone()).label());
+            all.events
+                .extend(label.map(|label| Event::new(time, Data::Marker(label))));
+        };
+        let first = std::mem::take(&mut all.events);
+        let mut rest = recordings.peekable();
+        if rest.peek().is_some() {
+            let header = all.header.clone();
+            mark(&mut all, Duration::ZERO, &header);
+        }
+        all.events.extend(first);
+        for Recording { header, events } in rest {
+            let start = all.events.last().map_or(Duration::ZERO, |last| last.time) + BETWEEN;
+            let (cols, rows) = (header.cols, header.rows);
+            all.events.push(Event::new(start, Data::Output("\x1bc".to_owned())));
+            all.events.push(Event::new(start, Data::Resize { cols, rows }));
+            mark(&mut all, start, &header);
+            let moved = events
+                .into_iter()
+                .map(|event| Event::new(start.saturating_add(event.time), event.data));
+            all.events.extend(moved);
+        }
+        Some(all)
     }
 
     /// The bytes that the command printed, exactly (save what was redacted): where the cast has a
@@ -67,5 +117,30 @@ impl Recording {
             offset += text.len() as u64;
         }
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recordings_are_joined_on_a_cleared_screen_with_their_command_lines() {
+        let one = |command: &str, text: &str| Recording {
+            header: Header {
+                cols: 20,
+                rows: 4,
+                command: Some(command.to_owned()),
+                ..Header::default()
+            },
+            events: vec![Event::new(Duration::from_secs(2), Data::Output(text.to_owned()))],
+        };
+        let joined = Recording::join([one("ls", "a"), one("make", "b")]).unwrap_or_default();
+        let seconds: Vec<u64> = joined.events.iter().map(|event| event.time.as_secs()).collect();
+        assert_eq!(seconds, [0, 2, 3, 3, 3, 5]);
+        assert_eq!(joined.events[4].data, Data::Marker("$ make".to_owned()));
+        assert_eq!(joined.events[2].output(), Some("\x1bc"));
+        assert!(Recording::join([]).is_none());
+        assert_eq!(Recording::join([one("ls", "a")]).map(|one| one.events.len()), Some(1));
     }
 }

@@ -23,6 +23,12 @@ pub enum CastError {
     /// The header is of another version.
     #[error("asciicast version {0} is not known here (2 and 3 are)")]
     Version(u64),
+    /// More than is held in memory.
+    #[error("the recording is longer than {limit} bytes")]
+    TooLong {
+        /// In bytes.
+        limit: usize,
+    },
     /// A line inside the file is broken; the last line of a cut file is not an error.
     #[error("line {line} of the recording is not an event")]
     Event {

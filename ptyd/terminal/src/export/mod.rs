@@ -17,13 +17,16 @@ pub use svg::{Look, screen_svg, svg};
 /// Writes everything that scrolled by, as plain lines: what a terminal with endless scrollback holds at
 /// the end. What full-screen programs drew and took away is not in it.
 pub fn text(recording: &Recording, out: &mut impl Write) -> io::Result<()> {
-    let size = crate::screen::Size::new(recording.header.cols, recording.header.rows);
+    let size = crate::screen::Size::claimed(recording.header.cols, recording.header.rows);
     let mut terminal =
         avt::Terminal::with_scrollback(size.cols.into(), size.rows.into(), None).map_err(io::Error::other)?;
     for event in &recording.events {
         match &event.data {
             crate::cast::Data::Output(text) => terminal.feed(text.as_str()),
-            crate::cast::Data::Resize { cols, rows } => terminal.resize((*cols).into(), (*rows).into()),
+            crate::cast::Data::Resize { cols, rows } => {
+                let size = crate::screen::Size::claimed(*cols, *rows);
+                terminal.resize(size.cols.into(), size.rows.into());
+            }
             _ => {}
         }
     }

@@ -29,7 +29,8 @@ pub fn key(event: KeyEvent, prompt: bool, length: Duration) -> Option<Wish> {
     if event.modifiers.contains(KeyModifiers::CONTROL) {
         return match event.code {
             KeyCode::Char('c') if prompt => Some(Wish::Cancel),
-            KeyCode::Char('c') => Some(Wish::Quit),
+            KeyCode::Char('c' | 'd') => Some(Wish::Quit),
+            KeyCode::Char('z') => Some(Wish::Suspend),
             _ => None,
         };
     }

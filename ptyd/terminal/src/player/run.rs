@@ -37,15 +37,28 @@ pub fn run(mut viewer: Viewer) -> Result<(), PlayerError> {
 fn watch(terminal: &mut ratatui::DefaultTerminal, viewer: &mut Viewer) -> io::Result<()> {
     let mut last = Instant::now();
     let mut indexed = false;
+    let mut changed = true;
     while !viewer.done() {
+        let playing = viewer.playback.playing();
         viewer.playback.tick(last.elapsed());
+        changed |= playing;
         last = Instant::now();
-        terminal.draw(|frame| {
-            let area = frame.area();
-            if let Some(cursor) = draw(viewer, area, frame.buffer_mut()) {
-                frame.set_cursor_position(cursor);
-            }
-        })?;
+        if viewer.take_suspended() {
+            ratatui::try_restore()?;
+            nix::sys::signal::raise(nix::sys::signal::Signal::SIGTSTP).map_err(io::Error::from)?;
+            *terminal = ratatui::try_init()?;
+            last = Instant::now();
+            changed = true;
+        }
+        // A picture that stays the same is not drawn again: the cursor would flicker.
+        if std::mem::take(&mut changed) || viewer.playback.playing() {
+            terminal.draw(|frame| {
+                let area = frame.area();
+                if let Some(cursor) = draw(viewer, area, frame.buffer_mut()) {
+                    frame.set_cursor_position(cursor);
+                }
+            })?;
+        }
         if !indexed {
             indexed = viewer.playback.index(FRAME);
         }
@@ -56,6 +69,7 @@ fn watch(terminal: &mut ratatui::DefaultTerminal, viewer: &mut Viewer) -> io::Re
             .map_or(rest, |next| next.clamp(FRAME, REST).min(rest.max(FRAME)));
         // All keys that are there at once, then one picture.
         while !viewer.done() && poll(wait)? {
+            changed = true;
             if let Event::Key(event) = read()? {
                 let wish = key(event, viewer.prompt().is_some(), viewer.playback.length());
                 wish.into_iter().for_each(|wish| viewer.wish(wish));

@@ -17,6 +17,8 @@ pub enum Wish {
     Cancel,
     /// Show or hide the keys.
     Help,
+    /// Stop this program, as a shell's job control does.
+    Suspend,
     /// Stop watching.
     Quit,
 }
@@ -27,6 +29,7 @@ pub struct Viewer {
     pub playback: Playback,
     prompt: Option<String>,
     help: bool,
+    suspended: bool,
     done: bool,
 }
 
@@ -37,6 +40,7 @@ impl Viewer {
             playback,
             prompt: None,
             help: false,
+            suspended: false,
             done: false,
         }
     }
@@ -63,6 +67,7 @@ impl Viewer {
             }
             Wish::Cancel => self.prompt = None,
             Wish::Help => self.help = !self.help,
+            Wish::Suspend => self.suspended = true,
             Wish::Quit => self.done = true,
         }
     }
@@ -75,6 +80,11 @@ impl Viewer {
     /// Whether the keys are shown.
     pub fn help(&self) -> bool {
         self.help
+    }
+
+    /// Whether the program is to be stopped now; asked once.
+    pub fn take_suspended(&mut self) -> bool {
+        std::mem::take(&mut self.suspended)
     }
 
     /// Whether the viewer has seen enough.

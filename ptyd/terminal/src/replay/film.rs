@@ -45,7 +45,7 @@ impl Stage {
                 self.screen.push(text.as_bytes());
                 self.bytes += text.len();
             }
-            Data::Resize { cols, rows } => self.screen.resize(Size::new(*cols, *rows)),
+            Data::Resize { cols, rows } => self.screen.resize(Size::claimed(*cols, *rows)),
             _ => {}
         }
         self.played += 1;
@@ -58,7 +58,7 @@ impl Film {
     /// # Errors
     /// None in practice: sizes are never zero.
     pub fn new(recording: Recording) -> Result<Film, avt::InvalidSize> {
-        let size = Size::new(recording.header.cols, recording.header.rows);
+        let size = Size::claimed(recording.header.cols, recording.header.rows);
         Ok(Film {
             indexed: Stage::start(size)?,
             shown: Stage::start(size)?,
@@ -121,7 +121,7 @@ impl Film {
             let (cols, rows) = (self.recording.header.cols, self.recording.header.rows);
             let screen = match snapshot {
                 Some(snapshot) => Screen::restore(snapshot.size, &snapshot.picture),
-                None => Screen::new(Size::new(cols, rows), 0),
+                None => Screen::new(Size::claimed(cols, rows), 0),
             };
             if let Ok(screen) = screen {
                 self.shown = Stage {

@@ -18,6 +18,15 @@ pub struct Size {
 }
 
 impl Size {
+    /// The largest screen of a recording that is emulated, in columns and rows: what a stranger's file claims
+    /// must not cost gigabytes.
+    const LARGEST: (u16, u16) = (1000, 500);
+
+    /// The size that a recording claims, cut to what is emulated.
+    pub fn claimed(cols: u16, rows: u16) -> Self {
+        Size::new(cols.min(Self::LARGEST.0), rows.min(Self::LARGEST.1))
+    }
+
     /// A size, with 0 taken as 1 (a terminal whose size nobody set has none).
     pub fn new(cols: u16, rows: u16) -> Self {
         Size {
