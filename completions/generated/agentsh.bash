@@ -64,6 +64,12 @@ _agentsh() {
             agentsh,policy)
                 cmd="agentsh__subcmd__policy"
                 ;;
+            agentsh,replay)
+                cmd="agentsh__subcmd__replay"
+                ;;
+            agentsh,search)
+                cmd="agentsh__subcmd__search"
+                ;;
             agentsh,session)
                 cmd="agentsh__subcmd__session"
                 ;;
@@ -282,6 +288,12 @@ _agentsh() {
                 ;;
             agentsh__subcmd__help,policy)
                 cmd="agentsh__subcmd__help__subcmd__policy"
+                ;;
+            agentsh__subcmd__help,replay)
+                cmd="agentsh__subcmd__help__subcmd__replay"
+                ;;
+            agentsh__subcmd__help,search)
+                cmd="agentsh__subcmd__help__subcmd__search"
                 ;;
             agentsh__subcmd__help,session)
                 cmd="agentsh__subcmd__help__subcmd__session"
@@ -539,7 +551,7 @@ _agentsh() {
 
     case "${cmd}" in
         agentsh)
-            opts="-h -V --color --help --version session exec kill approve grants policy config status detect doctor events why audit output trash checkpoint gc logs shim broker help"
+            opts="-h -V --color --help --version session exec kill approve grants policy config status detect doctor events why audit output replay search trash checkpoint gc logs shim broker help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1723,7 +1735,7 @@ _agentsh() {
             return 0
             ;;
         agentsh__subcmd__help)
-            opts="session exec kill approve grants policy config status detect doctor events why audit output trash checkpoint gc logs shim broker help"
+            opts="session exec kill approve grants policy config status detect doctor events why audit output replay search trash checkpoint gc logs shim broker help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2324,6 +2336,34 @@ _agentsh() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        agentsh__subcmd__help__subcmd__replay)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        agentsh__subcmd__help__subcmd__search)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         agentsh__subcmd__help__subcmd__session)
             opts="create list info destroy"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -2899,6 +2939,78 @@ _agentsh() {
                 return 0
             fi
             case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        agentsh__subcmd__replay)
+            opts="-o -h --text --html --svg --cast --json --format --out --at --speed --idle --search --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "v2 v3" -- "${cur}"))
+                    return 0
+                    ;;
+                --out)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --speed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --idle)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --search)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        agentsh__subcmd__search)
+            opts="-h --session --limit --json --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --session)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0

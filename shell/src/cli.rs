@@ -8,7 +8,7 @@ use crate::exit::{self, Exit};
 use crate::render::Color;
 use crate::verbs::{
     approve, audit, broker, checkpoint, config, detect, doctor, events, exec, gc, grants, kill, logs, output, policy,
-    session, shim, status, trash, why,
+    replay, search, session, shim, status, trash, why,
 };
 
 /// Version and commit of this build.
@@ -65,6 +65,8 @@ pub enum Action {
     #[command(subcommand)]
     Audit(audit::Audit),
     Output(output::Output),
+    Replay(replay::Replay),
+    Search(search::Search),
     /// What sessions deleted or overwrote, and the way back
     #[command(subcommand)]
     Trash(trash::TrashVerb),
@@ -99,6 +101,8 @@ impl Action {
             Action::Audit(audit) => audit.run(context),
             Action::Gc(gc) => gc.run(context),
             Action::Output(output) => output.run(context),
+            Action::Replay(replay) => replay.run(context),
+            Action::Search(search) => search.run(context),
             Action::Trash(trash) => trash.run(context),
             Action::Checkpoint(checkpoint) => checkpoint.run(context),
             Action::Detect(detect) => detect.run(context),

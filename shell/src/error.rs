@@ -32,6 +32,10 @@ pub enum Error {
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     #[error(transparent)]
+    Recording(#[from] agentsh_terminal::recording::OpenError),
+    #[error(transparent)]
+    Player(#[from] agentsh_terminal::player::PlayerError),
+    #[error(transparent)]
     Load(#[from] Box<LoadReport>),
     #[error("{what}")]
     Io {

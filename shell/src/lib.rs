@@ -15,6 +15,7 @@ mod exec;
 mod exit;
 mod load_report;
 mod record;
+mod recordings;
 mod render;
 mod sys;
 mod verbs;

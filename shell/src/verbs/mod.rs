@@ -15,6 +15,8 @@ pub mod kill;
 pub mod logs;
 pub mod output;
 pub mod policy;
+pub mod replay;
+pub mod search;
 pub mod session;
 pub mod shim;
 pub mod status;
