@@ -5,6 +5,7 @@
 
 mod cold;
 mod pairs;
+mod seek;
 mod works;
 
 use std::process::ExitCode;

@@ -5,7 +5,7 @@ use agentsh_tests::shell::Subject;
 use agentsh_tests::{Result, Shell, User, World, skips};
 
 use crate::pairs::{PAIRS, ratio, time, warm_world};
-use crate::{Work, cold};
+use crate::{Work, cold, seek};
 
 /// Every number, in the order of the design.
 pub fn all() -> Vec<Work> {
@@ -21,6 +21,7 @@ pub fn all() -> Vec<Work> {
         ("pipe", pipe),
         ("cold", cold::first_command),
         ("memory", cold::idle_memory),
+        ("replay", seek::in_an_hour),
     ]
 }
 
