@@ -73,6 +73,9 @@ _agentsh() {
             agentsh,session)
                 cmd="agentsh__subcmd__session"
                 ;;
+            agentsh,shell)
+                cmd="agentsh__subcmd__shell"
+                ;;
             agentsh,shim)
                 cmd="agentsh__subcmd__shim"
                 ;;
@@ -297,6 +300,9 @@ _agentsh() {
                 ;;
             agentsh__subcmd__help,session)
                 cmd="agentsh__subcmd__help__subcmd__session"
+                ;;
+            agentsh__subcmd__help,shell)
+                cmd="agentsh__subcmd__help__subcmd__shell"
                 ;;
             agentsh__subcmd__help,shim)
                 cmd="agentsh__subcmd__help__subcmd__shim"
@@ -551,7 +557,7 @@ _agentsh() {
 
     case "${cmd}" in
         agentsh)
-            opts="-h -V --color --help --version session exec kill approve grants policy config status detect doctor events why audit output replay search trash checkpoint gc logs shim broker help"
+            opts="-h -V --color --help --version session exec shell kill approve grants policy config status detect doctor events why audit output replay search trash checkpoint gc logs shim broker help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1735,7 +1741,7 @@ _agentsh() {
             return 0
             ;;
         agentsh__subcmd__help)
-            opts="session exec kill approve grants policy config status detect doctor events why audit output replay search trash checkpoint gc logs shim broker help"
+            opts="session exec shell kill approve grants policy config status detect doctor events why audit output replay search trash checkpoint gc logs shim broker help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2423,6 +2429,20 @@ _agentsh() {
         agentsh__subcmd__help__subcmd__session__subcmd__list)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        agentsh__subcmd__help__subcmd__shell)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -3197,6 +3217,36 @@ _agentsh() {
                 return 0
             fi
             case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        agentsh__subcmd__shell)
+            opts="-h --session --policy --with --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --session)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --with)
+                    COMPREPLY=($(compgen -W "bash zsh dash" -- "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0

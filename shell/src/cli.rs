@@ -8,7 +8,7 @@ use crate::exit::{self, Exit};
 use crate::render::Color;
 use crate::verbs::{
     approve, audit, broker, checkpoint, config, detect, doctor, events, exec, gc, grants, kill, logs, output, policy,
-    replay, search, session, shim, status, trash, why,
+    replay, search, session, shell, shim, status, trash, why,
 };
 
 /// Version and commit of this build.
@@ -19,6 +19,7 @@ Examples:
   SID=$(agentsh session create --workspace . | jq -r .id)
   agentsh exec \"$SID\" -- uname -a
   agentsh exec --output json --events all \"$SID\" -- ls
+  agentsh                       a shell in a session of the current folder
   agentsh why --last
   SHELL=/usr/lib/agentsh/shims/bash your-agent
 
@@ -33,7 +34,7 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
     pub color: Color,
     #[command(subcommand)]
-    pub action: Action,
+    pub action: Option<Action>,
 }
 
 /// What is asked for.
@@ -43,6 +44,7 @@ pub enum Action {
     #[command(subcommand)]
     Session(session::Session),
     Exec(exec::Exec),
+    Shell(shell::Shell),
     Kill(kill::Kill),
     Approve(approve::Approve),
     /// Answers that cover calls to come
@@ -84,6 +86,11 @@ pub enum Action {
 }
 
 impl Action {
+    /// What `agentsh` alone asks for: the shell of the current folder's session.
+    pub fn alone() -> Action {
+        Action::Shell(shell::Shell::default())
+    }
+
     /// Does it.
     ///
     /// # Errors
@@ -92,6 +99,7 @@ impl Action {
         match self {
             Action::Session(session) => session.run(context),
             Action::Exec(exec) => exec.run(context),
+            Action::Shell(shell) => shell.run(context),
             Action::Kill(kill) => kill.run(context),
             Action::Approve(approve) => approve.run(context),
             Action::Grants(grants) => grants.run(context),
@@ -117,7 +125,7 @@ impl Action {
 
     /// The exit status for every failure of ours, where the verb has one of its own.
     pub fn failure_status(&self) -> Option<u8> {
-        matches!(self, Action::Exec(_)).then_some(exit::OURS)
+        matches!(self, Action::Exec(_) | Action::Shell(_)).then_some(exit::OURS)
     }
 }
 
@@ -196,6 +204,8 @@ mod tests {
     #[test]
     fn what_stands_after_the_dashes_is_the_commands_own() {
         let cli = Cli::try_parse_from(["agentsh", "exec", "S", "--", "ls", "--color=never", "--", "-x"]);
-        assert!(matches!(cli, Ok(Cli { color: Color::Auto, action: Action::Exec(exec) }) if exec.argv.len() == 4));
+        assert!(
+            matches!(cli, Ok(Cli { color: Color::Auto, action: Some(Action::Exec(exec)) }) if exec.argv.len() == 4)
+        );
     }
 }

@@ -17,6 +17,7 @@ mod load_report;
 mod record;
 mod recordings;
 mod render;
+mod repl;
 mod sys;
 mod verbs;
 
@@ -29,8 +30,9 @@ pub fn main() -> std::process::ExitCode {
     sys::default_sigpipe();
     let cli = cli::Cli::parse();
     let context = context::Context::of_process(cli.color);
-    let failure = cli.action.failure_status();
-    match cli.action.run(&context) {
+    let action = cli.action.unwrap_or_else(cli::Action::alone);
+    let failure = action.failure_status();
+    match action.run(&context) {
         Ok(exit) => exit.finish(),
         Err(error) => {
             render::error(&error, &context);

@@ -21,12 +21,8 @@ const ENTER: &str = "agentsh-enter";
 /// # Errors
 /// The shim is not beside this program, or the folder of `--cwd` cannot be entered.
 pub fn start(exec: &Exec, session_id: &str, command_id: &str, watch: &Watch) -> Result<Child, Error> {
-    let program = beside_us(shim::PROGRAM).map_err(|source| Error::file("/proc/self/exe", source))?;
-    let mut command = Command::new(&program);
-    command
-        .arg0(ENTER)
-        .args([session_id, command_id, "--"].map(OsStr::new))
-        .args(&exec.argv);
+    let mut command = enter(session_id, command_id)?;
+    command.args(&exec.argv);
     command.envs(exec.env.iter().map(|(name, value)| (name, value)));
     if let Some(cwd) = &exec.cwd {
         check_folder(cwd)?;
@@ -36,7 +32,28 @@ pub fn start(exec: &Exec, session_id: &str, command_id: &str, watch: &Watch) -> 
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
     }
     sys::in_place(&mut command, watch.mask_before());
-    command.spawn().map_err(|source| Error::file(program, source))
+    spawn(&mut command)
+}
+
+/// The shim's program, about to become command `command_id` of the session; what it runs is to be added.
+///
+/// # Errors
+/// The shim is not beside this program.
+pub fn enter(session_id: &str, command_id: &str) -> Result<Command, Error> {
+    let program = beside_us(shim::PROGRAM).map_err(|source| Error::file("/proc/self/exe", source))?;
+    let mut command = Command::new(program);
+    command.arg0(ENTER).args([session_id, command_id, "--"].map(OsStr::new));
+    Ok(command)
+}
+
+/// Starts it.
+///
+/// # Errors
+/// The program cannot be executed.
+pub fn spawn(command: &mut Command) -> Result<Child, Error> {
+    command
+        .spawn()
+        .map_err(|source| Error::file(command.get_program(), source))
 }
 
 /// The library says no more than "no such file" when a child cannot enter its folder: look first, so that the

@@ -2,9 +2,9 @@
 
 mod aftermath;
 mod capture;
-mod child;
+pub mod child;
 pub mod guidance;
-mod history;
+pub mod history;
 mod report;
 #[cfg(test)]
 mod tests;

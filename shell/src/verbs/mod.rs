@@ -18,6 +18,7 @@ pub mod policy;
 pub mod replay;
 pub mod search;
 pub mod session;
+pub mod shell;
 pub mod shim;
 pub mod status;
 pub mod trash;

@@ -53,7 +53,7 @@ impl Create {
 }
 
 /// A name stays a name; what looks like a file is one.
-fn policy(text: String) -> Result<String, Error> {
+pub fn policy(text: String) -> Result<String, Error> {
     if !is_file(&text) {
         return Ok(text);
     }

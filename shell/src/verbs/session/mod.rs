@@ -1,6 +1,6 @@
 //! `agentsh session`
 
-mod create;
+pub mod create;
 mod info;
 mod list;
 

@@ -37,6 +37,6 @@ impl TrashVerb {
 }
 
 /// The caller's trash on all mounts. The limits of a policy hold for deletions, which are not made here.
-pub(super) fn open(context: &Context) -> Result<Trash, Error> {
+pub fn open(context: &Context) -> Result<Trash, Error> {
     Ok(Trash::open(&context.account().state_dir(), None, Limits::default())?)
 }

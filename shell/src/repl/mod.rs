@@ -1,0 +1,193 @@
+//! `agentsh` by hand: a line editor over a real shell that stays, in a session of the current folder.
+
+mod afterwards;
+mod complete;
+mod foreground;
+mod helper;
+mod ours;
+mod session;
+mod shell;
+mod summary;
+mod unfinished;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use agentsh_audit::SessionDir;
+use agentsh_protocol::api::SessionInfo;
+use agentsh_protocol::approvals::Approval;
+use rustyline::error::ReadlineError;
+use rustyline::history::DefaultHistory;
+use rustyline::{CompletionType, Config, Editor};
+
+use crate::client;
+use crate::context::Context;
+use crate::error::Error;
+use crate::exec;
+use crate::exit::Exit;
+use crate::render;
+use crate::verbs::exec::{Events, Exec, Output};
+use crate::verbs::shell::Shell as Wanted;
+use afterwards::Teller;
+use helper::Helper;
+use ours::Next;
+use shell::{After, Shell};
+
+/// Runs the shell until the person leaves it; the status is that of the last command, as with any shell.
+///
+/// # Errors
+/// There is no session to be had, or its shell does not start.
+pub fn run(wanted: &Wanted, context: &Context) -> Result<Exit, Error> {
+    let session = session::find(wanted, context)?;
+    let by_hand = std::io::stdin().is_terminal() && context.stdout_is_terminal && context.stderr_is_terminal;
+    if !by_hand {
+        return plain(wanted, &session, context);
+    }
+    Repl::start(wanted, session, context)?.run()
+}
+
+/// The shell itself, with our streams.
+fn plain(wanted: &Wanted, session: &SessionInfo, context: &Context) -> Result<Exit, Error> {
+    let exec = Exec {
+        output: Output::Human,
+        events: Events::None,
+        timeout: None,
+        cwd: None,
+        env: Vec::new(),
+        session: session.id.clone(),
+        argv: vec![shell::name(wanted.program).into()],
+    };
+    exec::run(&exec, context)
+}
+
+struct Repl<'a> {
+    context: &'a Context,
+    session: SessionInfo,
+    shell: Shell,
+    teller: Teller,
+    editor: Editor<Helper, DefaultHistory>,
+    history: Option<PathBuf>,
+    status: i32,
+}
+
+impl<'a> Repl<'a> {
+    fn start(wanted: &Wanted, session: SessionInfo, context: &'a Context) -> Result<Repl<'a>, Error> {
+        let shell = Shell::start(wanted.program, &session.id)?;
+        let config = Config::builder()
+            .completion_type(CompletionType::List)
+            .history_ignore_space(true)
+            .build();
+        let mut editor = Editor::with_config(config).map_err(edit)?;
+        editor.set_helper(Some(Helper::new(context.out)));
+        let dir = SessionDir::new(&context.account().state_dir(), &session.id)?;
+        let printer = editor.create_external_printer().map_err(edit)?;
+        let teller = Teller::start(dir, shell.command().to_owned(), context.out, printer);
+        let history = session::history(&session, context);
+        if let Some(path) = &history {
+            // The first time there is none.
+            let _ = editor.load_history(path);
+        }
+        render::say(&format!(
+            "session {} · policy {} · mode {} · :help",
+            context.err.bold(&session::label(&session)),
+            render::visible(&session.policy),
+            render::visible(&session.mode)
+        ));
+        Ok(Repl {
+            context,
+            session,
+            shell,
+            teller,
+            editor,
+            history,
+            status: 0,
+        })
+    }
+
+    fn run(mut self) -> Result<Exit, Error> {
+        loop {
+            self.say_waiting();
+            let prompt = session::prompt(&self.session, self.status, self.context.out);
+            match self.editor.readline(&prompt) {
+                Ok(line) if line.trim().is_empty() => {}
+                Ok(line) => {
+                    self.remember(&line);
+                    let ended = match line.trim_start().strip_prefix(':') {
+                        Some(ours) => self.ours(ours),
+                        None => self.command(&line)?,
+                    };
+                    if let Some(exit) = ended {
+                        return Ok(exit);
+                    }
+                }
+                Err(ReadlineError::Interrupted) => self.status = 130,
+                Err(ReadlineError::Eof) => return self.shell.leave(),
+                Err(error) => return Err(edit(error)),
+            }
+        }
+    }
+
+    fn remember(&mut self, line: &str) {
+        let added = self.editor.add_history_entry(line).unwrap_or(false);
+        if let (true, Some(path)) = (added, &self.history) {
+            // A history that cannot be kept is no reason to stop working.
+            let _ = self.editor.append_history(path);
+        }
+    }
+
+    /// A line for the shell; its end if the shell ended.
+    fn command(&mut self, line: &str) -> Result<Option<Exit>, Error> {
+        let start = Instant::now();
+        let after = self.shell.run(line)?;
+        let After::Ready(status) = after else {
+            return self.shell.leave().map(Some);
+        };
+        self.status = status;
+        if let Some(text) = summary::end(status, start.elapsed(), self.context.err) {
+            render::say(&text);
+        }
+        self.teller.line_ended();
+        Ok(None)
+    }
+
+    /// A line for us.
+    fn ours(&mut self, line: &str) -> Option<Exit> {
+        match ours::run(line, &self.session, self.context) {
+            Next::Leave => self.shell.leave().map_or_else(
+                |error| {
+                    render::error(&error, self.context);
+                    Some(Exit::Status(crate::exit::OURS))
+                },
+                Some,
+            ),
+            Next::Status(status) => {
+                self.status = i32::from(status);
+                None
+            }
+        }
+    }
+
+    /// What other commands of the session ask for.
+    fn say_waiting(&self) {
+        let waiting = self.context.running_broker().ok().flatten();
+        let waiting = waiting.and_then(|broker| broker.get::<Vec<Approval>>(&client::path(&["approvals"])).ok());
+        let count = waiting
+            .unwrap_or_default()
+            .iter()
+            .filter(|approval| approval.session_id == self.session.id)
+            .count();
+        if count > 0 {
+            render::say(
+                &self
+                    .context
+                    .err
+                    .yellow(&format!("{count} waiting for an answer: `:approve`")),
+            );
+        }
+    }
+}
+
+fn edit(error: ReadlineError) -> Error {
+    Error::io("the line editor", std::io::Error::other(error))
+}

@@ -1,0 +1,173 @@
+//! Lines that begin with a colon: our own verbs, with this session filled in.
+
+use agentsh_protocol::api::SessionInfo;
+use clap::Parser;
+
+use crate::cli::Cli;
+use crate::context::Context;
+use crate::error::Error;
+use crate::exit::{self, Exit};
+use crate::render;
+use crate::verbs::trash;
+
+/// What comes after such a line.
+pub enum Next {
+    /// The next one; the last status is this.
+    Status(u8),
+    /// The person leaves.
+    Leave,
+}
+
+/// Each of the words, the verb that it means (`@` is the session), and what it does. Any other word is a verb of `agentsh`.
+const WORDS: &[(&str, &str, &str)] = &[
+    (
+        "events",
+        "events query @",
+        "what happened in this session, the newest first",
+    ),
+    ("why", "why", "explain the newest denial, or one by its id"),
+    (
+        "approve",
+        "approve",
+        "what waits for an answer; `:approve allow ID`, `:approve deny ID`",
+    ),
+    (
+        "undo",
+        "trash list --session @",
+        "bring back what was deleted or overwritten last; `:undo list` shows all, `:undo ID` brings that back",
+    ),
+    (
+        "checkpoint",
+        "checkpoint create",
+        "keep the workspace as it is; `:checkpoint list`, `:checkpoint rollback ID`",
+    ),
+    ("policy", "policy show --session @", "the policy of this session"),
+    (
+        "replay",
+        "replay @",
+        "watch what was recorded in this session, or a command by its id",
+    ),
+    ("search", "search", "look for a text in all recordings"),
+    ("session", "session info @", "this session: layers, what is not held"),
+    ("sessions", "session list", "all sessions"),
+    ("help", "", "this list"),
+    ("quit", "", "leave (also ^D)"),
+];
+
+/// The words, for completion.
+pub fn words() -> impl Iterator<Item = &'static str> {
+    WORDS.iter().map(|(word, ..)| *word)
+}
+
+/// Does what the line after the colon says.
+pub fn run(line: &str, session: &SessionInfo, context: &Context) -> Next {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let verb = match words.as_slice() {
+        [] | ["help", ..] => {
+            let lines: Vec<(String, String)> = WORDS
+                .iter()
+                .map(|(word, _, does)| (format!(":{word}"), (*does).to_owned()))
+                .collect();
+            let pairs: Vec<(&str, String)> = lines.iter().map(|(word, does)| (word.as_str(), does.clone())).collect();
+            let shown = render::print(
+                &(render::pairs(&pairs) + "Any other verb of `agentsh` too: `:trash list`, `:status` …\n"),
+            );
+            return Next::Status(u8::from(shown.is_err()));
+        }
+        ["quit" | "exit" | "q", ..] => return Next::Leave,
+        ["undo"] => match newest(&session.id, context) {
+            Ok(Some(id)) => vec!["agentsh".into(), "trash".into(), "restore".into(), id],
+            Ok(None) => {
+                render::say("this session has deleted nothing that is kept");
+                return Next::Status(exit::FAILED);
+            }
+            Err(error) => {
+                render::error(&error, context);
+                return Next::Status(error.status());
+            }
+        },
+        words => argv(words, &session.id),
+    };
+    match Cli::try_parse_from(verb) {
+        Ok(cli) => match cli.action {
+            Some(action) => match action.run(context) {
+                Ok(Exit::Status(status)) => Next::Status(status),
+                Ok(Exit::Signal(signal)) => Next::Status(u8::try_from(128 + signal).unwrap_or(exit::FAILED)),
+                Err(error) => {
+                    render::error(&error, context);
+                    Next::Status(error.status())
+                }
+            },
+            None => Next::Status(0),
+        },
+        Err(error) => {
+            let _ = error.print();
+            Next::Status(if error.use_stderr() { exit::USAGE } else { 0 })
+        }
+    }
+}
+
+/// What the session deleted or overwrote last, of what is kept.
+fn newest(session: &str, context: &Context) -> Result<Option<String>, Error> {
+    let entries = trash::open(context)?.list()?;
+    let of_session = entries
+        .iter()
+        .rev()
+        .find(|entry| entry.record.meta.session.as_deref() == Some(session));
+    Ok(of_session.map(|entry| entry.record.id.to_string()))
+}
+
+/// The command line that the words mean.
+fn argv(words: &[&str], session: &str) -> Vec<String> {
+    let own = |text: &str| {
+        text.split_whitespace()
+            .map(|word| word.replace('@', session))
+            .collect::<Vec<_>>()
+    };
+    let given = words.iter().skip(1).map(|word| (*word).to_owned());
+    let mut argv = vec!["agentsh".to_owned()];
+    match (
+        words,
+        WORDS
+            .iter()
+            .find(|(word, meaning, _)| words.first() == Some(word) && !meaning.is_empty()),
+    ) {
+        // Words of its own mean the verb itself, not the session's default.
+        (["undo", "list"], Some((_, meaning, _))) => argv.extend(own(meaning)),
+        (["undo", _, ..], _) => argv.extend(["trash".to_owned(), "restore".to_owned()].into_iter().chain(given)),
+        ([verb @ ("checkpoint" | "policy" | "session" | "replay"), first, ..], _) if !first.starts_with('-') => {
+            argv.push((*verb).to_owned());
+            argv.extend(given);
+        }
+        (_, Some((_, meaning, _))) => argv.extend(own(meaning).into_iter().chain(given)),
+        (_, None) => argv.extend(words.iter().map(|word| (*word).to_owned())),
+    }
+    argv
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_mean_verbs_of_this_session() {
+        let meant = |line: &str| argv(&line.split_whitespace().collect::<Vec<_>>(), "S").join(" ");
+        assert_eq!(meant("events --count"), "agentsh events query S --count");
+        assert_eq!(meant("undo list"), "agentsh trash list --session S");
+        assert_eq!(meant("undo 0199"), "agentsh trash restore 0199");
+        assert_eq!(meant("checkpoint list"), "agentsh checkpoint list");
+        assert_eq!(meant("replay"), "agentsh replay S");
+        assert_eq!(meant("status --json"), "agentsh status --json");
+    }
+
+    #[test]
+    fn every_word_is_understood() {
+        for (word, meaning, _) in WORDS.iter().filter(|(_, meaning, _)| !meaning.is_empty()) {
+            let mut line = argv(&[word], "S");
+            if *word == "search" {
+                line.push("text".to_owned());
+            }
+            assert!(Cli::try_parse_from(&line).is_ok(), "{meaning}: {line:?}");
+        }
+    }
+}
