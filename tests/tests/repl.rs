@@ -1,0 +1,195 @@
+//! `agentsh` by hand, on a real terminal and without one.
+
+use std::time::Duration;
+
+use agentsh_tests::pty::Terminal;
+use agentsh_tests::record::events;
+use agentsh_tests::shell::Subject;
+use agentsh_tests::world::PRODUCT;
+use agentsh_tests::world::processes::wait_until;
+use agentsh_tests::{Ended, Input, Result, Shell, User, World, fail, session, skips};
+
+fn check(yes: bool, what: &str, seen: &impl std::fmt::Debug) -> Result {
+    if yes {
+        Ok(())
+    } else {
+        Err(fail(format!("{what}: {seen:?}")))
+    }
+}
+
+fn agentsh(args: &[&str]) -> Shell {
+    Shell::program(format!("{PRODUCT}/agentsh")).args(args)
+}
+
+fn open(world: &World, args: &[&str]) -> Result<Terminal> {
+    let shell = agentsh(args).on_terminal().env("TERM", "xterm").env("NO_COLOR", "1");
+    Terminal::open(&shell, world, &Subject::Real)
+}
+
+/// Waits until `sleep` has the terminal: in the moment before, a key is the shell's.
+fn sleeping(world: &World) -> Result {
+    let sleeps = || world.processes().iter().any(|process| process.exe.ends_with("sleep"));
+    check(
+        wait_until(Duration::from_secs(30), sleeps),
+        "sleep runs",
+        &world.processes(),
+    )
+}
+
+const PROMPT: &str = "default/seccomp [^ ]+ > ";
+
+#[test]
+fn lines_run_in_one_shell_of_the_folders_session() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        let mut terminal = open(&world, &[])?;
+        terminal.at(PROMPT, "x=5; f() { echo f-$x; }; mkdir -p sub")?;
+        terminal.at(PROMPT, "cd sub")?;
+        terminal.at("sub > ", "f; test -t 0 && echo on a terminal")?;
+        terminal.expect("f-5\r\non a terminal")?;
+        terminal.at(PROMPT, "(exit 7)")?;
+        terminal.expect("exit 7")?;
+        terminal.at(PROMPT, "cat ~/.ssh/id_ed25519")?;
+        terminal.expect("denied: file_read [^ ]*id_ed25519")?;
+        terminal.send(":why\r")?;
+        terminal.expect("decision +deny")?;
+        terminal.at(PROMPT, "exit 3")?;
+        let (ended, _) = terminal.finish()?;
+        check(ended == Ended::Exit(3), "the status of the shell", &ended)?;
+        let sessions: Vec<serde_json::Value> = world.agentsh(["session", "list", "--json"])?.json()?;
+        check(sessions.len() == 1, "one session", &sessions)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn keys_mean_what_they_mean_in_a_shell() -> Result {
+    let world = World::new(User::agent())?;
+    let mut terminal = open(&world, &[])?;
+    terminal.expect(PROMPT)?;
+    terminal.send("half a line\u{3}")?;
+    terminal.at(PROMPT, "echo started; sleep 1000; echo never")?;
+    terminal.expect("started\r\n")?;
+    sleeping(&world)?;
+    terminal.send("\u{3}")?;
+    terminal.expect("exit 130")?;
+    terminal.at(PROMPT, "echo again; sleep 1000")?;
+    terminal.expect("again\r\n")?;
+    sleeping(&world)?;
+    terminal.send("\u{1a}")?;
+    terminal.expect("exit 148")?;
+    terminal.at(PROMPT, "jobs")?;
+    terminal.expect("Stopped +.*sleep")?;
+    terminal.at(PROMPT, "kill %1; wait; echo gone")?;
+    terminal.expect("gone\r\n")?;
+    terminal.at(PROMPT, "for i in 1 2; do")?;
+    terminal.send("echo item $i; done\r")?;
+    terminal.expect("item 1\r\nitem 2")?;
+    terminal.at(PROMPT, "if; fi")?;
+    terminal.expect("syntax error")?;
+    terminal.at(PROMPT, "read answer")?;
+    terminal.send("typed\r")?;
+    terminal.at(PROMPT, "echo got-$answer")?;
+    terminal.expect("got-typed")?;
+    terminal.expect(PROMPT)?;
+    terminal.send("\u{4}")?;
+    let (ended, seen) = terminal.finish()?;
+    check(
+        ended == Ended::Exit(0) && !String::from_utf8_lossy(&seen).contains("never\r\n"),
+        "its end",
+        &ended,
+    )
+}
+
+#[test]
+fn what_is_begun_is_completed_and_what_was_typed_is_remembered() -> Result {
+    let world = World::new(User::agent())?;
+    world
+        .user()
+        .write_file(&world.workspace().join("a-long-name.txt"), "inside", 0o644)?;
+    let mut terminal = open(&world, &[])?;
+    terminal.expect(PROMPT)?;
+    terminal.send("cat a-lo\t\r")?;
+    terminal.expect("\ninside")?;
+    terminal.expect(PROMPT)?;
+    terminal.send(":hel\t\r")?;
+    terminal.expect(":checkpoint +keep")?;
+    terminal.at(PROMPT, ":quit")?;
+    terminal.finish()?;
+    let mut terminal = open(&world, &[])?;
+    terminal.expect(PROMPT)?;
+    terminal.send("\u{12}a-lo\r")?;
+    terminal.expect("\ninside")?;
+    terminal.at(PROMPT, "rm a-long-name.txt")?;
+    terminal.expect("1 file changed")?;
+    terminal.send(":undo\r")?;
+    terminal.expect("a-long-name.txt")?;
+    terminal.at(PROMPT, "ls a-long-name.txt")?;
+    terminal.expect("\na-long-name.txt")?;
+    terminal.at(PROMPT, ":nonsense")?;
+    terminal.expect("unrecognized subcommand")?;
+    terminal.at(PROMPT, ":quit")?;
+    let (ended, _) = terminal.finish()?;
+    check(ended == Ended::Exit(0), "its end", &ended)
+}
+
+#[test]
+fn other_shells_serve_too() -> Result {
+    let world = World::new(User::agent())?;
+    for shell in ["dash", "zsh"] {
+        if !skips::has_programs("the line editor over other shells", &[shell])? {
+            continue;
+        }
+        let mut terminal = open(&world, &["shell", "--with", shell])?;
+        terminal.at(PROMPT, "y=1; cd /usr")?;
+        terminal.at("/usr > ", "echo y-$y")?;
+        terminal.expect("y-1\r\n")?;
+        terminal.at(PROMPT, "echo up; sleep 1000")?;
+        terminal.expect("up\r\n")?;
+        sleeping(&world)?;
+        terminal.send("\u{3}")?;
+        terminal.expect("exit 130")?;
+        terminal.at(PROMPT, "true")?;
+        terminal.expect(PROMPT)?;
+        terminal.send("\u{4}")?;
+        let (ended, _) = terminal.finish()?;
+        check(ended == Ended::Exit(0), shell, &ended)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn without_a_terminal_it_is_a_plain_runner() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        let made = session::create(&world, &["--name", "mine"])?;
+        let script = "x=4\necho one-$x\ncat ~/.ssh/id_ed25519 2>/dev/null || echo kept\nexit 5\n";
+        let outcome = agentsh(&[]).stdin(Input::Bytes(script.into())).run(&world)?;
+        check(
+            outcome.ended == Ended::Exit(5) && outcome.out() == "one-4\nkept\n",
+            "a script on stdin",
+            &outcome,
+        )?;
+        let nothing = agentsh(&["shell", "--session", "mine"])
+            .stdin(Input::Null)
+            .run(&world)?;
+        check(
+            nothing.ended == Ended::Exit(0) && nothing.out().is_empty(),
+            "nothing on stdin",
+            &nothing,
+        )?;
+        let started = || {
+            let all = events(&world).unwrap_or_default();
+            all.iter()
+                .filter(|event| event.kind == "command_started" && event.session_id == made.id)
+                .count()
+        };
+        let both = wait_until(Duration::from_secs(10), || started() == 2);
+        check(both, "both ran in the session of the folder", &started())?;
+        let unknown = agentsh(&["shell", "--session", "nobody"])
+            .stdin(Input::Null)
+            .run(&world)?;
+        check(unknown.ended == Ended::Exit(125), "an unknown session", &unknown)?;
+    }
+    Ok(())
+}
