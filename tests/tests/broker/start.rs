@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use agentsh_tests::shell::Subject;
 use agentsh_tests::world::PRODUCT;
 use agentsh_tests::world::processes::{signal_all, wait_until};
-use agentsh_tests::{Ended, Result, Shell, User, World, enforced, fail, record};
+use agentsh_tests::{Ended, Input, Result, Shell, User, World, enforced, fail, record, skips};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -130,6 +131,59 @@ fn it_can_be_started_and_stopped_by_hand() -> Result {
         if !wait_until(PATIENCE, || world.processes().is_empty()) {
             return Err(fail(format!("{:#?}", world.processes())));
         }
+    }
+    Ok(())
+}
+
+/// Binds the broker's sockets as a service manager does, lets somebody connect before it runs, and becomes the broker.
+const ACTIVATE: &str = "import os, socket, sys
+folder, program = sys.argv[1:]
+os.makedirs(folder, 0o700, exist_ok=True)
+kept = []
+for number, name in ((3, 'launch.sock'), (4, 'api.sock')):
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(folder + '/' + name)
+    server.listen(64)
+    kept.append((server, number))
+held = [(os.dup(server.fileno()), number) for server, number in kept]
+held = [(__import__('fcntl').fcntl(fd, __import__('fcntl').F_DUPFD, 10), number) for fd, number in held]
+for fd, number in held:
+    os.dup2(fd, number)
+os.closerange(5, 64)
+print('bound', flush=True)
+sys.stdin.readline()
+os.environ.update(LISTEN_FDS='2', LISTEN_PID=str(os.getpid()))
+os.execv(program, [program])
+";
+
+#[test]
+fn a_service_managers_sockets_are_taken_over() -> Result {
+    if !skips::has_programs("socket activation", &["python3"])? {
+        return Ok(());
+    }
+    for user in User::both() {
+        let world = World::new(user)?;
+        let folder = format!("/run/agentsh/{}", world.user().uid);
+        let program = format!("{PRODUCT}/agentsh-ptyd");
+        let manager = Shell::program("python3")
+            .args(["-c", ACTIVATE, &folder, &program])
+            .stdin(Input::Bytes(b"go\n".to_vec()))
+            .spawn(&world)?;
+        let socket = PathBuf::from(&folder).join("launch.sock");
+        if !wait_until(PATIENCE, || socket.exists()) {
+            return Err(fail("the sockets are not bound"));
+        }
+        let inode = fs::metadata(&socket)?.ino();
+        let outcome = world.shimmed("echo activated")?;
+        if outcome.out() != "activated\n" || world.brokers().len() != 1 {
+            return Err(fail(format!("{outcome:?} {:#?}", world.brokers())));
+        }
+        if fs::metadata(&socket)?.ino() != inode || world.brokers().iter().any(|broker| broker.pid != manager.pid()) {
+            return Err(fail(format!("another broker answers: {:#?}", world.brokers())));
+        }
+        world.agentsh(["status"])?.expect_success("the second socket")?;
+        enforced::prove(&world)?;
+        world.close(PATIENCE)?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use agentsh_tests::shell::Subject;
 use agentsh_tests::world::people::SECRET;
-use agentsh_tests::world::processes::{signal_all, wait_until};
+use agentsh_tests::world::processes::{Process, signal_all, wait_until};
 use agentsh_tests::{Output, Result, Shell, User, World, enforced, fail, record};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -137,6 +137,44 @@ fn a_session_without_supervisor_and_broker_can_do_nothing() -> Result {
         });
         scene.nothing_passed()?;
         scene.starts_anew(accepted)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_listener_of_ones_own_does_not_answer_for_a_dead_supervisor() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        enforced::control(&world)?;
+        let key = world.user().home.join(".ssh/id_ed25519");
+        let (go, up) = (world.workspace().join("go"), world.workspace().join("up"));
+        let text = format!(
+            "echo > up; exec {} shadow-listener-after {} {}",
+            world.helper("probe").display(),
+            go.display(),
+            key.display()
+        );
+        let shell = Shell::named("bash").args(["-c", &text]);
+        let child = shell.spawn_with(&world, &Subject::shims())?;
+        let probes = || {
+            let is_probe = |process: &Process| process.exe.ends_with("probe");
+            up.exists() && world.processes().iter().any(is_probe)
+        };
+        if !wait_until(PATIENCE, probes) {
+            return Err(fail("the probe does not start"));
+        }
+        // Stopped first, so that none of them can react to the other's end.
+        for signal in [libc::SIGSTOP, libc::SIGKILL] {
+            signal_all(&world.daemons(), signal);
+        }
+        if !wait_until(PATIENCE, || world.daemons().is_empty()) {
+            return Err(fail("they do not die"));
+        }
+        world.user().write_file(&go, "", 0o644)?;
+        let outcome = child.finish(PATIENCE)?;
+        if outcome.out().contains(SECRET.trim()) || !outcome.err().contains("listener:") {
+            return Err(fail(format!("{outcome:?}")));
+        }
     }
     Ok(())
 }

@@ -101,6 +101,14 @@ pub fn shadow_listener(path: &str) -> i32 {
     outcome.map_or(3, sys::wait)
 }
 
+/// [`shadow_listener`], once a file `go` exists: the wait makes no call that is judged.
+pub fn shadow_listener_after(go: &str, path: &str) -> i32 {
+    while std::fs::metadata(go).is_err() {
+        std::thread::yield_now();
+    }
+    shadow_listener(path)
+}
+
 /// Opens for reading and prints the content.
 pub fn open(path: &str) -> i32 {
     match std::fs::read(path).and_then(|bytes| io::stdout().write_all(&bytes)) {
