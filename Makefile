@@ -7,6 +7,8 @@ TARGET   = $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 
 PROGRAMS := agentsh agentsh-ptyd agentsh-shell-shim
 SHELLS   := bash sh zsh dash
+SCOPES   := user system
+UNITS    := agentsh-ptyd.socket agentsh-ptyd.service
 
 .PHONY: build setup setup-test demo test bench install uninstall clean
 
@@ -44,6 +46,13 @@ install: build
 	install -m 0644 completions/generated/_agentsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_agentsh
 	install -m 0644 completions/generated/agentsh.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/agentsh.fish
 	install -m 0644 completions/generated/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
+	install -m 0644 ptyd/units/agentsh.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/agentsh.conf
+	for scope in $(SCOPES); do \
+	    install -d $(DESTDIR)$(PREFIX)/lib/systemd/$$scope; \
+	    for unit in $(UNITS); do \
+	        sed 's|@PREFIX@|$(PREFIX)|' ptyd/units/$$scope/$$unit > $(DESTDIR)$(PREFIX)/lib/systemd/$$scope/$$unit; \
+	        chmod 0644 $(DESTDIR)$(PREFIX)/lib/systemd/$$scope/$$unit; done; done
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(PROGRAMS))
@@ -52,6 +61,8 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/agentsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_agentsh \
 	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/agentsh.fish
 	rm -f $(patsubst completions/generated/man/%,$(DESTDIR)$(PREFIX)/share/man/man1/%,$(wildcard completions/generated/man/*.1))
+	rm -f $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/agentsh.conf
+	rm -f $(foreach scope,$(SCOPES),$(addprefix $(DESTDIR)$(PREFIX)/lib/systemd/$(scope)/,$(UNITS)))
 
 clean:
 	$(CARGO) clean
