@@ -45,6 +45,24 @@ fn text_is_all_that_scrolled_by_and_nothing_else() -> Result<(), Failure> {
 }
 
 #[test]
+fn a_long_text_is_whole_and_its_wrapped_lines_are_lines() -> Result<(), Failure> {
+    let lines: Vec<String> = (0..5_000).map(|n| format!("{n} {}", "x".repeat(n % 70))).collect();
+    let output = lines
+        .iter()
+        .map(|line| Event::new(Duration::ZERO, Data::Output(format!("{line}\r\n"))));
+    let mut recording = recording();
+    recording.events = output.collect();
+    let mut out = Vec::new();
+    text(&recording, &mut out)?;
+    assert!(
+        String::from_utf8(out)?
+            .lines()
+            .eq(lines.iter().map(|line| line.trim_end()))
+    );
+    Ok(())
+}
+
+#[test]
 fn a_page_holds_no_markup_of_the_recording_and_asks_for_nothing() -> Result<(), Failure> {
     let mut out = Vec::new();
     html(&recording(), &mut out)?;
