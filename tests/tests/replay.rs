@@ -212,6 +212,27 @@ fn a_person_plays_seeks_searches_and_leaves_a_sane_terminal() -> Result {
 }
 
 #[test]
+fn a_killed_player_leaves_a_sane_terminal() -> Result {
+    let world = World::new(User::agent())?;
+    file(&world, "three.cast", V3)?;
+    for signal in [libc::SIGTERM, libc::SIGHUP, libc::SIGINT] {
+        let mut terminal = player(&world, &["three.cast"])?;
+        shows(&mut terminal, 24, "no rule")?;
+        terminal.child().signal(signal)?;
+        let (ended, seen) = terminal.finish()?;
+        let died = matches!(ended, Ended::Signal { number, .. } if number == signal);
+        check(died, "its end", &ended)?;
+        let seen = String::from_utf8_lossy(&seen);
+        check(
+            seen.rfind("\u{1b}[?1049l") > seen.rfind("\u{1b}[?1049h"),
+            "the main screen is back",
+            &seen,
+        )?;
+    }
+    Ok(())
+}
+
+#[test]
 fn a_recording_cannot_drive_the_viewers_terminal() -> Result {
     let world = World::new(User::agent())?;
     let evil = "a\\u001b]52;c;RVZJTA==\\u0007\\u001b]0;EVILTITLE\\u0007\\u001b]8;;http://evil\\u0007link\\u001b]8;;\\u0007\\u001b[c\\u001b[6n\\u001bP$q\\u001b\\\\\\u001b[?1003h\\u009b5n done";

@@ -3,6 +3,9 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, poll, read};
 
+use nix::sys::signal::{SigSet, Signal, raise};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
 use super::{Viewer, draw, key};
 
 /// Between two pictures while something moves, at least.
@@ -28,24 +31,45 @@ pub fn run(mut viewer: Viewer) -> Result<(), PlayerError> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err(PlayerError::NoTerminal);
     }
-    let mut terminal = ratatui::try_init()?;
-    let result = watch(&mut terminal, &mut viewer);
-    ratatui::try_restore()?;
-    Ok(result?)
+    let ends: SigSet = [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT].into_iter().collect();
+    ends.thread_block().map_err(io::Error::from)?;
+    let result = SignalFd::with_flags(&ends, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+        .map_err(io::Error::from)
+        .and_then(|signals| {
+            let mut terminal = ratatui::try_init()?;
+            watch(&mut terminal, &mut viewer, &signals)
+        });
+    let restored = ratatui::try_restore();
+    ends.thread_unblock().map_err(io::Error::from)?;
+    if let Some(signal) = result? {
+        // It ends us after all, now that the terminal is in order.
+        raise(signal).map_err(io::Error::from)?;
+    }
+    Ok(restored?)
 }
 
-fn watch(terminal: &mut ratatui::DefaultTerminal, viewer: &mut Viewer) -> io::Result<()> {
+/// Until the viewer has seen enough, or a signal asks for the end.
+fn watch(
+    terminal: &mut ratatui::DefaultTerminal,
+    viewer: &mut Viewer,
+    signals: &SignalFd,
+) -> io::Result<Option<Signal>> {
     let mut last = Instant::now();
     let mut indexed = false;
     let mut changed = true;
     while !viewer.done() {
+        if let Some(info) = signals.read_signal()? {
+            return Ok(i32::try_from(info.ssi_signo)
+                .ok()
+                .and_then(|number| Signal::try_from(number).ok()));
+        }
         let playing = viewer.playback.playing();
         viewer.playback.tick(last.elapsed());
         changed |= playing;
         last = Instant::now();
         if viewer.take_suspended() {
             ratatui::try_restore()?;
-            nix::sys::signal::raise(nix::sys::signal::Signal::SIGTSTP).map_err(io::Error::from)?;
+            raise(Signal::SIGTSTP).map_err(io::Error::from)?;
             *terminal = ratatui::try_init()?;
             last = Instant::now();
             changed = true;
@@ -77,5 +101,5 @@ fn watch(terminal: &mut ratatui::DefaultTerminal, viewer: &mut Viewer) -> io::Re
             wait = Duration::ZERO;
         }
     }
-    Ok(())
+    Ok(None)
 }
