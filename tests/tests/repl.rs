@@ -134,6 +134,35 @@ fn what_is_begun_is_completed_and_what_was_typed_is_remembered() -> Result {
 }
 
 #[test]
+fn what_another_command_asks_appears_and_is_answered() -> Result {
+    let world = World::new(User::agent())?;
+    let rules = "command_rules:\n  - {name: ask-seq, commands: [seq], decision: approve, message: \"may it count?\"}\n  - {name: rest, commands: [\"*\"], decision: allow}\napprovals: {timeout: 60s}\n";
+    let made = session::with_rules(&world, rules)?;
+    let mut terminal = open(&world, &[])?;
+    terminal.expect(" > ")?;
+    let there = || {
+        world
+            .agentsh(["session", "info", "--json", &made.id])
+            .is_ok_and(|outcome| !outcome.out().contains("nobody can be asked"))
+    };
+    check(
+        wait_until(Duration::from_secs(30), there),
+        "the session knows that somebody is there",
+        &(),
+    )?;
+    let asker = session::exec(&made.id, &[], &["seq", "3"]).spawn(&world)?;
+    terminal.expect("may it count")?;
+    let shown = terminal.expect(":approve allow [0-9a-f-]{36}")?;
+    let command = &shown[shown.find(":approve").unwrap_or_default()..];
+    terminal.send(format!("{command}\r"))?;
+    let outcome = asker.finish(Duration::from_secs(30))?;
+    check(outcome.out() == "1\n2\n3\n", "the command went on", &outcome)?;
+    terminal.send("\u{4}")?;
+    let (ended, _) = terminal.finish()?;
+    check(ended == Ended::Exit(0), "its end", &ended)
+}
+
+#[test]
 fn other_shells_serve_too() -> Result {
     let world = World::new(User::agent())?;
     for shell in ["dash", "zsh"] {

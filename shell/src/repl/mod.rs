@@ -5,6 +5,7 @@ mod complete;
 mod foreground;
 mod helper;
 mod ours;
+mod questions;
 mod session;
 mod shell;
 mod summary;
@@ -16,12 +17,10 @@ use std::time::Instant;
 
 use agentsh_audit::SessionDir;
 use agentsh_protocol::api::SessionInfo;
-use agentsh_protocol::approvals::Approval;
 use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
 use rustyline::{CompletionType, Config, Editor};
 
-use crate::client;
 use crate::context::Context;
 use crate::error::Error;
 use crate::exec;
@@ -83,6 +82,8 @@ impl<'a> Repl<'a> {
         let dir = SessionDir::new(&context.account().state_dir(), &session.id)?;
         let printer = editor.create_external_printer().map_err(edit)?;
         let teller = Teller::start(dir, shell.command().to_owned(), context.out, printer);
+        let printer = editor.create_external_printer().map_err(edit)?;
+        questions::show(context.broker()?, session.id.clone(), context.out, printer);
         let history = session::history(&session, context);
         if let Some(path) = &history {
             // The first time there is none.
@@ -107,7 +108,6 @@ impl<'a> Repl<'a> {
 
     fn run(mut self) -> Result<Exit, Error> {
         loop {
-            self.say_waiting();
             let prompt = session::prompt(&self.session, self.status, self.context.out);
             match self.editor.readline(&prompt) {
                 Ok(line) if line.trim().is_empty() => {}
@@ -165,25 +165,6 @@ impl<'a> Repl<'a> {
                 self.status = i32::from(status);
                 None
             }
-        }
-    }
-
-    /// What other commands of the session ask for.
-    fn say_waiting(&self) {
-        let waiting = self.context.running_broker().ok().flatten();
-        let waiting = waiting.and_then(|broker| broker.get::<Vec<Approval>>(&client::path(&["approvals"])).ok());
-        let count = waiting
-            .unwrap_or_default()
-            .iter()
-            .filter(|approval| approval.session_id == self.session.id)
-            .count();
-        if count > 0 {
-            render::say(
-                &self
-                    .context
-                    .err
-                    .yellow(&format!("{count} waiting for an answer: `:approve`")),
-            );
         }
     }
 }
