@@ -87,7 +87,8 @@ fn keys_mean_what_they_mean_in_a_shell() -> Result {
     terminal.expect("item 1\r\nitem 2")?;
     terminal.at(PROMPT, "if; fi")?;
     terminal.expect("syntax error")?;
-    terminal.at(PROMPT, "read answer")?;
+    terminal.at(PROMPT, "echo asks; read answer")?;
+    terminal.expect("asks\r\n")?;
     terminal.send("typed\r")?;
     terminal.at(PROMPT, "echo got-$answer")?;
     terminal.expect("got-typed")?;
@@ -160,6 +161,31 @@ fn what_another_command_asks_appears_and_is_answered() -> Result {
     terminal.send("\u{4}")?;
     let (ended, _) = terminal.finish()?;
     check(ended == Ended::Exit(0), "its end", &ended)
+}
+
+#[test]
+fn one_that_is_killed_leaves_a_sane_terminal_and_no_shell() -> Result {
+    let world = World::new(User::agent())?;
+    for signal in [libc::SIGTERM, libc::SIGHUP] {
+        let mut terminal = open(&world, &[])?;
+        terminal.at(PROMPT, "echo here")?;
+        terminal.expect("here\r\n")?;
+        terminal.expect(PROMPT)?;
+        terminal.child().signal(signal)?;
+        terminal.await_echo()?;
+        let (ended, seen) = terminal.finish()?;
+        let died = matches!(ended, Ended::Signal { number, .. } if number == signal);
+        check(died, "its end", &ended)?;
+        let seen = String::from_utf8_lossy(&seen);
+        check(
+            seen.rfind("\u{1b}[?2004l") > seen.rfind("\u{1b}[?2004h"),
+            "pastes are plain again",
+            &seen,
+        )?;
+        let gone = wait_until(Duration::from_secs(30), || world.strays().is_empty());
+        check(gone, "the session's shell is gone", &world.strays())?;
+    }
+    Ok(())
 }
 
 #[test]

@@ -22,6 +22,30 @@ impl Foreground {
         })
     }
 
+    /// From now on a signal that ends this process puts the terminal in order first. Threads that are started later leave
+    /// these signals to the one that waits for them; so it is called before any is.
+    ///
+    /// # Errors
+    /// Those of sigprocmask(2) and pthread_create(3).
+    pub fn guard(&self) -> io::Result<()> {
+        let ends: SigSet = [Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
+        ends.thread_block()?;
+        let (settings, ours) = (self.settings.clone(), self.ours);
+        let wait = move || {
+            let Ok(signal) = ends.wait() else { return };
+            // Each as far as it goes: the terminal may be gone.
+            let _ = unstopped(|| Ok(tcsetpgrp(io::stdin(), ours)?));
+            let _ = unstopped(|| Ok(tcsetattr(io::stdin(), SetArg::TCSANOW, &settings)?));
+            let _ = io::Write::write_all(&mut io::stderr(), b"\x1b[?2004l\r\n");
+            let _ = ends.thread_unblock();
+            crate::sys::die_by(signal as i32);
+        };
+        std::thread::Builder::new()
+            .name("ends".to_owned())
+            .spawn(wait)
+            .map(drop)
+    }
+
     /// Gives the terminal to the process group of the shell.
     pub fn give(&self, group: Pid) -> io::Result<()> {
         unstopped(|| Ok(tcsetpgrp(io::stdin(), group)?))

@@ -82,6 +82,8 @@ impl Shell {
         drop(start);
         let _ = nix::unistd::close(report_to);
         let child = started?;
+        // Not before: the shell would inherit what is blocked.
+        foreground.guard().map_err(failed)?;
         let pid = rustix::process::Pid::from_child(&child);
         let ended = pidfd_open(pid, PidfdFlags::empty()).map_err(|errno| failed(errno.into()))?;
         let mut shell = Shell {
