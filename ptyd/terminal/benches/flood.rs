@@ -89,7 +89,7 @@ fn native(input: &std::path::Path) -> Result<Duration, Failure> {
 }
 
 fn hub(input: &std::path::Path, path: &std::path::Path, attached: bool) -> Result<Duration, Failure> {
-    let patterns = Patterns::new::<&str>(&[])?;
+    let patterns = Patterns::credentials::<&str>(&[])?;
     let begun = Instant::now();
     let (mut child, master) = cat(input, Pty::open(WINDOW, None)?)?;
     let (sender, events) = channel();

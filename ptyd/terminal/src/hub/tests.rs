@@ -161,7 +161,7 @@ fn recording(folder: &std::path::Path, reports: std::sync::mpsc::Sender<Report>)
                 rows: WINDOW.rows,
                 ..Header::default()
             },
-            patterns: Patterns::new::<&str>(&[])?,
+            patterns: Patterns::credentials::<&str>(&[])?,
             input: true,
             max_size: None,
             on_full: OnFull::StopRecording,

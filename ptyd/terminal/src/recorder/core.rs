@@ -10,7 +10,7 @@ use super::side::SideLog;
 use super::{Config, Stop, Summary};
 use crate::cast::{Data, Event, Format, Header, Lost, Utf8Stream, Writer};
 use crate::marker::Marker;
-use crate::redact::{Patterns, Redactor};
+use crate::redact::{self, Patterns, Redactor};
 
 /// What a recording may grow beyond its limit by: the marker that says why it stopped.
 const BUFFER: usize = 128 << 10;
@@ -111,7 +111,7 @@ impl Recorder {
         let waiting = &mut self.waiting;
         let patterns = &self.config.patterns;
         self.marks.feed(bytes, |offset, line| {
-            let label = Marker::Command(patterns.text(&line)).label();
+            let label = Marker::Command(redact::text(patterns, &line)).label();
             waiting.push_back((offset, Event::new(time, Data::Marker(label))));
         });
         let mut out = std::mem::take(&mut self.scratch);
@@ -141,7 +141,7 @@ impl Recorder {
 
     /// A named moment.
     pub fn marker(&mut self, time: Duration, marker: &Marker) -> Result<(), Stop> {
-        let label = self.config.patterns.text(&marker.label());
+        let label = redact::text(&self.config.patterns, &marker.label());
         self.event(Event::new(time, Data::Marker(label)))
     }
 
@@ -278,14 +278,14 @@ impl Recorder {
 }
 
 fn redact_header(header: &Header, patterns: &Patterns) -> Header {
-    let text = |text: &Option<String>| text.as_ref().map(|text| patterns.text(text));
+    let text = |text: &Option<String>| text.as_ref().map(|text| redact::text(patterns, text));
     Header {
         command: text(&header.command),
         title: text(&header.title),
         env: header
             .env
             .iter()
-            .map(|(name, value)| (name.clone(), patterns.text(value)))
+            .map(|(name, value)| (name.clone(), redact::text(patterns, value)))
             .collect(),
         ..header.clone()
     }

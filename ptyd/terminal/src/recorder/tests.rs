@@ -13,7 +13,7 @@ use crate::redact::Patterns;
 
 type Failure = Box<dyn std::error::Error>;
 
-static PATTERNS: LazyLock<Option<Patterns>> = LazyLock::new(|| Patterns::new(&["secret-[0-9]{4}"]).ok());
+static PATTERNS: LazyLock<Option<Patterns>> = LazyLock::new(|| Patterns::credentials(&["secret-[0-9]{4}"]).ok());
 
 fn config(folder: &Path) -> Result<Config, Failure> {
     Ok(Config {

@@ -5,7 +5,7 @@ use regex_automata::util::primitives::PatternID;
 use regex_automata::{Anchored, Input};
 
 use super::Patterns;
-use super::patterns::CACHE_CAPACITY;
+use super::patterns::{CACHE_CAPACITY, Secret};
 
 /// The longest secret that is recognised, in bytes, and so the most that is ever held back. Of a longer
 /// match the part is masked that already matches within this length.
@@ -14,46 +14,57 @@ pub const MAX_SECRET: usize = 8192;
 /// What a look-behind can see before the first byte that is not yet decided (a whole character).
 const CONTEXT: usize = 4;
 
-/// Masks the secrets of one stream.
-pub struct Redactor {
+/// A part of the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// In no finding.
+    Plain(&'a [u8]),
+    /// All of one finding.
+    Found {
+        /// The number of the rule that found it.
+        rule: usize,
+        /// What was found.
+        bytes: &'a [u8],
+    },
+}
+
+/// Finds what the patterns find in one stream.
+pub struct Stream {
     patterns: Patterns,
     search: meta::Cache,
     alive: Cache,
     /// Decided bytes as context, then the undecided ones from `next` on.
     bytes: Vec<u8>,
     next: usize,
-    masked: u64,
 }
 
 struct Found {
     pattern: PatternID,
-    start: usize,
-    end: usize,
+    secret: Secret,
 }
 
-impl Redactor {
-    /// A redactor at the start of a stream.
+impl Stream {
+    /// The start of a stream.
     pub fn new(patterns: Patterns) -> Self {
         let search = patterns.0.search.create_cache();
         let alive = patterns.0.alive.create_cache();
-        Redactor {
+        Stream {
             patterns,
             search,
             alive,
             bytes: Vec::new(),
             next: 0,
-            masked: 0,
         }
     }
 
-    /// Takes a piece of the stream and appends to `out` all bytes that are decided by now.
-    pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+    /// Takes a piece of the stream; `out` gets all that is decided by now.
+    pub fn push(&mut self, piece: &[u8], out: &mut dyn FnMut(Piece<'_>)) {
         self.bytes.extend_from_slice(piece);
         self.decide(false, out);
     }
 
-    /// The stream has ended: the rest is appended to `out`.
-    pub fn finish(&mut self, out: &mut Vec<u8>) {
+    /// The stream has ended: `out` gets the rest.
+    pub fn finish(&mut self, out: &mut dyn FnMut(Piece<'_>)) {
         self.decide(true, out);
     }
 
@@ -62,30 +73,21 @@ impl Redactor {
         self.bytes.len() - self.next
     }
 
-    /// How many secrets have been masked.
-    pub fn masked(&self) -> u64 {
-        self.masked
-    }
-
-    fn decide(&mut self, ended: bool, out: &mut Vec<u8>) {
+    fn decide(&mut self, ended: bool, out: &mut dyn FnMut(Piece<'_>)) {
         let mut hold = self.hold(self.next, ended);
-        let mut from = self.next;
-        while let Some(found) = self.find(from, hold) {
-            let (start, end) = self
-                .patterns
-                .0
-                .secret_of(&self.bytes, found.pattern, found.start, found.end);
-            out.extend_from_slice(&self.bytes[self.next..start]);
-            out.extend(self.bytes[start..end].iter().map(|byte| mask(*byte)));
-            out.extend_from_slice(&self.bytes[end..found.end]);
-            self.masked += 1;
-            self.next = found.end;
-            from = found.end;
-            if found.end > hold {
-                hold = self.hold(found.end, ended);
+        while let Some(Found { pattern, secret }) = self.find(self.next, hold) {
+            plain(&self.bytes[self.next..secret.start], out);
+            out(Piece::Found {
+                rule: pattern.as_usize(),
+                bytes: &self.bytes[secret.start..secret.end],
+            });
+            plain(&self.bytes[secret.end..secret.whole], out);
+            self.next = secret.whole;
+            if secret.whole > hold {
+                hold = self.hold(secret.whole, ended);
             }
         }
-        out.extend_from_slice(&self.bytes[self.next..hold]);
+        plain(&self.bytes[self.next..hold], out);
         self.next = hold;
         let done = self.next.saturating_sub(CONTEXT);
         if done > MAX_SECRET || done == self.bytes.len().saturating_sub(CONTEXT) {
@@ -113,40 +115,50 @@ impl Redactor {
             .unwrap_or(end)
     }
 
-    /// The first match that begins at or after `from` and before `hold`, no longer than [`MAX_SECRET`].
+    /// The first finding that begins at or after `from` and before `hold`, no longer than [`MAX_SECRET`].
     fn find(&mut self, mut from: usize, hold: usize) -> Option<Found> {
         while from < hold {
             let input = Input::new(&self.bytes).range(from..);
             let found = self.patterns.0.search.search_with(&mut self.search, &input)?;
-            if found.start() >= hold {
+            let start = found.start();
+            if start >= hold {
                 return None;
             }
-            let mut found = Found {
-                pattern: found.pattern(),
-                start: found.start(),
-                end: found.end(),
+            let limit = self.bytes.len().min(start + MAX_SECRET);
+            let first = match found.end() <= limit {
+                true => Some((found.pattern(), found.end())),
+                false => self.anchored(start, limit, Anchored::Yes),
             };
-            if found.end - found.start > MAX_SECRET {
-                let short = Input::new(&self.bytes)
-                    .range(found.start..found.start + MAX_SECRET)
-                    .anchored(Anchored::Yes);
-                match self.patterns.0.search.search_with(&mut self.search, &short) {
-                    Some(short) => {
-                        found = Found {
-                            pattern: short.pattern(),
-                            start: short.start(),
-                            end: short.end(),
-                        };
+            if let Some((pattern, end)) = first {
+                let others = self.patterns.0.clone();
+                let mut candidate = Some((pattern, end));
+                let mut after = others.after(pattern);
+                while let Some((pattern, end)) = candidate {
+                    if let Some(secret) = others
+                        .accept(&self.bytes, pattern, start, end)
+                        .filter(|secret| secret.whole > start)
+                    {
+                        return Some(Found { pattern, secret });
                     }
-                    None => found.end = found.start,
+                    candidate = after.find_map(|other| self.anchored(start, limit, Anchored::Pattern(other)));
                 }
             }
-            if found.end > found.start {
-                return Some(found);
-            }
-            from = found.start + 1;
+            from = start + 1;
         }
         None
+    }
+
+    /// The match that begins at `start` and ends at `limit` or before.
+    fn anchored(&mut self, start: usize, limit: usize, anchored: Anchored) -> Option<(PatternID, usize)> {
+        let input = Input::new(&self.bytes).range(start..limit).anchored(anchored);
+        let found = self.patterns.0.search.search_with(&mut self.search, &input)?;
+        Some((found.pattern(), found.end()))
+    }
+}
+
+fn plain(bytes: &[u8], out: &mut dyn FnMut(Piece<'_>)) {
+    if !bytes.is_empty() {
+        out(Piece::Plain(bytes));
     }
 }
 
@@ -175,14 +187,3 @@ fn goes_on(patterns: &Patterns, cache: &mut Cache, state: LazyStateID) -> bool {
     dfa.next_eoi_state(cache, state).is_ok_and(|end| end.is_match())
         || (0..=255).any(|byte| dfa.next_state(cache, state, byte).is_ok_and(|next| !next.is_dead()))
 }
-
-fn mask(byte: u8) -> u8 {
-    match byte {
-        b'\n' | b'\r' => byte,
-        _ => b'*',
-    }
-}
-
-#[cfg(test)]
-#[path = "tests.rs"]
-mod tests;

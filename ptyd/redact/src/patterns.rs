@@ -5,8 +5,8 @@ use regex_automata::util::primitives::PatternID;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input, hybrid};
 
-use super::Redactor;
-use super::defaults::DEFAULTS;
+use super::credentials::CREDENTIALS;
+use super::personal::PERSONAL;
 
 /// What one compiled automaton may take in memory.
 const SIZE_LIMIT: usize = 16 << 20;
@@ -35,10 +35,97 @@ pub enum PatternError {
 /// [`super::MAX_SECRET`] bytes can.
 pub(super) const CACHE_CAPACITY: usize = 32 << 20;
 
-/// Compiled redaction patterns; cloning is cheap.
+/// What kind of thing a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Class {
+    /// A token or password.
+    Credential,
+    /// A private key.
+    PrivateKey,
+    /// A mail address.
+    Email,
+    /// A telephone number.
+    Phone,
+    /// A payment card's number.
+    Card,
+    /// A US social security number.
+    Ssn,
+    /// A string that looks drawn by lot.
+    Entropy,
+    /// A pattern of the operator's own.
+    Custom,
+}
+
+impl Class {
+    /// Those that are built in.
+    pub const BUILT_IN: [Class; 7] = [
+        Class::Credential,
+        Class::PrivateKey,
+        Class::Email,
+        Class::Phone,
+        Class::Card,
+        Class::Ssn,
+        Class::Entropy,
+    ];
+
+    /// Its name in configurations and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Class::Credential => "api_keys",
+            Class::PrivateKey => "private_keys",
+            Class::Email => "email",
+            Class::Phone => "phone",
+            Class::Card => "credit_card",
+            Class::Ssn => "ssn",
+            Class::Entropy => "entropy",
+            Class::Custom => "custom",
+        }
+    }
+}
+
+/// What else must hold of a match: how many bytes from its start are a finding, or `None`.
+pub(super) type Check = fn(&[u8]) -> Option<usize>;
+
+/// One pattern.
 ///
-/// A pattern is a regular expression of the `regex` crate over bytes: `\w`, `\d`, `\s`, `\b` are ASCII
-/// unless `(?u)` is set. If it has a group named `secret`, only that group is masked.
+/// It is a regular expression of the `regex` crate over bytes: `\w`, `\d`, `\s`, `\b` are ASCII
+/// unless `(?u)` is set. If it has a group named `secret`, only that group is a finding.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// What findings are counted under.
+    pub name: String,
+    /// The expression.
+    pub pattern: String,
+    check: Option<Check>,
+}
+
+impl Rule {
+    /// A pattern of the operator's own.
+    pub fn custom(name: &str, pattern: &str) -> Rule {
+        Rule {
+            name: name.to_owned(),
+            pattern: pattern.to_owned(),
+            check: None,
+        }
+    }
+
+    /// Those that are built in for a class.
+    pub fn built_in(class: Class) -> impl Iterator<Item = Rule> {
+        let rule = move |pattern: &str, check| Rule {
+            name: class.name().to_owned(),
+            pattern: pattern.to_owned(),
+            check,
+        };
+        let plain = CREDENTIALS.iter().filter(move |(kind, _)| *kind == class);
+        let checked = PERSONAL.iter().filter(move |(kind, ..)| *kind == class);
+        plain
+            .map(move |(_, pattern)| rule(pattern, None))
+            .chain(checked.map(move |(_, pattern, check)| rule(pattern, *check)))
+    }
+}
+
+/// Compiled patterns; cloning is cheap.
 #[derive(Debug, Clone)]
 pub struct Patterns(pub(super) Arc<Compiled>);
 
@@ -50,23 +137,41 @@ pub(super) struct Compiled {
     pub(super) alive: hybrid::dfa::DFA,
     /// The bytes with which a match can begin.
     pub(super) first: [bool; 256],
+    rules: Vec<Rule>,
     /// For each pattern the index of its group `secret`.
     secret: Vec<Option<usize>>,
 }
 
+/// A match that is a finding: the secret part, and where the match ends.
+pub(super) struct Secret {
+    pub start: usize,
+    pub end: usize,
+    pub whole: usize,
+}
+
 impl Patterns {
-    /// `extra` (the policy's) before the defaults.
+    /// `extra` before the built-in credentials and private keys: what recordings mask.
     ///
     /// # Errors
     /// The first pattern that is unusable, by its text.
-    pub fn new<S: AsRef<str>>(extra: &[S]) -> Result<Patterns, PatternError> {
-        let all: Vec<&str> = extra
+    pub fn credentials<S: AsRef<str>>(extra: &[S]) -> Result<Patterns, PatternError> {
+        let extra = extra
             .iter()
-            .map(AsRef::as_ref)
-            .chain(DEFAULTS.iter().copied())
-            .collect();
-        for pattern in extra {
-            check(pattern.as_ref())?;
+            .map(|pattern| Rule::custom(Class::Custom.name(), pattern.as_ref()));
+        let built_in = [Class::Credential, Class::PrivateKey]
+            .into_iter()
+            .flat_map(Rule::built_in);
+        Patterns::compile(extra.chain(built_in).collect())
+    }
+
+    /// These rules; of several that match at the same place the first is found.
+    ///
+    /// # Errors
+    /// The first pattern that is unusable, by its text.
+    pub fn compile(rules: Vec<Rule>) -> Result<Patterns, PatternError> {
+        let all: Vec<&str> = rules.iter().map(|rule| rule.pattern.as_str()).collect();
+        for pattern in &all {
+            check(pattern)?;
         }
         let too_large = |error: String| PatternError::TooLarge(error);
         let search = Regex::builder()
@@ -92,22 +197,34 @@ impl Patterns {
             search,
             alive,
             first,
+            rules,
             secret,
         })))
     }
 
-    /// A short text (a command line, a label) with its secrets masked.
-    pub fn text(&self, text: &str) -> String {
-        let mut bytes = Vec::with_capacity(text.len());
-        let mut redactor = Redactor::new(self.clone());
-        redactor.push(text.as_bytes(), &mut bytes);
-        redactor.finish(&mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
+    /// The name of the rule with this number.
+    pub fn name(&self, rule: usize) -> &str {
+        self.0.rules.get(rule).map_or("", |rule| &rule.name)
     }
 }
 
 impl Compiled {
-    /// The part of the match `[start, end)` of `pattern` that is to be masked.
+    /// What of the match `[start, end)` of `pattern` is a finding, if its check agrees.
+    pub(super) fn accept(&self, bytes: &[u8], pattern: PatternID, start: usize, end: usize) -> Option<Secret> {
+        let whole = match self.rules.get(pattern.as_usize()).and_then(|rule| rule.check) {
+            Some(check) => start + check(&bytes[start..end])?,
+            None => end,
+        };
+        let (start, end) = self.secret_of(bytes, pattern, start, whole);
+        Some(Secret { start, end, whole })
+    }
+
+    /// The patterns that are tried where `refused` was refused by its check.
+    pub(super) fn after(&self, refused: PatternID) -> impl Iterator<Item = PatternID> {
+        (refused.as_usize() + 1..self.rules.len()).map(PatternID::new_unchecked)
+    }
+
+    /// The part of the match `[start, end)` of `pattern` that is secret.
     pub(super) fn secret_of(&self, bytes: &[u8], pattern: PatternID, start: usize, end: usize) -> (usize, usize) {
         let Some(Some(group)) = self.secret.get(pattern.as_usize()) else {
             return (start, end);
