@@ -53,11 +53,13 @@ fn hard(call: &mut Call<'_, '_>, old: &Place, new: &Place, flags: i32) -> Result
         return Err(Outcome::Errno(Errno::EXIST));
     }
     let source = call.path_of(&object)?;
+    // Judged at both ends; an unnamed file (O_TMPFILE) has only the new one.
+    let mut from = None;
     if let Canonical::At(path) = &source {
-        // Judged at both ends; an unnamed file (O_TMPFILE) has only the new one.
         let permit = call.strictest(&[Operation::Link], path.clone())?;
         let permit = call.ask_if_needed(permit)?;
         call.not_redirected(&permit)?;
+        from = Some(permit);
     }
     let operations = [Operation::Link, Operation::Create];
     let (permit, guard) = call.permit_all(&operations, || call.path_of_entry(&entry))?;
@@ -67,6 +69,10 @@ fn hard(call: &mut Call<'_, '_>, old: &Place, new: &Place, flags: i32) -> Result
     }
     let result = work();
     drop(guard);
+    let permit = match &from {
+        Some(from) => permit.with(from),
+        None => permit,
+    };
     let second = source.path().map(Path::to_owned);
     call.finish(
         &permit,

@@ -29,6 +29,20 @@ pub struct Permit {
     pub approved: Option<bool>,
 }
 
+impl Permit {
+    /// The permit of a call that has two ends, for its record: what is stricter at either end decided.
+    pub fn with(self, other: &Permit) -> Permit {
+        if other.judgement.verdict.strictness() <= self.judgement.verdict.strictness() {
+            return self;
+        }
+        Permit {
+            judgement: other.judgement.clone(),
+            approved: other.approved,
+            ..self
+        }
+    }
+}
+
 /// What a record holds beside the permit.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Aside<'a> {
@@ -85,7 +99,8 @@ impl<'e> Call<'e, '_> {
         Ok((permit, guard))
     }
 
-    /// The strictest judgement of `operations`; a denial is recorded and is the error.
+    /// The strictest judgement of `operations`; a denial is recorded and is the error. A rename or link
+    /// stays one, whatever else it is.
     pub fn strictest(&self, operations: &[Operation], path: PathBuf) -> Result<Permit, Outcome> {
         let mut strictest: Option<(Operation, Judgement)> = None;
         for operation in operations {
@@ -97,7 +112,11 @@ impl<'e> Call<'e, '_> {
                 strictest = Some((*operation, judgement));
             }
         }
-        let (operation, judgement) = strictest.ok_or(Errno::ACCESS)?;
+        let (strict, judgement) = strictest.ok_or(Errno::ACCESS)?;
+        let operation = match operations.first() {
+            Some(act @ (Operation::Rename | Operation::Link)) => *act,
+            _ => strict,
+        };
         let permit = Permit {
             operation,
             path,

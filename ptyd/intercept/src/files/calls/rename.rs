@@ -61,20 +61,22 @@ impl Move {
         )
     }
 
-    /// What the kernel says where a name is missing: it compares the mounts before it looks for names. The
-    /// call itself is not made, for the name may have appeared by now.
-    fn missing(&self) -> Result<Errno, Errno> {
+    /// What the kernel says before it looks at names: it compares the mounts first.
+    fn otherwise(&self, errno: Errno) -> Result<Outcome, Outcome> {
         let mount = |entry: &Entry| ObjectId::of(&entry.parent).map(|id| id.mount());
         let same = mount(&self.old)? == mount(&self.new)?;
-        Ok(if same { Errno::NOENT } else { Errno::XDEV })
+        Err(Outcome::Errno(if same { errno } else { Errno::XDEV }))
     }
 
     fn carry_out(&self, call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
-        if !self.old.is_name() || !self.new.is_name() {
-            return done(self.work());
+        match (self.old.is_name(), self.new.is_name()) {
+            (true, true) => {}
+            (true, false) if self.flags.contains(RenameFlags::NOREPLACE) => return self.otherwise(Errno::EXIST),
+            _ => return self.otherwise(Errno::BUSY),
         }
+        // Where a name is missing the call itself is not made, for it may have appeared by now.
         let source = match self.old.pin() {
-            Err(Errno::NOENT) => return Err(self.missing()?.into()),
+            Err(Errno::NOENT) => return self.otherwise(Errno::NOENT),
             result => result?,
         };
         let target = match self.new.pin() {
@@ -83,7 +85,7 @@ impl Move {
         };
         let exchange = self.flags.contains(RenameFlags::EXCHANGE);
         match &target {
-            None if exchange => return Err(self.missing()?.into()),
+            None if exchange => return self.otherwise(Errno::NOENT),
             Some(_) if self.flags.contains(RenameFlags::NOREPLACE) => return Err(Outcome::Errno(Errno::EXIST)),
             // Two names of one file: the kernel does nothing.
             Some(target) if target.is(&source.stat) => return done(self.work()),
@@ -136,13 +138,13 @@ impl Move {
         };
         let result = self.work();
         let kept = call.settle(kept, result.is_ok());
-        let second = onto.path.clone();
         drop((_stay, _move));
+        let permit = from.with(&onto);
         call.finish(
-            &from,
+            &permit,
             result,
             Aside {
-                second: Some(&second),
+                second: Some(&onto.path),
                 kept,
             },
         )

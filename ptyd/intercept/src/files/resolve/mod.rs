@@ -220,7 +220,10 @@ impl Resolver<'_> {
         }
         if place.path.as_bytes().iter().all(|byte| *byte == b'/') {
             // The root has no name; the kernel says so itself when it sees the same.
-            let parent = rustix::fs::openat(CWD, "/", PIN | OFlags::DIRECTORY, Mode::empty())?;
+            let parent = match &place.root {
+                Root::Host => rustix::fs::openat(CWD, "/", PIN | OFlags::DIRECTORY, Mode::empty())?,
+                Root::Other(root, _) => root.try_clone().map_err(|_| Errno::MFILE)?,
+            };
             return Ok(Entry {
                 parent,
                 name: c"/".to_owned(),
