@@ -6,6 +6,7 @@ mod support;
 mod behaviour;
 mod decisions;
 mod native;
+mod numbers;
 mod races;
 mod rig;
 mod speed;

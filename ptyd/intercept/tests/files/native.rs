@@ -2,72 +2,11 @@
 
 use std::process::Command;
 
+use crate::numbers::numbers;
 use crate::rig::{Rig, Rules};
 use crate::support::{Result, program, text};
 
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/files/table.py");
-
-fn numbers() -> String {
-    let known: &[(&str, i64)] = &[
-        ("openat", libc::SYS_openat),
-        ("openat2", libc::SYS_openat2),
-        ("unlinkat", libc::SYS_unlinkat),
-        ("mkdirat", libc::SYS_mkdirat),
-        ("mknodat", libc::SYS_mknodat),
-        ("symlinkat", libc::SYS_symlinkat),
-        ("linkat", libc::SYS_linkat),
-        ("renameat", libc::SYS_renameat),
-        ("renameat2", libc::SYS_renameat2),
-        ("truncate", libc::SYS_truncate),
-        ("fchmodat", libc::SYS_fchmodat),
-        ("fchmodat2", libc::SYS_fchmodat2),
-        ("fchownat", libc::SYS_fchownat),
-        ("utimensat", libc::SYS_utimensat),
-        ("setxattr", libc::SYS_setxattr),
-        ("lsetxattr", libc::SYS_lsetxattr),
-        ("getxattr", libc::SYS_getxattr),
-        ("lgetxattr", libc::SYS_lgetxattr),
-        ("listxattr", libc::SYS_listxattr),
-        ("llistxattr", libc::SYS_llistxattr),
-        ("removexattr", libc::SYS_removexattr),
-        ("lremovexattr", libc::SYS_lremovexattr),
-        ("readlinkat", libc::SYS_readlinkat),
-        ("newfstatat", libc::SYS_newfstatat),
-        ("statx", libc::SYS_statx),
-        ("faccessat", libc::SYS_faccessat),
-        ("faccessat2", libc::SYS_faccessat2),
-    ];
-    #[cfg(target_arch = "x86_64")]
-    let old: &[(&str, i64)] = &[
-        ("open", libc::SYS_open),
-        ("creat", libc::SYS_creat),
-        ("unlink", libc::SYS_unlink),
-        ("rmdir", libc::SYS_rmdir),
-        ("mkdir", libc::SYS_mkdir),
-        ("mknod", libc::SYS_mknod),
-        ("symlink", libc::SYS_symlink),
-        ("link", libc::SYS_link),
-        ("rename", libc::SYS_rename),
-        ("chmod", libc::SYS_chmod),
-        ("chown", libc::SYS_chown),
-        ("lchown", libc::SYS_lchown),
-        ("utime", libc::SYS_utime),
-        ("utimes", libc::SYS_utimes),
-        ("futimesat", libc::SYS_futimesat),
-        ("readlink", libc::SYS_readlink),
-        ("stat", libc::SYS_stat),
-        ("lstat", libc::SYS_lstat),
-        ("access", libc::SYS_access),
-    ];
-    #[cfg(not(target_arch = "x86_64"))]
-    let old: &[(&str, i64)] = &[];
-    let pairs: Vec<String> = known
-        .iter()
-        .chain(old)
-        .map(|(name, number)| format!("\"{name}\": {number}"))
-        .collect();
-    format!("{{{}}}", pairs.join(", "))
-}
 
 fn table(who: &str) -> Result {
     if who != "self" && !rustix::process::geteuid().is_root() {

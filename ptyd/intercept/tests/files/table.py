@@ -59,6 +59,9 @@ def grow(top):
     os.symlink("../f", top + "/d/up")
     os.symlink("d/gone", top + "/newlink")
     os.mkfifo(top + "/fifo")
+    os.mkdir(top + "/shared")
+    os.chown(top + "/shared", -1, 4 if os.getuid() in (0, 65534) else -1)
+    os.chmod(top + "/shared", 0o3775)
 
 def chains(top):
     last = "t/f"
@@ -86,7 +89,7 @@ def forms(top, fd):
                  b"/proc/self/cwd/f", b"/proc/thread-self/cwd/d/new", b"/proc/%d/cwd/lf" % os.getpid(),
                  b"/proc/self/root" + here + b"/f", b"/proc/self/fd/%d/f" % fd, b"/dev/fd/%d/new" % fd,
                  b"/proc/self/fd/%d" % fd, b"/dev/fd/999", b"/proc/self/task/../cwd/f", b"/proc/self/exe/x",
-                 b"/proc/self/fd/%d/../f" % fd):
+                 b"/proc/self/fd/%d/../f" % fd, b"shared/new", b"shared", b"../sticky/theirs", b"../sticky/new"):
         yield AT_FDCWD, path
     for path in (b"f", b"../f", b"up", b"g", b"new", b"sub", b""):
         yield fd, path
@@ -114,6 +117,63 @@ def read_link(name, *args):
     result = sys_call(name, *args, buffer, 100)
     text = buffer.raw[:result] if result and result > 0 else b""
     return shown(result) + " " + repr(text).replace(str(os.getpid()), "PID")
+
+def at_open(flags, name, *args):
+    """The call on a descriptor of what the form names."""
+    def call(d, p, t):
+        fd = sys_call("openat", d, p, flags | NB, 0)
+        if fd < 0:
+            return "open " + shown(fd)
+        note = shown(sys_call(name, fd, *args))
+        os.close(fd)
+        return note
+    return call
+
+def named_later(d, p, t):
+    """A file without a name in a folder, then with one."""
+    fd = sys_call("openat", d, p, TMP | W, 0o640)
+    if fd < 0:
+        return "open " + shown(fd)
+    os.write(fd, b"late")
+    note = shown(sys_call("linkat", AT_FDCWD, b"/proc/self/fd/%d" % fd, AT_FDCWD, b"made", FOLLOW))
+    note += shown(sys_call("linkat", AT_FDCWD, b"/proc/self/fd/%d" % fd, d, p.rstrip(b"/") + b"/later", FOLLOW))
+    os.close(fd)
+    return note
+
+def went(result):
+    """Where a change of folder led, and what is there then."""
+    where = os.getcwdb() if result == 0 else b""
+    return "%s %r %s" % (shown(result), where.replace(b"%d" % os.getpid(), b"PID"), shown(sys_call("faccessat", AT_FDCWD, b"g", 0)))
+
+def in_child(work):
+    """What cannot be undone is done in a child."""
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(theirs, work().encode())
+        os._exit(0)
+    os.close(theirs)
+    note = os.read(ours, 1000).decode()
+    os.close(ours)
+    os.waitpid(child, 0)
+    return note
+
+def rooted(p):
+    note = shown(sys_call("chroot", p))
+    if note != "ok" or p.strip(b"/") == b"":
+        return note
+    return note + " " + opened("openat", AT_FDCWD, b"/f", NB, 0) + opened("openat", AT_FDCWD, b"/../up", RW | C, 0o600)
+
+def handle(d, p, flags):
+    buffer = (ctypes.c_uint32 * 40)(128)
+    return shown(sys_call("name_to_handle_at", d, p, buffer, (ctypes.c_int * 1)(), flags))
+
+def attribute(text):
+    """struct xattr_args, with the value or room for one."""
+    value = ctypes.create_string_buffer(text)
+    words = (ctypes.c_uint64 * 2)(ctypes.addressof(value), len(text))
+    words.value = value
+    return words
 
 NB = os.O_NONBLOCK
 # Calls that get every form; the others get every second one.
@@ -148,6 +208,38 @@ calls = {
     "openat2 bad flags": lambda d, p, t: opened("openat2", d, p, how(1 << 40), 24),
     "openat2 short": lambda d, p, t: opened("openat2", d, p, how(0), 16),
     "openat2 long": lambda d, p, t: opened("openat2", d, p, (ctypes.c_uint64 * 4)(NB, 0, 0, 1), 32),
+    "open path": lambda d, p, t: opened("openat", d, p, PATH, 0),
+    "open path nofollow": lambda d, p, t: opened("openat", d, p, PATH | NF, 0),
+    "named later": named_later,
+    "ftruncate": at_open(RW, "ftruncate", 2),
+    "ftruncate read only": at_open(os.O_RDONLY, "ftruncate", 2),
+    "ftruncate path only": at_open(PATH, "ftruncate", 2),
+    "fallocate": at_open(RW, "fallocate", 0, 0, 50),
+    "fallocate punch": at_open(RW, "fallocate", 3, 0, 3),
+    "fallocate zero": at_open(W, "fallocate", 0x10, 2, 30),
+    "fallocate collapse": at_open(W, "fallocate", 8, 0, 4096),
+    "fchmod": at_open(os.O_RDONLY, "fchmod", 0o2604),
+    "fchmod path only": at_open(PATH, "fchmod", 0o604),
+    "fchown": at_open(os.O_RDONLY, "fchown", -1, os.getgid()),
+    "fchown away": at_open(os.O_RDONLY, "fchown", 1, 1),
+    "fsetxattr": at_open(os.O_RDONLY, "fsetxattr", b"user.key", b"value", 5, 0),
+    "fgetxattr": at_open(os.O_RDONLY, "fgetxattr", b"user.none", 0, 0),
+    "flistxattr": at_open(os.O_RDONLY, "flistxattr", 0, 0),
+    "fremovexattr": at_open(os.O_RDONLY, "fremovexattr", b"user.none"),
+    "futimens": at_open(os.O_RDONLY, "utimensat", 0, times, 0),
+    "setxattrat": lambda d, p, t: shown(sys_call("setxattrat", d, p, 0, b"user.at", attribute(b"value"), 16)),
+    "setxattrat empty": lambda d, p, t: shown(sys_call("setxattrat", d, p, EMPTY, b"user.at", attribute(b"v"), 16)),
+    "setxattrat bad": lambda d, p, t: shown(sys_call("setxattrat", d, p, 1, b"user.at", attribute(b"v"), 16)),
+    "setxattrat short": lambda d, p, t: shown(sys_call("setxattrat", d, p, 0, b"user.at", attribute(b"v"), 8)),
+    "getxattrat": lambda d, p, t: shown(sys_call("getxattrat", d, p, NOFOLLOW, b"user.none", attribute(b"room"), 16)),
+    "listxattrat": lambda d, p, t: shown(sys_call("listxattrat", d, p, EMPTY, 0, 0)),
+    "removexattrat": lambda d, p, t: shown(sys_call("removexattrat", d, p, NOFOLLOW, b"user.none")),
+    "chdir": lambda d, p, t: went(sys_call("chdir", p)),
+    "fchdir": at_open(PATH, "fchdir"),
+    "chroot": lambda d, p, t: in_child(lambda: rooted(p)),
+    "name_to_handle_at": lambda d, p, t: handle(d, p, 0),
+    "name_to_handle_at follow": lambda d, p, t: handle(d, p, FOLLOW),
+    "name_to_handle_at empty": lambda d, p, t: handle(d, p, EMPTY),
     "unlinkat": lambda d, p, t: shown(sys_call("unlinkat", d, p, 0)),
     "unlinkat rmdir": lambda d, p, t: shown(sys_call("unlinkat", d, p, REMOVEDIR)),
     "unlinkat bad": lambda d, p, t: shown(sys_call("unlinkat", d, p, 1)),
@@ -224,6 +316,12 @@ if who == "chrooted":
     os.chroot(base + "/jail")
     base = "/work"
     os.mkdir(base)
+# Somebody else's file in a folder where only owners may remove.
+os.mkdir(base + "/sticky")
+os.chmod(base + "/sticky", 0o1777)
+with open(base + "/sticky/theirs", "w") as file:
+    file.write("theirs")
+os.chmod(base + "/sticky/theirs", 0o666)
 if who == "nobody":
     os.chown(base, 65534, 65534)
     os.setgroups([65534, 4])
@@ -237,14 +335,15 @@ for call in calls:
     made = False
     all_forms = list(forms(top, 100))
     # The real root folder is nobody's to change.
-    changes = call.startswith(("chmod", "fchmod", "chown", "lchown", "fchown", "utime", "futime", "setx", "lsetx"))
+    changes = call.startswith(("chmod", "fchmod", "chown", "lchown", "fchown", "utime", "futime", "setx", "lsetx", "fsetx"))
     for number, (directory, path) in enumerate(all_forms):
         if path.strip(b"/") == b"" and path and changes and who != "chrooted":
             continue
         if call not in THOROUGH and number % 2:
             continue
-        # After a change of uid nobody else may look into /proc/self/fd; there is nothing to make or remove.
-        if who == "nobody" and b"/fd/" in path and path[-1:].isdigit() and not call.startswith("read"):
+        # In /proc/self/fd, where there is nothing to make or remove, the kernel gives a process itself another errno
+        # than anybody else without privilege.
+        if os.getuid() != 0 and b"/fd/" in path and path[-1:].isdigit() and not call.startswith("read"):
             continue
         if not made:
             grow(top)

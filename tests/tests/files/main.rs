@@ -1,0 +1,9 @@
+//! Files in a session: what a program sees is what it sees without us, and what policy says is what happens.
+
+#[path = "../../../ptyd/intercept/tests/files/numbers.rs"]
+mod numbers;
+
+mod attempts;
+mod bad_input;
+mod decisions;
+mod native;
