@@ -6,4 +6,6 @@ mod numbers;
 mod attempts;
 mod bad_input;
 mod decisions;
+mod faults;
 mod native;
+mod races;
