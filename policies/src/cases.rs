@@ -171,9 +171,10 @@ fn run(policy: &Policy, operation: &Operation, case: &Case, number: usize) -> Ou
     let mut got = (verdict.decision, verdict.rule.map(str::to_owned));
     if let Operation::Env(env) = operation {
         let asked = Asked::new(operation);
+        let verdict = policy.command(&asked.command());
         let removed = policy
-            .environment(&policy.command(&asked.command()))
-            .removes(env.name.as_bytes());
+            .environment(&verdict)
+            .removes_entry(env.name.as_bytes(), verdict.guards());
         got = (
             if removed.is_some() {
                 Decision::Deny

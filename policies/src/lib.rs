@@ -46,7 +46,7 @@ pub use outlook::{Lowered, Outlook, Program, ProgramOutlook};
 pub use place::At;
 pub use policy::{
     CommandQuery, CommandTarget, ConnectTarget, ConnectTo, DnsTarget, EnvFilter, Layer, NetworkQuery, Policy, Redirect,
-    Removed, RuleRef, ServiceView, Settings, SignalQuery, Targets, UnixAddress, Verdict, secret_shape,
+    Removed, RuleRef, ServiceView, Settings, SignalQuery, Targets, UnixAddress, Verdict, variable_name,
 };
 pub use quantity::{Size, Time};
 pub use vars::{VariableError, Variables};

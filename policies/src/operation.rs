@@ -101,6 +101,7 @@ pub struct SignalOperation {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnvOperation {
+    /// The name alone, or `NAME=value`: values tell secrets too.
     pub name: String,
     /// The program's resolved path; a program without a rule of its own if not given.
     #[serde(default)]

@@ -90,6 +90,15 @@ impl Glob {
         }
     }
 
+    /// The names that match, if they can be told one by one.
+    pub fn literals(&self) -> Option<Vec<Box<[u8]>>> {
+        let literal = |tokens: &Box<[Token]>| match tokens.as_ref() {
+            [Token::Literal(bytes)] => Some(bytes.clone()),
+            _ => None,
+        };
+        self.alternatives.iter().map(literal).collect()
+    }
+
     /// Whether every name without a separator matches (`*`), or every name at all (`**`).
     pub fn is_universal(&self) -> bool {
         self.alternatives.iter().any(|tokens| {

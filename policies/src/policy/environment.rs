@@ -1,8 +1,10 @@
 //! Which environment variables a program gets.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::compile::Compiler;
+use super::variable::{is_injecting, secret_shape};
 use super::{Layer, Policy, Verdict};
 use crate::error::LoadError;
 use crate::glob::Glob;
@@ -13,8 +15,31 @@ use crate::words::List;
 /// What one source (the policy, or a rule) says about variables.
 #[derive(Debug, Default)]
 pub(crate) struct EnvNames {
-    allow: Vec<Glob>,
-    deny: Vec<Glob>,
+    allow: Names,
+    deny: Names,
+}
+
+/// Patterns on names; those that are plain words are looked up.
+#[derive(Debug, Default)]
+struct Names {
+    words: HashSet<Box<[u8]>>,
+    globs: Vec<Glob>,
+}
+
+impl Names {
+    fn is_empty(&self) -> bool {
+        self.words.is_empty() && self.globs.is_empty()
+    }
+
+    fn contains(&self, name: &[u8]) -> bool {
+        self.words.contains(name) || self.globs.iter().any(|glob| glob.is_match(name))
+    }
+
+    /// Whether a pattern that does not match every name matches this one.
+    fn names(&self, name: &[u8]) -> bool {
+        let named = |glob: &Glob| !glob.is_universal() && glob.is_match(name);
+        self.words.contains(name) || self.globs.iter().any(named)
+    }
 }
 
 /// The general part of a layer.
@@ -37,10 +62,16 @@ pub(crate) struct EnvOverride {
     block_iteration: Option<bool>,
 }
 
-fn globs(compiler: Compiler<'_>, names: &[At<String>]) -> Result<Vec<Glob>, LoadError> {
-    let mut found = Vec::with_capacity(names.len());
+fn globs(compiler: Compiler<'_>, names: &[At<String>]) -> Result<Names, LoadError> {
+    let mut found = Names::default();
     for name in names {
-        found.extend(compiler.name_glob(name, b'/')?);
+        let Some(glob) = compiler.name_glob(name, b'/')? else {
+            continue;
+        };
+        match glob.literals() {
+            Some(words) => found.words.extend(words),
+            None => found.globs.push(glob),
+        }
     }
     Ok(found)
 }
@@ -92,6 +123,12 @@ pub enum Removed {
     Denied,
     /// No glob of `allow` or `env_allow` names it.
     NotAllowed,
+    /// Its value looks like a credential, the policy keeps variables out, and no `allow` names this one.
+    Secret,
+    /// It would bring code of its setter into a program that runs under a stricter rule.
+    Injecting,
+    /// It is one too many, or its bytes are.
+    OverLimit,
 }
 
 /// The filter for one program.
@@ -128,17 +165,62 @@ impl<'p> EnvFilter<'p> {
             .map(move |(at, layer)| (&layer.environment, own(at)))
     }
 
-    /// Why the variable is removed; `None`: it stays.
-    pub fn removes(&self, name: &[u8]) -> Option<Removed> {
-        let names = |globs: &[Glob]| globs.iter().any(|glob| glob.is_match(name));
+    /// Why the variable is removed by its name; `None`: it stays.
+    fn removes(&self, name: &[u8]) -> Option<Removed> {
         self.parts().find_map(|(general, own)| {
-            if names(&general.names.deny) || own.is_some_and(|own| names(&own.names.deny)) {
+            if general.names.deny.contains(name) || own.is_some_and(|own| own.names.deny.contains(name)) {
                 return Some(Removed::Denied);
             }
             let allow = own.map(|own| &own.names.allow).filter(|allow| !allow.is_empty());
             let allow = allow.unwrap_or(&general.names.allow);
-            (!allow.is_empty() && !names(allow)).then_some(Removed::NotAllowed)
+            (!allow.is_empty() && !allow.contains(name)).then_some(Removed::NotAllowed)
         })
+    }
+
+    /// Why an entry (`NAME=value`) is removed from the environment of a program; `guarded`: it runs under a rule
+    /// that does more than allow it.
+    pub fn removes_entry(&self, entry: &[u8], guarded: bool) -> Option<Removed> {
+        let end = entry.iter().position(|byte| *byte == b'=').unwrap_or(entry.len());
+        let (name, value) = (&entry[..end], entry.get(end + 1..).unwrap_or_default());
+        if let Some(removed) = self.removes(name) {
+            return Some(removed);
+        }
+        let spoken_for = || {
+            self.parts().any(|(general, own)| {
+                general.names.allow.names(name) || own.is_some_and(|own| own.names.allow.names(name))
+            })
+        };
+        if guarded && is_injecting(name) && !spoken_for() {
+            return Some(Removed::Injecting);
+        }
+        (self.keeps_out() && secret_shape(value).is_some() && !spoken_for()).then_some(Removed::Secret)
+    }
+
+    /// Whether any variable is kept from this program by name.
+    fn keeps_out(&self) -> bool {
+        self.parts()
+            .any(|(general, own)| !general.names.deny.is_empty() || own.is_some_and(|own| !own.names.deny.is_empty()))
+    }
+
+    /// The entries of an environment that are removed, by their place, and why.
+    pub fn removed<E: AsRef<[u8]>>(&self, entries: &[E], guarded: bool) -> Vec<(usize, Removed)> {
+        let (max_bytes, max_keys) = (self.max_bytes(), self.max_keys());
+        let (mut bytes, mut keys) = (0u64, 0u32);
+        let mut removed = Vec::new();
+        for (place, entry) in entries.iter().enumerate() {
+            let entry = entry.as_ref();
+            if let Some(why) = self.removes_entry(entry, guarded) {
+                removed.push((place, why));
+                continue;
+            }
+            let (more, one) = (bytes + entry.len() as u64, keys + 1);
+            if max_bytes.is_some_and(|limit| more > limit) || max_keys.is_some_and(|limit| one > limit) {
+                removed.push((place, Removed::OverLimit));
+            } else {
+                (bytes, keys) = (more, one);
+            }
+        }
+        removed
     }
 
     /// Whether nothing is ever removed, injected or limited.
@@ -175,6 +257,18 @@ impl<'p> EnvFilter<'p> {
         })
     }
 
+    /// What is missing of what the operator sets, or differs from it, in an environment.
+    pub fn unset<'e, E: AsRef<[u8]>>(&self, entries: &'e [E]) -> Vec<(&'p str, &'p [u8])> {
+        let is_set = |(name, value): &(&str, &[u8])| {
+            let of_name = |entry: &&E| variable_name(entry.as_ref()) == name.as_bytes();
+            let mut own = entries.iter().filter(of_name);
+            own.next()
+                .is_some_and(|entry| entry.as_ref().get(name.len() + 1..) == Some(*value))
+                && own.next().is_none()
+        };
+        self.inject().filter(|one| !is_set(one)).collect()
+    }
+
     /// What the operator sets (the user's policy; one that narrows sets nothing).
     pub fn inject(&self) -> impl Iterator<Item = (&'p str, &'p [u8])> {
         let base = self.layers.first();
@@ -184,33 +278,9 @@ impl<'p> EnvFilter<'p> {
     }
 }
 
-/// What kind of credential a value looks like, by the fixed prefixes that issuers give their tokens.
-pub fn secret_shape(value: &[u8]) -> Option<&'static str> {
-    const SHAPES: [(&str, usize, &str); 16] = [
-        ("ghp_", 40, "GitHub token"),
-        ("gho_", 40, "GitHub token"),
-        ("ghs_", 40, "GitHub token"),
-        ("github_pat_", 60, "GitHub token"),
-        ("glpat-", 26, "GitLab token"),
-        ("AKIA", 20, "AWS key id"),
-        ("ASIA", 20, "AWS key id"),
-        ("sk-", 30, "model provider key"),
-        ("xoxb-", 30, "Slack token"),
-        ("xoxp-", 30, "Slack token"),
-        ("npm_", 40, "npm token"),
-        ("pypi-", 60, "PyPI token"),
-        ("hf_", 30, "Hugging Face token"),
-        ("AIza", 39, "Google key"),
-        ("sk_live_", 24, "Stripe key"),
-        ("-----BEGIN ", 60, "private key"),
-    ];
-    let plain = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
-    SHAPES
-        .iter()
-        .find(|(prefix, length, _)| {
-            value.starts_with(prefix.as_bytes()) && value.len() >= *length && value.iter().all(plain)
-        })
-        .map(|(_, _, what)| *what)
+/// The part of an entry before its equals sign.
+pub fn variable_name(entry: &[u8]) -> &[u8] {
+    entry.split(|byte| *byte == b'=').next().unwrap_or(entry)
 }
 
 /// The shortest of limits that are set; zero is none.

@@ -12,10 +12,11 @@ mod redirect;
 mod service;
 mod signal;
 mod socket;
+mod variable;
 mod verdict;
 
 pub use command::{CommandQuery, CommandTarget};
-pub use environment::{EnvFilter, Removed, secret_shape};
+pub use environment::{EnvFilter, Removed, variable_name};
 pub use layer::{Layer, Settings};
 pub use network::NetworkQuery;
 pub use redirect::{ConnectTarget, ConnectTo, DnsTarget};

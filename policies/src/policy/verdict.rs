@@ -91,6 +91,11 @@ impl<'p> Verdict<'p> {
         max_per_minute: None,
     };
 
+    /// Whether what runs by this answer runs with more than a plain yes: its environment must not bring in code.
+    pub fn guards(&self) -> bool {
+        matches!(self.decision, Decision::Approve | Decision::Redirect)
+    }
+
     pub(super) fn by_default(decision: Decision, list: List, policy: &'p str) -> Verdict<'p> {
         Verdict {
             decision,

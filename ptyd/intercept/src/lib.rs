@@ -23,7 +23,7 @@ mod sockets;
 mod sys;
 
 pub use caller::{AddDescriptor, Caller, Capabilities, Interruption, MAX_ARGUMENT, MAX_ARGUMENTS, Status};
-pub use exec::{ExecDecision, ExecRequest, Guard, Guarded, Judge, Role, Stage, Subject};
+pub use exec::{Above, ExecDecision, ExecRequest, Guard, Guarded, Instead, Judge, Role, Stage, Subject};
 pub use files::resolve::Canonical;
 pub use handler::{Handler, Table};
 pub use locate::Locator;
@@ -37,3 +37,4 @@ pub use sockets::{
     Address, BindRequest, ConnectRequest, Endpoints, Holder, Inside, OwnSocket, Peer, SocketDecision, SocketJudge,
     Sockets,
 };
+pub use sys::steer::AVAILABLE as CAN_STEER;

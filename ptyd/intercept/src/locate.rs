@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
+use rustix::fs::{Access, AtFlags, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 
 use crate::caller::Caller;
@@ -77,6 +77,14 @@ impl Locator {
     /// The path under which policy knows a pinned object.
     pub(crate) fn canonical(&self, pin: &Pin) -> Result<Canonical, Errno> {
         canonical(&self.host, pin.fd.as_fd(), &pin.stat)
+    }
+
+    /// Whether the caller may execute a pinned file, by the file's permissions.
+    pub(crate) fn may_execute(&self, caller: &Caller<'_>, pin: &Pin) -> Result<(), Errno> {
+        let client = self.client(caller)?;
+        let _acting = actor::act_as(&client.identity, None)?;
+        let number = rustix::path::DecInt::from_fd(&pin.fd);
+        rustix::fs::accessat(self.host.descriptors(), number, Access::EXEC_OK, AtFlags::EACCESS)
     }
 
     /// Opens a pinned regular file for reading, with our own rights.

@@ -27,6 +27,8 @@ pub enum Outcome {
     /// turns it into `EINTR`, as the handler was installed. Only after [`crate::Caller::interruption`]
     /// said [`crate::Interruption::Restart`].
     Restart,
+    /// The call starts again at once, whatever signals come; for a caller whose registers are changed meanwhile.
+    Again,
     /// Answered already by the handler ([`crate::Caller::answer`], [`crate::AddDescriptor`]), or
     /// there is nobody left to answer.
     Answered,

@@ -15,6 +15,8 @@ pub fn held() -> Held {
         soft_delete: true,
         approve: true,
         command: true,
+        command_redirect: true,
+        environment: true,
         memfd_exec: true,
         notify: true,
         unix_sockets: true,

@@ -1,23 +1,19 @@
 //! Policy and record as the interception of one command asks and tells them.
 
-use std::ffi::CString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 use std::sync::Arc;
 
-use agentsh_audit::{Argv, Decision, EventDraft, EventType, Layer, Outcome, Value};
+use agentsh_audit::{Argv, EventDraft, EventType, Layer, Outcome, Value};
 use agentsh_intercept::files::FileEngine;
 use agentsh_intercept::{
-    Errno, ExecDecision, ExecRequest, ExecSettled, Fork, Guard, Guarded, Handler, Judge, Observer, Signals,
-    SocketJudge, Sockets, Stage, Subject, Table,
+    Errno, ExecRequest, ExecSettled, Fork, Guard, Guarded, Handler, Judge, Observer, Signals, SocketJudge, Sockets,
+    Subject, Table,
 };
-use agentsh_policy::{CommandQuery, Verdict};
 use agentsh_sandbox::hull::Hull;
 
-use super::approvals::Answered;
-use super::rules::{LetsRun as _, Rules};
+use super::execs::words;
 use super::session::Session;
 use crate::process::Identity;
 
@@ -97,7 +93,7 @@ impl CommandJudge {
         }
     }
 
-    fn exec_draft<'a>(
+    pub(super) fn exec_draft<'a>(
         &'a self,
         request: &ExecRequest<'_>,
         subject: &'a Subject,
@@ -111,129 +107,6 @@ impl CommandJudge {
             path: Some(subject.called.as_bytes()),
             ..self.draft(EventType::ProcessExec, request.tgid)
         }
-    }
-}
-
-impl CommandJudge {
-    /// An exec that a person is asked about, and its event.
-    fn asked(
-        &self,
-        rules: &Rules,
-        request: &ExecRequest<'_>,
-        subject: &Subject,
-        verdict: &Verdict<'_>,
-    ) -> ExecDecision {
-        let argv = words(&subject.argv);
-        let arguments = argv.get(1..).unwrap_or_default();
-        let program = subject.place.path().unwrap_or(Path::new(""));
-        let message = rules.outcome(verdict, program, arguments).message;
-        let (approval, denial) = match self.session.ask_exec(&self.command, request, verdict, message) {
-            Answered::Yes(id) => (Some(id), None),
-            Answered::No(id, why) => (id, Some(why)),
-            Answered::Interrupted(seen) => return ExecDecision::Interrupted(seen),
-        };
-        let allowed = denial.is_none();
-        let emitted = self.session.recorder.emit(EventDraft {
-            policy: Some(Outcome {
-                effective: if allowed { Decision::Allow } else { Decision::Deny },
-                message: denial.as_deref(),
-                approval: approval.as_deref(),
-                ..Outcome::plain(Decision::Approve, verdict.rule)
-            }),
-            result: Some(if allowed { 0 } else { Errno::ACCESS.raw_os_error() }),
-            fields: &[("depth", Value::Unsigned(request.depth.into()))],
-            ..self.exec_draft(request, subject, &argv)
-        });
-        match emitted {
-            Ok(()) if allowed => ExecDecision::Allow,
-            Ok(()) => ExecDecision::Deny(Errno::ACCESS),
-            Err(error) => {
-                tracing::error!("an approved exec is refused because it cannot be recorded: {error}");
-                ExecDecision::Deny(Errno::ACCESS)
-            }
-        }
-    }
-}
-
-fn words(argv: &[CString]) -> Vec<&[u8]> {
-    argv.iter().map(|argument| argument.as_bytes()).collect()
-}
-
-/// What policy says of one file that would run.
-fn verdict<'p>(rules: &'p Rules, request: &ExecRequest<'_>, subject: &Subject) -> Verdict<'p> {
-    let argv = words(&subject.argv);
-    rules.policy.command(&CommandQuery {
-        program: subject
-            .place
-            .path()
-            .map_or(b"".as_slice(), |path| path.as_os_str().as_bytes()),
-        called: subject.called.as_bytes(),
-        args: argv.get(1..).unwrap_or_default(),
-        depth: request.depth,
-    })
-}
-
-pub(super) fn decision_of(verdict: &Verdict<'_>) -> Decision {
-    verdict.decision.word().parse().unwrap_or(Decision::Deny)
-}
-
-impl Judge for CommandJudge {
-    fn exec(&self, request: &ExecRequest<'_>) -> ExecDecision {
-        let rules = self.session.rules();
-        let Some(asked) = request.subjects.first() else {
-            return ExecDecision::Deny(Errno::ACCESS);
-        };
-        // All that would run must be allowed; the first that is not is what the record names, a denial first.
-        let decision = |subject: &&Subject| verdict(&rules, request, subject).decision;
-        let asks = |subject: &&Subject| decision(subject) == agentsh_policy::Decision::Approve;
-        let stops = |subject: &&Subject| !decision(subject).lets_run();
-        let denied = request.subjects.iter().find(|subject| stops(subject) && !asks(subject));
-        let stopped = denied.or_else(|| request.subjects.iter().find(asks));
-        let subject = stopped.unwrap_or(asked);
-        let verdict = verdict(&rules, request, subject);
-        if request.stage == Stage::Asked && verdict.decision == agentsh_policy::Decision::Approve {
-            return self.asked(&rules, request, subject, &verdict);
-        }
-        let allowed = stopped.is_none();
-        if request.stage == Stage::Running {
-            // What became of it is told by `exec_settled`.
-            return if allowed {
-                ExecDecision::Allow
-            } else {
-                ExecDecision::Deny(Errno::ACCESS)
-            };
-        }
-        let argv = words(&subject.argv);
-        let outcome = rules.outcome(
-            &verdict,
-            subject.place.path().unwrap_or(Path::new("")),
-            argv.get(1..).unwrap_or_default(),
-        );
-        let draft = EventDraft {
-            policy: Some(Outcome {
-                effective: if allowed { Decision::Allow } else { Decision::Deny },
-                message: if allowed { None } else { outcome.message.as_deref() },
-                ..Outcome::plain(decision_of(&verdict), verdict.rule)
-            }),
-            result: Some(if allowed { 0 } else { Errno::ACCESS.raw_os_error() }),
-            fields: &[("depth", Value::Unsigned(request.depth.into()))],
-            ..self.exec_draft(request, subject, &argv)
-        };
-        match self.session.recorder.emit(draft) {
-            Ok(()) if allowed => ExecDecision::Allow,
-            Ok(()) => ExecDecision::Deny(Errno::ACCESS),
-            Err(error) => {
-                tracing::error!(
-                    command = self.command,
-                    "an exec is refused because it cannot be recorded: {error}"
-                );
-                ExecDecision::Deny(Errno::ACCESS)
-            }
-        }
-    }
-
-    fn nameless_programs(&self) -> bool {
-        self.session.rules().memfd_exec
     }
 }
 

@@ -7,6 +7,7 @@ mod control;
 mod denials;
 mod descriptors;
 mod end;
+mod execs;
 mod files;
 mod held;
 mod inside;

@@ -13,6 +13,7 @@ use agentsh_sandbox::filter::{CompiledFilter, FilterError};
 use agentsh_sandbox::hull::Hull;
 use agentsh_sandbox::ruleset::{self, RulesetFailure};
 
+use super::execs::Filtered;
 use super::territory::{self, Extra};
 
 /// Why rules cannot be put in force.
@@ -61,6 +62,7 @@ impl Walls {
 }
 
 /// What becomes of a command's environment.
+#[derive(Default)]
 pub(crate) struct Environment {
     pub remove: Vec<u32>,
     pub add: Vec<Bytes>,
@@ -153,8 +155,8 @@ impl Rules {
             None => "no rule allows it".to_owned(),
         };
         let what = match outcome.decision.as_str() {
-            "deny" | "approve" => "denied".to_owned(),
-            other => format!("needs `{other}`, which this build does not do yet"),
+            "redirect" => "redirected".to_owned(),
+            _ => "denied".to_owned(),
         };
         let line = format!(
             "{}: {what} by policy {} ({rule})",
@@ -178,38 +180,26 @@ impl Rules {
         let called = request.argv.first().map(|name| name.0.as_slice()).unwrap_or_default();
         let verdict = self.command(program, called, &args, 0);
         let filter = self.policy.environment(&verdict);
-        let mut found = Environment {
-            remove: Vec::new(),
-            add: Vec::new(),
-            names: Vec::new(),
-        };
-        if filter.is_noop() {
-            return found;
+        if filter.is_noop() && !verdict.guards() {
+            return Environment::default();
         }
-        let (mut bytes, mut keys) = (0u64, 0u32);
-        for (index, entry) in (0u32..).zip(&request.env) {
-            let name = entry.0.split(|byte| *byte == b'=').next().unwrap_or_default();
-            let (more, one) = (bytes + entry.0.len() as u64, keys + 1);
-            let over = filter.max_bytes().is_some_and(|limit| more > limit)
-                || filter.max_keys().is_some_and(|limit| one > limit);
-            if over || filter.removes(name).is_some() {
-                found.remove.push(index);
-                found.names.push(String::from_utf8_lossy(name).into_owned());
-            } else {
-                (bytes, keys) = (more, one);
-            }
+        let entries: Vec<&[u8]> = request.env.iter().map(|entry| entry.0.as_slice()).collect();
+        let filtered = Filtered::new(&[filter], &entries, verdict.guards());
+        Environment {
+            remove: filtered
+                .removed
+                .iter()
+                .filter_map(|place| u32::try_from(*place).ok())
+                .collect(),
+            add: filtered.added.into_iter().map(Bytes).collect(),
+            names: filtered.names,
         }
-        found.add = filter
-            .inject()
-            .map(|(name, value)| Bytes([name.as_bytes(), b"=", value].concat()))
-            .collect();
-        found
     }
 }
 
 /// Whether a decision on a command lets it run in this build.
 pub(crate) trait LetsRun {
-    /// A plain yes. What asks is asked at the exec; redirection needs a stub that this build does not have.
+    /// A plain yes. What asks is asked at the exec, and there another program is put in its place.
     fn lets_run(self) -> bool;
 }
 

@@ -4,7 +4,8 @@ use agentsh_audit::{Decision as Recorded, EventDraft, EventType, Outcome, Value}
 use agentsh_intercept::{Errno, FileId, Relation, SignalDecision, SignalJudge, SignalRequest};
 use agentsh_policy::{Decision, Redirect, SignalQuery, Subject, TargetType, Targets};
 
-use super::judge::{CommandJudge, decision_of};
+use super::execs::decision_of;
+use super::judge::CommandJudge;
 
 /// The rule that stands behind our own denials in the record.
 const OURSELVES: &str = "agentsh-itself";

@@ -11,8 +11,9 @@ use agentsh_intercept::{
 use agentsh_policy::{FileOp, Subject, UnixAddress, UnixOp, Verdict};
 
 use super::control::Notice;
+use super::execs::decision_of;
 use super::inside::Insider;
-use super::judge::{CommandJudge, decision_of};
+use super::judge::CommandJudge;
 
 /// A name of a Unix socket as policy and record write it.
 struct Named<'a> {

@@ -19,16 +19,16 @@ const CHECK: i32 = 0x1_0000;
 const FLAGS: i32 = libc::AT_EMPTY_PATH | libc::AT_SYMLINK_NOFOLLOW | CHECK;
 
 /// The arguments of either call.
-struct Call {
+pub(super) struct Call {
     folder: i32,
     path: CString,
-    argv: Vec<CString>,
-    environment: u64,
+    pub argv: Vec<CString>,
+    pub environment: u64,
     flags: i32,
 }
 
 impl Call {
-    fn of(caller: &Caller<'_>) -> Result<Call, Errno> {
+    pub fn of(caller: &Caller<'_>) -> Result<Call, Errno> {
         let at = caller.notification().nr == libc::SYS_execveat;
         let first = usize::from(at);
         let flags = if at { caller.arg_i32(4) } else { 0 };
@@ -44,7 +44,7 @@ impl Call {
         })
     }
 
-    fn pin(&self, locator: &Locator, caller: &Caller<'_>) -> Result<Pin, Errno> {
+    pub fn pin(&self, locator: &Locator, caller: &Caller<'_>) -> Result<Pin, Errno> {
         let empty = self.flags & libc::AT_EMPTY_PATH != 0;
         match self.path.as_bytes() {
             b"" if !empty => Err(Errno::NOENT),
@@ -61,8 +61,13 @@ impl Call {
         }
     }
 
+    /// Whether it executes a descriptor's file itself.
+    pub fn is_nameless(&self) -> bool {
+        self.path.is_empty()
+    }
+
     /// The name that the kernel gives the file: what the interpreter of a script is told.
-    fn name(&self) -> CString {
+    pub fn name(&self) -> CString {
         let path = self.path.as_bytes();
         if self.folder == libc::AT_FDCWD || path.starts_with(b"/") {
             return self.path.clone();
@@ -86,14 +91,17 @@ impl Guard {
     }
 
     fn try_execute(&self, caller: &Caller<'_>, known: &Known) -> Result<Outcome, Errno> {
-        let call = Call::of(caller)?;
+        if let Some(outcome) = self.errand(caller, known)? {
+            return Ok(outcome);
+        }
+        let mut call = Call::of(caller)?;
         let pin = call.pin(&self.locator, caller)?;
         let name = call.name();
         let links = Links {
             locator: &self.locator,
             caller,
         };
-        let chain = links.follow(pin, name, call.argv)?;
+        let chain = links.follow(pin, name, std::mem::take(&mut call.argv))?;
         let before = Image::of(known.tgid)?;
         if !caller.still_valid() {
             return Ok(Outcome::Answered);
@@ -104,8 +112,10 @@ impl Guard {
             tgid: known.tgid,
             ppid: known.ppid,
             depth: known.execs,
+            above: known.above,
             subjects: chain.subjects,
             environment: Some(call.environment),
+            locator: &self.locator,
         };
         if !self.judge.nameless_programs()
             && request
@@ -116,8 +126,20 @@ impl Guard {
             self.observer.exec_refused(&request, Errno::ACCESS);
             return Err(Errno::ACCESS);
         }
+        let mut counts = true;
         match self.judge.exec(&request) {
             ExecDecision::Allow => {}
+            ExecDecision::Transparent => counts = false,
+            ExecDecision::Instead(_) if call.flags & CHECK != 0 => {}
+            ExecDecision::Instead(instead) => {
+                let pin = call.pin(&self.locator, caller)?;
+                self.locator.may_execute(caller, &pin)?;
+                if chain.foreign {
+                    // The kernel says so too, and shells then read such a file themselves.
+                    return Err(Errno::NOEXEC);
+                }
+                return self.send(caller, known, *instead);
+            }
             ExecDecision::Deny(errno) => return Err(errno),
             ExecDecision::Interrupted(Interruption::Restart) => return Ok(Outcome::Restart),
             ExecDecision::Interrupted(Interruption::Gone) => return Ok(Outcome::Answered),
@@ -136,6 +158,7 @@ impl Guard {
                     image,
                     cmdline,
                     inherited: false,
+                    counts,
                 },
             );
         }

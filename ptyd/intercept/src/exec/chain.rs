@@ -27,6 +27,8 @@ pub struct Chain {
     pub image: FileId,
     /// The arguments that the image gets.
     pub argv: Vec<CString>,
+    /// The kernel itself does not execute it.
+    pub foreign: bool,
 }
 
 /// Follows chains for one caller.
@@ -47,15 +49,21 @@ impl Links<'_> {
             let header = self.add(&mut subjects, role, &pin, &name, &argv)?;
             let Header::Script { interpreter, argument } = header else {
                 let image = FileId::of(&pin.stat);
-                match header {
+                match &header {
                     Header::Elf { loader: true, .. } => self.add_loaded(&mut subjects, &argv)?,
                     Header::Elf {
                         interpreter: Some(path),
                         ..
-                    } => self.add_loader(&mut subjects, path, &argv)?,
+                    } => self.add_loader(&mut subjects, path.clone(), &argv)?,
                     _ => {}
                 }
-                return Ok(Chain { subjects, image, argv });
+                let foreign = header == Header::Other;
+                return Ok(Chain {
+                    subjects,
+                    image,
+                    argv,
+                    foreign,
+                });
             };
             if subjects.len() > MAX_SCRIPTS {
                 return Err(Errno::LOOP);

@@ -72,6 +72,8 @@ pub struct Expectation {
     pub cmdline: Vec<u8>,
     /// Taken over from the parent: it says what this process may look like, not that it executed anything.
     pub inherited: bool,
+    /// Whether it is one program more on the way from the command's start.
+    pub counts: bool,
 }
 
 impl Expectation {

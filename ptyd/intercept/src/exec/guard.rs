@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::io::Errno;
 
 use super::expectation::Expectation;
+use super::instead::Errands;
 use super::request::Judge;
 use crate::caller::Caller;
 use crate::handler::Handler;
@@ -30,6 +31,7 @@ pub struct Guard {
     pub(super) judge: Arc<dyn Judge>,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) table: Table,
+    pub(super) errands: Errands,
     pending: Mutex<HashMap<i32, Vec<Expectation>>>,
     /// How many processes have something pending: in the common case none, and nobody looks.
     count: AtomicUsize,
@@ -43,6 +45,7 @@ impl Guard {
             judge,
             observer,
             table: Table::new(root),
+            errands: Errands::default(),
             pending: Mutex::default(),
             count: AtomicUsize::new(0),
         })
@@ -163,6 +166,7 @@ impl Guard {
 
     fn exit(&self, caller: &Caller<'_>, known: &Known) -> Outcome {
         self.take(known.tgid);
+        self.errands.drop(known.tgid);
         self.table.ended(known.tgid);
         self.observer.exited(known.tgid, caller.arg(0) as u8);
         Outcome::Continue

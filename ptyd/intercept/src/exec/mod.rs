@@ -13,9 +13,11 @@ mod chain;
 mod expectation;
 mod guard;
 mod header;
+mod instead;
 mod loader;
 mod request;
 mod settle;
+mod stub;
 
 pub use guard::{Guard, Guarded};
-pub use request::{ExecDecision, ExecRequest, Judge, Role, Stage, Subject};
+pub use request::{Above, ExecDecision, ExecRequest, Instead, Judge, Role, Stage, Subject};

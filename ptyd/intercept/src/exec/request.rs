@@ -1,12 +1,14 @@
 //! What a judge is asked about an exec, and who answers.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::path::PathBuf;
 
 use rustix::io::Errno;
 
+use super::chain::Links;
 use crate::caller::Caller;
 use crate::files::resolve::Canonical;
+use crate::locate::Locator;
 use crate::process::FileId;
 
 /// Why a file is executed.
@@ -57,10 +59,13 @@ pub struct ExecRequest<'a> {
     /// How many programs were executed on the way from the command's start to here: 0 for the command's
     /// own program, 1 for what that executes.
     pub depth: u32,
+    /// What was put in the place of programs on the way to here.
+    pub above: Above,
     /// The files that run, the one that was asked for first; all must be allowed.
     pub subjects: Vec<Subject>,
     /// Address of the new environment in the caller's memory.
     pub(crate) environment: Option<u64>,
+    pub(crate) locator: &'a Locator,
 }
 
 impl ExecRequest<'_> {
@@ -73,17 +78,93 @@ impl ExecRequest<'_> {
             .map_or(Ok(Vec::new()), |address| self.caller.read_string_array(address))
     }
 
+    /// The same for another program that the caller would execute in the place of this one.
+    ///
+    /// # Errors
+    /// Those of the call: `ENOENT`, `EACCES`, `ENOEXEC` …
+    pub fn other(&self, program: &CStr, argv: Vec<CString>) -> Result<ExecRequest<'_>, Errno> {
+        let links = self.links();
+        let pin = links.file(program)?;
+        self.locator.may_execute(self.caller, &pin)?;
+        let chain = links.follow(pin, program.to_owned(), argv)?;
+        if chain.foreign {
+            return Err(Errno::NOEXEC);
+        }
+        let subjects = chain.subjects;
+        let nameless = subjects.iter().any(|one| !matches!(one.place, Canonical::At(_)));
+        if nameless {
+            return Err(Errno::ACCESS);
+        }
+        Ok(ExecRequest { subjects, ..*self })
+    }
+
+    /// The canonical place of the program that `name` means to the caller: a path, or a name along `search`
+    /// (`PATH`); none if there is no such file.
+    pub fn find(&self, name: &[u8], search: &[u8]) -> Option<PathBuf> {
+        let links = self.links();
+        let place = |path: Vec<u8>| {
+            let pin = links.file(&CString::new(path).ok()?).ok()?;
+            let runs = pin.kind() == libc::S_IFREG && pin.stat.st_mode & 0o111 != 0;
+            let place = runs.then(|| self.locator.canonical(&pin).ok())??;
+            place.path().map(std::path::Path::to_owned)
+        };
+        if name.is_empty() || name.contains(&b'/') {
+            return place(name.to_owned());
+        }
+        search.split(|byte| *byte == b':').find_map(|folder| {
+            let folder = if folder.is_empty() { b"." } else { folder };
+            place([folder, b"/", name].concat())
+        })
+    }
+
+    fn links(&self) -> Links<'_> {
+        Links {
+            locator: self.locator,
+            caller: self.caller,
+        }
+    }
+
     /// The caller's working directory, links resolved; none if it is deleted or out of reach.
     pub fn cwd(&self) -> Option<PathBuf> {
         std::fs::read_link(format!("/proc/{}/cwd", self.caller.tid())).ok()
     }
 }
 
+/// What runs instead of what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instead {
+    /// The path that is executed.
+    pub program: CString,
+    /// With these arguments, `argv[0]` included.
+    pub argv: Vec<CString>,
+    /// And this environment.
+    pub environment: Vec<CString>,
+    /// The files that were judged: if others run by then, nothing does.
+    pub subjects: Vec<Subject>,
+    /// It is another program.
+    pub redirected: bool,
+    /// As [`ExecDecision::Transparent`].
+    pub transparent: bool,
+}
+
+/// What was put in the place of programs on the way from the command's start to a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Above {
+    /// The last program that was.
+    pub target: Option<FileId>,
+    /// How often.
+    pub redirects: u32,
+}
+
 /// The answer of a judge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExecDecision {
     /// Execute it.
     Allow,
+    /// Execute it; it is a wrapper, which does not count in the depth of what it executes.
+    Transparent,
+    /// Execute this instead.
+    Instead(Box<Instead>),
     /// The call fails with this.
     Deny(Errno),
     /// The caller got a signal, or is gone, while a person was asked.

@@ -35,11 +35,13 @@ impl Guard {
             self.refused_by_kernel(caller, known, &expectations);
             return Ok(());
         }
-        let settled = match expectations.iter().any(|one| one.is_met_by(&image)) {
-            true => ExecSettled::Ran,
-            false => self.judge_running(caller, known, &image),
+        let met = expectations.iter().find(|one| one.is_met_by(&image));
+        let settled = match met {
+            Some(_) => ExecSettled::Ran,
+            None => self.judge_running(caller, known, &image),
         };
-        self.finish(caller, known, &image, settled)
+        let counts = met.is_none_or(|one| one.counts);
+        self.finish(caller, known, (&image, counts), settled)
     }
 
     /// The thread that called is back: the kernel has refused it. Others may still be on their way.
@@ -51,7 +53,13 @@ impl Guard {
         self.retain(known.tgid, |one| !back(one));
     }
 
-    fn finish(&self, caller: &Caller<'_>, known: &Known, image: &Image, settled: ExecSettled) -> Result<(), Outcome> {
+    fn finish(
+        &self,
+        caller: &Caller<'_>,
+        known: &Known,
+        (image, counts): (&Image, bool),
+        settled: ExecSettled,
+    ) -> Result<(), Outcome> {
         let killed = matches!(settled, ExecSettled::Killed(_));
         if killed {
             // Before anybody else can take the matter for settled.
@@ -59,7 +67,7 @@ impl Guard {
         }
         if let Some(taken) = self.take(known.tgid) {
             // For a child of a process that was not seen since its exec this counts the parent's.
-            self.table.executed(known.tgid, image.file);
+            self.table.executed(known.tgid, image.file, counts);
             if killed || taken.iter().any(|one| !one.inherited) {
                 self.observer.exec_settled(known.tgid, &settled);
             }
@@ -105,14 +113,22 @@ impl Guard {
             tgid: known.tgid,
             ppid: known.ppid,
             depth: known.execs,
+            above: known.above,
             subjects,
             environment: None,
+            locator: &self.locator,
         };
         let nameless = request
             .subjects
             .iter()
             .any(|one| !matches!(one.place, Canonical::At(_)));
-        let allowed = (!nameless || self.judge.nameless_programs()) && self.judge.exec(&request) == ExecDecision::Allow;
+        let says_yes = || {
+            matches!(
+                self.judge.exec(&request),
+                ExecDecision::Allow | ExecDecision::Transparent
+            )
+        };
+        let allowed = (!nameless || self.judge.nameless_programs()) && says_yes();
         let subjects = std::mem::take(&mut request.subjects);
         if allowed {
             ExecSettled::Replaced(subjects)

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use super::{FileId, TaskStat};
 use crate::caller::Caller;
+use crate::exec::Above;
 
 /// After this a thread id is looked at again: it may have been reused.
 const TRUST: Duration = Duration::from_secs(2);
@@ -29,6 +30,8 @@ pub(crate) struct Known {
     pub execs: u32,
     /// What it executes, as far as it was judged.
     pub image: Option<FileId>,
+    /// What was put in the place of programs on the way to here.
+    pub above: Above,
     /// Whether its line of ancestors led to a known process.
     pub lineage: bool,
 }
@@ -157,15 +160,23 @@ impl Table {
         self.root == tgid
     }
 
-    /// Notes that `tgid` executed a program.
-    pub fn executed(&self, tgid: i32, image: FileId) {
+    /// Notes that `tgid` is about to execute `target` instead of what it asked for.
+    pub fn redirected(&self, tgid: i32, target: Option<FileId>) {
+        if let Some(known) = self.state().processes.get_mut(&tgid) {
+            let redirects = known.above.redirects.saturating_add(1);
+            known.above = Above { target, redirects };
+        }
+    }
+
+    /// Notes that `tgid` executed a program; `counts`: one more on the way from the command's start.
+    pub fn executed(&self, tgid: i32, image: FileId, counts: bool) {
         let mut state = self.state();
         // Its other threads are gone.
         state
             .threads
             .retain(|tid, (process, _)| *process != tgid || *tid == tgid);
         if let Some(known) = state.processes.get_mut(&tgid) {
-            known.execs = known.execs.saturating_add(1);
+            known.execs = known.execs.saturating_add(u32::from(counts));
             known.image = Some(image);
         }
     }
@@ -210,6 +221,7 @@ impl State {
             started: stat.started,
             execs,
             image,
+            above: above.map(|above| above.above).unwrap_or_default(),
             lineage: above.is_some() || tgid == root,
         };
         self.processes.insert(tgid, known);

@@ -180,6 +180,7 @@ pub(crate) fn answer(caller: &Caller<'_>, outcome: Outcome) -> bool {
         Outcome::Errno(errno) => (0, -errno.raw_os_error(), 0),
         Outcome::Value(value) => (value, 0, 0),
         Outcome::Restart => (0, -listener::RESTART_SYSCALL, 0),
+        Outcome::Again => (0, -crate::sys::steer::RESTART_ALWAYS, 0),
         Outcome::Answered => return true,
         Outcome::Descriptor { fd, cloexec } => match AddDescriptor::to(caller).finish(fd.as_fd(), cloexec) {
             Ok(_) => return true,

@@ -1,11 +1,14 @@
 //! The few kernel interfaces that no library wraps: the ioctls of a notification descriptor
-//! (`seccomp_unotify(2)`), another process's memory (`process_vm_readv(2)`), signals to one thread.
+//! (`seccomp_unotify(2)`), another process's memory (`process_vm_readv(2)`), signals to one thread, registers of a
+//! waiting call (`ptrace(2)`).
 
 pub mod interrupt;
 pub mod listener;
 pub mod memory;
 pub mod signal;
 pub mod socket;
+pub mod steer;
+pub mod stub;
 
 use rustix::process::Pid;
 

@@ -31,7 +31,9 @@ impl Answer {
             message: verdict.message(&operation.subject()),
         };
         let Operation::Env(env) = operation else { return own };
-        let removed = policy.environment(&verdict).removes(env.name.as_bytes());
+        let removed = policy
+            .environment(&verdict)
+            .removes_entry(env.name.as_bytes(), verdict.guards());
         let decision = if removed.is_some() {
             Decision::Deny
         } else {

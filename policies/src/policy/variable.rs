@@ -1,0 +1,145 @@
+//! What a variable's name or value tells, whatever a policy says of it.
+
+/// What kind of credential a value looks like, by the fixed prefixes that issuers give their tokens.
+pub fn secret_shape(value: &[u8]) -> Option<&'static str> {
+    const SHAPES: [(&str, usize, &str); 19] = [
+        ("ghp_", 40, "GitHub token"),
+        ("gho_", 40, "GitHub token"),
+        ("ghu_", 40, "GitHub token"),
+        ("ghs_", 40, "GitHub token"),
+        ("ghr_", 40, "GitHub token"),
+        ("github_pat_", 60, "GitHub token"),
+        ("glpat-", 26, "GitLab token"),
+        ("AKIA", 20, "AWS key id"),
+        ("ASIA", 20, "AWS key id"),
+        ("sk-", 30, "model provider key"),
+        ("xoxb-", 30, "Slack token"),
+        ("xoxp-", 30, "Slack token"),
+        ("npm_", 40, "npm token"),
+        ("pypi-", 60, "PyPI token"),
+        ("hf_", 30, "Hugging Face token"),
+        ("AIza", 39, "Google key"),
+        ("sk_live_", 24, "Stripe key"),
+        ("dop_v1_", 64, "DigitalOcean token"),
+        ("-----BEGIN ", 60, "private key"),
+    ];
+    let plain = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    SHAPES
+        .iter()
+        .find(|(prefix, length, _)| {
+            value.starts_with(prefix.as_bytes()) && value.len() >= *length && value.iter().all(plain)
+        })
+        // Of what stands between such lines only private keys are secret.
+        .filter(|(prefix, ..)| *prefix != "-----BEGIN " || value.windows(11).any(|part| part == b"PRIVATE KEY"))
+        .map(|(_, _, what)| *what)
+}
+
+/// Names by which code gets into a program that it was not started with, or another program is run by it: loaders
+/// (`ld.so(8)`, "secure-execution mode"), shells, interpreters, git, runtimes.
+const INJECTING: [&[u8]; 66] = [
+    b"BASHOPTS",
+    b"BASH_ENV",
+    b"BASH_LOADABLES_PATH",
+    b"CLASSPATH",
+    b"CORECLR_ENABLE_PROFILING",
+    b"CORECLR_PROFILER_PATH",
+    b"DOTNET_STARTUP_HOOKS",
+    b"ENV",
+    b"FPATH",
+    b"GCONV_PATH",
+    b"GEM_HOME",
+    b"GEM_PATH",
+    b"GETCONF_DIR",
+    b"GIO_EXTRA_MODULES",
+    b"GIT_ASKPASS",
+    b"GIT_EDITOR",
+    b"GIT_EXEC_PATH",
+    b"GIT_EXTERNAL_DIFF",
+    b"GIT_PAGER",
+    b"GIT_PROXY_COMMAND",
+    b"GIT_SEQUENCE_EDITOR",
+    b"GIT_SSH",
+    b"GIT_SSH_COMMAND",
+    b"GIT_TEMPLATE_DIR",
+    b"GLIBC_TUNABLES",
+    b"GTK_MODULES",
+    b"HOSTALIASES",
+    b"JAVA_TOOL_OPTIONS",
+    b"JDK_JAVA_OPTIONS",
+    b"LOCALDOMAIN",
+    b"LOCPATH",
+    b"LUA_CPATH",
+    b"LUA_INIT",
+    b"LUA_PATH",
+    b"MALLOC_TRACE",
+    b"NIS_PATH",
+    b"NLSPATH",
+    b"NODE_OPTIONS",
+    b"NODE_PATH",
+    b"NODE_REPL_EXTERNAL_MODULE",
+    b"OPENSSL_CONF",
+    b"OPENSSL_ENGINES",
+    b"OPENSSL_MODULES",
+    b"PERL5DB",
+    b"PERL5LIB",
+    b"PERL5OPT",
+    b"PERLLIB",
+    b"PHPRC",
+    b"PHP_INI_SCAN_DIR",
+    b"PROMPT_COMMAND",
+    b"PS4",
+    b"PYTHONBREAKPOINT",
+    b"PYTHONEXECUTABLE",
+    b"PYTHONHOME",
+    b"PYTHONINSPECT",
+    b"PYTHONPATH",
+    b"PYTHONSTARTUP",
+    b"PYTHONUSERBASE",
+    b"QT_PLUGIN_PATH",
+    b"RESOLV_HOST_CONF",
+    b"RES_OPTIONS",
+    b"RUBYLIB",
+    b"RUBYOPT",
+    b"SHELLOPTS",
+    b"ZDOTDIR",
+    b"_JAVA_OPTIONS",
+];
+
+/// Families of such names.
+const INJECTING_FAMILIES: [&[u8]; 5] = [b"LD_", b"DYLD_", b"BASH_FUNC_", b"GIT_CONFIG", b"PYTHONPYCACHE"];
+
+/// Whether a variable of this name makes programs load or run code of whoever set it.
+pub fn is_injecting(name: &[u8]) -> bool {
+    INJECTING.binary_search(&name).is_ok() || INJECTING_FAMILIES.iter().any(|family| name.starts_with(family))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted_and_found() {
+        assert!(INJECTING.is_sorted());
+        for name in INJECTING
+            .into_iter()
+            .chain([b"LD_PRELOAD".as_slice(), b"GIT_CONFIG_COUNT"])
+        {
+            assert!(is_injecting(name), "{}", String::from_utf8_lossy(name));
+        }
+        for name in [b"PATH".as_slice(), b"HOME", b"OLD_PRELOAD", b"GIT_DIR", b"ENVY", b""] {
+            assert!(!is_injecting(name), "{}", String::from_utf8_lossy(name));
+        }
+    }
+
+    #[test]
+    fn secrets_have_a_shape_and_other_values_have_none() {
+        let token = format!("ghp_{}", "a1".repeat(18));
+        assert_eq!(secret_shape(token.as_bytes()), Some("GitHub token"));
+        assert_eq!(secret_shape(b"ghp_short"), None);
+        let key = format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{}", "x".repeat(40));
+        assert_eq!(secret_shape(key.as_bytes()), Some("private key"));
+        let certificate = format!("-----BEGIN CERTIFICATE-----\n{}", "x".repeat(40));
+        assert_eq!(secret_shape(certificate.as_bytes()), None);
+        assert_eq!(secret_shape(b"/usr/bin:/bin"), None);
+    }
+}

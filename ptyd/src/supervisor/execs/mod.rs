@@ -1,0 +1,196 @@
+//! Judging an exec: what policy says of all that would run, what is put in its place, and with which environment.
+
+mod environment;
+mod redirect;
+
+pub(super) use environment::Filtered;
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use agentsh_audit::{Decision, EventDraft, Outcome, Value};
+use agentsh_intercept::{Errno, ExecDecision, ExecRequest, Judge, Stage, Subject};
+use agentsh_policy::{CommandQuery, Verdict};
+
+use super::approvals::Answered;
+use super::judge::CommandJudge;
+use super::rules::{LetsRun as _, Rules};
+
+/// The bytes of some texts.
+pub(super) fn words(argv: &[CString]) -> Vec<&[u8]> {
+    argv.iter().map(|argument| argument.as_bytes()).collect()
+}
+
+/// The word of the record for a verdict.
+pub(super) fn decision_of(verdict: &Verdict<'_>) -> Decision {
+    verdict.decision.word().parse().unwrap_or(Decision::Deny)
+}
+
+/// One file that would run, and what policy says of it.
+#[derive(Clone, Copy)]
+struct Judged<'a> {
+    subject: &'a Subject,
+    verdict: Verdict<'a>,
+}
+
+/// What policy says of each file that would run.
+fn judged<'a>(rules: &'a Rules, request: &'a ExecRequest<'_>) -> Vec<Judged<'a>> {
+    let verdict = |subject: &Subject| {
+        let argv = words(&subject.argv);
+        rules.policy.command(&CommandQuery {
+            program: place(subject).as_os_str().as_bytes(),
+            called: subject.called.as_bytes(),
+            args: argv.get(1..).unwrap_or_default(),
+            depth: request.depth,
+        })
+    };
+    let of = |subject| Judged {
+        subject,
+        verdict: verdict(subject),
+    };
+    request.subjects.iter().map(of).collect()
+}
+
+fn place(subject: &Subject) -> &Path {
+    subject.place.path().unwrap_or(Path::new(""))
+}
+
+/// The one that decides for all: the strictest, of equals the first.
+fn strictest<'a>(all: &[Judged<'a>]) -> Option<Judged<'a>> {
+    let mut strictest: Option<Judged<'a>> = None;
+    for one in all {
+        if strictest.is_none_or(|held| one.verdict.decision.strictness() > held.verdict.decision.strictness()) {
+            strictest = Some(*one);
+        }
+    }
+    strictest
+}
+
+/// An exec that was not let through, and why the record says so.
+struct Refused {
+    errno: Errno,
+    message: Option<String>,
+}
+
+impl CommandJudge {
+    /// Puts an exec on record; what is not on record does not run.
+    fn record_exec(
+        &self,
+        request: &ExecRequest<'_>,
+        one: Judged<'_>,
+        outcome: Outcome<'_>,
+        refused: Option<Errno>,
+    ) -> Result<(), Errno> {
+        let argv = words(&one.subject.argv);
+        let emitted = self.session().recorder.emit(EventDraft {
+            policy: Some(outcome),
+            result: Some(refused.map_or(0, Errno::raw_os_error)),
+            fields: &[("depth", Value::Unsigned(request.depth.into()))],
+            ..self.exec_draft(request, one.subject, &argv)
+        });
+        match (emitted, refused) {
+            (Ok(()), None) => Ok(()),
+            (Ok(()), Some(errno)) => Err(errno),
+            (Err(error), _) => {
+                tracing::error!("an exec is refused because it cannot be recorded: {error}");
+                Err(Errno::ACCESS)
+            }
+        }
+    }
+
+    /// The rule's message about this exec.
+    fn message(rules: &Rules, one: Judged<'_>) -> Option<String> {
+        let argv = words(&one.subject.argv);
+        let arguments = argv.get(1..).unwrap_or_default();
+        rules.outcome(&one.verdict, place(one.subject), arguments).message
+    }
+
+    /// An exec that a person is asked about, and its event.
+    fn asked(&self, rules: &Rules, request: &ExecRequest<'_>, one: Judged<'_>) -> Result<(), ExecDecision> {
+        let message = Self::message(rules, one);
+        let (approval, denial) = match self.session().ask_exec(self.command(), request, &one.verdict, message) {
+            Answered::Yes(id) => (Some(id), None),
+            Answered::No(id, why) => (id, Some(why)),
+            Answered::Interrupted(seen) => return Err(ExecDecision::Interrupted(seen)),
+        };
+        let outcome = Outcome {
+            effective: if denial.is_none() {
+                Decision::Allow
+            } else {
+                Decision::Deny
+            },
+            message: denial.as_deref(),
+            approval: approval.as_deref(),
+            ..Outcome::plain(Decision::Approve, one.verdict.rule)
+        };
+        let refused = denial.as_ref().map(|_| Errno::ACCESS);
+        self.record_exec(request, one, outcome, refused)
+            .map_err(ExecDecision::Deny)
+    }
+
+    /// An exec that a rule or the defaults refuse.
+    fn refuse_exec(&self, rules: &Rules, request: &ExecRequest<'_>, one: Judged<'_>, why: Refused) -> ExecDecision {
+        let message = why.message.or_else(|| Self::message(rules, one));
+        let outcome = Outcome {
+            effective: Decision::Deny,
+            message: message.as_deref(),
+            ..Outcome::plain(decision_of(&one.verdict), one.verdict.rule)
+        };
+        let refused = self.record_exec(request, one, outcome, Some(why.errno));
+        ExecDecision::Deny(refused.err().unwrap_or(Errno::ACCESS))
+    }
+
+    fn decide(&self, rules: &Rules, request: &ExecRequest<'_>) -> Result<ExecDecision, ExecDecision> {
+        let all = judged(rules, request);
+        let Some(one) = strictest(&all) else {
+            return Err(ExecDecision::Deny(Errno::ACCESS));
+        };
+        if request.stage == Stage::Running {
+            // What became of it is told by `exec_settled`.
+            return if one.verdict.decision.lets_run() {
+                Ok(ExecDecision::Allow)
+            } else {
+                Err(ExecDecision::Deny(Errno::ACCESS))
+            };
+        }
+        let redirect = all
+            .iter()
+            .copied()
+            .find(|one| one.verdict.decision == agentsh_policy::Decision::Redirect);
+        match one.verdict.decision {
+            agentsh_policy::Decision::Approve => self.asked(rules, request, one)?,
+            agentsh_policy::Decision::Redirect => {}
+            decision if decision.lets_run() => self
+                .record_exec(
+                    request,
+                    one,
+                    Outcome::plain(decision_of(&one.verdict), one.verdict.rule),
+                    None,
+                )
+                .map_err(ExecDecision::Deny)?,
+            _ => {
+                let why = Refused {
+                    errno: Errno::ACCESS,
+                    message: None,
+                };
+                return Err(self.refuse_exec(rules, request, one, why));
+            }
+        }
+        match redirect {
+            Some(one) => self.redirected(rules, request, one),
+            None => self.with_environment(rules, request, &all),
+        }
+    }
+}
+
+impl Judge for CommandJudge {
+    fn exec(&self, request: &ExecRequest<'_>) -> ExecDecision {
+        let rules = self.session().rules();
+        self.decide(&rules, request).unwrap_or_else(|refused| refused)
+    }
+
+    fn nameless_programs(&self) -> bool {
+        self.session().rules().memfd_exec
+    }
+}
