@@ -92,11 +92,11 @@ impl Glob {
 
     /// The names that match, if they can be told one by one.
     pub fn literals(&self) -> Option<Vec<Box<[u8]>>> {
-        let literal = |tokens: &Box<[Token]>| match tokens.as_ref() {
+        let literal = |tokens: &[Token]| match tokens {
             [Token::Literal(bytes)] => Some(bytes.clone()),
             _ => None,
         };
-        self.alternatives.iter().map(literal).collect()
+        self.alternatives.iter().map(|tokens| literal(tokens)).collect()
     }
 
     /// Whether every name without a separator matches (`*`), or every name at all (`**`).

@@ -166,7 +166,7 @@ impl<'p> EnvFilter<'p> {
     }
 
     /// Why the variable is removed by its name; `None`: it stays.
-    fn removes(&self, name: &[u8]) -> Option<Removed> {
+    pub(super) fn removes(&self, name: &[u8]) -> Option<Removed> {
         self.parts().find_map(|(general, own)| {
             if general.names.deny.contains(name) || own.is_some_and(|own| own.names.deny.contains(name)) {
                 return Some(Removed::Denied);

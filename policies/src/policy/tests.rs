@@ -273,6 +273,33 @@ fn denied_variables_beat_allowed_ones_and_a_rule_has_its_own_list() -> Outcome {
 }
 
 #[test]
+fn values_code_and_numbers_are_reasons_to_remove_too() -> Outcome {
+    let policy = policy(
+        "env_policy: {deny: [X], max_keys: 2, max_bytes: 60}\ncommand_rules:\n  - {name: npm, commands: [npm], env_allow: ['*', KEEP, LD_LIBRARY_PATH], decision: approve}\n  - {name: rest, commands: ['*'], decision: allow}\n",
+    )?;
+    let (plain, npm) = (
+        command(&policy, "/bin/ls", "ls", &[], 0),
+        command(&policy, "/bin/npm", "npm", &[], 0),
+    );
+    assert_eq!((plain.guards(), npm.guards()), (false, true));
+    let token = format!("KEEP=ghp_{}", "a1".repeat(20));
+    let general = policy.environment(&plain);
+    assert_eq!(general.removes_entry(token.as_bytes(), false), Some(Removed::Secret));
+    assert_eq!(general.removes_entry(b"LD_PRELOAD=/x", false), None);
+    let own = policy.environment(&npm);
+    assert_eq!(own.removes_entry(token.as_bytes(), true), None);
+    assert_eq!(own.removes_entry(b"LD_PRELOAD=/x", true), Some(Removed::Injecting));
+    assert_eq!(own.removes_entry(b"LD_LIBRARY_PATH=/x", true), None);
+    let long = format!("L={}", "x".repeat(60));
+    let removed = general.removed(&["X=1", "A=1", &long, "B=1", "C=1"], false);
+    assert_eq!(
+        removed,
+        [(0, Removed::Denied), (2, Removed::OverLimit), (4, Removed::OverLimit)]
+    );
+    Ok(())
+}
+
+#[test]
 fn redirects_of_names_connections_and_requests_are_found() -> Outcome {
     let policy = policy(
         "dns_redirects:\n  - {name: d, match: '^api\\.', resolve_to: 127.0.0.1}\nconnect_redirects:\n  - {name: c, match: ':443$', redirect_to: 'proxy:8443', tls: {mode: rewrite_sni, sni: x.example}}\nhttp_services:\n  - {name: gh, upstream: 'https://api.github.com', aliases: [github], rules: [{name: get, methods: [get], paths: ['/repos/*/*'], decision: allow}]}\n",
