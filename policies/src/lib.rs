@@ -34,7 +34,7 @@ mod words;
 pub mod yaml;
 
 pub use error::{LoadError, Source, nearest};
-pub use explain::{Explanation, Held, Matching};
+pub use explain::{Explanation, Held, Hold, Matching};
 pub use host::host_links;
 pub use load::{Document, parse, read};
 pub use message::Subject;

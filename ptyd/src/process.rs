@@ -101,6 +101,17 @@ pub(crate) fn end_trees(roots: impl IntoIterator<Item = Identity>) -> usize {
     ended
 }
 
+/// Sends a signal to the given processes and all of their descendants; stopped ones are continued for it.
+pub(crate) fn signal_trees(roots: impl IntoIterator<Item = Identity>, signal: Signal) {
+    let mut known: HashSet<Identity> = roots.into_iter().collect();
+    let found = descendants(&known);
+    known.extend(found);
+    for process in &known {
+        process.signal(signal);
+        process.signal(Signal::CONT);
+    }
+}
+
 fn descendants(known: &HashSet<Identity>) -> Vec<Identity> {
     let mut children: BTreeMap<i32, Vec<Identity>> = BTreeMap::new();
     let mut starts: HashMap<i32, u64> = HashMap::new();

@@ -34,8 +34,8 @@ pub(crate) fn launch(wanted: Wanted, invocation: &Invocation<'_>) -> Result<Infa
         LaunchReply::Refused { status, message } => Err(Refusal { status, message }),
         LaunchReply::Exec { program } => execute(&program, owned(argv), owned(&invocation.env)),
         LaunchReply::Enter(plan) => {
-            let ruleset = fds.pop().map(sys::out_of_the_way);
-            enter(&plan, ruleset, &socket)?;
+            let ruleset = if plan.landlock { fds.pop() } else { None };
+            enter(&plan, ruleset.map(sys::out_of_the_way), fds, &socket)?;
             let argv = match &plan.argv {
                 Some(argv) => argv.iter().map(c_string).collect::<Result<_, _>>()?,
                 None => owned(argv),
@@ -67,9 +67,10 @@ fn ask(request: &LaunchRequest) -> Result<(OwnedFd, LaunchReply, Vec<OwnedFd>), 
     Ok((socket, reply, fds))
 }
 
-fn enter(plan: &Plan, ruleset: Option<OwnedFd>, socket: &OwnedFd) -> Result<(), Refusal> {
+fn enter(plan: &Plan, ruleset: Option<OwnedFd>, groups: Vec<OwnedFd>, socket: &OwnedFd) -> Result<(), Refusal> {
     let proof = plan.proof.and_then(fetch);
-    let listener = agentsh_sandbox::enter::enter(plan, ruleset.as_ref().map(AsFd::as_fd)).map_err(Refusal::new)?;
+    let ruleset = ruleset.as_ref().map(AsFd::as_fd);
+    let listener = agentsh_sandbox::enter::enter(plan, ruleset, &groups).map_err(Refusal::new)?;
     // From here on the filter holds: only read(2) and write(2), which are never notified.
     let entered = Entered {
         listener: listener.as_ref().map(AsRawFd::as_raw_fd),

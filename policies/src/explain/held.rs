@@ -1,11 +1,39 @@
 //! What of a policy a host and a build cannot hold, one line each.
 
+use std::borrow::Cow;
+
 use crate::model::{ExecMode, FileEngine, NetworkNamespace, Notify, PipeRecording, Switch};
 use crate::policy::{Layer, Policy};
 use crate::words::{Decision, Errno, FileOp};
 
+/// How far a limit is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hold {
+    Fully,
+    /// Held, but for what is said.
+    Partly(Cow<'static, str>),
+    /// Not held, for the reason that is said.
+    Not(Cow<'static, str>),
+}
+
+impl Default for Hold {
+    fn default() -> Hold {
+        Hold::Not("not held here".into())
+    }
+}
+
+impl Hold {
+    /// What is missing, if something is.
+    pub fn missing(&self) -> Option<&str> {
+        match self {
+            Hold::Fully => None,
+            Hold::Partly(why) | Hold::Not(why) => Some(why),
+        }
+    }
+}
+
 /// What a plan can hold. Everything is false until the caller says otherwise.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Held {
     /// deny for read, list.
     pub file_read: bool,
@@ -39,12 +67,13 @@ pub struct Held {
     pub environment: bool,
     /// `block_iteration`.
     pub environment_iteration: bool,
-    pub memory: bool,
-    pub swap: bool,
-    pub cpu: bool,
-    pub disk: bool,
-    pub bandwidth: bool,
-    pub pids: bool,
+    pub memory: Hold,
+    pub swap: Hold,
+    pub cpu: Hold,
+    pub disk_read: Hold,
+    pub disk_write: Hold,
+    pub bandwidth: Hold,
+    pub pids: Hold,
     pub command_timeout: bool,
     /// `session_timeout`, `idle_timeout`.
     pub session_timeouts: bool,
@@ -200,32 +229,21 @@ fn keys(layer: &Layer, held: &Held, say: &mut impl FnMut(String, &str)) {
     let wrappers = !transparent.add.is_empty() || !transparent.remove.is_empty();
     let record = &file.record;
     let tells = |to: fn(&Notify) -> bool| file.approvals.notify.as_ref().is_some_and(to);
+    let quantities = [
+        (limits.max_memory_mb, &held.memory, "max_memory_mb"),
+        (limits.memory_swap_max_mb, &held.swap, "memory_swap_max_mb"),
+        (limits.cpu_quota_percent, &held.cpu, "cpu_quota_percent"),
+        (limits.disk_read_bps_max, &held.disk_read, "disk_read_bps_max"),
+        (limits.disk_write_bps_max, &held.disk_write, "disk_write_bps_max"),
+        (limits.net_bandwidth_mbps, &held.bandwidth, "net_bandwidth_mbps"),
+        (limits.pids_max, &held.pids, "pids_max"),
+    ];
+    for (limit, hold, key) in quantities {
+        if let (true, Some(missing)) = (limit > 0, hold.missing()) {
+            say(format!("resource_limits.{key}"), missing);
+        }
+    }
     let missing = [
-        (
-            limits.max_memory_mb > 0 && !held.memory,
-            "resource_limits.max_memory_mb",
-        ),
-        (
-            limits.memory_swap_max_mb > 0 && !held.swap,
-            "resource_limits.memory_swap_max_mb",
-        ),
-        (
-            limits.cpu_quota_percent > 0 && !held.cpu,
-            "resource_limits.cpu_quota_percent",
-        ),
-        (
-            limits.disk_read_bps_max > 0 && !held.disk,
-            "resource_limits.disk_read_bps_max",
-        ),
-        (
-            limits.disk_write_bps_max > 0 && !held.disk,
-            "resource_limits.disk_write_bps_max",
-        ),
-        (
-            limits.net_bandwidth_mbps > 0 && !held.bandwidth,
-            "resource_limits.net_bandwidth_mbps",
-        ),
-        (limits.pids_max > 0 && !held.pids, "resource_limits.pids_max"),
         (
             !limits.command_timeout.0.is_zero() && !held.command_timeout,
             "resource_limits.command_timeout",

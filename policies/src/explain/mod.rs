@@ -3,7 +3,7 @@
 mod held;
 mod warnings;
 
-pub use held::Held;
+pub use held::{Held, Hold};
 
 use crate::operation::{Asked, Operation, net_query, signal_query, unix_address};
 use crate::policy::{Layer, Policy, Verdict};

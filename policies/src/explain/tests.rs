@@ -78,7 +78,7 @@ fn what_is_not_held_is_said_line_by_line() -> Result<(), LoadError> {
         file_names: true,
         file_open_path: true,
         file_write: true,
-        pids: true,
+        pids: Hold::Fully,
         unix_sockets: true,
         approve: true,
         ..Held::default()

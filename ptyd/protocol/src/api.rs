@@ -154,6 +154,9 @@ pub struct CommandInfo {
     pub exit_code: Option<i32>,
     #[serde(default)]
     pub signal: Option<i32>,
+    /// The key of the limit because of which it was ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
     pub policy: PolicyOutcome,
 }
 

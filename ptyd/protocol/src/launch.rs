@@ -45,8 +45,8 @@ pub enum Start {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum LaunchReply {
-    /// Enter the sandbox, say [`Entered`], wait for [`Verdict`]. The ruleset is the frame's descriptor
-    /// if [`Plan::landlock`] is set.
+    /// Enter the sandbox, say [`Entered`], wait for [`Verdict`]. The frame's descriptors are
+    /// [`Plan::groups`] entrances, then the ruleset if [`Plan::landlock`] is set.
     Enter(Box<Plan>),
     /// The caller is inside its session already: execute this at once.
     Exec { program: Bytes },
@@ -62,6 +62,10 @@ pub struct Plan {
     /// A test that a process under somebody else's Landlock domain cannot pass.
     #[serde(default)]
     pub proof: Option<Proof>,
+    /// How many control groups to go into: into each of that many descriptors `0` is written. They come
+    /// before the ruleset.
+    #[serde(default)]
+    pub groups: u32,
     /// Resource limits to lower, beside those that the caller has: `(RLIMIT_*, soft and hard)`.
     #[serde(default)]
     pub rlimits: Vec<(u32, u64)>,

@@ -31,11 +31,18 @@ fn failed<E: fmt::Display>(step: &'static str) -> impl FnOnce(E) -> EnterError {
     }
 }
 
-/// Takes every step of `plan` on the calling thread: limits, capabilities, no_new_privs, Landlock,
-/// and last the filter. Returns the filter's listener, which is close-on-exec.
+/// Takes every step of `plan` on the calling thread: groups, limits, capabilities, no_new_privs,
+/// Landlock, and last the filter. Returns the filter's listener, which is close-on-exec.
 ///
-/// The calling process must have one thread: filter and domain hold for the calling thread alone.
-pub fn enter(plan: &Plan, ruleset: Option<BorrowedFd<'_>>) -> Result<Option<OwnedFd>, EnterError> {
+/// The calling process must have one thread: filter and domain hold for the calling thread alone, and
+/// a thread that goes into a group alone spares the kernel a lock on all forks of the machine.
+pub fn enter(plan: &Plan, ruleset: Option<BorrowedFd<'_>>, groups: &[OwnedFd]) -> Result<Option<OwnedFd>, EnterError> {
+    if groups.len() != plan.groups as usize {
+        return Err(failed("cgroup")("the plan came without its groups"));
+    }
+    for group in groups {
+        rustix::io::write(group, b"0").map_err(failed("cgroup"))?;
+    }
     for (resource, limit) in &plan.rlimits {
         lower_limit(*resource, *limit).map_err(failed("setrlimit"))?;
     }
@@ -92,6 +99,7 @@ fn known_resource(number: u32) -> Option<rustix::process::Resource> {
     use rustix::process::Resource;
     Some(match number {
         libc::RLIMIT_AS => Resource::As,
+        libc::RLIMIT_DATA => Resource::Data,
         libc::RLIMIT_CPU => Resource::Cpu,
         libc::RLIMIT_NPROC => Resource::Nproc,
         libc::RLIMIT_FSIZE => Resource::Fsize,

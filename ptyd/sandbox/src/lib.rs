@@ -12,6 +12,8 @@
 mod bpf;
 #[cfg(feature = "plan")]
 pub mod capability;
+#[cfg(feature = "probe")]
+pub mod cgroup;
 #[cfg(feature = "enter")]
 pub mod enter;
 #[cfg(feature = "probe")]

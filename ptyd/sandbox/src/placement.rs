@@ -1,11 +1,22 @@
 //! Which layer of this build holds which part of a policy. Said in one place, for the supervisor that
 //! lists what is not held and for `agentsh policy explain`.
 
-use agentsh_policy::{FileOp, Held, Operation};
+use agentsh_policy::{FileOp, Held, Hold, Operation};
 
-/// What the plan of this build can hold.
-pub fn held() -> Held {
+use crate::cgroup::{Controllers, Resource, Version};
+
+/// What the plan of this build can hold for a user of this host.
+pub fn held(controllers: &Controllers, uid: u32) -> Held {
     Held {
+        memory: limit(controllers, Resource::Memory, uid),
+        swap: limit(controllers, Resource::Swap, uid),
+        cpu: limit(controllers, Resource::Cpu, uid),
+        disk_read: limit(controllers, Resource::DiskRead, uid),
+        disk_write: limit(controllers, Resource::DiskWrite, uid),
+        bandwidth: Hold::Not("nothing here slows down what a session sends".into()),
+        pids: limit(controllers, Resource::Pids, uid),
+        command_timeout: true,
+        session_timeouts: true,
         file_read: true,
         file_names: true,
         file_open_path: true,
@@ -22,6 +33,21 @@ pub fn held() -> Held {
         unix_sockets: true,
         signals: true,
         ..Held::default()
+    }
+}
+
+/// How a limit is held: by a control group, else by what the kernel limits for each process or user.
+fn limit(controllers: &Controllers, resource: Resource, uid: u32) -> Hold {
+    match (controllers.holder(resource), resource) {
+        (Ok(Version::V1), Resource::DiskWrite) => {
+            Hold::Partly("the v1 controller does not see writes that go through the page cache".into())
+        }
+        (Ok(_), _) => Hold::Fully,
+        (Err(why), Resource::Memory) => Hold::Partly(format!("for each process by itself (RLIMIT_DATA): {why}").into()),
+        (Err(why), Resource::Pids) if uid != 0 => {
+            Hold::Partly(format!("together with the user's other processes (RLIMIT_NPROC): {why}").into())
+        }
+        (Err(why), _) => Hold::Not(format!("not held here: {why}").into()),
     }
 }
 
@@ -57,6 +83,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_limit_without_a_group_says_what_stands_in_for_it() {
+        let missing = |uid| held(&Controllers::default(), uid);
+        assert!(matches!(missing(0).memory, Hold::Partly(_)));
+        assert!(matches!(
+            (missing(0).pids, missing(1000).pids),
+            (Hold::Not(_), Hold::Partly(_))
+        ));
+        assert!(matches!(missing(0).cpu, Hold::Not(_)));
+    }
+
+    #[test]
     fn what_is_not_held_has_no_holder() -> Result<(), String> {
         for words in [
             ["file", "read", "/x"],
@@ -64,7 +101,10 @@ mod tests {
             ["command", "/bin/ls", "-l"],
         ] {
             let operation = Operation::parse(&words)?;
-            assert!(holder(&operation, &held()).is_some() && holder(&operation, &Held::default()).is_none());
+            assert!(
+                holder(&operation, &held(&Controllers::default(), 0)).is_some()
+                    && holder(&operation, &Held::default()).is_none()
+            );
         }
         assert_eq!(
             holder(&Operation::parse(&["signal", "TERM", "external"])?, &Held::default()),

@@ -5,10 +5,11 @@ mod mode;
 mod notify;
 
 use std::fs;
-use std::path::PathBuf;
 
 pub use landlock::in_landlock_domain;
 pub use mode::{Layer, Mode};
+
+use crate::cgroup::Controllers;
 
 /// The outcome of one probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,14 +47,17 @@ pub struct Host {
     pub reading: Finding,
     pub fuse: Finding,
     pub ebpf: Finding,
-    /// The v2 hierarchy and whether a group can be made in it.
+    /// Groups below the caller's own, and the limits that they hold.
     pub cgroup: Finding,
+    /// The same, limit by limit.
+    pub controllers: Controllers,
 }
 
 impl Host {
     /// Probes. Takes a few milliseconds; starts and ends threads of its own.
     pub fn probe() -> Host {
         let landlock_abi = crate::sys::landlock_abi();
+        let controllers = Controllers::probe();
         Host {
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease")
                 .unwrap_or_default()
@@ -65,7 +69,8 @@ impl Host {
             reading: reading(),
             fuse: fuse(),
             ebpf: ebpf(),
-            cgroup: cgroup(),
+            cgroup: cgroup(&controllers),
+            controllers,
         }
     }
 }
@@ -102,27 +107,10 @@ fn ebpf() -> Finding {
     }
 }
 
-/// Makes and removes a group below the caller's own one.
-fn cgroup() -> Finding {
-    let Some(own) = own_cgroup() else {
-        return Finding::Missing("no v2 hierarchy is mounted".into());
-    };
-    let trial = own.join(format!("agentsh-probe-{}", std::process::id()));
-    match fs::create_dir(&trial).and_then(|()| fs::remove_dir(&trial)) {
-        Ok(()) => Finding::Works(format!("groups can be made in {}", own.display())),
-        Err(error) => Finding::Missing(format!("{}: {error}", own.display())),
+/// Every limit that a group below the caller's own can hold.
+fn cgroup(controllers: &Controllers) -> Finding {
+    match controllers.any() {
+        true => Finding::Works(controllers.summary()),
+        false => Finding::Missing(controllers.summary()),
     }
-}
-
-/// The folder of the caller's v2 cgroup, wherever the hierarchy is mounted (`cgroups(7)`).
-fn own_cgroup() -> Option<PathBuf> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let mount = mounts.lines().find_map(|line| {
-        let (fields, kind) = line.split_once(" - ")?;
-        kind.starts_with("cgroup2 ")
-            .then(|| fields.split(' ').nth(4).map(PathBuf::from))?
-    })?;
-    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let path = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
-    Some(mount.join(path.trim_start_matches('/')))
 }

@@ -8,6 +8,7 @@ use agentsh_protocol::api::SessionState;
 use agentsh_protocol::places::Account;
 
 use crate::process::{self, Identity};
+use crate::supervisor::{close_group, recorded_group};
 
 /// Why a dead session could not be put in order.
 #[derive(Debug, thiserror::Error)]
@@ -46,12 +47,40 @@ pub(super) fn close(store: &Store, id: &str) -> Result<(), OrphanError> {
     let dir = SessionDir::new(store.path(), id)?;
     let completed = agentsh_audit::recover(&dir, "its supervisor died")? == Recovered::Completed;
     let killed = process::end_trees(recorded_processes(&dir)?);
+    if !close_group(&recorded_group(recorded_folders(&dir)?)) {
+        tracing::error!(session = id, "a control group of it is still in use");
+    }
     tracing::info!(session = id, completed, killed, "dead session closed");
     let mut info = dir.info()?;
     info.state = SessionState::Dead;
     info.ended = Some(agentsh_audit::time::now_rfc3339());
     info.commands_running = 0;
     Ok(dir.write_info(&info)?)
+}
+
+/// The folders of the control groups of its commands.
+fn recorded_folders(dir: &SessionDir) -> Result<Vec<String>, ReadProblem> {
+    let filter = Filter {
+        kinds: vec![EventType::CommandStarted],
+        ..Filter::default()
+    };
+    let mut folders = Vec::new();
+    agentsh_audit::read::for_each(dir, &filter, |event| {
+        match event {
+            Ok(event) => {
+                let named = event.fields.get("groups").and_then(serde_json::Value::as_array);
+                folders.extend(
+                    named
+                        .into_iter()
+                        .flatten()
+                        .filter_map(|folder| folder.as_str().map(str::to_owned)),
+                );
+            }
+            Err(problem) => tracing::error!("{problem}"),
+        }
+        true
+    })?;
+    Ok(folders)
 }
 
 /// The processes that the record saw start and did not see end. Their start times keep a later process

@@ -100,6 +100,7 @@ pub(crate) fn refused(
             ended: Some(now),
             exit_code: Some(126),
             signal: None,
+            limit: None,
             policy,
         },
         root: None,

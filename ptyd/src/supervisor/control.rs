@@ -1,9 +1,11 @@
 //! The supervisor's main loop: the broker's requests, ends of commands, signals.
 
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 use agentsh_intercept::OwnSocket;
 use agentsh_protocol::approvals::Change;
@@ -12,9 +14,11 @@ use agentsh_protocol::frame::{self, FrameError};
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::AbortHandle;
 
 use super::inside::{self, Insider};
 use super::launch::{self, Launch};
+use super::limits::{self, Clock};
 use super::make::Made;
 use super::session::Session;
 use super::watch::PolicyWatch;
@@ -31,6 +35,8 @@ pub(crate) enum Notice {
         stream: UnixStream,
         insider: Insider,
     },
+    /// Nobody of a command lives any more.
+    Gone { command: String },
     /// How many commands have living processes now.
     Busy(usize),
     /// A person is asked, or is not any more.
@@ -56,6 +62,8 @@ async fn run(made: Made, control: OwnedFd) -> io::Result<()> {
     let mut policy = watch(&session);
     let mut broker_lives = true;
     let mut busy = 0;
+    let mut clock = Clock::start();
+    let mut timers = Timers::default();
     let reason = loop {
         tokio::select! {
             message = receive(&control), if broker_lives => match message {
@@ -79,11 +87,16 @@ async fn run(made: Made, control: OwnedFd) -> io::Result<()> {
                 }
             },
             Some(notice) = notices.recv() => match notice {
-                Notice::Started { command, pidfd } => watch_end(&session, command, pidfd),
+                Notice::Started { command, pidfd } => {
+                    timers.start(&session, &command);
+                    watch_end(&session, command, pidfd);
+                }
+                Notice::Gone { command } => timers.stop(&session, &command),
                 Notice::Inside { socket, stream, insider } => inside::accept(&session, socket, stream, insider),
                 Notice::Approval(change) => send(&control, &FromSupervisor::Approval { change }),
                 Notice::Busy(commands) => {
                     busy = commands;
+                    clock.busy(commands);
                     send(&control, &FromSupervisor::Busy { commands });
                     if commands == 0 && !broker_lives {
                         break "its broker died";
@@ -97,11 +110,59 @@ async fn run(made: Made, control: OwnedFd) -> io::Result<()> {
                 }
                 policy = watch(&session);
             }
+            limit = clock.over(&session) => {
+                limits::ask_to_end(&session).await;
+                break limit;
+            }
             _ = terminate.recv() => break "terminated",
         }
     };
     finish(&session, &mut notices, reason).await.map(drop)
 }
+
+/// What runs beside the loop for each command that is limited.
+#[derive(Default)]
+struct Timers(HashMap<String, Vec<AbortHandle>>);
+
+impl Timers {
+    fn start(&mut self, session: &Arc<Session>, command: &str) {
+        let mut handles = Vec::new();
+        if let Some(limit) = session.rules().limited.command {
+            let task = limits::run_out(Arc::clone(session), command.to_owned(), limit);
+            handles.push(tokio::task::spawn_local(task).abort_handle());
+        }
+        if session.groups.of(command).is_some() {
+            let task = limits::watch(Arc::clone(session), command.to_owned());
+            handles.push(tokio::task::spawn_local(task).abort_handle());
+        }
+        if !handles.is_empty() {
+            self.0.insert(command.to_owned(), handles);
+        }
+    }
+
+    /// Nobody is left to be limited: what was reached is told, and the group goes.
+    fn stop(&mut self, session: &Arc<Session>, command: &str) {
+        for handle in self.0.remove(command).unwrap_or_default() {
+            handle.abort();
+        }
+        if session.groups.of(command).is_some() {
+            limits::tell(session, command, true);
+            tokio::task::spawn_local(sweep(Arc::clone(session)));
+        }
+    }
+}
+
+/// Removes the groups of commands that are over. Their last processes may still be on their way out.
+async fn sweep(session: Arc<Session>) {
+    let mut pause = Duration::from_millis(1);
+    while !session.groups.sweep(|command| !session.is_served(command)) && pause < LONGEST_SWEEP {
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+}
+
+/// A group that is in use for longer is left to the session's end.
+const LONGEST_SWEEP: Duration = Duration::from_secs(10);
 
 /// Without a watch the policy stays as it is, and `agentsh` says what it is.
 fn watch(session: &Session) -> Option<PolicyWatch> {

@@ -10,6 +10,7 @@ use agentsh_protocol::api::Killed;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::control::Notice;
+use super::limits;
 use super::session::Session;
 use crate::{process, sys};
 
@@ -40,10 +41,11 @@ pub(super) async fn wait(pidfd: OwnedFd) -> Option<i32> {
 /// Kills every process of the session that is known, with its descendants, until none is left.
 pub(super) fn kill_all(session: &Session) -> Killed {
     session.begin_end();
-    Killed {
-        sessions: 1,
-        processes: process::end_trees(session.processes()),
+    let processes = process::end_trees(session.processes());
+    for group in session.groups.all() {
+        group.kill();
     }
+    Killed { sessions: 1, processes }
 }
 
 /// Lets the ends of the commands come in.
@@ -64,6 +66,13 @@ pub(super) async fn await_commands(session: &Arc<Session>, notices: &mut Unbound
 
 /// Closes the record.
 pub(super) fn close(session: &Session, reason: &str) -> io::Result<()> {
+    for command in session.groups.commands() {
+        limits::tell(session, &command, true);
+    }
+    for group in session.groups.all().iter().filter(|group| !limits::close(group)) {
+        let folders: Vec<String> = group.folders().map(|folder| folder.display().to_string()).collect();
+        tracing::error!("a control group is still in use: {}", folders.join(", "));
+    }
     session
         .recorder
         .emit(EventDraft {

@@ -53,6 +53,13 @@ pub(super) fn rule_name(policy: &Policy, number: u32) -> Option<&str> {
 }
 
 impl Files {
+    /// Whoever may write there could leave the command's control group.
+    fn is_group(&self, path: &Path) -> bool {
+        let rules = self.session.upgrade().map(|session| session.rules());
+        let hierarchies = rules.as_ref().and_then(|rules| rules.limited.hierarchies.as_ref());
+        hierarchies.is_some_and(|found| found.mount_points().any(|mount| path.starts_with(mount)))
+    }
+
     fn is_guarded(&self, operation: Operation, path: &Path) -> bool {
         if matches!(
             operation,
@@ -62,6 +69,9 @@ impl Files {
         }
         if operation == Operation::Read && path == self.readable {
             return false;
+        }
+        if !operation.observes() && self.is_group(path) {
+            return true;
         }
         let path = path.as_os_str().as_bytes();
         let inside = |folder: &PathBuf| {

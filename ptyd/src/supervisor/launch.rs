@@ -1,6 +1,6 @@
 //! One command, from its request to "go". Runs on a thread of its own.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use super::approvals::NOBODY;
 use super::command::{self, Command};
 use super::rules::{LetsRun as _, Rules};
 use super::session::Session;
-use super::{descriptors, shells};
+use super::{descriptors, limits, shells};
 use crate::process::Identity;
 
 /// How long a shim may take between two of its messages.
@@ -239,6 +239,15 @@ fn record_start(
         ("shim", Value::Bool(shim)),
         ("start_time", Value::Unsigned(candidate.identity.start)),
     ];
+    let group = session.groups.of(&candidate.id);
+    let folders: Vec<String> = group
+        .iter()
+        .flat_map(|group| group.folders().map(|at| at.display().to_string()))
+        .collect();
+    let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
+    if !folders.is_empty() {
+        fields.push(("groups", Value::List(&folders)));
+    }
     if !sockets.is_empty() {
         fields.push(("inherited_sockets", Value::List(&sockets)));
     }
@@ -268,11 +277,13 @@ fn enter(session: &Arc<Session>, launch: &Launch, candidate: &Candidate, rules: 
     let environment = rules.environment(request, candidate.program.as_path());
     let generation = session.generation();
     let (hull, ruleset) = rules.walls()?;
+    let confined = limits::confine(session, rules, peer.pid, &candidate.id)?;
     let plan = Plan {
         session_id: session.id.clone(),
         command_id: candidate.id.clone(),
         proof: Some(session.proof.question()),
-        rlimits: Vec::new(),
+        groups: confined.entrances.len() as u32,
+        rlimits: confined.rlimits,
         capabilities: rules.capabilities,
         landlock: true,
         filter: Some(rules.filter.to_plan()),
@@ -281,7 +292,9 @@ fn enter(session: &Arc<Session>, launch: &Launch, candidate: &Candidate, rules: 
         env_remove: environment.remove,
         env_add: environment.add,
     };
-    frame::send(connection, &LaunchReply::Enter(Box::new(plan)), &[ruleset.as_fd()])?;
+    let mut fds: Vec<BorrowedFd<'_>> = confined.entrances.iter().map(AsFd::as_fd).collect();
+    fds.push(ruleset.as_fd());
+    frame::send(connection, &LaunchReply::Enter(Box::new(plan)), &fds)?;
     let (entered, _) = frame::receive::<Entered>(connection)?;
     if !session.proof.is_answered_by(entered.proof.as_ref()) {
         return Err("the caller is inside another sandbox (a Landlock domain) and is not taken out of it".into());
@@ -289,6 +302,9 @@ fn enter(session: &Arc<Session>, launch: &Launch, candidate: &Candidate, rules: 
     let number = entered.listener.ok_or("the caller has no listener")?;
     let listener = rustix::process::pidfd_getfd(pidfd, number, PidfdGetfdFlags::empty())?;
     verify::entered(peer.pid, rules.capabilities, true)?;
+    if confined.group.as_ref().is_some_and(|group| !group.contains(peer.pid)) {
+        return Err("the caller is not in its control group".into());
+    }
     if Identity::of(peer.pid)? != candidate.identity {
         return Err("the caller is gone".into());
     }
@@ -304,6 +320,7 @@ fn enter(session: &Arc<Session>, launch: &Launch, candidate: &Candidate, rules: 
             ended: None,
             exit_code: None,
             signal: None,
+            limit: None,
             policy: rules.allowed_outcome(&candidate.program, request),
         },
         root: Some(candidate.identity),

@@ -14,6 +14,7 @@ mod inside;
 mod judge;
 mod kept;
 mod launch;
+mod limits;
 mod make;
 mod members;
 mod observed;
@@ -39,6 +40,7 @@ use agentsh_protocol::frame;
 use crate::sys;
 
 pub(crate) use kept::limits as trash_limits;
+pub(crate) use limits::{close as close_group, recorded as recorded_group};
 pub(crate) use policy::Choice;
 pub(crate) use proof::hold as hold_proof;
 

@@ -4,9 +4,12 @@ use agentsh_intercept::{Guard, Signals, Sockets};
 use agentsh_policy::Policy;
 use agentsh_policy::config::{Config, MinimumMode, SecurityMode};
 use agentsh_protocol::api::{Enforced, LayerInfo};
+use agentsh_sandbox::cgroup::Resource;
 use agentsh_sandbox::filter::{self, FilterSpec, Notified};
+use agentsh_sandbox::placement;
 use agentsh_sandbox::probe::{Host, Mode};
 
+use super::limits::Limited;
 use super::rules::{Rules, RulesError};
 use super::{files, held};
 
@@ -60,7 +63,8 @@ pub(super) fn plan(policy: Policy, config: &Config, uid: u32) -> Result<Planned,
     }
     let host = Host::probe();
     let mode = mode(&host, config)?;
-    let not_held = held::not_held(&policy);
+    let held = placement::held(&host.controllers, uid);
+    let not_held = held::not_held(&policy, &held);
     if config.security.strict && !not_held.is_empty() {
         return Err(PlanError::NotStrict(not_held));
     }
@@ -70,8 +74,13 @@ pub(super) fn plan(policy: Policy, config: &Config, uid: u32) -> Result<Planned,
     };
     let filter = filter::compile(&spec).map_err(RulesError::from)?;
     let capabilities = capabilities(config);
-    let layers = layers(&host, &not_held);
-    let rules = Rules::new(policy, filter, capabilities, host.landlock_abi, &config.landlock)?;
+    let limited = Limited::by(&policy).map_err(RulesError::from)?;
+    let mut layers = layers(&host, &not_held);
+    layers.push(groups(&host, &limited));
+    let mut rules = Rules::new(policy, filter, capabilities, host.landlock_abi, &config.landlock)?;
+    let by_group = |resource: &Resource| host.controllers.holder(*resource).is_ok();
+    rules.held_by_groups = limited.resources.set().filter(by_group).collect();
+    rules.limited = limited;
     Ok(Planned {
         rules,
         mode,
@@ -152,12 +161,34 @@ fn layers(host: &Host, not_held: &[String]) -> Vec<LayerInfo> {
             enforced: notify,
             detail: host.notify.detail().to_owned(),
         },
-        LayerInfo {
-            layer: "cgroup".into(),
-            enforced: Enforced::Not,
-            detail: "not used: no limit asks for it".into(),
-        },
     ]
+}
+
+/// What control groups hold of the policy's limits.
+fn groups(host: &Host, limited: &Limited) -> LayerInfo {
+    let wanted: Vec<Resource> = limited.resources.set().collect();
+    let told: Vec<String> = wanted
+        .iter()
+        .map(|resource| match host.controllers.holder(*resource) {
+            Ok(version) => format!("{}: {}", resource.key(), version.name()),
+            Err(_) => format!("{}: not by a group", resource.key()),
+        })
+        .collect();
+    let held = wanted
+        .iter()
+        .filter(|resource| host.controllers.holder(**resource).is_ok())
+        .count();
+    let (enforced, detail) = match (held, wanted.len()) {
+        (_, 0) => (Enforced::Not, "not used: no limit asks for it".to_owned()),
+        (0, _) => (Enforced::Not, told.join("; ")),
+        (held, all) if held == all => (Enforced::Fully, told.join("; ")),
+        _ => (Enforced::Partially, told.join("; ")),
+    };
+    LayerInfo {
+        layer: "cgroup".into(),
+        enforced,
+        detail,
+    }
 }
 
 fn not_observed() -> Vec<String> {

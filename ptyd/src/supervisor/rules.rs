@@ -9,11 +9,13 @@ use agentsh_policy::{CommandQuery, Decision, FileOp, Policy, Subject, Verdict};
 use agentsh_protocol::Bytes;
 use agentsh_protocol::api::PolicyOutcome;
 use agentsh_protocol::launch::LaunchRequest;
+use agentsh_sandbox::cgroup::Resource;
 use agentsh_sandbox::filter::{CompiledFilter, FilterError};
 use agentsh_sandbox::hull::Hull;
 use agentsh_sandbox::ruleset::{self, RulesetFailure};
 
 use super::execs::Filtered;
+use super::limits::Limited;
 use super::territory::{self, Extra};
 
 /// Why rules cannot be put in force.
@@ -39,6 +41,10 @@ pub(crate) struct Rules {
     pub hides_names: bool,
     /// Whether some rule puts another file in a file's place.
     pub redirects_files: bool,
+    /// Limits of resources and time.
+    pub limited: Limited,
+    /// Those of them that control groups were found to hold.
+    pub held_by_groups: Vec<Resource>,
     abi: u32,
     extra: Extra,
     walls: Mutex<Walls>,
@@ -94,6 +100,8 @@ impl Rules {
             memfd_exec,
             hides_names,
             redirects_files,
+            limited: Limited::default(),
+            held_by_groups: Vec::new(),
             abi,
             extra,
             walls,

@@ -12,6 +12,7 @@ use agentsh_audit::{Decision, EventDraft, EventType, Health, Outcome, RecordErro
 use agentsh_policy::config::Config;
 use agentsh_protocol::api::{CommandInfo, CommandState, PolicyOutcome, SessionInfo, SessionState};
 use agentsh_protocol::places::Account;
+use agentsh_sandbox::cgroup::Group;
 use agentsh_sandbox::hull::Hull;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -19,6 +20,7 @@ use super::approvals::{self, Approvals};
 use super::command::{Command, Commands};
 use super::control::Notice;
 use super::judge::CommandJudge;
+use super::limits::Groups;
 use super::policy::Choice;
 use super::proof::Proof;
 use super::rules::Rules;
@@ -37,6 +39,8 @@ pub(crate) struct Session {
     pub choice: Choice,
     pub shared: Shared,
     pub approvals: Approvals,
+    /// The control groups of its commands.
+    pub groups: Groups,
     notices: UnboundedSender<Notice>,
     rules: RwLock<Arc<Rules>>,
     info: Mutex<SessionInfo>,
@@ -61,6 +65,12 @@ pub(crate) enum NotNow {
 /// Locks whose holders never leave them half-changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Who is in some groups now.
+fn members(groups: impl IntoIterator<Item = Arc<Group>>) -> Vec<Identity> {
+    let pids = groups.into_iter().flat_map(|group| group.processes());
+    pids.filter_map(|pid| Identity::of(pid).ok()).collect()
 }
 
 /// The parts that [`Session::new`] is made from.
@@ -91,6 +101,7 @@ impl Session {
             choice: parts.choice,
             shared: parts.shared,
             approvals: Approvals::default(),
+            groups: Groups::default(),
             notices: parts.notices,
             rules: RwLock::new(Arc::new(parts.rules)),
             info: Mutex::new(parts.info),
@@ -156,6 +167,7 @@ impl Session {
             command.info.exit_code = Some(126);
             command.served = false;
         }
+        self.tell(Notice::Gone { command: id.to_owned() });
         self.tell_busy();
     }
 
@@ -181,7 +193,25 @@ impl Session {
             command.served = false;
             command.guard = None;
         }
+        self.tell(Notice::Gone { command: id.to_owned() });
         self.tell_busy();
+    }
+
+    /// Whether a command has living processes.
+    pub(crate) fn is_served(&self, id: &str) -> bool {
+        lock(&self.commands).get_mut(id).is_some_and(|command| command.served)
+    }
+
+    /// Whether any command has.
+    pub(crate) fn is_busy(&self) -> bool {
+        lock(&self.commands).served() > 0
+    }
+
+    /// A command is ended because it reached a limit.
+    pub(crate) fn mark_limit(&self, id: &str, limit: &str) {
+        if let Some(command) = lock(&self.commands).get_mut(id) {
+            command.info.limit = Some(limit.to_owned());
+        }
     }
 
     /// Has the command's own end watched and recorded.
@@ -199,19 +229,23 @@ impl Session {
             Some(status) => (Some(libc::WEXITSTATUS(status)), None),
             None => (None, None),
         };
-        let mut pid = 0;
+        let (mut pid, mut limit) = (0, None);
         if let Some(command) = lock(&self.commands).get_mut(id) {
             command.info.state = CommandState::Finished;
             command.info.ended = Some(agentsh_audit::time::now_rfc3339());
             command.info.exit_code = code;
             command.info.signal = signal;
             pid = command.info.pid;
+            limit.clone_from(&command.info.limit);
         }
         let mut fields = Vec::new();
         match (code, signal) {
             (Some(code), _) => fields.push(("exit_code", Value::Signed(code.into()))),
             (None, Some(_)) => {}
             (None, None) => fields.push(("end", Value::Text("unknown: the kernel did not say how it ended"))),
+        }
+        if let Some(limit) = &limit {
+            fields.push(("limit", Value::Text(limit)));
         }
         let draft = EventDraft {
             command: Some(id),
@@ -301,15 +335,15 @@ impl Session {
 
     /// The known processes of one command.
     pub(crate) fn processes_of(&self, id: &str) -> Vec<Identity> {
-        lock(&self.commands)
-            .get_mut(id)
-            .map(|command| command.processes())
-            .unwrap_or_default()
+        let known = lock(&self.commands).get_mut(id).map(|command| command.processes());
+        let grouped = members(self.groups.of(id));
+        known.into_iter().flatten().chain(grouped).collect()
     }
 
     /// The known processes of all commands.
     pub(crate) fn processes(&self) -> Vec<Identity> {
-        lock(&self.commands).all().flat_map(Command::processes).collect()
+        let known: Vec<Identity> = lock(&self.commands).all().flat_map(Command::processes).collect();
+        known.into_iter().chain(members(self.groups.all())).collect()
     }
 
     /// Whether the own process of some command has not been seen to end.

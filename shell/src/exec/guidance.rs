@@ -47,10 +47,18 @@ pub fn of(command: &CommandInfo, outcome: &Outcome, events: &[Event]) -> Guidanc
         (false, false) => Fared::Failed,
     };
     if outcome.timed_out {
-        guidance.reason = Some("the time was up (--timeout)".to_owned());
-        guidance
-            .suggestions
-            .push("allow more time with --timeout, or do less at once".to_owned());
+        let (reason, suggestion) = match &command.limit {
+            Some(limit) => (
+                format!("the time was up (resource_limits.{limit} of the policy)"),
+                "do less at once; the limit is the policy's",
+            ),
+            None => (
+                "the time was up (--timeout)".to_owned(),
+                "allow more time with --timeout, or do less at once",
+            ),
+        };
+        guidance.reason = Some(reason);
+        guidance.suggestions.push(suggestion.to_owned());
     }
     guidance
 }

@@ -15,7 +15,7 @@ use std::process::Child;
 use std::time::Instant;
 
 use agentsh_audit::{SessionDir, Stream as Name};
-use agentsh_protocol::api::{self, Killed, SessionInfo};
+use agentsh_protocol::api::{self, CommandInfo, Killed, SessionInfo};
 use agentsh_protocol::{is_id, new_id};
 
 use crate::client::{self, Client};
@@ -52,7 +52,7 @@ fn human(exec: &Exec, context: &Context) -> Result<Exit, Error> {
     };
     let dir = SessionDir::new(&context.account().state_dir(), &session)?;
     let (command, mark) = (new_id(), Mark::set(&dir));
-    let outcome = go(exec, context, &dir, &command)?;
+    let mut outcome = go(exec, context, &dir, &command)?;
     if outcome.end.exit_code == Some(0) {
         return Ok(Exit::DONE);
     }
@@ -60,6 +60,7 @@ fn human(exec: &Exec, context: &Context) -> Result<Exit, Error> {
     let known = known.and_then(|broker| Aftermath::of(&broker, &session, &command, &mark).ok().flatten());
     match known {
         Some(Aftermath { command, events }) => {
+            outcome.timed_out |= timed_out(&command);
             let guidance = guidance::of(&command, &outcome, &events);
             if guidance.status == Fared::Blocked {
                 render::say(&guidance.text(context.err));
@@ -78,8 +79,7 @@ fn json(exec: &Exec, context: &Context) -> Result<Exit, Error> {
     let session = session(exec, &broker)?;
     let dir = SessionDir::new(&context.account().state_dir(), &session.id)?;
     let (command, mark) = (new_id(), Mark::set(&dir));
-    let outcome = go(exec, context, &dir, &command)?;
-    let exit = exit_of(&outcome);
+    let mut outcome = go(exec, context, &dir, &command)?;
     for lost in [&outcome.stdout, &outcome.stderr]
         .into_iter()
         .flatten()
@@ -89,13 +89,15 @@ fn json(exec: &Exec, context: &Context) -> Result<Exit, Error> {
     }
     match Aftermath::of(&broker, &session.id, &command, &mark)? {
         Some(Aftermath { command, events }) => {
+            outcome.timed_out |= timed_out(&command);
+            let exit = exit_of(&outcome);
             render::json(context, &Report::new(&command, outcome, events, exec.events))?;
             Ok(exit)
         }
         // Not found is told by its own status, everything else is our failure.
         None if outcome.end.exit_code == Some(exit::NOT_FOUND.into()) => {
             render::error(&not_run(&outcome), context);
-            Ok(exit)
+            Ok(exit_of(&outcome))
         }
         None => Err(not_run(&outcome)),
     }
@@ -169,6 +171,11 @@ fn end(context: &Context, session: &str, command: &str) {
             render::visible(&error.to_string())
         ));
     }
+}
+
+/// Whether policy's own time for a command ended it.
+fn timed_out(command: &CommandInfo) -> bool {
+    command.limit.as_deref() == Some("command_timeout")
 }
 
 fn exit_of(outcome: &Outcome) -> Exit {

@@ -140,6 +140,7 @@ impl Usable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use agentsh_sandbox::cgroup::Controllers;
 
     fn works() -> Finding {
         Finding::Works("it was used".into())
@@ -157,6 +158,7 @@ mod tests {
             fuse: missing.clone(),
             ebpf: missing.clone(),
             cgroup: missing.clone(),
+            controllers: Controllers::default(),
         };
         let found = serde_json::to_value(Detected::on(&host))?;
         assert_eq!((&found["mode"], &found["score"]), (&"seccomp".into(), &95.into()));

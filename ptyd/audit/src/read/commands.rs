@@ -49,6 +49,8 @@ fn add(known: &mut BTreeMap<String, (u64, CommandInfo)>, event: &Event) {
         command.signal = event.signal;
         let code = event.fields.get("exit_code").and_then(serde_json::Value::as_i64);
         command.exit_code = code.and_then(|code| i32::try_from(code).ok());
+        let limit = event.fields.get("limit").and_then(serde_json::Value::as_str);
+        command.limit = limit.map(str::to_owned);
     }
 }
 
@@ -71,6 +73,7 @@ fn started(id: &str, event: &Event) -> CommandInfo {
         ended: refused.then(|| event.ts.clone()),
         exit_code: None,
         signal: None,
+        limit: None,
         policy: policy.map_or_else(PolicyOutcome::default, |policy| PolicyOutcome {
             decision: policy.effective.word().to_owned(),
             rule: policy.rule.clone(),

@@ -1,4 +1,5 @@
-use agentsh_policy::{Explanation, Matching, Operation, Policy};
+use agentsh_policy::{Explanation, Held, Matching, Operation, Policy};
+use agentsh_sandbox::cgroup::Controllers;
 use agentsh_sandbox::placement;
 use clap::Args;
 use serde::Serialize;
@@ -66,11 +67,12 @@ struct Whole {
 impl Explain {
     pub fn run(self, context: &Context) -> Result<Exit, Error> {
         let policy = self.against.resolve(context)?;
+        let held = placement::held(&Controllers::probe(), context.uid);
         if self.asked.is_empty() {
             let whole = Whole {
                 policy: policy.name().to_owned(),
                 warnings: policy.warnings(),
-                not_held: policy.not_held(&placement::held()),
+                not_held: policy.not_held(&held),
             };
             match self.json {
                 true => render::json(context, &whole)?,
@@ -78,7 +80,7 @@ impl Explain {
             }
             return Ok(Exit::DONE);
         }
-        let story = Story::of(&policy, &self.asked.operation()?);
+        let story = Story::of(&policy, &self.asked.operation()?, &held);
         match self.json {
             true => render::json(context, &story)?,
             false => render::print(&story.text(context.out, context.columns()))?,
@@ -88,14 +90,14 @@ impl Explain {
 }
 
 impl Story {
-    fn of(policy: &Policy, operation: &Operation) -> Story {
+    fn of(policy: &Policy, operation: &Operation, held: &Held) -> Story {
         let Explanation {
             matching, would_change, ..
         } = policy.explain(operation);
         let matching = matching.into_iter().map(Match::of).collect();
         Story {
             answer: Answer::of(policy, operation),
-            held_by: placement::holder(operation, &placement::held()),
+            held_by: placement::holder(operation, held),
             matching,
             would_change,
         }

@@ -1,0 +1,16 @@
+//! Control groups (`cgroups(7)`): one for a command that needs limits, below the caller's own, so that
+//! the caller's limits hold on.
+//!
+//! Both versions of the interface are used, wherever they are mounted. What a group holds is known by
+//! writing it; what could not be written is said. A process goes in by itself, by writing `0` into the
+//! entrance: for a single thread the kernel then takes no lock on all of the machine's forks.
+
+mod group;
+mod hierarchy;
+mod resource;
+mod trial;
+
+pub use group::{Group, Made};
+pub use hierarchy::{Hierarchies, Version};
+pub use resource::{Limits, Resource};
+pub use trial::Controllers;
