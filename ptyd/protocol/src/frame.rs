@@ -103,18 +103,41 @@ pub fn receive<M: DeserializeOwned>(socket: impl AsFd) -> Result<(M, Vec<OwnedFd
     Ok((serde_json::from_slice(&payload)?, fds))
 }
 
+/// Receives one message and the pid of the process that wrote its first byte, as the kernel says it: the
+/// socket must have `SO_PASSCRED` (unix(7)).
+pub fn receive_from<M: DeserializeOwned>(socket: impl AsFd) -> Result<(M, i32), FrameError> {
+    let (payload, Ancillary { sender, .. }) = receive_all(socket)?;
+    let sender = sender.ok_or(FrameError::Io {
+        call: "recvmsg",
+        source: io::Error::other("the kernel does not say who wrote"),
+    })?;
+    Ok((serde_json::from_slice(&payload)?, sender))
+}
+
 /// Receives one frame's payload without looking into it.
 pub fn receive_raw(socket: impl AsFd) -> Result<(Vec<u8>, Vec<OwnedFd>), FrameError> {
-    let mut fds = Vec::new();
+    let (payload, Ancillary { fds, .. }) = receive_all(socket)?;
+    Ok((payload, fds))
+}
+
+/// What came along with a frame.
+#[derive(Default)]
+struct Ancillary {
+    fds: Vec<OwnedFd>,
+    sender: Option<i32>,
+}
+
+fn receive_all(socket: impl AsFd) -> Result<(Vec<u8>, Ancillary), FrameError> {
+    let mut along = Ancillary::default();
     let mut head = [0; 4];
-    fill(&socket, &mut head, &mut fds, true)?;
+    fill(&socket, &mut head, &mut along, true)?;
     let length = u32::from_le_bytes(head) as usize;
     if length > MAX_FRAME {
         return Err(FrameError::TooLarge(length));
     }
     let mut payload = vec![0; length];
-    fill(&socket, &mut payload, &mut fds, false)?;
-    Ok((payload, fds))
+    fill(&socket, &mut payload, &mut along, false)?;
+    Ok((payload, along))
 }
 
 /// Receives one message by `read(2)` alone: for a process whose filter notifies the socket calls.
@@ -150,10 +173,10 @@ fn fill_by_read(stream: impl AsFd, buffer: &mut [u8], first: bool) -> Result<(),
     Ok(())
 }
 
-fn fill(socket: impl AsFd, buffer: &mut [u8], fds: &mut Vec<OwnedFd>, first: bool) -> Result<(), FrameError> {
+fn fill(socket: impl AsFd, buffer: &mut [u8], along: &mut Ancillary, first: bool) -> Result<(), FrameError> {
     let mut got = 0;
     while got < buffer.len() {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS), ScmCredentials(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let into = &mut [IoSliceMut::new(&mut buffer[got..])];
         let message = match recvmsg(&socket, into, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
@@ -163,11 +186,15 @@ fn fill(socket: impl AsFd, buffer: &mut [u8], fds: &mut Vec<OwnedFd>, first: boo
             Err(errno) => return Err(io_error("recvmsg")(errno)),
         };
         for item in ancillary.drain() {
-            if let RecvAncillaryMessage::ScmRights(received) = item {
-                fds.extend(received);
+            match item {
+                RecvAncillaryMessage::ScmRights(received) => along.fds.extend(received),
+                RecvAncillaryMessage::ScmCredentials(from) if along.sender.is_none() => {
+                    along.sender = Some(from.pid.as_raw_nonzero().get());
+                }
+                _ => {}
             }
         }
-        if fds.len() > MAX_FDS || message.flags.contains(rustix::net::ReturnFlags::CTRUNC) {
+        if along.fds.len() > MAX_FDS || message.flags.contains(rustix::net::ReturnFlags::CTRUNC) {
             return Err(FrameError::TooManyDescriptors);
         }
         if message.bytes == 0 {

@@ -26,6 +26,10 @@ pub struct LaunchRequest {
     /// The environment's entries as they are, malformed and repeated ones included.
     #[serde(default)]
     pub env: Vec<Bytes>,
+    /// The standard descriptor that is the caller's terminal, if one is and the program may get another
+    /// terminal in its place.
+    #[serde(default)]
+    pub terminal: Option<i32>,
 }
 
 /// What is to be started.
@@ -46,7 +50,8 @@ pub enum Start {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum LaunchReply {
     /// Enter the sandbox, say [`Entered`], wait for [`Verdict`]. The frame's descriptors are
-    /// [`Plan::groups`] entrances, then the ruleset if [`Plan::landlock`] is set.
+    /// [`Plan::groups`] entrances, then the ruleset if [`Plan::landlock`] is set; then, if
+    /// [`Plan::terminal`] is, the new terminal and a stream that speaks [`crate::terminal`].
     Enter(Box<Plan>),
     /// The caller is inside its session already: execute this at once.
     Exec { program: Bytes },
@@ -87,6 +92,9 @@ pub struct Plan {
     /// Entries that the operator's policy adds (`env_inject`), replacing those of the same name.
     #[serde(default)]
     pub env_add: Vec<Bytes>,
+    /// A terminal came along: the program runs on it, in a child process, and the caller relays.
+    #[serde(default)]
+    pub terminal: bool,
 }
 
 /// Fetch descriptor `fd` of process `pid` (`pidfd_getfd(2)`), read it from its start, and say in

@@ -21,6 +21,17 @@ pub struct Window {
     pub height: u16,
 }
 
+/// The flags of a terminal's settings (termios(3)), as far as two terminals are to agree on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Modes {
+    /// `c_iflag`.
+    pub input: u32,
+    /// `c_oflag`.
+    pub output: u32,
+    /// `c_lflag`.
+    pub local: u32,
+}
+
 /// Client to hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FromClient {
@@ -34,6 +45,12 @@ pub enum FromClient {
     Release,
     /// Leave.
     Detach,
+    /// Of the terminal's own client: whether its terminal is raw now, so that it changes no byte of output.
+    Raw(bool),
+    /// Of the terminal's own client: its terminal was set so by somebody else, and so is this one.
+    Modes(Modes),
+    /// Of the terminal's own client: its terminal hung up, and so does this one.
+    HangUp,
 }
 
 /// Hub to client.
@@ -47,6 +64,8 @@ pub enum FromHub {
     Window(Window),
     /// Whether this client is the one who types.
     Typing(bool),
+    /// To the terminal's own client: the command has set the terminal so.
+    Modes(Modes),
     /// The command ended with this wait status (wait(2)).
     Exit(i32),
     /// Nothing more will come; bytes that put the client's terminal in order before it is left.
@@ -108,6 +127,9 @@ impl Decoder {
             (b't', []) => FromClient::Take,
             (b'g', []) => FromClient::Release,
             (b'd', []) => FromClient::Detach,
+            (b'm', [raw @ (0 | 1)]) => FromClient::Raw(*raw == 1),
+            (b's', _) => FromClient::Modes(modes(payload).ok_or(TerminalFrameError::Unknown(kind))?),
+            (b'h', []) => FromClient::HangUp,
             _ => return Err(TerminalFrameError::Unknown(kind)),
         };
         Ok(Some(frame))
@@ -123,6 +145,7 @@ impl Decoder {
             (b'r', _) => FromHub::Redraw(payload.to_vec()),
             (b'w', _) => FromHub::Window(window(payload).ok_or(TerminalFrameError::Unknown(kind))?),
             (b't', [typing @ (0 | 1)]) => FromHub::Typing(*typing == 1),
+            (b's', _) => FromHub::Modes(modes(payload).ok_or(TerminalFrameError::Unknown(kind))?),
             (b'x', [a, b, c, d]) => FromHub::Exit(i32::from_le_bytes([*a, *b, *c, *d])),
             (b'l', _) => FromHub::Leave(payload.to_vec()),
             _ => return Err(TerminalFrameError::Unknown(kind)),
@@ -149,6 +172,20 @@ fn window_bytes(window: &Window) -> [u8; 8] {
     ]
 }
 
+fn modes(payload: &[u8]) -> Option<Modes> {
+    let bytes: &[u8; 12] = payload.try_into().ok()?;
+    let number = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    Some(Modes {
+        input: number(0),
+        output: number(4),
+        local: number(8),
+    })
+}
+
+fn modes_bytes(modes: &Modes) -> Vec<u8> {
+    [modes.input, modes.output, modes.local].map(u32::to_le_bytes).concat()
+}
+
 /// Appends one frame, or several if `payload` is longer than [`MAX_PAYLOAD`].
 fn frame(out: &mut Vec<u8>, kind: u8, payload: &[u8]) {
     let mut rest = payload;
@@ -173,6 +210,9 @@ impl FromClient {
             FromClient::Take => frame(out, b't', &[]),
             FromClient::Release => frame(out, b'g', &[]),
             FromClient::Detach => frame(out, b'd', &[]),
+            FromClient::Raw(raw) => frame(out, b'm', &[u8::from(*raw)]),
+            FromClient::Modes(modes) => frame(out, b's', &modes_bytes(modes)),
+            FromClient::HangUp => frame(out, b'h', &[]),
         }
     }
 }
@@ -185,6 +225,7 @@ impl FromHub {
             FromHub::Redraw(bytes) => frame(out, b'r', bytes),
             FromHub::Window(window) => frame(out, b'w', &window_bytes(window)),
             FromHub::Typing(typing) => frame(out, b't', &[u8::from(*typing)]),
+            FromHub::Modes(modes) => frame(out, b's', &modes_bytes(modes)),
             FromHub::Exit(status) => frame(out, b'x', &status.to_le_bytes()),
             FromHub::Leave(bytes) => frame(out, b'l', bytes),
         }
@@ -195,6 +236,12 @@ impl FromHub {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    const MODES: Modes = Modes {
+        input: 1,
+        output: u32::MAX,
+        local: 1 << 16,
+    };
 
     #[test]
     fn every_frame_is_read_back_in_any_pieces() -> Result<(), TerminalFrameError> {
@@ -210,12 +257,16 @@ mod tests {
             FromClient::Take,
             FromClient::Release,
             FromClient::Detach,
+            FromClient::Raw(true),
+            FromClient::Modes(MODES),
+            FromClient::HangUp,
         ];
         let hubs = [
             FromHub::Output(vec![7; 300]),
             FromHub::Redraw(Vec::new()),
             FromHub::Window(window),
             FromHub::Typing(true),
+            FromHub::Modes(MODES),
             FromHub::Exit(-1),
             FromHub::Leave(vec![1]),
         ];
