@@ -4,11 +4,12 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use agentsh_protocol::terminal::Window;
+use agentsh_protocol::terminal::{FromClient, Window};
 use agentsh_terminal::cast::Header;
 use agentsh_terminal::hub::{Config, Event, Io, Joining, Recording, Role, SizeRule, start};
 use agentsh_terminal::pty::{Pty, Settings, reopen};
@@ -119,14 +120,22 @@ fn hub(input: &std::path::Path, path: &std::path::Path, attached: bool) -> Resul
     };
     let hub = start(master, WINDOW, config, move |event| drop(sender.send(event)))?;
     let mut reader = None;
+    let (mut relay, control) = UnixStream::pair()?;
     if attached {
         let outer = Pty::open(WINDOW, None)?;
         Settings::of(outer.slave.as_fd())?.raw().apply(outer.slave.as_fd())?;
         let output = reopen(outer.slave.as_fd())?;
         reader = Some(std::thread::spawn(move || drain(File::from(outer.master))));
+        let mut raw = Vec::new();
+        FromClient::Raw(true).encode(&mut raw);
+        relay.write_all(&raw)?;
         hub.attach(Joining {
             role: Role::Primary,
-            io: Io::Raw { input: None, output },
+            io: Io::Terminal {
+                control,
+                output,
+                before: Settings::of(outer.slave.as_fd())?,
+            },
             window: Some(WINDOW),
             take: false,
             fresh: true,

@@ -3,7 +3,9 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use agentsh_protocol::terminal::{Decoder, FromClient, FromHub, Window};
+use agentsh_protocol::terminal::{Decoder, FromClient, FromHub, Modes, Window};
+
+use crate::pty::Settings;
 
 /// Names a client of one hub.
 pub type ClientId = u64;
@@ -30,13 +32,16 @@ pub enum Role {
 pub enum Io {
     /// A stream that speaks [`agentsh_protocol::terminal`].
     Framed(UnixStream),
-    /// A terminal itself: its input and its output, both not blocking (see [`crate::pty::reopen`]). Its
-    /// window and its wishes come through the [`super::Hub`].
-    Raw {
-        /// Read for what is typed, unless the client only looks.
-        input: Option<OwnedFd>,
+    /// The primary's: what is printed goes to its terminal itself, not blocking (see
+    /// [`crate::pty::reopen`]); everything else is said over the stream. The terminal outlives the stream:
+    /// what is printed after the command's end still appears on it.
+    Terminal {
+        /// As for [`Io::Framed`].
+        control: UnixStream,
         /// Written to.
         output: OwnedFd,
+        /// What it is to be set to if its relay is killed.
+        before: Settings,
     },
 }
 
@@ -61,7 +66,7 @@ pub(super) struct Client {
     pub(super) role: Role,
     pub(super) window: Option<Window>,
     pub(super) active: u64,
-    io: Io,
+    io: Link,
     decoder: Decoder,
     queue: VecDeque<Vec<u8>>,
     queued: usize,
@@ -74,19 +79,46 @@ pub(super) struct Client {
     pub(super) gone: Option<super::Gone>,
     /// It was told to leave.
     pub(super) left: bool,
+    /// Said to a client with a terminal once everything is printed.
+    last: Vec<u8>,
+}
+
+/// How a client is reached now.
+enum Link {
+    Framed(UnixStream),
+    Terminal {
+        /// `None` once the command's end was told and the relay is gone.
+        control: Option<UnixStream>,
+        /// `None` once the terminal is nothing of ours any more.
+        output: Option<OwnedFd>,
+        cooked: Option<Cooked>,
+        before: Settings,
+    },
 }
 
 impl Client {
     pub(super) fn new(id: ClientId, joining: Joining) -> io::Result<Client> {
-        if let Io::Framed(stream) = &joining.io {
-            stream.set_nonblocking(true)?;
-        }
+        let (Io::Framed(stream) | Io::Terminal { control: stream, .. }) = &joining.io;
+        stream.set_nonblocking(true)?;
+        let io = match joining.io {
+            Io::Framed(stream) => Link::Framed(stream),
+            Io::Terminal {
+                control,
+                output,
+                before,
+            } => Link::Terminal {
+                control: Some(control),
+                output: Some(output),
+                cooked: Some(Cooked::default()),
+                before,
+            },
+        };
         Ok(Client {
             id,
             role: joining.role,
             window: joining.window,
             active: 0,
-            io: joining.io,
+            io,
             decoder: Decoder::default(),
             queue: VecDeque::new(),
             queued: 0,
@@ -95,6 +127,7 @@ impl Client {
             frame: None,
             gone: None,
             left: false,
+            last: Vec::new(),
         })
     }
 
@@ -104,7 +137,7 @@ impl Client {
     }
 
     pub(super) fn idle(&self) -> bool {
-        self.queue.is_empty()
+        self.queue.is_empty() && self.last.is_empty()
     }
 
     /// Queues output, or drops all that waits if it is too much.
@@ -116,9 +149,18 @@ impl Client {
             self.drop_behind();
             return;
         }
-        match &self.io {
-            Io::Framed(_) => self.message(&FromHub::Output(bytes.to_vec())),
-            Io::Raw { output, .. } => {
+        match &mut self.io {
+            Link::Framed(_) => self.message(&FromHub::Output(bytes.to_vec())),
+            Link::Terminal { output, cooked, .. } => {
+                let Some(output) = output else { return };
+                let changed;
+                let bytes = match cooked {
+                    None => bytes,
+                    Some(cooked) => {
+                        changed = cooked.undo(bytes);
+                        &changed[..]
+                    }
+                };
                 // Straight through if nothing waits.
                 let written = if self.queue.is_empty() {
                     write(output.as_fd(), bytes)
@@ -127,18 +169,62 @@ impl Client {
                 };
                 match written {
                     Ok(count) => self.queue(bytes[count..].to_vec()),
-                    Err(_) => self.gone = Some(super::Gone::Lost),
+                    Err(_) => self.gone = Some(super::Gone::HungUp),
                 }
             }
         }
+    }
+
+    /// The client's terminal is raw now, or not: then it makes a carriage return of its own for each line.
+    pub(super) fn set_raw(&mut self, raw: bool) {
+        if let Link::Terminal { cooked, .. } = &mut self.io {
+            let held = cooked.take().map(Cooked::rest).unwrap_or_default();
+            *cooked = (!raw).then(Cooked::default);
+            self.queue(held.to_vec());
+            self.flush();
+        }
+    }
+
+    /// The command has ended, and everything that it printed is queued. Nobody has its terminal open any more
+    /// if it is `closed`.
+    pub(super) fn end(&mut self, status: i32, closed: bool) {
+        match &mut self.io {
+            Link::Framed(_) => self.tell(&FromHub::Exit(status)),
+            Link::Terminal { cooked, .. } => {
+                let held = cooked
+                    .as_mut()
+                    .map(std::mem::take)
+                    .map(Cooked::rest)
+                    .unwrap_or_default();
+                self.queue(held.to_vec());
+                FromHub::Exit(status).encode(&mut self.last);
+                self.left |= closed;
+                self.flush();
+            }
+        }
+    }
+
+    /// Nobody is there any more. A relay that was killed has left its terminal raw.
+    fn lost(&mut self) {
+        if let Link::Terminal {
+            control: Some(_),
+            output: Some(output),
+            cooked: None,
+            before,
+        } = &self.io
+        {
+            // A terminal that is gone needs no settings.
+            let _ = before.apply(output.as_fd());
+        }
+        self.gone = Some(super::Gone::Lost);
     }
 
     /// Queues a redraw.
     pub(super) fn redraw(&mut self, bytes: Vec<u8>) {
         self.behind = false;
         match &self.io {
-            Io::Framed(_) => self.message(&FromHub::Redraw(bytes)),
-            Io::Raw { .. } => self.queue(bytes),
+            Link::Framed(_) => self.message(&FromHub::Redraw(bytes)),
+            Link::Terminal { .. } => self.queue(bytes),
         }
     }
 
@@ -163,16 +249,16 @@ impl Client {
         }
     }
 
-    /// Queues a message, which a raw client cannot be told; output and leave-taking it can.
+    /// Queues a message; of a client with a terminal only output concerns it.
     pub(super) fn message(&mut self, message: &FromHub) {
         match (&self.io, message) {
-            (Io::Framed(_), _) => {
+            (Link::Framed(_), _) => {
                 let mut bytes = Vec::new();
                 message.encode(&mut bytes);
                 self.queue(bytes);
             }
-            (Io::Raw { .. }, FromHub::Output(bytes) | FromHub::Leave(bytes)) => self.queue(bytes.clone()),
-            (Io::Raw { .. }, _) => {}
+            (Link::Terminal { .. }, FromHub::Output(bytes) | FromHub::Leave(bytes)) => self.queue(bytes.clone()),
+            (Link::Terminal { .. }, _) => {}
         }
     }
 
@@ -196,14 +282,20 @@ impl Client {
         while let Some(front) = self.queue.front() {
             let rest = &front[self.sent..];
             let written = match &self.io {
-                Io::Framed(stream) => send(stream, rest),
-                Io::Raw { output, .. } => write(output.as_fd(), rest),
+                Link::Framed(stream) => send(stream, rest),
+                Link::Terminal {
+                    output: Some(output), ..
+                } => write(output.as_fd(), rest),
+                Link::Terminal { output: None, .. } => Ok(rest.len()),
             };
             match written {
                 Ok(0) => return,
                 Ok(count) => self.sent += count,
                 Err(_) => {
-                    self.gone = Some(super::Gone::Lost);
+                    self.gone = Some(match self.io {
+                        Link::Framed(_) => super::Gone::Lost,
+                        Link::Terminal { .. } => super::Gone::HungUp,
+                    });
                     return;
                 }
             }
@@ -213,9 +305,44 @@ impl Client {
                 self.sent = 0;
             }
         }
+        self.say_last();
     }
 
-    /// Reads what the client says; a raw client says only what is typed.
+    /// Tells the relay at once what its terminal is to look like; whether it was told.
+    pub(super) fn tell_modes(&self, modes: Modes) -> bool {
+        let Link::Terminal {
+            control: Some(control), ..
+        } = &self.io
+        else {
+            return false;
+        };
+        let mut bytes = Vec::new();
+        FromHub::Modes(modes).encode(&mut bytes);
+        // A socket takes so few bytes whole or not at all.
+        send(control, &bytes).is_ok_and(|count| count > 0)
+    }
+
+    /// Everything is printed: the relay may end. Before it does, its terminal is closed here if nobody prints any
+    /// more, as it would be if the command had had it.
+    fn say_last(&mut self) {
+        let Link::Terminal { control, output, .. } = &mut self.io else {
+            return;
+        };
+        if self.last.is_empty() {
+            return;
+        }
+        if self.left {
+            *output = None;
+        }
+        // A relay that died before has nobody to tell. So few bytes are always taken.
+        if let Some(stream) = control.take() {
+            let _ = send(&stream, &self.last);
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+        }
+        self.last.clear();
+    }
+
+    /// Reads what the client says.
     pub(super) fn read(&mut self) -> Vec<FromClient> {
         let mut buffer = [0; 16 << 10];
         let Some(readable) = self.readable() else {
@@ -225,13 +352,10 @@ impl Client {
             Ok(count) if count > 0 => &buffer[..count],
             Err(error) if again(error) => return Vec::new(),
             Ok(_) | Err(_) => {
-                self.gone = Some(super::Gone::Lost);
+                self.lost();
                 return Vec::new();
             }
         };
-        if let Io::Raw { .. } = self.io {
-            return vec![FromClient::Input(bytes.to_vec())];
-        }
         self.decoder.push(bytes);
         let mut frames = Vec::new();
         loop {
@@ -249,20 +373,44 @@ impl Client {
     /// Where the client is read, if it is.
     pub(super) fn readable(&self) -> Option<BorrowedFd<'_>> {
         match &self.io {
-            Io::Framed(stream) => Some(stream.as_fd()),
-            Io::Raw { input, .. } => input
-                .as_ref()
-                .filter(|_| self.role != Role::Watcher)
-                .map(OwnedFd::as_fd),
+            Link::Framed(stream) => Some(stream.as_fd()),
+            Link::Terminal { control, .. } => control.as_ref().map(AsFd::as_fd),
         }
     }
 
     /// Where it is written to.
-    pub(super) fn writable(&self) -> BorrowedFd<'_> {
+    pub(super) fn writable(&self) -> Option<BorrowedFd<'_>> {
         match &self.io {
-            Io::Framed(stream) => stream.as_fd(),
-            Io::Raw { output, .. } => output.as_fd(),
+            Link::Framed(stream) => Some(stream.as_fd()),
+            Link::Terminal { output, .. } => output.as_ref().map(AsFd::as_fd),
         }
+    }
+}
+
+/// Takes back what the terminal's line discipline made of each line's end, where another one does the same again.
+#[derive(Default)]
+struct Cooked {
+    /// The last byte was a carriage return, and is not passed on yet.
+    held: bool,
+}
+
+impl Cooked {
+    fn undo(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(bytes.len() + 1);
+        for byte in bytes {
+            if std::mem::take(&mut self.held) && *byte != b'\n' {
+                out.push(b'\r');
+            }
+            match byte {
+                b'\r' => self.held = true,
+                byte => out.push(*byte),
+            }
+        }
+        out
+    }
+
+    fn rest(self) -> &'static [u8] {
+        if self.held { b"\r" } else { b"" }
     }
 }
 

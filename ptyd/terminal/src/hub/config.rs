@@ -48,8 +48,10 @@ pub enum Event {
 pub enum Gone {
     /// It asked to leave, or its owner did.
     Left,
-    /// Its connection is closed: it died, or its terminal hung up.
+    /// Its connection is closed: it died.
     Lost,
+    /// Its terminal hung up.
+    HungUp,
     /// It broke the protocol.
     Broken,
     /// The terminal is closed.

@@ -9,6 +9,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use super::client::Client;
 use super::config::{Event, Gone};
 use super::handle::Command;
+use super::mirror::Mirror;
 use super::size::Sized;
 use super::waker::Waker;
 use super::{ClientId, Joining, Role, SizeRule};
@@ -44,7 +45,7 @@ pub(super) struct Core {
     pub(super) typed: Vec<u8>,
     pub(super) activity: u64,
     pub(super) last_frame: Instant,
-    pub(super) last_output: Instant,
+    pub(super) mirror: Mirror,
     pub(super) exit: Exit,
 }
 
@@ -107,6 +108,10 @@ impl Core {
         self.clients.iter_mut().find(|client| client.id == id)
     }
 
+    pub(super) fn primary(&self) -> Option<&Client> {
+        self.clients.iter().find(|client| client.role == Role::Primary)
+    }
+
     /// The client did something: it is the latest.
     pub(super) fn touch(&mut self, id: ClientId) {
         self.activity += 1;
@@ -167,7 +172,7 @@ impl Core {
             return;
         }
         let cells = (window.cols, window.rows) != (self.window.cols, self.window.rows);
-        let before = std::mem::replace(&mut self.window, window);
+        self.window = window;
         let size = Winsize {
             ws_col: window.cols,
             ws_row: window.rows,
@@ -192,8 +197,8 @@ impl Core {
         });
         for client in &mut self.clients {
             client.tell(&FromHub::Window(window));
-            // A terminal that was resized along with this one redraws itself, as without us.
-            client.behind |= client.role != Role::Primary || !client.fits(before) || !client.fits(window);
+            // A terminal that was resized along with this one is redrawn by its program, as without us.
+            client.behind |= client.role != Role::Primary || !client.fits(window) || client.frame.is_some();
         }
     }
 
@@ -223,8 +228,9 @@ impl Core {
         if let Some(recorder) = &self.recorder {
             recorder.exit(self.now(), code);
         }
+        let closed = self.master.is_none();
         for client in &mut self.clients {
-            client.tell(&FromHub::Exit(status));
+            client.end(status, closed);
         }
     }
 

@@ -35,7 +35,6 @@ impl Core {
 
     /// Passes on what the command printed.
     pub(super) fn output(&mut self, bytes: &[u8]) {
-        self.last_output = Instant::now();
         if let Some(recorder) = &self.recorder {
             recorder.output(self.started.elapsed(), bytes);
         }

@@ -5,10 +5,11 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use agentsh_protocol::terminal::{FromClient, Window};
+use agentsh_protocol::terminal::Window;
 
 use super::config::{Config, Event};
 use super::core::{Core, Exit};
+use super::mirror::Mirror;
 use super::waker::Waker;
 use super::{ClientId, Joining};
 use crate::escape::Tokens;
@@ -26,7 +27,6 @@ pub struct Hub {
 pub(super) enum Command {
     Attach(ClientId, Box<Joining>),
     Detach(ClientId),
-    Say(ClientId, FromClient),
     Mark(Marker),
     Finish(i32),
     HangUp,
@@ -80,7 +80,7 @@ pub fn start(
         typed: Vec::new(),
         activity: 0,
         last_frame: now,
-        last_output: now,
+        mirror: Mirror::new(now),
         exit: Exit::Running,
     };
     thread::Builder::new().name("hub".into()).spawn(move || core.run())?;
@@ -102,11 +102,6 @@ impl Hub {
     /// Sends a client away.
     pub fn detach(&self, id: ClientId) {
         self.send(Command::Detach(id));
-    }
-
-    /// What a client says that cannot speak for itself (a raw one): its window, taking, releasing.
-    pub fn say(&self, id: ClientId, what: FromClient) {
-        self.send(Command::Say(id, what));
     }
 
     /// Puts a marker into the recording (a denial, a command line that the shim knows).

@@ -51,6 +51,21 @@ impl Core {
                 self.choose_typist();
             }
             FromClient::Detach => self.dismiss(id, Gone::Left),
+            FromClient::Raw(raw) => {
+                if let Some(client) = self.client(id) {
+                    client.set_raw(raw);
+                }
+            }
+            FromClient::Modes(modes) => {
+                if self.client(id).is_some_and(|client| client.role == Role::Primary) {
+                    self.set_modes(modes);
+                }
+            }
+            FromClient::HangUp => {
+                if self.client(id).is_some_and(|client| client.role == Role::Primary) {
+                    self.master = None;
+                }
+            }
         }
     }
 
@@ -104,6 +119,7 @@ impl Core {
             self.noted = false;
         }
         self.give_terminal(bytes);
+        self.stirred();
     }
 
     /// Writes to the command's input.

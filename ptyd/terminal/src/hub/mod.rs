@@ -15,6 +15,7 @@ mod core;
 mod deliver;
 mod handle;
 mod input;
+mod mirror;
 mod run;
 mod size;
 #[cfg(test)]

@@ -13,9 +13,8 @@ use super::handle::Command;
 
 /// Read from the terminal at a time.
 const CHUNK: usize = 64 << 10;
-/// The terminal is drained when nothing came for so long after the command's end.
-const QUIET: Duration = Duration::from_millis(20);
-/// Or after so long, if something else goes on printing.
+/// After the command's end the terminal is drained once a read finds nothing (the kernel delivers first), or after
+/// so long, if something else goes on printing.
 const DRAIN: Duration = Duration::from_millis(500);
 /// Clients have so long to take the last output of a terminal that is closed.
 const LINGER: Duration = Duration::from_secs(5);
@@ -43,17 +42,20 @@ impl Core {
                 }
             }
             let reads = self.may_read();
-            let Ok(ready) = self.wait(reads, self.timeout(frame, closed)) else {
+            let draining = matches!(self.exit, Exit::Draining { .. });
+            let Ok(ready) = self.wait(reads, self.timeout(reads, frame, closed)) else {
                 break;
             };
-            if ready.master.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) && reads {
-                self.read_terminal(&mut buffer);
+            let mut dry = false;
+            if (draining || ready.master.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR)) && reads {
+                dry = self.read_terminal(&mut buffer);
             }
             if !self.typed.is_empty() {
                 self.flush_typed();
             }
+            self.look_at_modes();
             self.serve(&ready.clients);
-            self.watch_exit();
+            self.watch_exit(draining && dry, reads);
         }
         for client in &mut self.clients {
             client.gone = Some(Gone::Closed);
@@ -68,7 +70,6 @@ impl Core {
             match command {
                 Command::Attach(id, joining) => self.join(id, *joining),
                 Command::Detach(id) => self.dismiss(id, Gone::Left),
-                Command::Say(id, what) => self.said(id, what),
                 Command::Mark(marker) => self.mark(marker),
                 Command::Finish(status) => {
                     self.exit = Exit::Draining {
@@ -101,15 +102,16 @@ impl Core {
         self.stalled.is_none() && !self.clients.iter().any(|client| client.holds_up())
     }
 
-    fn timeout(&self, frame: Option<Duration>, closed: Option<Instant>) -> Option<Duration> {
+    fn timeout(&self, reads: bool, frame: Option<Duration>, closed: Option<Instant>) -> Option<Duration> {
         let until = |start: Instant, span: Duration| span.saturating_sub(start.elapsed());
-        let draining = matches!(self.exit, Exit::Draining { .. });
+        let draining = matches!(self.exit, Exit::Draining { .. }) && reads;
         [
             frame,
             self.stalled
                 .filter(|_| self.patience < Duration::MAX)
                 .map(|since| until(since, self.patience)),
-            draining.then_some(QUIET),
+            draining.then_some(Duration::ZERO),
+            self.mirror.due().filter(|_| self.master.is_some()),
             closed.map(|since| until(since, LINGER)),
         ]
         .into_iter()
@@ -129,7 +131,7 @@ impl Core {
         let mut slots = Vec::new();
         for client in &self.clients {
             let reads = client.readable().filter(|_| typing || Some(client.id) != self.typist);
-            let writes = (!client.idle()).then(|| client.writable());
+            let writes = client.writable().filter(|_| !client.idle());
             slots.push((reads.is_some(), writes.is_some()));
             set.extend(reads.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
             set.extend(writes.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::OUT)));
@@ -154,10 +156,12 @@ impl Core {
     }
 
     /// Takes what the command printed, up to a chunk: the kernel hands out a page at a time.
-    fn read_terminal(&mut self, buffer: &mut [u8]) {
-        let Some(master) = &self.master else { return };
+    /// Whether everything that was printed so far is read.
+    fn read_terminal(&mut self, buffer: &mut [u8]) -> bool {
+        let Some(master) = &self.master else { return true };
         let mut filled = 0;
         let mut ended = false;
+        let mut dry = false;
         while filled < buffer.len() {
             match rustix::io::read(master, &mut buffer[filled..]) {
                 Ok(0) => ended = true,
@@ -165,7 +169,7 @@ impl Core {
                     filled += count;
                     continue;
                 }
-                Err(error) if again(error) => {}
+                Err(error) if again(error) => dry = true,
                 // EIO: the last slave is closed and everything is read.
                 Err(_) => ended = true,
             }
@@ -173,10 +177,12 @@ impl Core {
         }
         if filled > 0 {
             self.output(&buffer[..filled]);
+            self.stirred();
         }
         if ended {
             self.master = None;
         }
+        dry || ended
     }
 
     /// Does what ready clients say and writes what they take.
@@ -200,10 +206,10 @@ impl Core {
         }
     }
 
-    fn watch_exit(&mut self) {
+    fn watch_exit(&mut self, drained: bool, reads: bool) {
         if let Exit::Draining { since, .. } = self.exit {
-            let quiet = since.max(self.last_output).elapsed() >= QUIET;
-            if self.master.is_none() || quiet || since.elapsed() >= DRAIN {
+            // A client that does not take what is printed is waited for.
+            if self.master.is_none() || drained || reads && since.elapsed() >= DRAIN {
                 self.end_drain();
             }
         }

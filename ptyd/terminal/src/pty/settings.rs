@@ -1,10 +1,12 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use agentsh_protocol::terminal::Window;
+use agentsh_protocol::terminal::{Modes, Window};
 use nix::sys::signal::{SigSet, Signal};
 use rustix::fs::{Mode, OFlags};
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{
+    InputModes, LocalModes, OptionalActions, OutputModes, Termios, tcgetattr, tcgetwinsize, tcsetattr,
+};
 
 /// What stty(1) shows of a terminal: flags, special characters, speeds.
 #[derive(Debug, Clone)]
@@ -28,6 +30,23 @@ impl Settings {
         let result = tcsetattr(terminal, OptionalActions::Now, &self.0);
         before.thread_set_mask()?;
         Ok(result?)
+    }
+
+    /// The flags.
+    pub fn modes(&self) -> Modes {
+        Modes {
+            input: self.0.input_modes.bits(),
+            output: self.0.output_modes.bits(),
+            local: self.0.local_modes.bits(),
+        }
+    }
+
+    /// The same with other flags.
+    pub fn with(mut self, modes: Modes) -> Settings {
+        self.0.input_modes = InputModes::from_bits_retain(modes.input);
+        self.0.output_modes = OutputModes::from_bits_retain(modes.output);
+        self.0.local_modes = LocalModes::from_bits_retain(modes.local);
+        self
     }
 
     /// The same, raw: bytes pass as they are, nothing is echoed, no key makes a signal.
