@@ -10,11 +10,12 @@ use agentsh_protocol::{Bytes, VERSION};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 use crate::start::Wanted;
-use crate::{Invocation, Refusal, broker, sys};
+use crate::{Invocation, Refusal, broker, sys, terminal};
 
 /// Asks, enters, executes.
 pub(crate) fn launch(wanted: Wanted, invocation: &Invocation<'_>) -> Result<Infallible, Refusal> {
     let argv = &invocation.argv[wanted.first_argument..];
+    let terminal = if wanted.in_place { None } else { terminal::find() };
     let request = LaunchRequest {
         version: VERSION,
         start: wanted.start,
@@ -24,8 +25,9 @@ pub(crate) fn launch(wanted: Wanted, invocation: &Invocation<'_>) -> Result<Infa
             .iter()
             .map(|entry| Bytes::from(entry.to_bytes()))
             .collect(),
+        terminal: terminal.as_ref().map(|terminal| terminal.number),
     };
-    let (socket, reply, mut fds) = match ask(&request) {
+    let (mut socket, reply, fds) = match ask(&request) {
         // A broker that died before it answered has started nothing: the next one is asked.
         Err(Unanswered::Lost(FrameError::Closed)) => ask(&request)?,
         other => other?,
@@ -34,8 +36,17 @@ pub(crate) fn launch(wanted: Wanted, invocation: &Invocation<'_>) -> Result<Infa
         LaunchReply::Refused { status, message } => Err(Refusal { status, message }),
         LaunchReply::Exec { program } => execute(&program, owned(argv), owned(&invocation.env)),
         LaunchReply::Enter(plan) => {
-            let ruleset = if plan.landlock { fds.pop() } else { None };
-            enter(&plan, ruleset.map(sys::out_of_the_way), fds, &socket)?;
+            let mut fds = fds.into_iter();
+            let groups = fds.by_ref().take(plan.groups as usize).collect();
+            let ruleset = if plan.landlock { fds.next() } else { None };
+            if plan.terminal {
+                let (Some(terminal), Some(slave), Some(hub)) = (&terminal, fds.next(), fds.next()) else {
+                    return Err(Refusal::new("the plan came without its terminal"));
+                };
+                let (slave, hub) = (sys::out_of_the_way(slave), sys::out_of_the_way(hub));
+                socket = terminal::split(terminal, slave, hub, socket)?;
+            }
+            enter(&plan, ruleset.map(sys::out_of_the_way), groups, &socket)?;
             let argv = match &plan.argv {
                 Some(argv) => argv.iter().map(c_string).collect::<Result<_, _>>()?,
                 None => owned(argv),

@@ -5,6 +5,9 @@
 //! caller gave; it reads nothing from stdin, prints nothing, and parses none of the shell's options.
 //! When it cannot enter, it says so in one line on stderr and ends with 126 (127: no such shell).
 //!
+//! Where policy has the terminal recorded, the program gets a new one in the place of its caller's, and a
+//! process of ours stays in between (`terminal`).
+//!
 //! It does not decide anything, and trusts no variable. Started as `agentsh-enter SESSION COMMAND --
 //! PROGRAM ARG…` (by `agentsh exec`) it goes the same way for any program.
 
@@ -13,6 +16,7 @@ mod bypass;
 mod launch;
 mod start;
 mod sys;
+mod terminal;
 
 use std::ffi::CStr;
 

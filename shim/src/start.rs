@@ -18,6 +18,8 @@ const OWN: &str = "agentsh-shell-shim";
 /// A start and the index of the argument that becomes the program's `argv[0]`.
 pub(crate) struct Wanted {
     pub start: Start,
+    /// The program keeps the caller's own terminal, whatever policy says of recording.
+    pub in_place: bool,
     pub first_argument: usize,
 }
 
@@ -42,6 +44,7 @@ pub(crate) fn what_to_start(invocation: &Invocation<'_>) -> Result<Wanted, Refus
                 start: Start::Shell {
                     name: Some((*shell).to_owned()),
                 },
+                in_place: false,
                 first_argument: 0,
             });
         }
@@ -49,6 +52,7 @@ pub(crate) fn what_to_start(invocation: &Invocation<'_>) -> Result<Wanted, Refus
     if executed == OWN.as_bytes() && (called == OWN.as_bytes() || called.is_empty()) {
         return Ok(Wanted {
             start: Start::Shell { name: None },
+            in_place: false,
             first_argument: 0,
         });
     }
@@ -65,7 +69,7 @@ pub(crate) fn what_to_start(invocation: &Invocation<'_>) -> Result<Wanted, Refus
 fn enter(invocation: &Invocation<'_>) -> Result<Wanted, Refusal> {
     let text = |argument: &CStr| argument.to_str().ok().map(str::to_owned);
     match invocation.argv[1..] {
-        [session, command, separator, _, ..] if separator == c"--" => {
+        [session, command, separator, _, ..] if separator == c"--" || separator == c"--in-place" => {
             let session = text(session).ok_or_else(|| Refusal::new("the session id is not text"))?;
             let start = Start::Exec {
                 session,
@@ -73,11 +77,12 @@ fn enter(invocation: &Invocation<'_>) -> Result<Wanted, Refusal> {
             };
             Ok(Wanted {
                 start,
+                in_place: separator == c"--in-place",
                 first_argument: 4,
             })
         }
         _ => Err(Refusal::new(format!(
-            "usage: {ENTER} SESSION COMMAND-ID -- PROGRAM [ARGUMENT…]"
+            "usage: {ENTER} SESSION COMMAND-ID --|--in-place PROGRAM [ARGUMENT…]"
         ))),
     }
 }

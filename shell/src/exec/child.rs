@@ -21,7 +21,7 @@ const ENTER: &str = "agentsh-enter";
 /// # Errors
 /// The shim is not beside this program, or the folder of `--cwd` cannot be entered.
 pub fn start(exec: &Exec, session_id: &str, command_id: &str, watch: &Watch) -> Result<Child, Error> {
-    let mut command = enter(session_id, command_id)?;
+    let mut command = enter(session_id, command_id, Terminal::AsPolicySays)?;
     command.args(&exec.argv);
     command.envs(exec.env.iter().map(|(name, value)| (name, value)));
     if let Some(cwd) = &exec.cwd {
@@ -35,14 +35,29 @@ pub fn start(exec: &Exec, session_id: &str, command_id: &str, watch: &Watch) -> 
     spawn(&mut command)
 }
 
+/// Which terminal a command gets that is started on one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Terminal {
+    /// One of its own, relayed and recorded, if the policy says so.
+    AsPolicySays,
+    /// Its caller's, which shares it with the command by process groups.
+    Own,
+}
+
 /// The shim's program, about to become command `command_id` of the session; what it runs is to be added.
 ///
 /// # Errors
 /// The shim is not beside this program.
-pub fn enter(session_id: &str, command_id: &str) -> Result<Command, Error> {
+pub fn enter(session_id: &str, command_id: &str, terminal: Terminal) -> Result<Command, Error> {
     let program = beside_us(shim::PROGRAM).map_err(|source| Error::file("/proc/self/exe", source))?;
     let mut command = Command::new(program);
-    command.arg0(ENTER).args([session_id, command_id, "--"].map(OsStr::new));
+    let terminal = match terminal {
+        Terminal::AsPolicySays => "--",
+        Terminal::Own => "--in-place",
+    };
+    command
+        .arg0(ENTER)
+        .args([session_id, command_id, terminal].map(OsStr::new));
     Ok(command)
 }
 

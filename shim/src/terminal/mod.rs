@@ -1,0 +1,151 @@
+//! A caller with a terminal: the program gets a new one in its place, and this process relays.
+//!
+//! The model is sudo's. The *relay* is the process that was started: it owns the caller's terminal (raw
+//! mode, size, suspension) and carries what is typed to the hub. Its child, the *monitor*, leads a session
+//! on the new terminal, waits for the program and tells of its stops and its end. The *command*, the
+//! monitor's child, enters the sandbox and becomes the program. Output does not come through here where
+//! the hub can write to the caller's terminal itself.
+
+mod job;
+mod monitor;
+mod relay;
+mod sys;
+
+use std::os::fd::OwnedFd;
+
+use crate::Refusal;
+use agentsh_protocol::terminal::FromClient;
+use sys::Tty;
+
+/// The caller's terminal among the standard descriptors.
+pub(crate) struct Terminal {
+    /// Its first number: 0, 1 or 2.
+    pub number: i32,
+    /// All standard descriptors that are this terminal.
+    replaced: Vec<i32>,
+}
+
+/// How the caller stands to its terminal, and so how the command stands to the new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It leads its session (a terminal emulator or a driver started it): so does the command.
+    Leader,
+    /// It is a job of a shell: the monitor leads, and the command is its job.
+    Job,
+    /// The terminal controls it not: it is a file to read and write.
+    Guest,
+}
+
+/// What relay and monitor know.
+struct Scene {
+    tty: OwnedFd,
+    standing: Standing,
+    /// The terminal controls the caller.
+    controlling: bool,
+    /// Typing goes to the command from the start; else once it asks for it. A pipeline's other programs may
+    /// be the ones that read the terminal.
+    eager: bool,
+}
+
+/// Bytes typed ahead that are handed over as such.
+const AHEAD: usize = 2048;
+
+/// How long that may take, in milliseconds.
+const HAND_OVER: usize = 1000;
+
+/// The first of the standard descriptors that is a terminal, with those that are the same one.
+pub(crate) fn find() -> Option<Terminal> {
+    let device = |fd: i32| sys::terminal_device(fd);
+    let number = (0..3).find(|fd| device(*fd).is_some())?;
+    let replaced = (number..3).filter(|fd| device(*fd) == device(number)).collect();
+    Some(Terminal { number, replaced })
+}
+
+/// Splits this process in three. Returns in the command, on the new terminal; the relay ends as the command
+/// ends, and the monitor after it.
+pub(crate) fn split(terminal: &Terminal, slave: OwnedFd, hub: OwnedFd, launch: OwnedFd) -> Result<OwnedFd, Refusal> {
+    let failed = |what: &str, error: std::io::Error| Refusal::new(format!("terminal: {what}: {error}"));
+    let tty = sys::duplicate(terminal.number).map_err(|error| failed("dup", error))?;
+    let controlling = sys::foreground_group(&tty).is_some();
+    let standing = match (sys::leads_session(), controlling) {
+        (true, _) => Standing::Leader,
+        (false, true) => Standing::Job,
+        (false, false) => Standing::Guest,
+    };
+    let scene = Scene {
+        eager: standing != Standing::Job || !(0..3).any(sys::is_pipe),
+        tty,
+        standing,
+        controlling,
+    };
+    let (near, far) = sys::pair().map_err(|error| failed("socketpair", error))?;
+    let before = Tty::of(&scene.tty).map_err(|error| failed("tcgetattr", error))?;
+    // From here on signals wait: the relay hands them on, the command gets its own mask back.
+    let mask = sys::block_all();
+    let in_front = scene.eager && scene.in_front();
+    let raw = in_front && before.relayed().apply(&scene.tty);
+    // Told before there is anything to print.
+    let mut state = Vec::new();
+    FromClient::Raw(raw).encode(&mut state);
+    sys::send_some(&hub, &state);
+    if raw {
+        hand_over(&scene.tty, &before, &slave, &hub);
+    }
+    match sys::fork() {
+        Err(error) => {
+            scene.restore(&before, raw);
+            Err(failed("fork", error))
+        }
+        Ok(0) => {
+            drop((near, hub));
+            monitor::begin(&scene, in_front, slave, far, &mask, &terminal.replaced, launch)
+        }
+        Ok(monitor) => {
+            drop((slave, far, launch));
+            let relay = relay::Relay::new(scene, before, raw, hub, near, monitor);
+            relay.run()
+        }
+    }
+}
+
+/// What was typed ahead has been through the caller's line discipline, and been echoed: it goes past that of the new
+/// terminal, before anybody reads there.
+fn hand_over(tty: &OwnedFd, before: &Tty, slave: &OwnedFd, hub: &OwnedFd) {
+    let mut buffer = [0; AHEAD];
+    if sys::waiting(tty) == 0 {
+        return;
+    }
+    let Some(typed) = sys::read_typed(tty, &mut buffer) else {
+        return;
+    };
+    let typed = if typed.is_empty() {
+        vec![before.end_key()]
+    } else {
+        typed.to_vec()
+    };
+    let mut frame = Vec::new();
+    let count = typed.len();
+    FromClient::Input(typed).encode(&mut frame);
+    before.unprocessed().apply(slave);
+    sys::send_some(hub, &frame);
+    for _ in 0..HAND_OVER {
+        if sys::waiting(slave) >= count {
+            break;
+        }
+        sys::pause();
+    }
+    before.apply(slave);
+}
+
+impl Scene {
+    /// Whether what is typed is meant for the caller's job.
+    fn in_front(&self) -> bool {
+        !self.controlling || sys::foreground_group(&self.tty) == Some(sys::own_group())
+    }
+
+    fn restore(&self, before: &Tty, raw: bool) {
+        if raw {
+            before.apply(&self.tty);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The monitor: leads the session on the new terminal and waits for the command.
+
+use std::os::fd::OwnedFd;
+
+use super::job::{Order, Report};
+use super::sys::{self, Change, Mask, Tty};
+use super::{Scene, Standing};
+use crate::Refusal;
+
+/// In the relay's child. Returns in the command.
+pub(super) fn begin(
+    scene: &Scene,
+    in_front: bool,
+    slave: OwnedFd,
+    relay: OwnedFd,
+    mask: &Mask,
+    replaced: &[i32],
+    launch: OwnedFd,
+) -> Result<OwnedFd, Refusal> {
+    if scene.standing == Standing::Job {
+        sys::lead_session(&slave, true);
+    }
+    // Ignored by the caller, it would hide the command's end from us; the command gets that back.
+    let ignored = sys::stop_ignoring_children();
+    match sys::fork() {
+        Err(error) => {
+            Report::Ended(126 << 8, None).send(&relay);
+            Err(Refusal::new(format!("terminal: fork: {error}")))
+        }
+        Ok(0) => {
+            drop(relay);
+            match scene.standing {
+                Standing::Leader => sys::lead_session(&slave, scene.controlling),
+                Standing::Job => sys::lead_group(in_front.then_some(&slave)),
+                Standing::Guest => {}
+            }
+            let moved = replaced.iter().try_for_each(|fd| sys::put_at(&slave, *fd));
+            drop(slave);
+            sys::ignore_children(ignored);
+            mask.restore();
+            moved.map_err(|error| Refusal::new(format!("terminal: dup2: {error}")))?;
+            Ok(launch)
+        }
+        Ok(command) => {
+            drop(launch);
+            watch(scene.standing, command, slave, relay)
+        }
+    }
+}
+
+fn watch(standing: Standing, command: i32, slave: OwnedFd, relay: OwnedFd) -> ! {
+    sys::keep_only(&[&slave, &relay]);
+    let Ok(children) = sys::signal_reader(&[libc::SIGCHLD]) else {
+        sys::end(126)
+    };
+    let mut relay = Some(relay);
+    loop {
+        sys::wait_readable(&children, relay.as_ref());
+        sys::drain(&children);
+        match sys::change_of(command) {
+            Change::None => {}
+            Change::Stopped(signal) => report(relay.as_ref(), &Report::Stopped(signal)),
+            Change::Ended => break,
+        }
+        // A relay that is gone was killed. The supervisor, which sees that too, ends the command.
+        while let Some(near) = &relay
+            && sys::is_readable(near)
+        {
+            match Order::receive(near) {
+                None => relay = None,
+                Some(Order::Signal(signal)) => sys::signal_command(standing, command, signal),
+                Some(Order::Continue(front)) => {
+                    if standing == Standing::Job {
+                        sys::set_foreground(&slave, if front { command } else { sys::own_group() });
+                    }
+                    sys::signal_command(standing, command, libc::SIGCONT);
+                }
+            }
+        }
+    }
+    let settings = Tty::of(&slave).ok();
+    if standing == Standing::Job {
+        // Our end must not be a hang-up for what the command left behind.
+        sys::set_foreground(&slave, sys::own_group());
+    }
+    // The hub has everything once nobody has the terminal open, and the end is told once it was reaped.
+    drop(slave);
+    let status = sys::reap(command);
+    report(relay.as_ref(), &Report::Ended(status, settings));
+    sys::end(0)
+}
+
+fn report(relay: Option<&OwnedFd>, report: &Report) {
+    if let Some(relay) = relay {
+        report.send(relay);
+    }
+}
