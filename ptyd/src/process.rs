@@ -79,6 +79,19 @@ impl Identity {
     }
 }
 
+impl Identity {
+    /// Kills the process group that this process leads, if it still is there.
+    pub(crate) fn kill_group(self) {
+        if let Some(pidfd) = self.open() {
+            // The leader lives as long as its pidfd says so, so the group's number is its own.
+            let group = Pid::from_raw(self.pid).filter(|_| pidfd_send_signal(&pidfd, Signal::KILL).is_ok());
+            if let Some(group) = group {
+                let _ = rustix::process::kill_process_group(group, Signal::KILL);
+            }
+        }
+    }
+}
+
 /// Ends the given processes and all of their descendants. They are stopped first, until a pass finds
 /// nobody new, so that none escapes by being born while its parent dies. Returns how many there were.
 pub(crate) fn end_trees(roots: impl IntoIterator<Item = Identity>) -> usize {

@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 pub const MAX_FRAME: usize = 16 << 20;
 
 /// Most descriptors that one frame carries.
-pub const MAX_FDS: usize = 8;
+pub const MAX_FDS: usize = 16;
 
 /// Why a frame could not be sent or received.
 #[derive(Debug, thiserror::Error)]

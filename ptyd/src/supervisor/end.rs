@@ -64,7 +64,10 @@ pub(super) async fn await_commands(session: &Arc<Session>, notices: &mut Unbound
     }
 }
 
-/// Closes the record.
+/// How long recordings may take to be closed.
+const LAST_BYTES: Duration = Duration::from_secs(5);
+
+/// Closes recordings and record.
 pub(super) fn close(session: &Session, reason: &str) -> io::Result<()> {
     for command in session.groups.commands() {
         limits::tell(session, &command, true);
@@ -73,6 +76,7 @@ pub(super) fn close(session: &Session, reason: &str) -> io::Result<()> {
         let folders: Vec<String> = group.folders().map(|folder| folder.display().to_string()).collect();
         tracing::error!("a control group is still in use: {}", folders.join(", "));
     }
+    session.terminals.close_all(LAST_BYTES);
     session
         .recorder
         .emit(EventDraft {

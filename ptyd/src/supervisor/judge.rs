@@ -88,7 +88,7 @@ impl CommandJudge {
 
     /// Tells what cannot be refused any more.
     pub(super) fn note(&self, draft: EventDraft<'_>) {
-        if let Err(error) = self.session.recorder.emit(draft) {
+        if let Err(error) = self.session.emit(draft) {
             tracing::error!(command = self.command, "recording {}: {error}", draft.kind.as_str());
         }
     }

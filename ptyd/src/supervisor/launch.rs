@@ -18,8 +18,9 @@ use super::approvals::NOBODY;
 use super::command::{self, Command};
 use super::rules::{LetsRun as _, Rules};
 use super::session::Session;
+use super::terminal::{self, Opened};
 use super::{descriptors, limits, shells};
-use crate::process::Identity;
+use crate::process::{self, Identity};
 
 /// How long a shim may take between two of its messages.
 const STEP_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
@@ -117,6 +118,7 @@ fn prepare(session: &Arc<Session>, launch: &Launch) -> Result<(Candidate, Arc<Ru
             session,
             launch,
             &candidate,
+            candidate.identity,
             &policy,
             Some(rustix::io::Errno::ACCESS.raw_os_error()),
         )?;
@@ -224,6 +226,7 @@ fn record_start(
     session: &Session,
     launch: &Launch,
     candidate: &Candidate,
+    process: Identity,
     policy: &PolicyOutcome,
     refused: Option<i32>,
 ) -> Result<(), Refusal> {
@@ -237,7 +240,7 @@ fn record_start(
     let shim = matches!(launch.request.start, Start::Shell { .. });
     let mut fields = vec![
         ("shim", Value::Bool(shim)),
-        ("start_time", Value::Unsigned(candidate.identity.start)),
+        ("start_time", Value::Unsigned(process.start)),
     ];
     let group = session.groups.of(&candidate.id);
     let folders: Vec<String> = group
@@ -253,7 +256,7 @@ fn record_start(
     }
     session.recorder.emit(EventDraft {
         command: Some(&candidate.id),
-        pid: launch.peer.pid,
+        pid: process.pid,
         exe: Some(candidate.program.as_os_str().as_encoded_bytes()),
         argv: Argv::Bytes(&launch.request.argv),
         operation: Some("exec"),
@@ -268,11 +271,26 @@ fn record_start(
 
 /// Gives the plan, takes the listener, verifies, and lets the command go.
 fn enter(session: &Arc<Session>, launch: &Launch, candidate: &Candidate, rules: &Arc<Rules>) -> Result<(), Refusal> {
+    let opened = terminal::open(session, rules, &launch.request, &launch.pidfd, &candidate.id)?;
+    let entered = enter_on(session, launch, candidate, rules, opened.as_ref());
+    if let (Err(_), Some(opened)) = (&entered, opened) {
+        opened.forget(session, &candidate.id);
+    }
+    entered
+}
+
+fn enter_on(
+    session: &Arc<Session>,
+    launch: &Launch,
+    candidate: &Candidate,
+    rules: &Arc<Rules>,
+    opened: Option<&Opened>,
+) -> Result<(), Refusal> {
     let Launch {
         request,
         peer,
         connection,
-        pidfd,
+        ..
     } = launch;
     let environment = rules.environment(request, candidate.program.as_path());
     let generation = session.generation();
@@ -291,21 +309,44 @@ fn enter(session: &Arc<Session>, launch: &Launch, candidate: &Candidate, rules: 
         argv: None,
         env_remove: environment.remove,
         env_add: environment.add,
+        terminal: opened.is_some(),
     };
     let mut fds: Vec<BorrowedFd<'_>> = confined.entrances.iter().map(AsFd::as_fd).collect();
     fds.push(ruleset.as_fd());
+    fds.extend(
+        opened
+            .iter()
+            .flat_map(|opened| [opened.slave.as_fd(), opened.relay.as_fd()]),
+    );
+    if opened.is_some() {
+        rustix::net::sockopt::set_socket_passcred(connection, true)?;
+    }
     frame::send(connection, &LaunchReply::Enter(Box::new(plan)), &fds)?;
-    let (entered, _) = frame::receive::<Entered>(connection)?;
+    let (entered, entrant) = match opened {
+        None => (
+            frame::receive::<Entered>(connection)?.0,
+            Entrant {
+                identity: candidate.identity,
+                pidfd: launch.pidfd.try_clone()?,
+            },
+        ),
+        Some(_) => Entrant::announced(launch)?,
+    };
     if !session.proof.is_answered_by(entered.proof.as_ref()) {
         return Err("the caller is inside another sandbox (a Landlock domain) and is not taken out of it".into());
     }
     let number = entered.listener.ok_or("the caller has no listener")?;
-    let listener = rustix::process::pidfd_getfd(pidfd, number, PidfdGetfdFlags::empty())?;
-    verify::entered(peer.pid, rules.capabilities, true)?;
-    if confined.group.as_ref().is_some_and(|group| !group.contains(peer.pid)) {
+    let Entrant { identity, pidfd } = entrant;
+    let listener = rustix::process::pidfd_getfd(&pidfd, number, PidfdGetfdFlags::empty())?;
+    verify::entered(identity.pid, rules.capabilities, true)?;
+    if confined
+        .group
+        .as_ref()
+        .is_some_and(|group| !group.contains(identity.pid))
+    {
         return Err("the caller is not in its control group".into());
     }
-    if Identity::of(peer.pid)? != candidate.identity {
+    if Identity::of(identity.pid)? != identity {
         return Err("the caller is gone".into());
     }
     session.insert(Command {
@@ -314,7 +355,7 @@ fn enter(session: &Arc<Session>, launch: &Launch, candidate: &Candidate, rules: 
             session_id: session.id.clone(),
             argv: request.argv.clone(),
             cwd: candidate.cwd.as_deref().map(Bytes::from),
-            pid: peer.pid,
+            pid: identity.pid,
             state: CommandState::Running,
             started: agentsh_audit::time::now_rfc3339(),
             ended: None,
@@ -323,20 +364,42 @@ fn enter(session: &Arc<Session>, launch: &Launch, candidate: &Candidate, rules: 
             limit: None,
             policy: rules.allowed_outcome(&candidate.program, request),
         },
-        root: Some(candidate.identity),
+        root: Some(identity),
         guard: None,
         served: true,
     });
-    session.serve(&candidate.id, candidate.identity, listener, (hull, generation))?;
+    session.serve(&candidate.id, identity, listener, (hull, generation))?;
     record_start(
         session,
         launch,
         candidate,
+        identity,
         &rules.allowed_outcome(&candidate.program, request),
         None,
     )?;
-    session.watch_end(&candidate.id, pidfd.try_clone()?);
-    session.environment_filtered(&candidate.id, peer.pid, &environment.names)?;
+    session.watch_end(&candidate.id, pidfd);
+    session.environment_filtered(&candidate.id, identity.pid, &environment.names)?;
     frame::send(connection, &Verdict::Go, &[])?;
     Ok(())
+}
+
+/// The process that is to become the program.
+struct Entrant {
+    identity: Identity,
+    pidfd: OwnedFd,
+}
+
+impl Entrant {
+    /// The process that announced itself, as the kernel names it: the grandchild of the caller, which relays.
+    fn announced(launch: &Launch) -> Result<(Entered, Entrant), Refusal> {
+        let (entered, pid) = frame::receive_from::<Entered>(&launch.connection)?;
+        let raw = rustix::process::Pid::from_raw(pid).ok_or("a process of another pid namespace")?;
+        let pidfd = rustix::process::pidfd_open(raw, rustix::process::PidfdFlags::empty())?;
+        let identity = Identity::of(pid)?;
+        let caller = process::parent(pid).and_then(process::parent);
+        if caller != Some(launch.peer.pid) {
+            return Err("another process than the caller's own announced itself".into());
+        }
+        Ok((entered, Entrant { identity, pidfd }))
+    }
 }

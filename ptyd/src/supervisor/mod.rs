@@ -27,6 +27,7 @@ mod shared;
 mod shells;
 mod signals;
 mod sockets;
+mod terminal;
 mod territory;
 mod watch;
 

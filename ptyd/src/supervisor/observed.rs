@@ -98,7 +98,7 @@ impl FileRecorder for FileLog {
             fields: kept.as_ref().map_or(&[], |kept| kept.as_slice()),
             ..EventDraft::new(kind(record.operation))
         };
-        if let Err(error) = session.recorder.emit(draft) {
+        if let Err(error) = session.emit(draft) {
             tracing::error!("recording a file call: {error}");
         }
     }

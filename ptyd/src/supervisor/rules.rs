@@ -2,9 +2,10 @@
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use agentsh_policy::config::Landlock;
+use agentsh_policy::model::Switch;
 use agentsh_policy::{CommandQuery, Decision, FileOp, Policy, Subject, Verdict};
 use agentsh_protocol::Bytes;
 use agentsh_protocol::api::PolicyOutcome;
@@ -13,6 +14,7 @@ use agentsh_sandbox::cgroup::Resource;
 use agentsh_sandbox::filter::{CompiledFilter, FilterError};
 use agentsh_sandbox::hull::Hull;
 use agentsh_sandbox::ruleset::{self, RulesetFailure};
+use agentsh_terminal::redact::{PatternError, Patterns};
 
 use super::execs::Filtered;
 use super::limits::Limited;
@@ -45,6 +47,10 @@ pub(crate) struct Rules {
     pub limited: Limited,
     /// Those of them that control groups were found to hold.
     pub held_by_groups: Vec<Resource>,
+    /// Whether a command with a terminal gets one of ours.
+    pub records_terminals: bool,
+    /// What recordings must not show, compiled when the first one is made.
+    patterns: OnceLock<Patterns>,
     abi: u32,
     extra: Extra,
     walls: Mutex<Walls>,
@@ -92,6 +98,9 @@ impl Rules {
         let redirects_files = FileOp::ALL
             .iter()
             .any(|op| policy.file_decisions(*op).contains(Decision::Redirect));
+        let records_terminals = policy
+            .settings()
+            .is_none_or(|settings| settings.file.record.terminal != Some(Switch::Off));
         let walls = Mutex::new(Walls::build(&policy, &extra, abi)?);
         Ok(Rules {
             policy,
@@ -102,6 +111,8 @@ impl Rules {
             redirects_files,
             limited: Limited::default(),
             held_by_groups: Vec::new(),
+            records_terminals,
+            patterns: OnceLock::new(),
             abi,
             extra,
             walls,
@@ -115,6 +126,22 @@ impl Rules {
             *walls = Walls::build(&self.policy, &self.extra, self.abi)?;
         }
         Ok((Arc::clone(&walls.hull), walls.ruleset.try_clone()?))
+    }
+
+    /// What recordings must not show.
+    pub(crate) fn patterns(&self) -> Result<Patterns, PatternError> {
+        if let Some(patterns) = self.patterns.get() {
+            return Ok(patterns.clone());
+        }
+        let extra: Vec<String> = self
+            .policy
+            .settings()
+            .iter()
+            .flat_map(|settings| &settings.file.record.redact)
+            .map(|pattern| pattern.value.clone())
+            .collect();
+        let patterns = Patterns::credentials(&extra)?;
+        Ok(self.patterns.get_or_init(|| patterns).clone())
     }
 
     /// What policy says of a program.

@@ -25,7 +25,8 @@ use super::policy::Choice;
 use super::proof::Proof;
 use super::rules::Rules;
 use super::shared::Shared;
-use crate::process::Identity;
+use super::terminal::Terminals;
+use crate::process::{self, Identity};
 
 /// One session.
 pub(crate) struct Session {
@@ -41,6 +42,7 @@ pub(crate) struct Session {
     pub approvals: Approvals,
     /// The control groups of its commands.
     pub groups: Groups,
+    pub terminals: Terminals,
     notices: UnboundedSender<Notice>,
     rules: RwLock<Arc<Rules>>,
     info: Mutex<SessionInfo>,
@@ -102,6 +104,7 @@ impl Session {
             shared: parts.shared,
             approvals: Approvals::default(),
             groups: Groups::default(),
+            terminals: Terminals::default(),
             notices: parts.notices,
             rules: RwLock::new(Arc::new(parts.rules)),
             info: Mutex::new(parts.info),
@@ -257,6 +260,24 @@ impl Session {
         if let Err(error) = self.recorder.emit(draft) {
             tracing::error!(command = id, "recording its end: {error}");
         }
+        self.terminals.command_ended(id, status);
+    }
+
+    /// Ends a command with everything that it started.
+    pub(crate) fn end_command(&self, id: &str) {
+        process::end_trees(self.processes_of(id));
+    }
+
+    /// The process that its caller takes for the command was killed: so is the command.
+    pub(crate) fn relay_lost(&self, id: &str) {
+        let root = lock(&self.commands).get_mut(id).and_then(|command| {
+            let running = command.info.state == CommandState::Running;
+            command.root.filter(|_| running)
+        });
+        if let Some(root) = root {
+            root.kill_group();
+        }
+        self.terminals.hang_up(id);
     }
 
     /// Records which variables policy kept from a command: names, never values.
@@ -284,6 +305,19 @@ impl Session {
         }
         outcome.message = policy.message.as_deref();
         outcome
+    }
+
+    /// Puts an operation on record; a denial also into the recording of its command's terminal.
+    pub(crate) fn emit(&self, draft: EventDraft<'_>) -> Result<(), RecordError> {
+        self.recorder.emit(draft)?;
+        if let (Some(Decision::Deny), Some(command)) = (draft.policy.map(|policy| policy.effective), draft.command) {
+            self.terminals.denied(command, || {
+                let object = draft.path.or(draft.exe).map(String::from_utf8_lossy);
+                let object = object.or(draft.remote.map(Into::into)).unwrap_or_default();
+                format!("{} {object}", draft.kind.as_str())
+            });
+        }
+        Ok(())
     }
 
     fn tell_busy(&self) {

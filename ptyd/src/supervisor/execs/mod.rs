@@ -83,7 +83,7 @@ impl CommandJudge {
         refused: Option<Errno>,
     ) -> Result<(), Errno> {
         let argv = words(&one.subject.argv);
-        let emitted = self.session().recorder.emit(EventDraft {
+        let emitted = self.session().emit(EventDraft {
             policy: Some(outcome),
             result: Some(refused.map_or(0, Errno::raw_os_error)),
             fields: &[("depth", Value::Unsigned(request.depth.into()))],

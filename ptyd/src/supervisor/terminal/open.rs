@@ -1,0 +1,162 @@
+//! The terminal of a command that is about to start.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use agentsh_protocol::launch::LaunchRequest;
+use agentsh_protocol::terminal::Window;
+use agentsh_terminal::cast::Header;
+use agentsh_terminal::hub::{self, Config, Hub, Io, Joining, Recording, Role, SizeRule};
+use agentsh_terminal::marker::Marker;
+use agentsh_terminal::pty::{self, Pty, Settings};
+use agentsh_terminal::recorder::{self, OnFull};
+use rustix::process::PidfdGetfdFlags;
+
+use super::super::rules::Rules;
+use super::super::session::Session;
+use super::report::Reporter;
+
+/// Lines above the screen that whoever attaches gets to see.
+const SCROLLBACK: usize = 1000;
+
+/// How long a disk that takes nothing may hold a command up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Bytes at which a recording stops unless the policy says otherwise.
+const MAX_SIZE: u64 = 256 << 20;
+
+/// What the shim gets.
+pub(in super::super) struct Opened {
+    /// The command's terminal.
+    pub slave: OwnedFd,
+    /// The relay's connection to the hub.
+    pub relay: UnixStream,
+    hub: Arc<Hub>,
+}
+
+impl Opened {
+    /// The terminal is nobody's: the command did not start.
+    pub(in super::super) fn forget(self, session: &Session, command: &str) {
+        self.hub.finish(libc::SIGKILL);
+        session.terminals.remove(command);
+    }
+}
+
+/// Why there is no terminal; the command does not start then.
+#[derive(Debug, thiserror::Error)]
+pub(in super::super) enum OpenError {
+    #[error("the caller's terminal: {0}")]
+    Caller(#[source] std::io::Error),
+    #[error(transparent)]
+    Pty(#[from] pty::PtyError),
+    #[error("the terminal's recording: {0}")]
+    Hub(#[source] std::io::Error),
+    #[error(transparent)]
+    Place(#[from] agentsh_audit::StoreError),
+    #[error(transparent)]
+    Patterns(#[from] agentsh_terminal::redact::PatternError),
+    #[error(transparent)]
+    Record(#[from] agentsh_audit::RecordError),
+}
+
+/// A terminal for the command `id`, if its caller has one and policy has it recorded.
+pub(in super::super) fn open(
+    session: &Arc<Session>,
+    rules: &Rules,
+    request: &LaunchRequest,
+    pidfd: &OwnedFd,
+    id: &str,
+) -> Result<Option<Opened>, OpenError> {
+    let (Some(number), true) = (request.terminal, rules.records_terminals) else {
+        return Ok(None);
+    };
+    let caller = |error| OpenError::Caller(error);
+    let terminal =
+        rustix::process::pidfd_getfd(pidfd, number, PidfdGetfdFlags::empty()).map_err(|error| caller(error.into()))?;
+    // Settings can be had of terminals only.
+    let Ok(settings) = Settings::of(terminal.as_fd()) else {
+        return Ok(None);
+    };
+    let window = pty::window(terminal.as_fd()).map_err(caller)?;
+    let pair = Pty::open(window, Some(&settings))?;
+    let reporter = Reporter::new(session, id);
+    let config = Config {
+        size_rule: SizeRule::Fixed,
+        scrollback: SCROLLBACK,
+        recording: Some(Recording {
+            config: recording(session, rules, request, id, window)?,
+            report: reporter.of_recording(),
+            patience: PATIENCE,
+        }),
+    };
+    reporter.opened(window)?;
+    let hub = Arc::new(hub::start(pair.master, window, config, reporter.of_hub()).map_err(OpenError::Hub)?);
+    let (relay, control) = UnixStream::pair().map_err(OpenError::Hub)?;
+    hub.attach(Joining {
+        role: Role::Primary,
+        // A terminal of another user (su) cannot be opened anew; then everything goes through the relay.
+        io: match pty::reopen(terminal.as_fd()) {
+            Ok(output) => Io::Terminal {
+                control,
+                output,
+                before: settings,
+            },
+            Err(_) => Io::Framed(control),
+        },
+        window: Some(window),
+        take: false,
+        fresh: true,
+    });
+    hub.mark(Marker::Command(line(request)));
+    session.terminals.insert(id, Arc::clone(&hub));
+    Ok(Some(Opened {
+        slave: pair.slave,
+        relay,
+        hub,
+    }))
+}
+
+/// The command as a person would type it.
+fn line(request: &LaunchRequest) -> String {
+    let words: Vec<_> = request.argv.iter().map(|word| word.lossy()).collect();
+    words.join(" ")
+}
+
+fn recording(
+    session: &Session,
+    rules: &Rules,
+    request: &LaunchRequest,
+    id: &str,
+    window: Window,
+) -> Result<recorder::Config, OpenError> {
+    let settings = rules.policy.settings();
+    let record = settings.as_ref().map(|settings| &settings.file.record);
+    let term = request.env.iter().find_map(|entry| entry.0.strip_prefix(b"TERM="));
+    let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Ok(recorder::Config {
+        path: session.dir.recording_path(id)?,
+        header: Header {
+            cols: window.cols,
+            rows: window.rows,
+            term_type: term.map(|term| String::from_utf8_lossy(term).into_owned()),
+            timestamp: started.ok().map(|time| time.as_secs()),
+            idle_time_limit: Some(2.0),
+            command: Some(line(request)),
+            ..Header::default()
+        },
+        patterns: rules.patterns()?,
+        input: record.is_some_and(|record| record.input == Some(agentsh_policy::model::Switch::On)),
+        max_size: Some(
+            record
+                .and_then(|record| record.max_size)
+                .map_or(MAX_SIZE, |size| size.0),
+        ),
+        on_full: match record.and_then(|record| record.on_full) {
+            Some(agentsh_policy::model::OnFull::StopCommand) => OnFull::StopCommand,
+            _ => OnFull::StopRecording,
+        },
+        compress: true,
+    })
+}
