@@ -14,6 +14,7 @@ pub mod child;
 pub mod compare;
 pub mod enforced;
 pub mod mirror;
+pub mod network;
 pub mod pty;
 pub mod record;
 pub mod session;

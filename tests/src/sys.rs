@@ -181,3 +181,34 @@ pub fn resize(terminal: &impl AsRawFd, rows: u16, columns: u16) -> io::Result<()
     // SAFETY: the structure lives through the call.
     check(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &size) }).map(drop)
 }
+
+/// Gives the calling thread a network namespace of its own (`unshare(2)`, CLONE_NEWNET).
+pub fn unshare_network() -> io::Result<()> {
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::unshare(libc::CLONE_NEWNET) }).map(drop)
+}
+
+/// `gettid(2)`.
+pub fn thread_id() -> i32 {
+    // SAFETY: no memory is passed.
+    unsafe { libc::gettid() }
+}
+
+/// A socket that receives what comes in of one protocol (`ETH_P_*`) at an interface, from its IP header on
+/// (`packet(7)`).
+pub fn capture(interface: &std::ffi::CStr, protocol: i32) -> io::Result<std::net::UdpSocket> {
+    let network_order = (protocol as u16).to_be();
+    // SAFETY: the name and the structure live through the calls; the descriptor is new and owned by nobody else.
+    unsafe {
+        let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC;
+        let fd = check(libc::socket(libc::AF_PACKET, kind, i32::from(network_order)))?;
+        let socket = std::net::UdpSocket::from_raw_fd(fd);
+        let mut address: libc::sockaddr_ll = std::mem::zeroed();
+        address.sll_family = libc::AF_PACKET as u16;
+        address.sll_protocol = network_order;
+        address.sll_ifindex = libc::if_nametoindex(interface.as_ptr()) as i32;
+        let length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+        check(libc::bind(fd, std::ptr::from_ref(&address).cast(), length))?;
+        Ok(socket)
+    }
+}

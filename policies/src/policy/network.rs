@@ -3,16 +3,17 @@
 use std::net::IpAddr;
 
 use super::compile::{Cidr, Common, Compiler};
-use super::{Layer, Verdict};
+use super::{Layer, Policy, Verdict};
 use crate::error::LoadError;
 use crate::glob::Glob;
 use crate::model::NetworkRule;
-use crate::words::{List, NetOp, Protocol};
+use crate::words::{Decision, List, NetOp, Protocol};
 
 /// An operation on an Internet socket.
 #[derive(Debug, Clone, Copy)]
 pub struct NetworkQuery<'a> {
     pub operation: NetOp,
+    /// `Any`: a transport that is neither, which a rule for one of them is not about.
     pub protocol: Protocol,
     /// The name that was asked for, if it is known. Case and a dot at the end do not matter.
     pub host: Option<&'a str>,
@@ -116,8 +117,7 @@ impl CompiledNetwork {
     }
 
     fn matches(&self, query: &NetworkQuery<'_>, host: Option<&[u8]>) -> bool {
-        let protocol =
-            self.protocol == Protocol::Any || query.protocol == Protocol::Any || self.protocol == query.protocol;
+        let protocol = self.protocol == Protocol::Any || self.protocol == query.protocol;
         protocol
             && (self.operations.is_empty() || self.operations.contains(&query.operation))
             && (self.ports.is_empty() || self.ports.contains(&query.port))
@@ -133,6 +133,19 @@ impl CompiledNetwork {
                         .is_some_and(|address| address.to_canonical() == known.to_canonical()),
                 })
             })
+    }
+}
+
+impl Policy {
+    /// Whether rules or defaults on internet or unix sockets ask people.
+    pub fn asks_on_sockets(&self) -> bool {
+        let asks = |decision: &Decision| *decision == Decision::Approve;
+        self.layers.iter().any(|layer| {
+            let network = layer.network.iter().map(|rule| &rule.common.decision);
+            let unix = layer.unix_sockets.iter().map(|rule| &rule.common.decision);
+            let defaults = layer.defaults.network.iter().chain(&layer.defaults.unix_socket);
+            network.chain(unix).chain(defaults).any(asks)
+        })
     }
 }
 

@@ -34,7 +34,7 @@ pub use rustix::io::Errno;
 pub use serve::serve;
 pub use signals::{Relation, SignalDecision, SignalJudge, SignalRequest, Signals, Target};
 pub use sockets::{
-    Address, BindRequest, ConnectRequest, Endpoints, Holder, Inside, OwnSocket, Peer, SocketDecision, SocketJudge,
-    Sockets,
+    Act, Address, BindRequest, ConnectRequest, Endpoints, Holder, Inside, InternetOperation, InternetRequest,
+    OwnSocket, Peer, SocketDecision, SocketJudge, Sockets, Transport, UnixOperation,
 };
 pub use sys::steer::AVAILABLE as CAN_STEER;

@@ -3,6 +3,7 @@
 mod support;
 
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -10,8 +11,8 @@ use std::process::Output;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use agentsh_intercept::{
-    BindRequest, Caller, ConnectRequest, Errno, Inside, Locator, OwnSocket, Peer, SocketDecision, SocketJudge, Sockets,
-    Table,
+    Act, BindRequest, Caller, ConnectRequest, Errno, Inside, InternetOperation, InternetRequest, Locator, Outcome,
+    OwnSocket, Peer, SocketDecision, SocketJudge, Sockets, Table, Transport,
 };
 use support::judge::Nobody;
 use support::{Result, cage, program, text};
@@ -19,6 +20,9 @@ use support::{Result, cage, program, text};
 #[derive(Default)]
 struct Log {
     denied: Vec<Peer>,
+    denied_addresses: Vec<SocketAddr>,
+    /// What is told of internet sockets.
+    flows: Mutex<Vec<(InternetOperation, Transport, SocketAddr)>>,
     seen: Mutex<Vec<(Peer, std::result::Result<(), Errno>)>>,
     insiders: Mutex<Vec<OwnSocket>>,
 }
@@ -40,6 +44,16 @@ impl SocketJudge for Log {
         match self.denied.contains(&request.at) {
             true => SocketDecision::Deny(Errno::ACCESS),
             false => SocketDecision::Allow,
+        }
+    }
+
+    fn internet(&self, request: &InternetRequest<'_>, act: &mut Act<'_>) -> Outcome {
+        let mut flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
+        flows.push((request.operation, request.transport, request.address));
+        drop(flows);
+        match self.denied_addresses.contains(&request.address) {
+            true => Outcome::Errno(Errno::ACCESS),
+            false => act(None).map_or_else(|outcome| outcome, Outcome::Value),
         }
     }
 
@@ -221,13 +235,56 @@ u.detach()",
         closed_address.port()
     );
     let log = Arc::new(Log {
-        denied: vec![Peer::Internet(closed_address)],
+        denied_addresses: vec![closed_address],
         ..Log::default()
     });
     let output = python(&log, Path::new("/"), &script, false)?;
     let expected = ["None True", "EACCES", "EACCES", "EINPROGRESS", "None True", "EBADF"];
     assert_eq!(lines(&output), expected);
     assert_eq!(accepted.join().map_err(|_| "the server panicked")??, "text");
+    Ok(())
+}
+
+#[test]
+fn an_address_of_ones_own_is_judged_and_taken_on_the_callers_socket() -> Result {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let script = format!(
+        "
+def go(s, a):
+    try: s.bind(a); print(s.getsockname()[0], s.getsockname()[1]>0)
+    except OSError as e: print(errno.errorcode[e.errno])
+    return s
+s=go(S(), ('127.0.0.1', 0)); s.listen(5); c=S(); c.connect(s.getsockname()); c.sendall(b'x'); print(s.accept()[0].recv(1))
+go(S(), ('127.0.0.1', {0}))
+go(S(socket.AF_INET6), ('::ffff:127.0.0.1', {0}))
+go(S(type=socket.SOCK_DGRAM), ('', 0))
+go(S(), ('203.0.113.9', 0))
+l=S(); l.listen(); print(l.getsockname()[1]>0)
+n=S(socket.AF_NETLINK, socket.SOCK_RAW); n.bind((0, 0)); print(n.getsockname()[0] in (os.getpid(),))",
+        taken.port()
+    );
+    let log = Arc::new(Log {
+        denied_addresses: vec![taken],
+        ..Log::default()
+    });
+    let output = python(&log, Path::new("/"), &script, false)?;
+    let expected = [
+        "127.0.0.1 True",
+        "b'x'",
+        "EACCES",
+        "EACCES",
+        "0.0.0.0 True",
+        "EADDRNOTAVAIL",
+        "True",
+        "True",
+    ];
+    assert_eq!(lines(&output), expected);
+    let flows = log.flows.lock().unwrap_or_else(PoisonError::into_inner);
+    assert!(
+        flows
+            .iter()
+            .any(|flow| flow.0 == InternetOperation::Listen && flow.2.port() == 0)
+    );
     Ok(())
 }
 

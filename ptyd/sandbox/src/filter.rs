@@ -28,7 +28,25 @@ pub struct Notified {
     /// Number of the call on this architecture.
     pub call: i64,
     /// Any of them makes the call notified; none given means always.
-    pub when: Vec<MaskedEqual>,
+    pub when: Vec<Condition>,
+}
+
+/// When a call is notified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// A register has these bits.
+    Bits(MaskedEqual),
+    /// A register is not zero.
+    NotZero { argument: u32 },
+}
+
+impl Condition {
+    fn compare(self) -> ScmpArgCompare {
+        match self {
+            Condition::Bits(bits) => bits.compare(),
+            Condition::NotZero { argument } => ScmpArgCompare::new(argument, ScmpCompareOp::NotEqual, 0),
+        }
+    }
 }
 
 impl Notified {
@@ -37,16 +55,24 @@ impl Notified {
         Notified { call, when: Vec::new() }
     }
 
+    /// Notified if any of these holds.
+    pub fn when(call: i64, when: impl IntoIterator<Item = Condition>) -> Notified {
+        let when = when.into_iter().collect();
+        Notified { call, when }
+    }
+
     /// Notified if the register `argument` has any bit of `mask`.
     pub fn if_any_bit(call: i64, argument: u32, mask: u64) -> Notified {
         let bits = (0..64).map(|bit| 1u64 << bit).filter(|bit| mask & bit != 0);
         Notified {
             call,
             when: bits
-                .map(|bit| MaskedEqual {
-                    argument,
-                    mask: bit,
-                    value: bit,
+                .map(|bit| {
+                    Condition::Bits(MaskedEqual {
+                        argument,
+                        mask: bit,
+                        value: bit,
+                    })
                 })
                 .collect(),
         }

@@ -30,6 +30,7 @@ pub fn held(controllers: &Controllers, uid: u32) -> Held {
         environment: true,
         memfd_exec: true,
         notify: true,
+        network: true,
         unix_sockets: true,
         signals: true,
         ..Held::default()
@@ -70,7 +71,10 @@ pub fn holder(operation: &Operation, held: &Held) -> Option<&'static str> {
             held.command,
             "notify: judged, and compared with what ran; landlock: what is denied whatever its arguments has no execute right",
         ),
-        Operation::Network(_) => (held.network, "notify: carried out on the caller's own socket"),
+        Operation::Network(_) => (
+            held.network,
+            "notify: carried out on the caller's own socket; landlock: no TCP port is open to the command itself",
+        ),
         Operation::UnixSocket(_) => (held.unix_sockets, "notify: carried out on the caller's own socket"),
         Operation::Signal(_) => (held.signals, "notify: judged for each process that is meant"),
         Operation::Env(_) => (held.environment, "the supervisor, at the start of each program"),

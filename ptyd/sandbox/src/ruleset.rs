@@ -6,7 +6,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
 use landlock::{
-    ABI, Access as _, AccessFs, PathBeneath, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError,
+    ABI, Access as _, AccessFs, AccessNet, PathBeneath, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
+    RulesetError,
 };
 use rustix::io::Errno;
 
@@ -25,11 +26,15 @@ pub enum RulesetFailure {
 }
 
 /// Makes the ruleset. It handles every file right that the kernel's interface knows, so that whatever
-/// is not granted is denied. TCP ports and scopes are left alone: notifications judge those, and a
-/// scope would keep the commands of one session from signalling each other.
+/// is not granted is denied. Of TCP ports none is granted: whoever connects or binds for a command does so
+/// outside of it, and what the command did itself would have passed by the judge. Scopes are left alone: one
+/// would keep the commands of a session from signalling each other.
 pub fn build(hull: &Hull, abi: u32) -> Result<OwnedFd, RulesetFailure> {
     let abi = ABI::from(i32::try_from(abi).unwrap_or(i32::MAX));
-    let mut ruleset = Ruleset::default().handle_access(AccessFs::from_all(abi))?.create()?;
+    let mut ruleset = Ruleset::default()
+        .handle_access(AccessFs::from_all(abi))?
+        .handle_access(AccessNet::from_all(abi))?
+        .create()?;
     for grant in hull.grants() {
         let access = grant.rights.access(abi, grant.is_folder);
         if access.is_empty() {

@@ -5,13 +5,13 @@ use agentsh_policy::Policy;
 use agentsh_policy::config::{Config, MinimumMode, SecurityMode};
 use agentsh_protocol::api::{Enforced, LayerInfo};
 use agentsh_sandbox::cgroup::Resource;
-use agentsh_sandbox::filter::{self, FilterSpec, Notified};
+use agentsh_sandbox::filter::{self, Condition, FilterSpec, MaskedEqual, Notified};
 use agentsh_sandbox::placement;
 use agentsh_sandbox::probe::{Host, Mode};
 
+use super::files;
 use super::limits::Limited;
 use super::rules::{Rules, RulesError};
-use super::{files, held};
 
 /// Capabilities that commands of a root session keep unless the configuration says otherwise
 /// (`capabilities(7)`): what file ownership, changing users and low ports need, and nothing that
@@ -64,7 +64,7 @@ pub(super) fn plan(policy: Policy, config: &Config, uid: u32) -> Result<Planned,
     let host = Host::probe();
     let mode = mode(&host, config)?;
     let held = placement::held(&host.controllers, uid);
-    let not_held = held::not_held(&policy, &held);
+    let not_held = policy.not_held(&held);
     if config.security.strict && !not_held.is_empty() {
         return Err(PlanError::NotStrict(not_held));
     }
@@ -118,9 +118,24 @@ fn mode(host: &Host, config: &Config) -> Result<Mode, PlanError> {
 
 /// The calls that the supervisor is asked about.
 fn notified(policy: &Policy, uid: u32) -> Vec<Notified> {
-    let calls = Guard::CALLS.into_iter().chain(Sockets::CALLS).chain(Signals::CALLS);
+    let sockets = Sockets::CALLS
+        .into_iter()
+        .filter(|call| !Sockets::SOMETIMES.contains(call));
+    let calls = Guard::CALLS.into_iter().chain(sockets).chain(Signals::CALLS);
     let always = calls.map(Notified::always);
-    always.chain(files::notified(policy, uid)).collect()
+    let bits = |(argument, mask, value)| Condition::Bits(MaskedEqual { argument, mask, value });
+    let (flags, opens) = Sockets::SENDTO_FLAGS;
+    let to_somebody = [
+        Condition::NotZero {
+            argument: Sockets::SENDTO_ADDRESS,
+        },
+        bits((flags, opens, opens)),
+    ];
+    let sometimes = [
+        Notified::when(libc::SYS_sendto, to_somebody),
+        Notified::when(libc::SYS_clone, [bits(Sockets::CLONE_SHARES)]),
+    ];
+    always.chain(sometimes).chain(files::notified(policy, uid)).collect()
 }
 
 /// As a mask of capability numbers.

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use agentsh_intercept::files::{FileEngine, Tasks};
 use agentsh_intercept::{Endpoints, Inside, Locator};
+use agentsh_netgate::Gate;
 
 use super::members::Members;
 
@@ -16,6 +17,8 @@ pub(crate) struct Shared {
     pub inside: Arc<Inside>,
     /// The Unix sockets that were bound in the session.
     pub endpoints: Arc<Endpoints>,
+    /// Names and internet sockets of the session.
+    pub gate: Gate,
     /// Made last: it knows the session.
     pub files: OnceLock<Arc<FileEngine>>,
 }
@@ -28,6 +31,7 @@ impl Shared {
             locator: Locator::new(Arc::clone(&members) as Arc<dyn Tasks>, false)?,
             inside: Arc::new(Inside::new(folder)?),
             endpoints: Arc::default(),
+            gate: Gate::default(),
             members,
             files: OnceLock::new(),
         })

@@ -6,14 +6,23 @@ use std::os::unix::net::UnixStream;
 
 use agentsh_audit::{Decision, EventDraft, EventType, Outcome};
 use agentsh_intercept::{
-    BindRequest, Caller, ConnectRequest, Errno, Holder, OwnSocket, Peer, SocketDecision, SocketJudge,
+    self as intercept, Act, BindRequest, Caller, ConnectRequest, Errno, Holder, InternetRequest, OwnSocket, Peer,
+    SocketDecision, SocketJudge, UnixOperation,
 };
-use agentsh_policy::{FileOp, Subject, UnixAddress, UnixOp, Verdict};
+use agentsh_policy::{Decision as PolicyDecision, FileOp, Subject, UnixAddress, UnixOp, Verdict};
 
+use super::approvals::{Answered, Ask, Bound};
 use super::control::Notice;
 use super::execs::decision_of;
 use super::inside::Insider;
 use super::judge::CommandJudge;
+
+fn operation(request: &ConnectRequest<'_>) -> (UnixOp, EventType) {
+    match request.operation {
+        UnixOperation::Connect => (UnixOp::Connect, EventType::UnixConnect),
+        UnixOperation::Send => (UnixOp::SendTo, EventType::UnixSend),
+    }
+}
 
 /// A name of a Unix socket as policy and record write it.
 struct Named<'a> {
@@ -39,11 +48,19 @@ fn named(peer: &Peer) -> Option<Named<'_>> {
             text: [b"@".as_slice(), name].concat(),
             refusal: Errno::PERM,
         }),
-        Peer::Internet(_) | Peer::Other(_) => None,
+        Peer::Other(_) => None,
     }
 }
 
-fn process(caller: &Caller<'_>) -> i32 {
+fn message(operation: &str, named: &Named<'_>, verdict: &Verdict<'_>) -> Option<String> {
+    verdict.message(&Subject {
+        path: &named.text,
+        operation,
+        ..Subject::default()
+    })
+}
+
+pub(super) fn process(caller: &Caller<'_>) -> i32 {
     caller.status().map_or(caller.tid(), |status| status.tgid)
 }
 
@@ -71,17 +88,25 @@ impl CommandJudge {
         named: &Named<'_>,
         verdict: &Verdict<'_>,
     ) -> SocketDecision {
-        let message = verdict.message(&Subject {
-            path: &named.text,
-            operation,
-            ..Subject::default()
-        });
+        let message = message(operation, named, verdict);
+        self.refused((kind, operation), caller, named, verdict, (message.as_deref(), None))
+    }
+
+    fn refused(
+        &self,
+        (kind, operation): (EventType, &str),
+        caller: &Caller<'_>,
+        named: &Named<'_>,
+        verdict: &Verdict<'_>,
+        (message, approval): (Option<&str>, Option<&str>),
+    ) -> SocketDecision {
         self.note(EventDraft {
             path: Some(&named.text),
             operation: Some(operation),
             policy: Some(Outcome {
                 effective: Decision::Deny,
-                message: message.as_deref(),
+                message,
+                approval,
                 ..Outcome::plain(decision_of(verdict), verdict.rule)
             }),
             result: Some(named.refusal.raw_os_error()),
@@ -89,16 +114,43 @@ impl CommandJudge {
         });
         SocketDecision::Deny(named.refusal)
     }
+
+    /// Asks a person about an endpoint, once in a session.
+    fn ask(
+        &self,
+        kind: EventType,
+        operation: &str,
+        caller: &Caller<'_>,
+        named: &Named<'_>,
+        verdict: &Verdict<'_>,
+    ) -> SocketDecision {
+        let ask = Ask {
+            bound: Bound::endpoint(operation, &named.text, verdict.rule),
+            command: Some(self.command()),
+            pid: process(caller),
+            message: message(operation, named, verdict),
+            timeout: verdict.timeout,
+        };
+        caller.will_block();
+        match self.session().ask(&ask, &|| caller.interruption()) {
+            Answered::Yes(_) => SocketDecision::Allow,
+            Answered::No(id, why) => {
+                self.refused((kind, operation), caller, named, verdict, (Some(&why), id.as_deref()))
+            }
+            Answered::Interrupted(seen) => SocketDecision::Interrupted(seen),
+        }
+    }
 }
 
 impl SocketJudge for CommandJudge {
     fn connect(&self, request: &ConnectRequest<'_>) -> SocketDecision {
-        // Internet families are not judged by this build, and listed as such.
+        // Netlink: the filter lets through only what tells of this machine.
         let Some(named) = named(&request.peer) else {
             return SocketDecision::Allow;
         };
         let rules = self.session().rules();
-        let verdict = rules.policy.unix_socket(UnixOp::Connect, named.address);
+        let (op, kind) = operation(request);
+        let verdict = rules.policy.unix_socket(op, named.address);
         if verdict.decision.passes() {
             return SocketDecision::Allow;
         }
@@ -106,8 +158,10 @@ impl SocketJudge for CommandJudge {
             (Holder::Own, _) => SocketDecision::Allow,
             // As the kernel says it; nothing is tried, so that nobody can come in between.
             (Holder::Nobody, _) => SocketDecision::Deny(Errno::CONNREFUSED),
-            // Nobody can be asked in this build: approve is a no.
-            (Holder::Foreign, _) => self.refuse(EventType::UnixConnect, "connect", request.caller, &named, &verdict),
+            (Holder::Foreign, _) if verdict.decision == PolicyDecision::Approve => {
+                self.ask(kind, op.word(), request.caller, &named, &verdict)
+            }
+            (Holder::Foreign, _) => self.refuse(kind, op.word(), request.caller, &named, &verdict),
         }
     }
 
@@ -148,23 +202,32 @@ impl SocketJudge for CommandJudge {
         let remote;
         let named = named(&request.peer);
         let rules = self.session().rules();
+        let (op, kind) = operation(request);
         let pid = process(request.caller);
+        let approvals = &self.session().approvals;
+        let approval = named
+            .as_ref()
+            .and_then(|named| approvals.decided(pid, op.word(), &named.text));
         let mut draft = match (&named, &request.peer) {
             (Some(named), _) => {
-                let verdict = rules.policy.unix_socket(UnixOp::Connect, named.address);
+                let verdict = rules.policy.unix_socket(op, named.address);
                 EventDraft {
                     path: Some(&named.text),
                     // What policy stops and was let through is the session's own.
-                    policy: Some(match verdict.decision.passes() {
-                        true => Outcome::plain(decision_of(&verdict), verdict.rule),
-                        false => Outcome::allow(Some("own-endpoint")),
+                    policy: Some(match verdict.decision {
+                        decision if decision.passes() => Outcome::plain(decision_of(&verdict), verdict.rule),
+                        PolicyDecision::Approve if approval.is_some() => Outcome {
+                            effective: Decision::Allow,
+                            approval: approval.as_deref(),
+                            ..Outcome::plain(Decision::Approve, verdict.rule)
+                        },
+                        _ => Outcome::allow(Some("own-endpoint")),
                     }),
-                    ..self.draft(EventType::UnixConnect, pid)
+                    ..self.draft(kind, pid)
                 }
             }
             (None, peer) => {
                 remote = match peer {
-                    Peer::Internet(address) => address.to_string(),
                     Peer::Other(family) => format!("family {family}"),
                     Peer::Path(_) | Peer::Abstract(_) => String::new(),
                 };
@@ -175,9 +238,13 @@ impl SocketJudge for CommandJudge {
                 }
             }
         };
-        draft.operation = Some("connect");
+        draft.operation = Some(op.word());
         draft.result = Some(result.err().map_or(0, Errno::raw_os_error));
         self.note(draft);
+    }
+
+    fn internet(&self, request: &InternetRequest<'_>, act: &mut Act<'_>) -> intercept::Outcome {
+        self.judge_internet(request, act)
     }
 
     fn insider(&self, socket: OwnSocket, caller: &Caller<'_>, stream: UnixStream) {

@@ -3,6 +3,8 @@
 use std::ffi::CString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use rustix::io::Errno;
+
 /// The longest address that the kernel takes (`sizeof(struct sockaddr_storage)`).
 pub const MAX_ADDRESS: usize = 128;
 
@@ -27,6 +29,15 @@ pub enum Address {
 }
 
 impl Address {
+    /// As [`Address::parse`], for an IPv4 socket: where it is to bind or to send, the kernel takes an address
+    /// of no family for one of its own.
+    pub fn parse_v4(bytes: &[u8]) -> Address {
+        match Address::parse(bytes) {
+            Address::Unspecified => internet(&bytes[2..]).map_or(Address::Unspecified, Address::Internet),
+            other => other,
+        }
+    }
+
     /// Understands `bytes`, of which the kernel would get just as many.
     pub fn parse(bytes: &[u8]) -> Address {
         let Some((family, rest)) = bytes.split_first_chunk::<2>() else {
@@ -41,6 +52,36 @@ impl Address {
             _ => Address::Other(family),
         }
     }
+}
+
+/// `address` as the kernel takes it for a socket of the IPv6 family (`v6`), or of the IPv4 family.
+///
+/// # Errors
+/// `EAFNOSUPPORT` for an IPv6 address on an IPv4 socket.
+pub fn encode(address: SocketAddr, v6: bool) -> Result<Vec<u8>, Errno> {
+    let port = address.port().to_be_bytes();
+    let mut bytes = Vec::with_capacity(28);
+    match (address.ip(), v6) {
+        (IpAddr::V4(ip), false) => {
+            bytes.extend_from_slice(&(libc::AF_INET as u16).to_ne_bytes());
+            bytes.extend_from_slice(&port);
+            bytes.extend_from_slice(&ip.octets());
+            bytes.extend_from_slice(&[0; 8]);
+        }
+        (IpAddr::V6(_), false) => return Err(Errno::AFNOSUPPORT),
+        (ip, true) => {
+            let ip = match ip {
+                IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+                IpAddr::V6(ip) => ip,
+            };
+            bytes.extend_from_slice(&(libc::AF_INET6 as u16).to_ne_bytes());
+            bytes.extend_from_slice(&port);
+            bytes.extend_from_slice(&[0; 4]);
+            bytes.extend_from_slice(&ip.octets());
+            bytes.extend_from_slice(&[0; 4]);
+        }
+    }
+    Ok(bytes)
 }
 
 fn unix(name: &[u8]) -> Address {
@@ -109,10 +150,31 @@ mod tests {
         assert_eq!(of(libc::AF_UNSPEC, b""), Address::Unspecified);
     }
 
+    #[test]
+    fn an_address_of_no_family_is_one_where_the_kernel_takes_it_so() {
+        let v4 = [&[0, 80, 203, 0, 113, 7][..], &[0; 8]].concat();
+        let bytes = [&(libc::AF_UNSPEC as u16).to_ne_bytes()[..], &v4].concat();
+        assert_eq!(Address::parse(&bytes), Address::Unspecified);
+        assert_eq!(
+            Address::parse_v4(&bytes),
+            Address::Internet(SocketAddr::from(([203, 0, 113, 7], 80)))
+        );
+        assert_eq!(Address::parse_v4(&bytes[..4]), Address::Unspecified);
+    }
+
     proptest! {
         #[test]
         fn no_bytes_make_it_fail(bytes in proptest::collection::vec(any::<u8>(), 0..MAX_ADDRESS)) {
             let _ = Address::parse(&bytes);
+            let _ = Address::parse_v4(&bytes);
+        }
+
+        #[test]
+        fn what_is_encoded_reads_as_it_was(ip: u32, ip6: u128, port: u16, v6: bool) {
+            let v4 = SocketAddr::new(Ipv4Addr::from(ip).into(), port);
+            prop_assert_eq!(Address::parse(&encode(v4, v6).unwrap_or_default()), Address::Internet(v4));
+            let v6 = SocketAddr::new(Ipv6Addr::from(ip6).to_canonical(), port);
+            prop_assert_eq!(Address::parse(&encode(v6, true).unwrap_or_default()), Address::Internet(v6));
         }
     }
 }

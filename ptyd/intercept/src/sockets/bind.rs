@@ -1,4 +1,4 @@
-//! bind of Unix sockets.
+//! bind.
 //!
 //! A name of the abstract namespace is bound on a copy, on the caller's own socket. A path is judged and
 //! then continued: the kernel keeps the text for `getsockname(2)` and resolves it in the caller's folder,
@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType};
 
 use super::address::MAX_ADDRESS;
+use super::socket::Socket;
 use super::{Address, BindRequest, Peer, SocketDecision, Sockets};
 use crate::caller::Caller;
 use crate::outcome::Outcome;
@@ -16,8 +17,10 @@ use crate::sys::socket;
 
 impl Sockets {
     pub(super) fn bind(&self, caller: &Caller<'_>) -> Result<Outcome, Outcome> {
-        let fd = caller.fetch_fd(caller.arg_i32(0))?;
-        if rustix::net::sockopt::socket_domain(&fd)? != AddressFamily::UNIX {
+        let socket = Socket::of(caller)?;
+        if !socket.is_unix() && !socket.is_internet() {
+            // Netlink: the kernel takes the number of the calling process where none is given. TCP, which the
+            // descriptor could be made to mean meanwhile, is out of reach of an own bind (Landlock).
             return Ok(Outcome::Continue);
         }
         let length = usize::try_from(caller.arg_i32(2)).map_err(|_| Errno::INVAL)?;
@@ -25,6 +28,18 @@ impl Sockets {
             return Err(Outcome::Errno(Errno::INVAL));
         }
         let bytes = caller.read_bytes(caller.arg(1), length)?;
+        if socket.is_internet() {
+            let address = match socket.domain {
+                AddressFamily::INET => Address::parse_v4(&bytes),
+                _ => Address::parse(&bytes),
+            };
+            return match address {
+                Address::Internet(address) => self.bind_internet(caller, &socket, address, &bytes),
+                // The kernel refuses it, and says how.
+                _ => self.bind_copy(caller, &socket.fd, &bytes),
+            };
+        }
+        let fd = &socket.fd;
         let (at, copied) = match Address::parse(&bytes) {
             Address::Path(path) => match self.would_be(caller, &path) {
                 Some(path) => (Peer::Path(path), false),
@@ -33,19 +48,19 @@ impl Sockets {
             Address::Abstract(name) => (Peer::Abstract(name), true),
             // The kernel picks a name that nobody has, or refuses.
             _ => {
-                self.endpoints.note(rustix::fs::fstat(&fd)?.st_ino);
-                return self.bind_copy(caller, &fd, &bytes);
+                self.endpoints.note(socket.inode()?);
+                return self.bind_copy(caller, fd, &bytes);
             }
         };
-        let listens = rustix::net::sockopt::socket_type(&fd)? != SocketType::DGRAM;
+        let listens = socket.kind != SocketType::DGRAM;
         let request = BindRequest { caller, at, listens };
         match self.judge.bind(&request) {
             SocketDecision::Allow => {}
             decision => return Err(decision.outcome()),
         }
-        self.endpoints.note(rustix::fs::fstat(&fd)?.st_ino);
+        self.endpoints.note(socket.inode()?);
         if copied {
-            return self.bind_copy(caller, &fd, &bytes);
+            return self.bind_copy(caller, fd, &bytes);
         }
         Ok(Outcome::Continue)
     }

@@ -1,40 +1,22 @@
 //! connect.
 
 use std::ffi::{CStr, CString, OsStr};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketType};
+use rustix::net::SocketType;
 
 use super::address::MAX_ADDRESS;
 use super::inside::address;
-use super::{Address, ConnectRequest, OwnSocket, Peer, SocketDecision, Sockets, path_of};
+use super::socket::Socket;
+use super::{Address, ConnectRequest, OwnSocket, Peer, SocketDecision, Sockets, UnixOperation, path_of};
 use crate::caller::Caller;
 use crate::files::actor;
 use crate::files::resolve::Pin;
 use crate::outcome::Outcome;
 use crate::sys::socket;
-
-/// A caller's socket and what it is.
-struct Socket {
-    fd: OwnedFd,
-    unix: bool,
-    kind: SocketType,
-    blocks: bool,
-}
-
-impl Socket {
-    fn of(caller: &Caller<'_>) -> Result<Socket, Errno> {
-        let fd = caller.fetch_fd(caller.arg_i32(0))?;
-        let unix = rustix::net::sockopt::socket_domain(&fd)? == AddressFamily::UNIX;
-        let kind = rustix::net::sockopt::socket_type(&fd)?;
-        let blocks = !rustix::fs::fcntl_getfl(&fd)?.contains(OFlags::NONBLOCK);
-        Ok(Socket { fd, unix, kind, blocks })
-    }
-}
 
 /// What is connected to, held.
 enum Target {
@@ -52,7 +34,7 @@ impl Sockets {
         }
         let bytes = caller.read_bytes(caller.arg(1), length)?;
         let (peer, target) = match Address::parse(&bytes) {
-            Address::Path(path) if socket.unix => {
+            Address::Path(path) if socket.is_unix() => {
                 let (path, pin) = self.find(caller, &path);
                 if let Some(own) = path.as_deref().and_then(OwnSocket::named) {
                     return self.connect_inside(caller, &socket, own);
@@ -62,18 +44,21 @@ impl Sockets {
                 };
                 (Peer::Path(path), Target::Socket(pin))
             }
-            Address::Abstract(name) if socket.unix => (Peer::Abstract(name), Target::Copy(bytes)),
-            Address::Internet(to) if !socket.unix => (Peer::Internet(to), Target::Copy(bytes)),
-            Address::Other(family) if !socket.unix => (Peer::Other(family), Target::Copy(bytes)),
+            Address::Abstract(name) if socket.is_unix() => (Peer::Abstract(name), Target::Copy(bytes)),
+            Address::Internet(to) if socket.is_internet() => {
+                return self.connect_internet(caller, &socket, to, &bytes);
+            }
+            Address::Other(family) if !socket.is_unix() => (Peer::Other(family), Target::Copy(bytes)),
             // Dissolves an association, or is refused by the kernel: it leads nowhere.
             _ => {
                 return self
-                    .carry_out(caller, &socket, &Target::Copy(bytes), false)
+                    .carry_out(caller, &socket, &Target::Copy(bytes))
                     .map(|()| Outcome::Value(0));
             }
         };
         let request = ConnectRequest {
             caller,
+            operation: UnixOperation::Connect,
             peer,
             kind: socket.kind.as_raw(),
             file: match &target {
@@ -85,8 +70,7 @@ impl Sockets {
             SocketDecision::Allow => {}
             decision => return Err(decision.outcome()),
         }
-        let far = matches!(request.peer, Peer::Internet(to) if !to.ip().is_loopback());
-        let result = self.carry_out(caller, &socket, &target, far);
+        let result = self.carry_out(caller, &socket, &target);
         match &result {
             Ok(()) => self.judge.connected(&request, Ok(())),
             Err(Outcome::Errno(errno)) => self.judge.connected(&request, Err(*errno)),
@@ -95,8 +79,8 @@ impl Sockets {
         result.map(|()| Outcome::Value(0))
     }
 
-    /// Connects as the caller. `far`: an answer may take its time.
-    fn carry_out(&self, caller: &Caller<'_>, socket: &Socket, target: &Target, far: bool) -> Result<(), Outcome> {
+    /// Connects as the caller.
+    fn carry_out(&self, caller: &Caller<'_>, socket: &Socket, target: &Target) -> Result<(), Outcome> {
         let bytes = match target {
             Target::Copy(bytes) => bytes.clone(),
             // Of the pinned socket itself, whatever its name leads to by now.
@@ -107,11 +91,9 @@ impl Sockets {
             return Err(Outcome::Answered);
         }
         let _acting = actor::act_as(&client.identity, None)?;
-        let waits = socket.blocks && socket.kind != SocketType::DGRAM;
-        match (waits, far) {
-            (true, true) => caller.slow(|| socket::connect(&socket.fd, &bytes)),
-            (true, false) => caller.interruptible(|| socket::connect(&socket.fd, &bytes)),
-            _ => socket::connect(&socket.fd, &bytes).map_err(Outcome::Errno),
+        match socket.blocks && socket.kind != SocketType::DGRAM {
+            true => caller.interruptible(|| socket::connect(&socket.fd, &bytes)),
+            false => socket::connect(&socket.fd, &bytes).map_err(Outcome::Errno),
         }
     }
 
@@ -125,7 +107,7 @@ impl Sockets {
     }
 
     /// The canonical path that `path` has or would have, and its object if there is one.
-    fn find(&self, caller: &Caller<'_>, path: &CStr) -> (Option<PathBuf>, Result<Pin, Errno>) {
+    pub(super) fn find(&self, caller: &Caller<'_>, path: &CStr) -> (Option<PathBuf>, Result<Pin, Errno>) {
         let errno = match self.locator.object(caller, libc::AT_FDCWD, path, true) {
             Ok(pin) => match self.locator.canonical(&pin) {
                 Ok(place) => return (path_of(place), Ok(pin)),

@@ -6,18 +6,25 @@ mod connect;
 mod diag;
 mod endpoints;
 mod inside;
+mod internet;
+mod message;
 mod own;
+mod send;
+mod socket;
 
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use rustix::io::Errno;
 
 pub use address::Address;
 pub use endpoints::{Endpoints, Holder};
 pub use inside::Inside;
+pub use internet::{Act, InternetOperation, InternetRequest};
 pub use own::OwnSocket;
+pub use socket::Transport;
 
 use crate::caller::Caller;
 use crate::files::resolve::Canonical;
@@ -32,16 +39,25 @@ pub enum Peer {
     Path(PathBuf),
     /// To an abstract Unix socket.
     Abstract(Vec<u8>),
-    /// To an internet address.
-    Internet(std::net::SocketAddr),
     /// To something of another family (`AF_*`).
     Other(u16),
 }
 
-/// One connect.
+/// How a socket gets to a peer that is not of an internet family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnixOperation {
+    /// For good.
+    Connect,
+    /// With one datagram.
+    Send,
+}
+
+/// One connect of a socket that is not of an internet family, or one datagram to an address.
 pub struct ConnectRequest<'a> {
     /// The caller.
     pub caller: &'a Caller<'a>,
+    /// What is done.
+    pub operation: UnixOperation,
     /// Whom to.
     pub peer: Peer,
     /// `SOCK_*` of the caller's socket.
@@ -73,7 +89,7 @@ pub enum SocketDecision {
 
 impl SocketDecision {
     /// What the caller gets.
-    fn outcome(self) -> Outcome {
+    pub fn outcome(self) -> Outcome {
         match self {
             SocketDecision::Allow => Outcome::Continue,
             SocketDecision::Deny(errno) => Outcome::Errno(errno),
@@ -97,6 +113,10 @@ pub trait SocketJudge: Send + Sync {
     /// before it happens: the kernel has the last word.
     fn bind(&self, request: &BindRequest<'_>) -> SocketDecision;
 
+    /// Decides about an operation on an internet socket, has it carried out by `act` if it is to be, and says
+    /// what the caller gets. May block after [`Caller::will_block`], and then watches [`Caller::interruption`].
+    fn internet(&self, request: &InternetRequest<'_>, act: &mut Act<'_>) -> Outcome;
+
     /// A caller connected to one of our own sockets; the supervisor talks to it from here on. Must not block.
     fn insider(&self, socket: OwnSocket, caller: &Caller<'_>, stream: UnixStream);
 }
@@ -107,11 +127,35 @@ pub struct Sockets {
     judge: Arc<dyn SocketJudge>,
     inside: Arc<Inside>,
     endpoints: Arc<Endpoints>,
+    /// Whether some process of the command shares its descriptors with another.
+    shared_descriptors: AtomicBool,
 }
 
 impl Sockets {
     /// The calls that it answers.
-    pub const CALLS: [i64; 2] = [libc::SYS_connect, libc::SYS_bind];
+    pub const CALLS: [i64; 7] = [
+        libc::SYS_connect,
+        libc::SYS_bind,
+        libc::SYS_listen,
+        libc::SYS_sendmsg,
+        libc::SYS_sendmmsg,
+        libc::SYS_sendto,
+        libc::SYS_clone,
+    ];
+
+    /// Those of them that need not be notified whatever their arguments are: what follows says when.
+    pub const SOMETIMES: [i64; 2] = [libc::SYS_sendto, libc::SYS_clone];
+
+    /// A sendto matters if it carries an address in this argument …
+    pub const SENDTO_ADDRESS: u32 = 4;
+    /// … or if it opens a connection: flags in this argument, and the flag.
+    pub const SENDTO_FLAGS: (u32, u64) = (3, libc::MSG_FASTOPEN as u64);
+    /// A clone matters if descriptors are shared with what is not a thread: argument, mask, value.
+    pub const CLONE_SHARES: (u32, u64, u64) = (
+        0,
+        (libc::CLONE_FILES | libc::CLONE_THREAD) as u64,
+        libc::CLONE_FILES as u64,
+    );
 
     /// A handler for the command that `judge` knows. `endpoints`: those of its session.
     pub fn new(
@@ -125,6 +169,7 @@ impl Sockets {
             judge,
             inside,
             endpoints,
+            shared_descriptors: AtomicBool::new(false),
         }
     }
 }
@@ -134,6 +179,9 @@ impl Handler for Sockets {
         match caller.notification().nr {
             libc::SYS_connect => self.connect(caller),
             libc::SYS_bind => self.bind(caller),
+            libc::SYS_listen => self.listen(caller),
+            libc::SYS_sendto | libc::SYS_sendmsg | libc::SYS_sendmmsg => self.send(caller),
+            libc::SYS_clone => Ok(self.clone_call()),
             _ => Err(Outcome::Errno(Errno::NOSYS)),
         }
         .unwrap_or_else(|outcome| outcome)

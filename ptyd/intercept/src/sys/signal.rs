@@ -65,3 +65,12 @@ pub fn send(pidfd: BorrowedFd<'_>, signal: i32, info: &Information, flags: u32) 
         _ => Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)),
     }
 }
+
+/// `tgkill(2)`.
+pub fn to_thread(tgid: i32, tid: i32, signal: i32) -> Result<(), Errno> {
+    // SAFETY: no memory is passed.
+    match unsafe { libc::syscall(libc::SYS_tgkill, tgid, tid, signal) } {
+        0 => Ok(()),
+        _ => Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)),
+    }
+}

@@ -25,3 +25,26 @@ fn checked(status: i32) -> Result<(), Errno> {
         Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO))
     }
 }
+
+/// `sendmsg(2)` of `data` to `name` (none if empty) with control messages as they lie in memory.
+pub fn send(socket: impl AsFd, (name, control): (&[u8], &[u8]), data: &[u8], flags: i32) -> Result<usize, Errno> {
+    let mut part = libc::iovec {
+        iov_base: data.as_ptr().cast_mut().cast(),
+        iov_len: data.len(),
+    };
+    // SAFETY: a msghdr without pointers is a valid one.
+    let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
+    if !name.is_empty() {
+        header.msg_name = name.as_ptr().cast_mut().cast();
+        header.msg_namelen = libc::socklen_t::try_from(name.len()).map_err(|_| Errno::INVAL)?;
+    }
+    if !control.is_empty() {
+        header.msg_control = control.as_ptr().cast_mut().cast();
+        header.msg_controllen = control.len();
+    }
+    header.msg_iov = &raw mut part;
+    header.msg_iovlen = 1;
+    // SAFETY: all that the header points to lives through the call, and the kernel only reads it.
+    let sent = unsafe { libc::sendmsg(socket.as_fd().as_raw_fd(), &raw const header, flags) };
+    usize::try_from(sent).map_err(|_| Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO))
+}

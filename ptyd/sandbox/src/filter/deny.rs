@@ -83,6 +83,38 @@ const TERMINAL_INJECTION: &[u64] = &[libc::TIOCSTI, libc::TIOCLINUX];
 const FAMILIES: &[i32] = &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 const LAST_FAMILY: u64 = 63;
 
+/// Protocols over IP that no rule knows, as blocks of numbers (mask of an aligned block, its first number). What
+/// stays is TCP and UDP, echo requests (1, 58) and MPTCP (262); SCTP connects through options, UDP-Lite and
+/// DCCP by ways of their own.
+const IP_PROTOCOLS: &[(u64, u64)] = &[
+    (2, 2),
+    (2, 4),
+    (1, 7),
+    (8, 8),
+    (1, 16),
+    (2, 18),
+    (4, 20),
+    (8, 24),
+    (16, 32),
+    (8, 48),
+    (2, 56),
+    (1, 59),
+    (4, 60),
+    (64, 64),
+    (128, 128),
+    (4, 256),
+    (2, 260),
+];
+
+/// Options by which packets go another way than to their address: routing headers of IPv6 (`ipv6(7)`; the numbers
+/// of RFC 2292, 5 and 6, and that of RFC 3542, which asks for no right), and source routes of IPv4 (`ip(7)`).
+const ROUTING: &[(i32, i32)] = &[
+    (libc::IPPROTO_IPV6, 5),
+    (libc::IPPROTO_IPV6, 6),
+    (libc::IPPROTO_IPV6, 57),
+    (libc::IPPROTO_IP, libc::IP_OPTIONS),
+];
+
 /// Netlink protocols that stay: routes and addresses (libc asks for them), socket listings (`ss`),
 /// and audit (`su` and PAM write their login records there).
 const NETLINK: &[i32] = &[libc::NETLINK_ROUTE, libc::NETLINK_SOCK_DIAG, libc::NETLINK_AUDIT];
@@ -127,6 +159,28 @@ pub(super) fn add_rules(context: &mut ScmpFilterContext, confined: bool) -> Resu
             refuse(libc::EAFNOSUPPORT, call, &[equal(0, family)])?;
         }
     }
+    for family in [libc::AF_INET, libc::AF_INET6] {
+        let family = equal(0, family as u64);
+        for (size, first) in IP_PROTOCOLS {
+            let block = MaskedEqual {
+                argument: 2,
+                mask: LOW_HALF & !(size - 1),
+                value: *first,
+            };
+            refuse(libc::EPROTONOSUPPORT, libc::SYS_socket, &[family, block])?;
+        }
+        // Raw sockets write addresses themselves.
+        let raw = MaskedEqual {
+            argument: 1,
+            mask: 0xf,
+            value: libc::SOCK_RAW as u64,
+        };
+        refuse(libc::EPERM, libc::SYS_socket, &[family, raw])?;
+    }
+    for (level, option) in ROUTING {
+        let level = equal(1, *level as u64);
+        refuse(libc::EPERM, libc::SYS_setsockopt, &[level, equal(2, *option as u64)])?;
+    }
     for protocol in (0..=LAST_NETLINK).filter(|protocol| !NETLINK.contains(&(*protocol as i32))) {
         let family = equal(0, libc::AF_NETLINK as u64);
         refuse(libc::EPROTONOSUPPORT, libc::SYS_socket, &[family, equal(2, protocol)])?;
@@ -153,4 +207,21 @@ fn flag(argument: u32, bit: u64) -> MaskedEqual {
 
 fn bits(mask: u64) -> impl Iterator<Item = u64> {
     (0..32).map(|bit| 1u64 << bit).filter(move |bit| mask & bit != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_the_protocols_over_ip_exactly_those_stay_that_are_judged() {
+        let refused = |protocol: u64| {
+            IP_PROTOCOLS
+                .iter()
+                .any(|(size, first)| protocol & (LOW_HALF & !(size - 1)) == *first)
+        };
+        // From 263 on the kernel knows none.
+        let stay: Vec<u64> = (0..263).filter(|protocol| !refused(*protocol)).collect();
+        assert_eq!(stay, [0, 1, 6, 17, 58, 262]);
+    }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Bound {
     pub rule: Option<String>,
     /// The program, its interpreters and loader.
     files: Vec<FileState>,
+    /// Whether every yes counts until the session ends: what is asked about is asked again and again.
+    pub lasts: bool,
 }
 
 impl Bound {
@@ -53,7 +55,34 @@ impl Bound {
             cwd: None,
             rule: rule.map(str::to_owned),
             files: Vec::new(),
+            lasts: false,
         }
+    }
+
+    /// A connection to an endpoint of this machine, which programs make for every little thing.
+    pub(crate) fn endpoint(operation: &str, name: &[u8], rule: Option<&str>) -> Bound {
+        Bound {
+            operation: operation.to_owned(),
+            path: name.to_owned(),
+            argv: Vec::new(),
+            cwd: None,
+            rule: rule.map(str::to_owned),
+            files: Vec::new(),
+            lasts: true,
+        }
+    }
+
+    /// An operation of a program on the network; `None` if the program cannot be told from another.
+    pub(crate) fn network(operation: &str, peer: &str, program: &Path, rule: Option<&str>) -> Option<Bound> {
+        Some(Bound {
+            operation: operation.to_owned(),
+            path: peer.as_bytes().to_owned(),
+            argv: vec![program.as_os_str().as_bytes().to_owned()],
+            cwd: None,
+            rule: rule.map(str::to_owned),
+            files: vec![FileState::of(program)?],
+            lasts: false,
+        })
     }
 
     /// An exec; `None` if a file of it cannot be told from another.
@@ -79,6 +108,7 @@ impl Bound {
             cwd: request.cwd(),
             rule: rule.map(str::to_owned),
             files,
+            lasts: false,
         })
     }
 }

@@ -84,9 +84,10 @@ fn notify_command(policy: &Policy) -> Option<String> {
     policy.settings()?.file.approvals.notify?.command
 }
 
-/// Whether rules or defaults of the policy ask on execs or files.
+/// Whether rules or defaults of the policy ask on execs, files or sockets.
 fn asks(policy: &Policy) -> bool {
-    policy.command_decisions().contains(agentsh_policy::Decision::Approve)
+    policy.asks_on_sockets()
+        || policy.command_decisions().contains(agentsh_policy::Decision::Approve)
         || FileOp::ALL
             .iter()
             .any(|op| policy.file_decisions(*op).contains(agentsh_policy::Decision::Approve))

@@ -184,11 +184,15 @@ impl Queue {
     ) -> Option<(Approval, Option<Grant>)> {
         let at = self.pending.iter().position(|pending| pending.approval.id == id)?;
         let pending = self.pending.remove(at);
-        let once = reply.scope == Scope::Once;
+        let scope = match pending.bound.lasts {
+            true => Scope::Session,
+            false => reply.scope,
+        };
+        let once = scope == Scope::Once;
         let yes = (reply.answer == Answer::Allow).then(|| Grant {
             id: pending.approval.id.clone(),
             session_id: pending.approval.session_id.clone(),
-            scope: reply.scope,
+            scope,
             operation: pending.approval.operation.clone(),
             path: pending.approval.path.clone(),
             argv: pending.approval.argv.clone(),

@@ -1,0 +1,129 @@
+//! What an address is: to everybody, and on this machine.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+/// The address inside `64:ff9b::/96` (RFC 6052): a translator on the way makes it that.
+fn translated(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    match address.octets() {
+        [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d] => Some(Ipv4Addr::new(a, b, c, d)),
+        _ => None,
+    }
+}
+
+fn loopback_like(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    }
+}
+
+/// Whether packets to it stay on this machine: loopback, the unspecified address (the kernel connects to
+/// loopback then), or an address of one of its interfaces.
+pub fn is_machine(address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    if address.is_loopback() || address.is_unspecified() {
+        return true;
+    }
+    // Only a machine's own addresses can be bound. A failure for want of descriptors says "not": the address
+    // is judged as what it is in any case.
+    UdpSocket::bind(SocketAddr::new(address, 0)).is_ok()
+}
+
+/// All that an address has to be judged as.
+pub(crate) fn faces(address: IpAddr) -> impl Iterator<Item = IpAddr> {
+    let address = address.to_canonical();
+    let inner = match address {
+        IpAddr::V6(v6) => translated(v6).map(IpAddr::V4),
+        IpAddr::V4(_) => None,
+    };
+    let own =
+        (!address.is_loopback() && !address.is_unspecified() && is_machine(address)).then(|| loopback_like(address));
+    [Some(address), inner, own].into_iter().flatten()
+}
+
+/// Whether an address is none of the public internet's: private, shared, loopback, link-local, multicast and
+/// reserved ranges (RFC 6890), which no public name should have. Those for documentation lead nowhere and count
+/// as public.
+pub fn is_special(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => special_v4(v4),
+        IpAddr::V6(v6) => translated(v6).map_or_else(|| special_v6(v6), special_v4),
+    }
+}
+
+fn special_v4(v4: Ipv4Addr) -> bool {
+    let [a, b, c, _] = v4.octets();
+    v4.is_private()
+        || v4.is_loopback()
+        || v4.is_link_local()
+        || v4.is_multicast()
+        || v4.is_broadcast()
+        || a == 0
+        || a >= 240
+        || (a == 100 && (64..128).contains(&b))
+        || (a == 192 && b == 0 && c == 0)
+        || (a == 198 && (b == 18 || b == 19))
+}
+
+fn special_v6(v6: Ipv6Addr) -> bool {
+    let [first, second, ..] = v6.segments();
+    // Global unicast is 2000::/3; of that, 2001::/23 is for protocols and 2002::/16 carries a v4 address.
+    let six_to_four = || {
+        let [_, _, a, b, c, d, ..] = v6.octets();
+        first == 0x2002 && special_v4(Ipv4Addr::new(a, b, c, d))
+    };
+    first & 0xe000 != 0x2000 || (first == 0x2001 && second < 0x200) || six_to_four()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap_or(IpAddr::V4(Ipv4Addr::BROADCAST))
+    }
+
+    #[test]
+    fn what_no_public_name_has_is_special_in_every_dress() {
+        for text in [
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "127.0.0.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "198.18.0.1",
+            "::1",
+            "::",
+            "fe80::1",
+            "fd00:ec2::254",
+            "ff02::1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+            "2001:0:1::1",
+        ] {
+            assert!(is_special(ip(text)), "{text}");
+        }
+        for text in [
+            "1.1.1.1",
+            "203.0.113.7",
+            "100.128.0.1",
+            "2606:4700::1111",
+            "::ffff:8.8.8.8",
+            "64:ff9b::808:808",
+        ] {
+            assert!(!is_special(ip(text)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_translated_address_is_judged_as_what_it_becomes_too() {
+        let found: Vec<IpAddr> = faces(ip("64:ff9b::a9fe:a9fe")).collect();
+        assert!(found.contains(&ip("169.254.169.254")) && found.len() == 2, "{found:?}");
+        assert_eq!(faces(ip("::ffff:127.0.0.1")).collect::<Vec<_>>(), [ip("127.0.0.1")]);
+    }
+}

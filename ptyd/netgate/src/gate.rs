@@ -1,0 +1,182 @@
+//! The decisions of one session.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use agentsh_policy::{NetOp, NetworkQuery, Policy, Protocol, Verdict};
+use rustix::io::Errno;
+
+use crate::address;
+use crate::own::{Holder, Own, Owner};
+use crate::pins::Pins;
+
+/// How a socket talks, as far as rules tell transports apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    Tcp,
+    Udp,
+    /// Neither: echo requests and what else there is.
+    Other,
+}
+
+impl Transport {
+    fn protocol(self) -> Protocol {
+        match self {
+            Transport::Tcp => Protocol::Tcp,
+            Transport::Udp => Protocol::Udp,
+            Transport::Other => Protocol::Any,
+        }
+    }
+}
+
+/// An operation on an internet socket.
+#[derive(Debug, Clone, Copy)]
+pub struct Flow {
+    pub operation: NetOp,
+    pub transport: Transport,
+    /// The peer; for bind and listen the socket's own address.
+    pub address: SocketAddr,
+}
+
+/// What policy says about a flow.
+pub struct Ruling<'p> {
+    pub verdict: Verdict<'p>,
+    /// The name that the peer was judged by.
+    pub host: Option<Arc<str>>,
+}
+
+/// What is known of a session's network: names, sockets of its own.
+#[derive(Default)]
+pub struct Gate {
+    /// Names by address.
+    pub pins: Pins,
+    own: Own,
+}
+
+impl Gate {
+    /// Judges a flow by every name and every address that its peer has; the strictest answer holds.
+    pub fn judge<'p>(&self, policy: &'p Policy, flow: &Flow) -> Ruling<'p> {
+        let outward = matches!(flow.operation, NetOp::Connect | NetOp::Send);
+        let names = match outward {
+            true => self.pins.names(flow.address.ip(), Instant::now()),
+            false => Vec::new(),
+        };
+        let ask = |host: Option<&Arc<str>>, address: IpAddr| Ruling {
+            verdict: policy.network(&NetworkQuery {
+                operation: flow.operation,
+                protocol: flow.transport.protocol(),
+                host: host.map(|host| &**host),
+                address: Some(address),
+                port: flow.address.port(),
+            }),
+            host: host.cloned(),
+        };
+        let mut strictest = ask(names.first(), flow.address.ip().to_canonical());
+        if !outward {
+            return strictest;
+        }
+        for face in address::faces(flow.address.ip()) {
+            let named = names.iter().map(Some).chain(names.is_empty().then_some(None));
+            for name in named {
+                let ruling = ask(name, face);
+                if ruling.verdict.decision.strictness() > strictest.verdict.decision.strictness() {
+                    strictest = ruling;
+                }
+            }
+        }
+        strictest
+    }
+
+    /// The socket with this inode is of the session.
+    pub fn note(&self, inode: u64, owner: Owner) {
+        self.own.note(inode, owner);
+    }
+
+    /// Who is reached at an address of this machine.
+    ///
+    /// # Errors
+    /// Where the kernel does not tell.
+    pub fn holder(&self, transport: Transport, at: SocketAddr) -> Result<Holder, Errno> {
+        match transport {
+            Transport::Tcp => self.own.holder(false, at),
+            Transport::Udp => self.own.holder(true, at),
+            Transport::Other => Ok(Holder::Foreign),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use agentsh_policy::{Decision, Variables, parse};
+
+    use super::*;
+
+    fn policy(rules: &str) -> Result<Policy, Box<dyn std::error::Error>> {
+        let text = format!("version: 1\nname: t\nnetwork_rules:\n{rules}");
+        let document = parse(&text, Path::new("t.yaml")).map_err(|error| format!("{error:?}"))?;
+        let resolved = document.resolve(&Variables::default());
+        Ok(resolved.map_err(|error| format!("{error:?}"))?)
+    }
+
+    fn connect(gate: &Gate, policy: &Policy, address: &str) -> Decision {
+        let flow = Flow {
+            operation: NetOp::Connect,
+            transport: Transport::Tcp,
+            address: address.parse().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0))),
+        };
+        gate.judge(policy, &flow).verdict.decision
+    }
+
+    #[test]
+    fn a_rule_on_names_opens_only_addresses_that_were_answered_for_them() -> Result<(), Box<dyn std::error::Error>> {
+        let policy = policy("  - {name: all, domains: [\"**\"], ports: [443], decision: allow}\n")?;
+        let gate = Gate::default();
+        assert_eq!(connect(&gate, &policy, "203.0.113.7:443"), Decision::Deny);
+        let address = IpAddr::from([203, 0, 113, 7]);
+        gate.pins
+            .add(&Arc::from("a.example"), address, Duration::ZERO, Instant::now());
+        assert_eq!(connect(&gate, &policy, "203.0.113.7:443"), Decision::Allow);
+        assert_eq!(connect(&gate, &policy, "[::ffff:203.0.113.7]:443"), Decision::Allow);
+        assert_eq!(connect(&gate, &policy, "203.0.113.7:80"), Decision::Deny);
+        assert_eq!(connect(&gate, &policy, "203.0.113.8:443"), Decision::Deny);
+        Ok(())
+    }
+
+    #[test]
+    fn the_strictest_of_an_addresss_names_decides() -> Result<(), Box<dyn std::error::Error>> {
+        let policy =
+            policy("  - {name: b, domains: [b.example], decision: approve}\n  - {name: rest, decision: allow}\n")?;
+        let gate = Gate::default();
+        let address = IpAddr::from([203, 0, 113, 7]);
+        gate.pins
+            .add(&Arc::from("b.example"), address, Duration::ZERO, Instant::now());
+        gate.pins
+            .add(&Arc::from("a.example"), address, Duration::ZERO, Instant::now());
+        assert_eq!(connect(&gate, &policy, "203.0.113.7:443"), Decision::Approve);
+        assert_eq!(connect(&gate, &policy, "203.0.113.8:443"), Decision::Allow);
+        Ok(())
+    }
+
+    #[test]
+    fn what_leads_to_a_denied_address_is_denied_in_every_dress() -> Result<(), Box<dyn std::error::Error>> {
+        let policy = policy(
+            "  - {name: meta, cidrs: [169.254.169.254], decision: deny}\n  - {name: here, cidrs: [127.0.0.0/8, \"::1\"], decision: deny}\n  - {name: rest, decision: allow}\n",
+        )?;
+        let gate = Gate::default();
+        for address in [
+            "169.254.169.254:80",
+            "[::ffff:169.254.169.254]:80",
+            "[64:ff9b::a9fe:a9fe]:80",
+            "[::1]:80",
+            "[::ffff:7f00:1]:80",
+        ] {
+            assert_eq!(connect(&gate, &policy, address), Decision::Deny, "{address}");
+        }
+        assert_eq!(connect(&gate, &policy, "203.0.113.7:80"), Decision::Allow);
+        Ok(())
+    }
+}

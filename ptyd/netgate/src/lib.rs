@@ -1,0 +1,19 @@
+//! Decides what leaves: which operations on internet sockets a session may make, and by which names its peers go.
+//!
+//! Promises: an address is judged by every name that the session was told for it and by what it is on this
+//! machine (a machine's own address is loopback), and the strictest answer holds; a name that was never
+//! answered to the session opens nothing; who listens at a local endpoint is asked of the kernel, not guessed
+//! from names.
+//!
+//! It carries nothing out and records nothing: `intercept` does the first, the supervisor the second.
+
+mod address;
+mod diag;
+mod gate;
+mod own;
+mod pins;
+
+pub use address::{is_machine, is_special};
+pub use gate::{Flow, Gate, Ruling, Transport};
+pub use own::{Holder, Owner};
+pub use pins::Pins;

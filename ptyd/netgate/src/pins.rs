@@ -1,0 +1,106 @@
+//! Which names an address was given under to the session.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+/// Programs use an address for longer than its time to live says; a rule on its name goes on for so long.
+const AT_LEAST: Duration = Duration::from_secs(10 * 60);
+const AT_MOST: Duration = Duration::from_secs(24 * 3600);
+
+/// So many addresses are remembered; of more, those that would be forgotten first go.
+const MOST: usize = 16_384;
+
+/// So many names of one address are remembered.
+const NAMES: usize = 64;
+
+struct Pin {
+    name: Arc<str>,
+    until: Instant,
+}
+
+/// Names that the session's resolver answered, by the addresses that it answered with.
+#[derive(Default)]
+pub struct Pins(RwLock<HashMap<IpAddr, Vec<Pin>>>);
+
+impl Pins {
+    /// `name` was answered with `address`, for so long.
+    pub fn add(&self, name: &Arc<str>, address: IpAddr, ttl: Duration, now: Instant) {
+        let until = now + ttl.clamp(AT_LEAST, AT_MOST);
+        let mut pins = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if pins.len() >= MOST && !pins.contains_key(&address.to_canonical()) {
+            forget(&mut pins, now);
+        }
+        let names = pins.entry(address.to_canonical()).or_default();
+        names.retain(|pin| pin.until > now && pin.name != *name);
+        if names.len() >= NAMES {
+            names.remove(0);
+        }
+        names.push(Pin {
+            name: Arc::clone(name),
+            until,
+        });
+    }
+
+    /// The names of `address`, the newest first.
+    pub fn names(&self, address: IpAddr, now: Instant) -> Vec<Arc<str>> {
+        let pins = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let names = pins.get(&address.to_canonical()).into_iter().flatten().rev();
+        names
+            .filter(|pin| pin.until > now)
+            .map(|pin| Arc::clone(&pin.name))
+            .collect()
+    }
+}
+
+fn forget(pins: &mut HashMap<IpAddr, Vec<Pin>>, now: Instant) {
+    pins.retain(|_, names| {
+        names.retain(|pin| pin.until > now);
+        !names.is_empty()
+    });
+    while pins.len() >= MOST {
+        let first = pins
+            .iter()
+            .min_by_key(|(_, names)| names.iter().map(|pin| pin.until).max())
+            .map(|(address, _)| *address);
+        let Some(first) = first else { return };
+        pins.remove(&first);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn an_address_has_the_names_it_was_given_under_for_their_time() {
+        let (pins, now) = (Pins::default(), Instant::now());
+        let address = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
+        for name in ["a.example", "b.example", "a.example"] {
+            pins.add(&Arc::from(name), address, Duration::from_secs(1), now);
+        }
+        let names = |at| {
+            pins.names(address, at)
+                .iter()
+                .map(|name| name.to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(now + Duration::from_secs(60)), ["a.example", "b.example"]);
+        assert!(names(now + AT_LEAST).is_empty());
+    }
+
+    #[test]
+    fn a_flood_of_addresses_does_not_grow_without_end() {
+        let (pins, now) = (Pins::default(), Instant::now());
+        for number in 0..(MOST as u32 + 100) {
+            let ttl = AT_LEAST + Duration::from_secs(u64::from(number) / 100);
+            pins.add(&Arc::from("x"), IpAddr::V4(Ipv4Addr::from(number)), ttl, now);
+        }
+        let held = pins.0.read().unwrap_or_else(PoisonError::into_inner).len();
+        assert!(held <= MOST, "{held}");
+        assert_eq!(pins.names(IpAddr::V4(Ipv4Addr::from(MOST as u32 + 99)), now).len(), 1);
+    }
+}

@@ -1,0 +1,106 @@
+//! Endpoints of this machine: the session's own are free, those of others need a rule.
+
+use std::net::{TcpListener, UdpSocket};
+use std::time::Duration;
+
+use agentsh_tests::network::{Counter, NEAR};
+use agentsh_tests::record::await_event;
+use agentsh_tests::shell::Subject;
+use agentsh_tests::world::processes::wait_until;
+use agentsh_tests::{Output, Result, Shell, User, fail};
+
+use crate::{attempt, expect, world};
+
+#[test]
+fn under_the_default_pack_servers_of_the_machine_are_out_of_reach() -> Result {
+    for user in User::both() {
+        let (world, far) = world(user, "")?;
+        let host = Counter::serve(TcpListener::bind("0.0.0.0:5432")?)?;
+        let debugger = Counter::serve(TcpListener::bind("127.0.0.1:9229")?)?;
+        let six = Counter::serve(TcpListener::bind("[::1]:9230")?)?;
+        let datagrams = Counter::echo(UdpSocket::bind("0.0.0.0:161")?)?;
+        let outside = far.serve("203.0.113.10:443")?;
+        let script = format!(
+            "
+for host in ['127.0.0.1','127.8.8.8','0.0.0.0','localhost','{NEAR}']: tcp(host,5432)
+tcp('127.0.0.1',9229); tcp('::ffff:127.0.0.1',9229,F6); tcp('::1',9230,F6); tcp('::',9230,F6)
+udp('127.0.0.1',161,connect=True)
+tcp('127.0.0.1',1); tcp('203.0.113.10',443)"
+        );
+        let found = attempt(&world, &script)?;
+        expect(
+            &found,
+            "EACCES EACCES EACCES EACCES EACCES EACCES EACCES EACCES EACCES EACCES ECONNREFUSED served",
+        )?;
+        let counts = [&host, &debugger, &six, &datagrams, &outside].map(Counter::count);
+        expect(&format!("{counts:?}"), "[0, 0, 0, 0, 1]")?;
+    }
+    Ok(())
+}
+
+/// Listens in every way, says so, and serves one connection each.
+const SERVER: &str = "import socket,select
+T,U=socket.SOCK_STREAM,socket.SOCK_DGRAM
+def bound(family, kind, at, listen=True):
+    s=socket.socket(family,kind)
+    if at: s.bind(at)
+    if kind==T: s.listen(9)
+    return s
+a=bound(2,T,('127.0.0.1',0)); b=bound(10,T,('::',0)); c=bound(2,T,None); d=bound(2,U,('0.0.0.0',0))
+open('ports.new','w').write(' '.join(str(s.getsockname()[1]) for s in (a,b,c,d)))
+import os; os.rename('ports.new','ports')
+while True:
+    for s in select.select([a,b,c,d],[],[])[0]:
+        if s is d: m,f=s.recvfrom(9); s.sendto(m,f)
+        else: x,_=s.accept(); x.sendall(b'served x\\n'); x.close()
+";
+
+#[test]
+fn a_server_of_the_session_is_free_for_its_other_commands() -> Result {
+    let rules = "network_rules:\n  - {name: ears, operations: [bind, listen], decision: allow}\n  - {name: rest, decision: deny}\n";
+    for user in User::both() {
+        let (world, _far) = world(user, rules)?;
+        world
+            .user()
+            .write_file(&world.workspace().join("server.py"), SERVER, 0o644)?;
+        let shell = Shell::named("bash").args(["-c", "exec python3 server.py"]);
+        let server = shell.stdout(Output::Null).spawn_with(&world, &Subject::shims())?;
+        let ports = world.workspace().join("ports");
+        if !wait_until(Duration::from_secs(30), || ports.exists()) {
+            return Err(fail("the server does not listen"));
+        }
+        let script = "
+a,b,c,d=map(int,open('ports').read().split())
+tcp('127.0.0.1',a); tcp('localhost',a); tcp('::1',b,F6); tcp('127.0.0.1',b); tcp('127.0.0.1',c); udp('127.0.0.1',d); udp('127.0.0.1',d,connect=True)";
+        expect(&attempt(&world, script)?, "served served served served served x x")?;
+        await_event(&world, "the listener", |event| event.kind == "net_listen")?;
+        await_event(&world, "the connection", |event| {
+            let own = |policy: &agentsh_tests::record::Policy| policy.rule.as_deref() == Some("own-endpoint");
+            event.kind == "net_connect" && event.policy.as_ref().is_some_and(own)
+        })?;
+        drop(server);
+        std::fs::remove_file(ports)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn an_address_of_ones_own_needs_a_rule_where_rules_say_so() -> Result {
+    let rules = "network_rules:\n  - {name: high, ports: [8080], operations: [bind], decision: allow}\n  - {name: no-ears, operations: [bind, listen], decision: deny}\n";
+    for user in User::both() {
+        let (world, _far) = world(user, rules)?;
+        let script = "
+def bind(port, family=F4, kind=T, listen=False):
+    s=socket.socket(family,kind)
+    def go():
+        if port is not None: s.bind(('',port))
+        if listen: s.listen()
+    say(go)
+bind(8080); bind(8081); bind(8081,F6); bind(8081,kind=U); bind(8080,listen=True); bind(None,listen=True)";
+        expect(&attempt(&world, script)?, "done EACCES EACCES EACCES EACCES EACCES")?;
+        await_event(&world, "the denial", |event| {
+            event.kind == "net_bind" && event.remote.as_deref() == Some("0.0.0.0:8081")
+        })?;
+    }
+    Ok(())
+}
