@@ -31,6 +31,7 @@ mod quantity;
 pub mod schema;
 mod vars;
 mod words;
+mod wrapper;
 pub mod yaml;
 
 pub use error::{LoadError, Source, nearest};
@@ -53,3 +54,4 @@ pub use vars::{VariableError, Variables};
 pub use words::{
     ALL_FILE_OPS, Decision, Decisions, Errno, FileOp, List, NetOp, OnFailure, Protocol, TargetType, UnixOp, Visibility,
 };
+pub use wrapper::{Payload, Wrappers};

@@ -28,6 +28,7 @@ pub fn held(controllers: &Controllers, uid: u32) -> Held {
         command: true,
         command_redirect: true,
         environment: true,
+        transparent_commands: true,
         memfd_exec: true,
         notify: true,
         network: true,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use agentsh_policy::config::Landlock;
 use agentsh_policy::model::Switch;
-use agentsh_policy::{CommandQuery, Decision, FileOp, Policy, Subject, Verdict};
+use agentsh_policy::{CommandQuery, Decision, FileOp, Policy, Subject, Verdict, Wrappers};
 use agentsh_protocol::Bytes;
 use agentsh_protocol::api::PolicyOutcome;
 use agentsh_protocol::launch::LaunchRequest;
@@ -34,6 +34,8 @@ pub(crate) enum RulesError {
 /// A policy in force.
 pub(crate) struct Rules {
     pub policy: Policy,
+    /// Programs whose payload is judged with them.
+    pub wrappers: Wrappers,
     pub filter: CompiledFilter,
     /// Capabilities that commands keep.
     pub capabilities: u64,
@@ -103,6 +105,7 @@ impl Rules {
             .is_none_or(|settings| settings.file.record.terminal != Some(Switch::Off));
         let walls = Mutex::new(Walls::build(&policy, &extra, abi)?);
         Ok(Rules {
+            wrappers: policy.wrappers(),
             policy,
             filter,
             capabilities,

@@ -98,22 +98,28 @@ impl ExecRequest<'_> {
         Ok(ExecRequest { subjects, ..*self })
     }
 
-    /// The canonical place of the program that `name` means to the caller: a path, or a name along `search`
-    /// (`PATH`); none if there is no such file.
-    pub fn find(&self, name: &[u8], search: &[u8]) -> Option<PathBuf> {
+    /// The program that `name` means to the caller, with these arguments: a path, or a name along `search` (`PATH`);
+    /// none if there is no such file.
+    pub fn find(&self, name: &CStr, search: &[u8], argv: Vec<CString>) -> Option<Subject> {
         let links = self.links();
-        let place = |path: Vec<u8>| {
-            let pin = links.file(&CString::new(path).ok()?).ok()?;
+        let subject = |path: CString| {
+            let pin = links.file(&path).ok()?;
             let runs = pin.kind() == libc::S_IFREG && pin.stat.st_mode & 0o111 != 0;
-            let place = runs.then(|| self.locator.canonical(&pin).ok())??;
-            place.path().map(std::path::Path::to_owned)
+            Some(Subject {
+                role: Role::Program,
+                place: runs.then(|| self.locator.canonical(&pin).ok())??,
+                file: FileId::of(&pin.stat),
+                called: path,
+                argv: argv.clone(),
+            })
         };
-        if name.is_empty() || name.contains(&b'/') {
-            return place(name.to_owned());
+        let bytes = name.to_bytes();
+        if bytes.is_empty() || bytes.contains(&b'/') {
+            return subject(name.to_owned());
         }
         search.split(|byte| *byte == b':').find_map(|folder| {
             let folder = if folder.is_empty() { b"." } else { folder };
-            place([folder, b"/", name].concat())
+            subject(CString::new([folder, b"/", bytes].concat()).ok()?)
         })
     }
 

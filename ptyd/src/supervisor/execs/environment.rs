@@ -71,21 +71,28 @@ impl CommandJudge {
         rules: &Rules,
         request: &ExecRequest<'_>,
         all: &[Judged<'_>],
+        transparent: bool,
     ) -> Result<ExecDecision, ExecDecision> {
+        let plain = if transparent {
+            ExecDecision::Transparent
+        } else {
+            ExecDecision::Allow
+        };
         let filters: Vec<EnvFilter<'_>> = all.iter().map(|one| rules.policy.environment(&one.verdict)).collect();
         let guarded = all.iter().any(|one| one.verdict.guards());
         if !guarded && filters.iter().all(EnvFilter::is_noop) {
-            return Ok(ExecDecision::Allow);
+            return Ok(plain);
         }
         let entries = request.environment().map_err(ExecDecision::Deny)?;
         let words: Vec<&[u8]> = entries.iter().map(|entry| entry.as_bytes()).collect();
         let filtered = Filtered::new(&filters, &words, guarded);
         if filtered.is_noop() {
-            return Ok(ExecDecision::Allow);
+            return Ok(plain);
         }
         self.tell_filtered(request, &filtered)?;
         let environment = filtered.apply(entries);
-        let instead = same_program(request, environment).map_err(ExecDecision::Deny)?;
+        let mut instead = same_program(request, environment).map_err(ExecDecision::Deny)?;
+        instead.transparent = transparent;
         Ok(ExecDecision::Instead(Box::new(instead)))
     }
 

@@ -2,6 +2,7 @@
 
 mod environment;
 mod redirect;
+mod wrappers;
 
 pub(super) use environment::Filtered;
 
@@ -36,20 +37,23 @@ struct Judged<'a> {
 
 /// What policy says of each file that would run.
 fn judged<'a>(rules: &'a Rules, request: &'a ExecRequest<'_>) -> Vec<Judged<'a>> {
-    let verdict = |subject: &Subject| {
-        let argv = words(&subject.argv);
-        rules.policy.command(&CommandQuery {
-            program: place(subject).as_os_str().as_bytes(),
-            called: subject.called.as_bytes(),
-            args: argv.get(1..).unwrap_or_default(),
-            depth: request.depth,
-        })
-    };
-    let of = |subject| Judged {
-        subject,
-        verdict: verdict(subject),
-    };
-    request.subjects.iter().map(of).collect()
+    request
+        .subjects
+        .iter()
+        .map(|subject| judge(rules, subject, request.depth))
+        .collect()
+}
+
+/// What policy says of one file.
+fn judge<'a>(rules: &'a Rules, subject: &'a Subject, depth: u32) -> Judged<'a> {
+    let argv = words(&subject.argv);
+    let verdict = rules.policy.command(&CommandQuery {
+        program: place(subject).as_os_str().as_bytes(),
+        called: subject.called.as_bytes(),
+        args: argv.get(1..).unwrap_or_default(),
+        depth,
+    });
+    Judged { subject, verdict }
 }
 
 fn place(subject: &Subject) -> &Path {
@@ -146,16 +150,32 @@ impl CommandJudge {
         let Some(one) = strictest(&all) else {
             return Err(ExecDecision::Deny(Errno::ACCESS));
         };
+        let payloads = wrappers::payloads(rules, request);
+        let applets: Vec<Judged<'_>> = payloads.applets(rules, request);
+        // What runs inside of the file that is executed is judged with it, and is what the record names.
+        let one = strictest(&[&[one], applets.as_slice()].concat()).unwrap_or(one);
+        let refusal = wrappers::refusal(&payloads.programs(rules, request));
         if request.stage == Stage::Running {
             // What became of it is told by `exec_settled`.
-            return if one.verdict.decision.lets_run() {
-                Ok(ExecDecision::Allow)
+            return if one.verdict.decision.lets_run() && refusal.is_none() {
+                Ok(payloads.plain())
             } else {
                 Err(ExecDecision::Deny(Errno::ACCESS))
             };
         }
+        let denied = || Refused {
+            errno: Errno::ACCESS,
+            message: None,
+        };
+        if let Some(payload) = refusal.filter(|_| one.verdict.decision != agentsh_policy::Decision::Deny) {
+            return Err(self.refuse_exec(rules, request, payload, denied()));
+        }
+        if let Some(decision) = self.without_sudo(rules, request, one, &payloads) {
+            return decision;
+        }
         let redirect = all
             .iter()
+            .chain(&applets)
             .copied()
             .find(|one| one.verdict.decision == agentsh_policy::Decision::Redirect);
         match one.verdict.decision {
@@ -169,17 +189,11 @@ impl CommandJudge {
                     None,
                 )
                 .map_err(ExecDecision::Deny)?,
-            _ => {
-                let why = Refused {
-                    errno: Errno::ACCESS,
-                    message: None,
-                };
-                return Err(self.refuse_exec(rules, request, one, why));
-            }
+            _ => return Err(self.refuse_exec(rules, request, one, denied())),
         }
         match redirect {
             Some(one) => self.redirected(rules, request, one),
-            None => self.with_environment(rules, request, &all),
+            None => self.with_environment(rules, request, &all, payloads.is_transparent()),
         }
     }
 }

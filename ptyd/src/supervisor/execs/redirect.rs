@@ -13,7 +13,7 @@ use crate::supervisor::judge::CommandJudge;
 use crate::supervisor::rules::{LetsRun as _, Rules};
 
 /// Where a target without a path is looked for: the caller's own `PATH` is not asked.
-const SEARCH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(super) const SEARCH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// So many redirects may stand above a process, or lead from one program to the next.
 const MAX_REDIRECTS: u32 = 8;
@@ -46,6 +46,34 @@ impl CommandJudge {
         self.record_exec(request, one, outcome, None)
             .map_err(ExecDecision::Deny)?;
         self.run(rules, request, &target, (vec![one], entries))
+    }
+
+    /// Puts a target in the place of what was asked for, whatever a rule says, because of `message`.
+    pub(super) fn replaced(
+        &self,
+        rules: &Rules,
+        request: &ExecRequest<'_>,
+        (one, message): (Judged<'_>, &str),
+        (program, argv): (CString, Vec<CString>),
+        entries: Vec<CString>,
+    ) -> Result<ExecDecision, ExecDecision> {
+        let other = request.other(&program, argv.clone()).map_err(ExecDecision::Deny)?;
+        let path = other.subjects.first().map(place).unwrap_or(std::path::Path::new(""));
+        let outcome = Outcome {
+            message: Some(message),
+            redirect: Some(path.as_os_str().as_bytes()),
+            ..Outcome::plain(Decision::Redirect, one.verdict.rule)
+        };
+        self.record_exec(request, one, outcome, None)
+            .map_err(ExecDecision::Deny)?;
+        let target = Target {
+            program,
+            argv,
+            environment: &NOTHING,
+            request: other,
+            hops: request.above.redirects + 1,
+        };
+        self.run(rules, request, &target, (Vec::new(), entries))
     }
 
     /// Judges a target and lets it run; a target that is redirected itself leads on. `by`: what led here.
@@ -116,15 +144,15 @@ impl CommandJudge {
                 format!("{shown}, which should run instead, cannot: {errno}"),
             )
         };
+        let command = CString::new(wanted.command.as_ref()).map_err(|_| cannot(Errno::INVAL))?;
+        let argv = arguments(wanted, &words(&one.subject.argv)).map_err(cannot)?;
         let program = match wanted.command.contains(&b'/') {
-            true => wanted.command.to_vec(),
-            false => match request.find(&wanted.command, SEARCH) {
-                Some(path) => path.into_os_string().into_encoded_bytes(),
+            true => command,
+            false => match request.find(&command, SEARCH, Vec::new()) {
+                Some(found) => found.called,
                 None => return Err(cannot(Errno::NOENT)),
             },
         };
-        let program = CString::new(program).map_err(|_| cannot(Errno::INVAL))?;
-        let argv = arguments(wanted, &words(&one.subject.argv)).map_err(cannot)?;
         let other = request.other(&program, argv.clone()).map_err(cannot)?;
         let file = other.subjects.first().map(|subject| subject.file);
         if hops >= MAX_REDIRECTS || file.is_some() && file == request.above.target {
@@ -142,6 +170,9 @@ impl CommandJudge {
         })
     }
 }
+
+/// No variables of its own.
+static NOTHING: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
 
 /// A program that runs instead.
 struct Target<'r> {

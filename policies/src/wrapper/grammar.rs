@@ -1,0 +1,248 @@
+//! The command line of a wrapper: where its options end and its payload begins.
+
+/// What stands behind the options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// A program and its arguments.
+    Program,
+    /// The name of a program that it has inside, and arguments.
+    Applet,
+    /// Words that are joined and given to a shell.
+    Words,
+    /// Nothing that it executes.
+    Nothing,
+}
+
+/// How a wrapper reads its arguments, `getopt(3)` with a leading `+`: options end at the first other word.
+#[derive(Debug, Clone, Copy)]
+pub struct Grammar {
+    pub name: &'static str,
+    /// Letters that take a value, attached or in the next word.
+    pub values: &'static str,
+    /// Letters that take a value only if it is attached.
+    pub attached: &'static str,
+    /// Letters with which there is no payload.
+    pub ends: &'static str,
+    /// Long options that take a value, behind an equals sign or in the next word.
+    pub long: &'static [&'static str],
+    /// Words between the options and the payload.
+    pub operands: usize,
+    /// Whether `NAME=value` may stand before the payload.
+    pub assignments: bool,
+    /// The option, short and long, whose value is a text for a shell; it may stand behind the operands as well.
+    pub text: Option<(&'static str, &'static str)>,
+    pub then: Then,
+}
+
+/// A wrapper that a policy names and nobody knows: options without values, then a program.
+pub const UNKNOWN: Grammar = Grammar {
+    name: "",
+    values: "",
+    attached: "",
+    ends: "",
+    long: &[],
+    operands: 0,
+    assignments: false,
+    text: None,
+    then: Then::Program,
+};
+
+/// What a wrapper would execute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    /// A program, looked for along `PATH` if its name has no separator.
+    Program {
+        argv: Vec<Vec<u8>>,
+        /// `NAME=value` that it gets on top.
+        variables: Vec<Vec<u8>>,
+    },
+    /// A program inside of the wrapper itself.
+    Applet { argv: Vec<Vec<u8>> },
+    /// A text that a shell reads.
+    Text(Vec<u8>),
+}
+
+/// An option as it stands in a word.
+enum Step<'a> {
+    /// So many further words belong to it.
+    Skip(usize),
+    Text(&'a [u8]),
+    /// With it there is no payload.
+    End,
+}
+
+impl Grammar {
+    /// What the wrapper is told to execute by its arguments, without `argv[0]`; `None`: nothing, or it is not clear.
+    pub fn payload(&self, args: &[&[u8]]) -> Option<Payload> {
+        let mut rest = args;
+        let mut operands = self.operands;
+        let mut variables = Vec::new();
+        loop {
+            let (word, behind) = rest.split_first()?;
+            if *word == b"--" {
+                rest = behind;
+                break;
+            }
+            if *word == b"-" && self.name == "env" {
+                rest = behind;
+                continue;
+            }
+            if word.len() < 2 || word[0] != b'-' {
+                break;
+            }
+            if let Some(text) = self.split_string(word, behind) {
+                return Payload::of_words(text);
+            }
+            match self.option(word, behind) {
+                Step::Skip(count) => rest = behind.get(count..)?,
+                Step::Text(text) => return Some(Payload::Text(text.to_vec())),
+                Step::End => return None,
+            }
+        }
+        while operands > 0 {
+            (_, rest) = rest.split_first()?;
+            operands -= 1;
+        }
+        if let (Some(_), Some((word, behind))) = (self.text, rest.split_first())
+            && let Some(text) = self.text_of(rest, word, behind)
+        {
+            return Some(Payload::Text(text.to_vec()));
+        }
+        while self.assignments
+            && let Some((word, behind)) = rest.split_first()
+            && is_assignment(word)
+        {
+            variables.push(word.to_vec());
+            rest = behind;
+        }
+        if let (false, Some((word, behind))) = (variables.is_empty(), rest.split_first())
+            && *word == b"--"
+            && self.name == "sudo"
+        {
+            rest = behind;
+        }
+        self.rest(rest, variables)
+    }
+
+    fn rest(&self, rest: &[&[u8]], variables: Vec<Vec<u8>>) -> Option<Payload> {
+        let end = match self.name {
+            "parallel" => rest
+                .iter()
+                .position(|word| word.starts_with(b":::"))
+                .unwrap_or(rest.len()),
+            _ => rest.len(),
+        };
+        let argv: Vec<Vec<u8>> = rest[..end].iter().map(|word| word.to_vec()).collect();
+        if argv.is_empty() {
+            return None;
+        }
+        match self.then {
+            Then::Program => Some(Payload::Program { argv, variables }),
+            Then::Applet => Some(Payload::Applet { argv }),
+            Then::Words => Payload::of_words(&argv.join(&b' ')),
+            Then::Nothing => None,
+        }
+    }
+
+    /// The text of a text option that stands anywhere in `rest`.
+    fn text_of<'a>(&self, rest: &[&'a [u8]], word: &&'a [u8], behind: &[&'a [u8]]) -> Option<&'a [u8]> {
+        if let Step::Text(text) = self.option(word, behind) {
+            return Some(text);
+        }
+        if self.then != Then::Nothing {
+            return None;
+        }
+        (1..rest.len()).find_map(|at| match self.option(rest[at], &rest[at + 1..]) {
+            Step::Text(text) => Some(text),
+            _ => None,
+        })
+    }
+
+    /// `env -S`: one word that holds many.
+    fn split_string<'a>(&self, word: &'a [u8], behind: &[&'a [u8]]) -> Option<&'a [u8]> {
+        if self.name != "env" {
+            return None;
+        }
+        let next = || behind.first().copied();
+        match word {
+            b"-S" | b"--split-string" => next(),
+            _ => word
+                .strip_prefix(b"--split-string=")
+                .or_else(|| word.strip_prefix(b"-S"))
+                .or_else(|| word.strip_prefix(b"-vS"))
+                .or_else(|| word.strip_prefix(b"-iS")),
+        }
+    }
+
+    fn option<'a>(&self, word: &'a [u8], behind: &[&'a [u8]]) -> Step<'a> {
+        if let Some(long) = word.strip_prefix(b"--") {
+            return self.long_option(long, behind);
+        }
+        let Some(letters) = word.strip_prefix(b"-") else {
+            return Step::Skip(0);
+        };
+        for (at, letter) in letters.iter().enumerate() {
+            let is_of = |set: &str| set.as_bytes().contains(letter);
+            let attached = &letters[at + 1..];
+            if is_of(self.ends) {
+                return Step::End;
+            }
+            if self.text.is_some_and(|(short, _)| is_of(short)) {
+                return match (attached.is_empty(), behind.first()) {
+                    (false, _) => Step::Text(attached),
+                    (true, Some(next)) => Step::Text(next),
+                    (true, None) => Step::End,
+                };
+            }
+            if is_of(self.attached) {
+                return Step::Skip(0);
+            }
+            if is_of(self.values) {
+                return Step::Skip(usize::from(attached.is_empty()));
+            }
+        }
+        Step::Skip(0)
+    }
+
+    fn long_option<'a>(&self, long: &'a [u8], behind: &[&'a [u8]]) -> Step<'a> {
+        let equals = long.iter().position(|byte| *byte == b'=');
+        let name = &long[..equals.unwrap_or(long.len())];
+        // As getopt_long(3), a beginning of a name will do.
+        let means = |known: &&str| known.as_bytes().starts_with(name);
+        if self.text.is_some_and(|(_, known)| !name.is_empty() && means(&known)) {
+            return match (equals, behind.first()) {
+                (Some(at), _) => Step::Text(&long[at + 1..]),
+                (None, Some(next)) => Step::Text(next),
+                (None, None) => Step::End,
+            };
+        }
+        let takes = self.long.iter().any(|known| means(known));
+        Step::Skip(usize::from(takes && equals.is_none()))
+    }
+}
+
+impl Payload {
+    /// A text that is nothing but words is a program and its arguments.
+    fn of_words(text: &[u8]) -> Option<Payload> {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b" \t_./=:,@%+-".contains(byte);
+        if !text.iter().all(plain) {
+            return Some(Payload::Text(text.to_vec()));
+        }
+        let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+        let mut words = text
+            .split(blank)
+            .filter(|word| !word.is_empty())
+            .map(<[u8]>::to_vec)
+            .peekable();
+        let mut variables = Vec::new();
+        while let Some(word) = words.next_if(|word| is_assignment(word)) {
+            variables.push(word);
+        }
+        let argv: Vec<Vec<u8>> = words.collect();
+        (!argv.is_empty()).then_some(Payload::Program { argv, variables })
+    }
+}
+
+fn is_assignment(word: &[u8]) -> bool {
+    word.iter().position(|byte| *byte == b'=').is_some_and(|at| at > 0)
+}

@@ -1,0 +1,62 @@
+//! Programs that execute what stands in their arguments: what that is.
+//!
+//! What a wrapper executes is judged when it does. To know it before is for a clear answer at once, for what lies
+//! inside of the wrapper itself, and for the depth, in which wrappers do not count.
+
+mod grammar;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+pub use grammar::Payload;
+use grammar::{Grammar, UNKNOWN};
+
+use crate::policy::{Policy, base_name};
+
+/// The wrappers of a policy.
+#[derive(Debug)]
+pub struct Wrappers {
+    known: HashMap<Box<[u8]>, Grammar>,
+}
+
+impl Policy {
+    /// The wrappers whose payload is judged: those that are known, and what `transparent_commands` adds and removes.
+    pub fn wrappers(&self) -> Wrappers {
+        let known = table::WRAPPERS.iter().map(|one| (Box::from(one.name.as_bytes()), *one));
+        let mut known: HashMap<Box<[u8]>, Grammar> = known.collect();
+        let mut layers = self.layers.iter().map(|layer| &layer.file.transparent_commands);
+        if let Some(base) = layers.next() {
+            for name in &base.remove {
+                known.remove(name.as_bytes());
+            }
+            // Who narrows may add, never take away.
+            for name in base.add.iter().chain(layers.flat_map(|other| &other.add)) {
+                known.entry(name.as_bytes().into()).or_insert(UNKNOWN);
+            }
+        }
+        Wrappers { known }
+    }
+}
+
+impl Wrappers {
+    /// What a program is told to execute, if it is a wrapper by what it is or by how it was called; `args` without
+    /// `argv[0]`.
+    pub fn payload(&self, program: &[u8], called: &[u8], args: &[&[u8]]) -> Option<Payload> {
+        let (own, called) = (base_name(program), base_name(called));
+        let grammar = self.known.get(own).or_else(|| self.known.get(called))?;
+        // A link to a box of programs is one of these programs.
+        if grammar.then == grammar::Then::Applet
+            && own != called
+            && !called.is_empty()
+            && own.starts_with(grammar.name.as_bytes())
+        {
+            let argv = std::iter::once(called).chain(args.iter().copied());
+            return Some(Payload::Applet {
+                argv: argv.map(<[u8]>::to_vec).collect(),
+            });
+        }
+        grammar.payload(args)
+    }
+}
