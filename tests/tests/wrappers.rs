@@ -37,7 +37,7 @@ const WAYS: [&str; 25] = [
     "strace -f -o t PAYLOAD",
     "ltrace -o t PAYLOAD",
     "setpriv --no-new-privs PAYLOAD",
-    "parallel --will-cite PAYLOAD ::: ''",
+    "parallel --will-cite -N0 PAYLOAD ::: 1",
     "env nice -n1 timeout 9 nohup PAYLOAD",
     "chmod +x mywrap; ./mywrap PAYLOAD",
 ];

@@ -216,7 +216,7 @@ impl Grammar {
                 (None, None) => Step::End,
             };
         }
-        let takes = self.long.iter().any(|known| means(known));
+        let takes = self.long.iter().any(means);
         Step::Skip(usize::from(takes && equals.is_none()))
     }
 }

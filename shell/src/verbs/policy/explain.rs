@@ -184,7 +184,11 @@ mod tests {
         };
         let policy = agentsh_policy::parse(text, Path::new("t.yaml"))?.resolve(&variables)?;
         let operation = Operation::parse(words).map_err(|problem| Error::usage(problem, ""))?;
-        Ok(Story::of(&policy, &operation))
+        Ok(Story::of(
+            &policy,
+            &operation,
+            &placement::held(&Controllers::default(), 0),
+        ))
     }
 
     #[test]
