@@ -220,7 +220,7 @@ pub(super) fn engine(session: &Arc<Session>) -> Result<Arc<FileEngine>, String> 
             guarded,
             readable,
         }),
-        trash: Arc::new(Keeper::new(trash, &session.id)),
+        trash: Arc::new(Keeper::new(trash, session).map_err(|error| error.to_string())?),
         recorder: Arc::new(FileLog(Arc::downgrade(session))),
         tasks: Arc::clone(&session.shared.members) as Arc<dyn Tasks>,
     };

@@ -1,14 +1,19 @@
 //! The trash as the file engine uses it: what is about to be lost is kept first.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use agentsh_intercept::Errno;
 use agentsh_intercept::files::{self, Doomed, Loss};
 use agentsh_keep::trash::{self, Limits, Meta, Removal, TrashError, Version};
 use agentsh_policy::Policy;
+
+use super::files::rule_name;
+use super::session::Session;
+use super::settler::Settler;
 
 /// What a policy says of the trash (`filesystem.trash`).
 pub(crate) fn limits(policy: &Policy) -> Limits {
@@ -24,8 +29,9 @@ pub(crate) fn limits(policy: &Policy) -> Limits {
 
 /// One session's use of its user's trash.
 pub(crate) struct Keeper {
-    trash: trash::Trash,
-    session: String,
+    trash: Arc<trash::Trash>,
+    settler: Settler,
+    session: Weak<Session>,
     next: AtomicU64,
     /// What was kept by a copy and may have to be taken back, by number.
     copies: Mutex<HashMap<u64, trash::Kept>>,
@@ -37,12 +43,28 @@ fn errno(error: &TrashError) -> Errno {
 }
 
 impl Keeper {
-    pub(crate) fn new(trash: trash::Trash, session: &str) -> Keeper {
-        Keeper {
+    pub(crate) fn new(trash: trash::Trash, session: &Arc<Session>) -> io::Result<Keeper> {
+        let trash = Arc::new(trash);
+        Ok(Keeper {
+            settler: Settler::start(Arc::clone(&trash))?,
             trash,
-            session: session.to_owned(),
+            session: Arc::downgrade(session),
             next: AtomicU64::new(1),
             copies: Mutex::default(),
+        })
+    }
+
+    /// Who is about to lose it, and by which rule it is kept.
+    fn meta(&self, doomed: &Doomed<'_>) -> Meta {
+        let Some(session) = self.session.upgrade() else {
+            return Meta::default();
+        };
+        let rules = session.rules();
+        let rule = doomed.rule.and_then(|number| rule_name(&rules.policy, number));
+        Meta {
+            session: Some(session.id.clone()),
+            command: session.shared.members.command_of(doomed.tgid).map(|id| id.to_string()),
+            rule: rule.map(str::to_owned),
         }
     }
 
@@ -68,15 +90,11 @@ impl Keeper {
 
 impl files::Trash for Keeper {
     fn keep(&self, doomed: &Doomed<'_>) -> Result<files::Kept, Errno> {
-        let meta = Meta {
-            session: Some(self.session.clone()),
-            command: None,
-            rule: None,
-        };
+        let meta = self.meta(doomed);
+        self.settler.call();
         match (doomed.loss, doomed.entry) {
             (Loss::Unlink, _) => self.removed(doomed, Removal::Unlink, doomed.path, &meta),
-            // An empty folder holds nothing but its own attributes, and is made again by a restore.
-            (Loss::Rmdir, _) => Ok(files::Kept::Nothing),
+            (Loss::Rmdir, _) => self.removed(doomed, Removal::Rmdir, doomed.path, &meta),
             (Loss::Replace, Some((parent, name))) => {
                 let kept = self.trash.keep_replaced(parent, name, doomed.path, &meta);
                 kept.map(|kept| self.copied(kept)).map_err(|error| errno(&error))

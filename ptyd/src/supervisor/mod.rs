@@ -23,6 +23,7 @@ mod policy;
 mod proof;
 mod rules;
 mod session;
+mod settler;
 mod shared;
 mod shells;
 mod signals;

@@ -1,6 +1,7 @@
 //! `agentsh trash`, and the deletions that fill it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -111,7 +112,8 @@ fn whatever_loses_a_file_leaves_it_in_the_trash() -> Result {
             if now != PRECIOUS || gone != (path == kept) {
                 return Err(fail(format!("{name}: {} holds {now:?}; {entry:?}", path.display())));
             }
-            if entry.session_id.as_deref() != Some(&session) || entry.mode != "0640" {
+            let by = (entry.session_id.as_deref(), entry.rule.as_deref());
+            if by != (Some(&session), Some("keep")) || entry.command_id.is_none() || entry.mode != "0640" {
                 return Err(fail(format!("{name}: {entry:?}")));
             }
         }
@@ -125,6 +127,11 @@ fn a_removed_tree_comes_back_with_its_folders() -> Result {
     let files = ["tree/a", "tree/b/c", "tree/b/d e", "tree/b/\u{fc}"];
     for file in files {
         world.user().write_file(&world.workspace().join(file), file, 0o644)?;
+    }
+    let modes = [("tree", 0o710), ("tree/b", 0o2755), ("tree/empty", 0o700)];
+    world.user().make_folder(&world.workspace().join("tree/empty"))?;
+    for (folder, mode) in modes {
+        fs::set_permissions(world.workspace().join(folder), fs::Permissions::from_mode(mode))?;
     }
     let session = create(&world, "")?;
     bash(&world, &session, "rm -rf tree")?.expect_success("rm -rf")?;
@@ -140,6 +147,12 @@ fn a_removed_tree_comes_back_with_its_folders() -> Result {
     for file in files {
         if fs::read_to_string(world.workspace().join(file))? != file {
             return Err(fail(file));
+        }
+    }
+    for (folder, mode) in modes {
+        let now = fs::metadata(world.workspace().join(folder))?.permissions().mode() & 0o7777;
+        if now != mode {
+            return Err(fail(format!("{folder}: {now:o}, not {mode:o}")));
         }
     }
     match list(&world, &[])?.is_empty() {

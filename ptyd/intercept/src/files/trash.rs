@@ -32,6 +32,10 @@ pub struct Doomed<'a> {
     pub path: &'a Path,
     /// How it goes.
     pub loss: Loss,
+    /// Whose doing it is: a process.
+    pub tgid: i32,
+    /// The rule by which it is kept, by the judge's own number.
+    pub rule: Option<u32>,
 }
 
 /// What the trash has done.

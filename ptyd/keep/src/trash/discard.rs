@@ -52,7 +52,7 @@ impl Trash {
             meta,
             cause: Cause::Removed,
         };
-        let place = self.place_on_mount_of(parent).map_err(refused)?;
+        let place = self.place_on_mount(found.mount, parent).map_err(refused)?;
         match (removal, found.kind) {
             (Removal::Unlink, Kind::Dir) => Err(refused(Errno::ISDIR)),
             (Removal::Rmdir, Kind::Dir) => self.remove_empty(place.as_ref(), parent, name, &found, &draft),

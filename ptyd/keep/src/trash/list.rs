@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::locate::read_small;
 use super::place::Place;
-use super::{Cause, How, Id, Meta, Record, Trash, TrashError};
+use super::{Cause, How, Id, Meta, Record, Trash, TrashError, ledger};
 use crate::fs::{names, stat, tree_charge};
 
 /// An entry and where it is.
@@ -60,7 +60,7 @@ impl Trash {
     pub(super) fn entry(&self, id: Id) -> Result<(Arc<Place>, Entry), TrashError> {
         for place in self.all() {
             if let Ok(found) = stat(&place.files, &id.file_name()) {
-                let record = match read(&place, id) {
+                let record = match ledger::record_of(&place, id) {
                     Some(record) => record,
                     None => lost(&place, id, &found).map_err(TrashError::refused(&place.path, "read"))?,
                 };
@@ -89,8 +89,14 @@ pub(super) fn records(place: &Place) -> Result<Vec<Record>, Errno> {
         .filter_map(|name| Id::parse(name.to_bytes()))
         .collect();
     let mut found = Vec::with_capacity(ids.len());
+    let mut recent: HashMap<Id, Record> = ledger::unsettled(place)
+        .into_iter()
+        .map(|record| (record.id, record))
+        .collect();
     for id in ids {
-        match read(place, id) {
+        // What is in neither has been deleted since the ledger was read, or was lost.
+        let record = recent.remove(&id).or_else(|| read(place, id));
+        match record.or_else(|| ledger::record_of(place, id)) {
             Some(record) => found.push(record),
             None => match stat(&place.files, &id.file_name()) {
                 Ok(stat) => found.push(lost(place, id, &stat)?),

@@ -60,7 +60,11 @@ impl Trash {
 
     /// The place on the mount of `dir`, made if need be.
     pub(super) fn place_on_mount_of(&self, dir: BorrowedFd) -> Result<Option<Arc<Place>>, Errno> {
-        let mount = stat_fd(dir)?.mount;
+        self.place_on_mount(stat_fd(dir)?.mount, dir)
+    }
+
+    /// [`Trash::place_on_mount_of`] where the mount is known.
+    pub(super) fn place_on_mount(&self, mount: u64, dir: BorrowedFd) -> Result<Option<Arc<Place>>, Errno> {
         // Held while a place is made: two threads must not make two.
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(place) = places.iter().find(|place| place.mount == mount) {

@@ -6,6 +6,7 @@
 mod diff;
 mod discard;
 mod error;
+mod ledger;
 mod list;
 mod locate;
 mod place;
@@ -132,15 +133,15 @@ impl Trash {
         record: Record,
         take: impl FnOnce(&std::ffi::CStr) -> Result<(), rustix::io::Errno>,
     ) -> Result<Kept, TrashError> {
-        let path = record.original().unwrap_or_default();
         let failed = |errno| TrashError::Refused {
-            path: path.clone(),
+            path: record.original().unwrap_or_default(),
             step: "move to the trash",
             errno,
         };
         let locked = place.lock().map_err(failed)?;
-        self.check_room(place, locked.used().map_err(failed)?.unwrap_or(0), record.charge)?;
-        locked.admit(&record, take).map_err(failed)?;
+        let used = locked.used().map_err(failed)?.unwrap_or(0);
+        self.check_room(place, used, record.charge)?;
+        locked.admit(&record, used, take).map_err(failed)?;
         Ok(Kept {
             record,
             place: place.path.clone(),

@@ -6,12 +6,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::fs::{FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::{Id, Record};
+use super::{Id, Record, ledger};
 use crate::fs::{expunge, make_private, open_dir, path_of, stat_fd, unique_name};
 
-/// One trash folder, held open: `files/` and `info/` as freedesktop.org has them, `incoming/` for
-/// copies that are being made, `expunged/` for what is being removed, `usage` for the bytes that
-/// count against the quota; a lock on that last file orders everything that changes the folder.
+/// Where in `usage` the settled part of the ledger stands.
+const SETTLED: u64 = 8;
+
+/// One trash folder, held open: `files/` and `info/` as freedesktop.org has them, `recent` for the
+/// records that have no file there yet, `incoming/` for copies that are being made, `expunged/` for
+/// what is being removed, `usage` for the bytes that count against the quota and how far `recent` is
+/// settled; a lock on that last file orders everything that changes the folder.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub path: PathBuf,
@@ -21,6 +25,7 @@ pub(crate) struct Place {
     pub info: OwnedFd,
     pub incoming: OwnedFd,
     pub expunged: OwnedFd,
+    pub ledger: OwnedFd,
     usage: Mutex<OwnedFd>,
 }
 
@@ -45,6 +50,7 @@ impl Place {
         };
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let usage = rustix::fs::openat(&dir, c"usage", flags, Mode::RUSR | Mode::WUSR)?;
+        let ledger = rustix::fs::openat(&dir, c"recent", flags | OFlags::APPEND, Mode::RUSR | Mode::WUSR)?;
         ignore_in_git(dir.as_fd())?;
         Ok(Place {
             path: path_of(&dir)?,
@@ -53,6 +59,7 @@ impl Place {
             info: inner(c"info")?,
             incoming: inner(c"incoming")?,
             expunged: inner(c"expunged")?,
+            ledger,
             usage: Mutex::new(usage),
             dir,
         })
@@ -105,17 +112,38 @@ impl Locked<'_> {
         rustix::io::pwrite(self.usage.as_fd(), &bytes.to_le_bytes(), 0).map(|_| ())
     }
 
-    /// Writes the record, then has `take` bring the object into `files/`. A crash between the two
-    /// leaves the object in place and a record of nothing; a failure leaves neither record nor charge.
-    pub fn admit(&self, record: &Record, take: impl FnOnce(&CStr) -> Result<(), Errno>) -> Result<(), Errno> {
-        let used = self.used()?.unwrap_or(0);
+    /// The place.
+    pub fn place(&self) -> &Place {
+        self.place
+    }
+
+    /// How many bytes of the ledger are settled.
+    pub fn settled(&self) -> Result<u64, Errno> {
+        let mut bytes = [0; 8];
+        let read = rustix::io::pread(self.usage.as_fd(), &mut bytes, SETTLED)?;
+        Ok(if read == 8 { u64::from_le_bytes(bytes) } else { 0 })
+    }
+
+    pub fn set_settled(&self, bytes: u64) -> Result<(), Errno> {
+        rustix::io::pwrite(self.usage.as_fd(), &bytes.to_le_bytes(), SETTLED).map(|_| ())
+    }
+
+    /// Writes the record into the ledger, then has `take` bring the object into `files/`. A crash
+    /// between the two leaves the object in place and a record of nothing, and so does a failure.
+    /// `used` is what [`Locked::used`] said.
+    pub fn admit(
+        &self,
+        record: &Record,
+        used: u64,
+        take: impl FnOnce(&CStr) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        ledger::append(self.place.ledger.as_fd(), record)?;
         self.set_used(used.saturating_add(record.charge))?;
-        let admitted = write_info(self.place.info.as_fd(), record).and_then(|()| take(&record.id.file_name()));
-        if admitted.is_err() {
-            let _ = rustix::fs::unlinkat(&self.place.info, record.id.info_name(), rustix::fs::AtFlags::empty());
+        let taken = take(&record.id.file_name());
+        if taken.is_err() {
             let _ = self.set_used(used);
         }
-        admitted
+        taken
     }
 
     /// Takes the entry out of the books when its object has left `files/`.

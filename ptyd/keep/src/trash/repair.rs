@@ -37,6 +37,7 @@ impl Trash {
 
 fn repair_place(place: &Place, repaired: &mut Repaired) -> Result<(), Errno> {
     let locked = place.lock()?;
+    locked.settle(usize::MAX)?;
     let objects: HashSet<Id> = names(&place.files)?
         .iter()
         .filter_map(|name| Id::parse(name.to_bytes()))

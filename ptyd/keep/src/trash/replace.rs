@@ -34,7 +34,7 @@ impl Trash {
             meta,
             cause: Cause::Replaced,
         };
-        let place = self.place_on_mount_of(parent).map_err(refused)?;
+        let place = self.place_on_mount(found.mount, parent).map_err(refused)?;
         let home = &self.home;
         match (&place, found.kind) {
             // Only an empty folder can be replaced.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use agentsh_keep::checkpoint::{CheckpointError, Checkpoints};
 use agentsh_keep::trash::{Kept, Limits, Meta, Removal, Trash, TrashError};
 
-pub type Tested = Result<(), Box<dyn std::error::Error>>;
+pub type Tested<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 /// A workspace and a state folder that end with the test.
 pub struct Ground {

@@ -113,7 +113,10 @@ impl<'e, 'c> Call<'e, 'c> {
 
     /// [`Call::act`] with the ids that `access(2)` asks for.
     pub fn act_as(&mut self, identity: &Identity, makes: bool) -> Result<(), Outcome> {
-        let umask = if makes { Some(self.caller.status()?.umask) } else { None };
+        let umask = match makes {
+            true => Some(self.client.mask(self.caller, &self.engine.masks)?),
+            false => None,
+        };
         if !self.caller.still_valid() {
             return Err(Outcome::Answered);
         }

@@ -106,9 +106,9 @@ fn lose(
     call.not_redirected(&permit)?;
     let mut kept = None;
     if let Some(loss) = loss
-        && call.is_kept(&[Operation::Truncate, Operation::Delete], &permit.path)
+        && let Some(by) = call.is_kept(&[Operation::Truncate, Operation::Delete], &permit.path)
     {
-        match call.keep(None, pin, &permit.path, loss) {
+        match call.keep(&by, None, pin, &permit.path, loss) {
             Ok(it) => kept = Some(it),
             Err(errno) => return Err(call.refuse(&permit, errno)),
         }

@@ -209,20 +209,30 @@ impl<'e> Call<'e, '_> {
         Ok(Outcome::Answered)
     }
 
-    /// Whether the trash must keep what a loss at `path` would destroy.
-    pub fn is_kept(&self, operations: &[Operation], path: &Path) -> bool {
+    /// The judgement by which the trash must keep what a loss at `path` would destroy.
+    pub fn is_kept(&self, operations: &[Operation], path: &Path) -> Option<Judgement> {
         operations
             .iter()
-            .any(|operation| self.judge(*operation, path).verdict == Verdict::SoftDelete)
+            .map(|operation| self.judge(*operation, path))
+            .find(|judgement| judgement.verdict == Verdict::SoftDelete)
     }
 
-    /// Lets the trash keep `object` before it is lost.
-    pub fn keep(&self, entry: Option<&Entry>, object: &Pin, path: &Path, loss: Loss) -> Result<Kept, Errno> {
+    /// Lets the trash keep `object`, because of this judgement, before it is lost.
+    pub fn keep(
+        &self,
+        by: &Judgement,
+        entry: Option<&Entry>,
+        object: &Pin,
+        path: &Path,
+        loss: Loss,
+    ) -> Result<Kept, Errno> {
         let doomed = Doomed {
             entry: entry.map(|entry| (entry.parent.as_fd(), entry.name.as_c_str())),
             object: object.fd.as_fd(),
             path,
             loss,
+            tgid: self.client.tgid,
+            rule: by.rule,
         };
         actor::as_reader(|| self.engine.parts.trash.keep(&doomed))
     }

@@ -5,6 +5,7 @@ use rustix::io::Errno;
 
 use super::call::{Call, done};
 use super::permit::Aside;
+use crate::files::actor;
 use crate::files::judge::Verdict;
 use crate::files::operation::Operation;
 use crate::files::resolve::{Entry, Pin, Place};
@@ -49,7 +50,7 @@ fn remove(call: &mut Call<'_, '_>, place: &Place, flags: AtFlags) -> Result<Outc
     let mut kept = None;
     if permit.judgement.verdict == Verdict::SoftDelete {
         removable(call, &entry, &object, loss)?;
-        match call.keep(Some(&entry), &object, &permit.path, loss) {
+        match call.keep(&permit.judgement, Some(&entry), &object, &permit.path, loss) {
             Ok(it) => kept = Some(it),
             Err(errno) => return Err(call.refuse(&permit, errno)),
         }
@@ -64,6 +65,21 @@ fn remove(call: &mut Call<'_, '_>, place: &Place, flags: AtFlags) -> Result<Outc
     call.finish(&permit, result, Aside { second: None, kept })
 }
 
+/// Whether the caller may change the folder, and in a sticky one this name of it.
+fn permitted(call: &Call<'_, '_>, entry: &Entry, object: &Pin) -> Result<(), Errno> {
+    const CAP_FOWNER: u32 = 3;
+    let folder = rustix::fs::fstat(&entry.parent)?;
+    let number = rustix::path::DecInt::from_fd(&entry.parent);
+    let rights = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    rustix::fs::accessat(call.descriptors(), number, rights, AtFlags::EACCESS)?;
+    let identity = &call.client.identity;
+    let own = [folder.st_uid, object.stat.st_uid].contains(&identity.fsuid);
+    if folder.st_mode & libc::S_ISVTX != 0 && !own && !identity.capable(CAP_FOWNER) {
+        return Err(Errno::PERM);
+    }
+    Ok(())
+}
+
 /// What was kept is what is about to go.
 fn same(entry: &Entry, object: &Pin) -> Result<(), Errno> {
     if object.is(&entry.stat()?) {
@@ -76,15 +92,8 @@ fn same(entry: &Entry, object: &Pin) -> Result<(), Errno> {
 /// Whether the caller could remove `object`, before the trash is troubled (`path_resolution(7)`, `unlink(2)`): a
 /// trash that moves files does it with its own rights.
 fn removable(call: &Call<'_, '_>, entry: &Entry, object: &Pin, loss: Loss) -> Result<(), Outcome> {
-    const CAP_FOWNER: u32 = 3;
-    let folder = rustix::fs::fstat(&entry.parent)?;
-    let number = rustix::path::DecInt::from_fd(&entry.parent);
-    let rights = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
-    rustix::fs::accessat(call.descriptors(), number, rights, AtFlags::EACCESS)?;
-    let identity = &call.client.identity;
-    let own = [folder.st_uid, object.stat.st_uid].contains(&identity.fsuid);
-    if folder.st_mode & libc::S_ISVTX != 0 && !own && !identity.capable(CAP_FOWNER) {
-        return Err(Outcome::Errno(Errno::PERM));
+    if !actor::is_itself() {
+        permitted(call, entry, object)?;
     }
     let slash = entry.name.as_bytes().ends_with(b"/");
     match (loss, object.kind() == libc::S_IFDIR) {

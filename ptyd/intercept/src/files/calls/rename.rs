@@ -176,10 +176,10 @@ impl Move {
     }
 
     fn keep(&self, call: &Call<'_, '_>, target: &Pin, onto: &Permit) -> Result<Option<Kept>, Outcome> {
-        if !call.is_kept(&[Operation::Delete], &onto.path) {
+        let Some(by) = call.is_kept(&[Operation::Delete], &onto.path) else {
             return Ok(None);
-        }
-        match call.keep(Some(&self.new), target, &onto.path, Loss::Replace) {
+        };
+        match call.keep(&by, Some(&self.new), target, &onto.path, Loss::Replace) {
             // A trash that took the name away would leave a moment in which it is missing.
             Ok(Kept::Moved(_)) => Err(call.refuse(onto, Errno::IO)),
             Ok(kept) => Ok(Some(kept)),

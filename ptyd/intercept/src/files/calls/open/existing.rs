@@ -88,8 +88,11 @@ pub(super) fn reopen(
         return Err(Outcome::Errno(Errno::MFILE));
     }
     let losing = [Operation::Delete, Operation::Truncate];
-    let keep = cut && pin.stat.st_size > 0 && call.is_kept(&losing, &permit.path);
-    let stripped = libc::O_CREAT | libc::O_NOFOLLOW | if keep { libc::O_TRUNC } else { 0 };
+    let keep = match cut && pin.stat.st_size > 0 {
+        true => call.is_kept(&losing, &permit.path),
+        false => None,
+    };
+    let stripped = libc::O_CREAT | libc::O_NOFOLLOW | if keep.is_some() { libc::O_TRUNC } else { 0 };
     let opened = match is_terminal_name(pin) {
         true => open_terminal(call, flags.without(stripped)),
         false => open_again(call, pin, flags.without(stripped)),
@@ -100,8 +103,8 @@ pub(super) fn reopen(
         Err(outcome) => return Err(outcome),
     };
     let mut kept = None;
-    if keep {
-        let it = match call.keep(None, pin, &permit.path, Loss::Truncate(0)) {
+    if let Some(by) = keep {
+        let it = match call.keep(&by, None, pin, &permit.path, Loss::Truncate(0)) {
             Ok(it) => it,
             Err(errno) => return Err(call.refuse(permit, errno)),
         };
