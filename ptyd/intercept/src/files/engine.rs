@@ -9,6 +9,7 @@ use super::actor::ClientRules;
 use super::calls::{self, Call};
 use super::host::Host;
 use super::judge::FileJudge;
+use super::masks::Masks;
 use super::record::FileRecorder;
 use super::resolve::Tasks;
 use super::trash::Trash;
@@ -48,6 +49,7 @@ pub struct FileEngine {
     plan: Plan,
     generation: AtomicU64,
     names: RwLock<()>,
+    pub(super) masks: Masks,
 }
 
 impl FileEngine {
@@ -62,12 +64,15 @@ impl FileEngine {
             plan,
             generation: AtomicU64::new(0),
             names: RwLock::new(()),
+            masks: Masks::default(),
         })
     }
 
     /// The calls that it answers.
     pub fn numbers() -> Vec<i64> {
-        calls::numbers()
+        let mut numbers = calls::numbers();
+        numbers.push(libc::SYS_umask);
+        numbers
     }
 
     pub(super) fn client_rules(&self) -> ClientRules {
@@ -95,6 +100,15 @@ impl Handler for FileEngine {
         if number == libc::SYS_setgroups {
             self.generation.fetch_add(1, Ordering::AcqRel);
             return Outcome::Continue;
+        }
+        if number == libc::SYS_umask {
+            return match caller.status() {
+                Ok(status) => {
+                    self.masks.change(status.tgid);
+                    Outcome::Continue
+                }
+                Err(errno) => Outcome::Errno(errno),
+            };
         }
         let Some(handler) = calls::handler(number) else {
             return Outcome::Errno(Errno::NOSYS);

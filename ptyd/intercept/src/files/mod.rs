@@ -12,6 +12,7 @@ mod calls;
 mod engine;
 pub(crate) mod host;
 mod judge;
+mod masks;
 mod operation;
 mod record;
 pub(crate) mod resolve;

@@ -171,3 +171,42 @@ fn names_that_would_break_a_record_are_judged_as_they_are() -> Result {
     assert!(output.stdout.is_empty(), "{}", text(&output.stdout));
     Ok(())
 }
+
+#[test]
+fn what_is_made_has_the_mask_of_its_moment() -> Result {
+    let folder = tempfile::tempdir()?;
+    let rig = Rig::new(Rules::allow_all())?;
+    let shown = python(
+        &rig,
+        folder.path(),
+        "
+import os, queue, threading
+def made(name):
+    fd = os.open(name, os.O_CREAT | os.O_WRONLY, 0o666)
+    return os.fstat(fd).st_mode & 0o777
+asked, told = queue.Queue(), queue.Queue()
+def other():
+    while (name := asked.get()): told.put(made(name))
+thread = threading.Thread(target=other)
+wrong = 0
+for turn in range(60):
+    if turn == 30: thread.start()
+    mask = (turn * 7) % 64
+    os.umask(mask)
+    wrong += made('a%d' % turn) != 0o666 & ~mask
+    if turn >= 30:
+        asked.put('b%d' % turn)
+        wrong += told.get() != 0o666 & ~mask
+    child = os.fork()
+    if child == 0:
+        before = made('c%d' % turn) == 0o666 & ~mask
+        os.umask(0o077)
+        os._exit(0 if before and made('d%d' % turn) == 0o600 else 1)
+    wrong += os.waitpid(child, 0)[1] != 0
+asked.put('')
+print(wrong)
+",
+    )?;
+    assert_eq!(shown, "0\n");
+    Ok(())
+}

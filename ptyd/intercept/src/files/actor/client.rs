@@ -3,7 +3,7 @@
 //! Reading `/proc/TID/status` costs more than a whole continued call, so that its groups are kept and only
 //! what can change unseen is asked again: ids through the pidfd, capabilities through `capget(2)`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
@@ -14,6 +14,7 @@ use rustix::process::{Pid, PidfdGetfdFlags};
 
 use super::Identity;
 use crate::caller::{Caller, Status};
+use crate::files::masks::Masks;
 use crate::files::sys::{self, TaskInfo};
 
 /// Threads that one worker remembers; beyond it, it starts afresh.
@@ -71,6 +72,8 @@ pub struct Client {
     info: Option<TaskInfo>,
     raw_effective: u64,
     generation: u64,
+    /// Its mask with the count of changes under which it holds.
+    mask: Cell<Option<(u64, u32)>>,
 }
 
 impl Client {
@@ -130,7 +133,25 @@ impl Client {
             info,
             raw_effective: status.effective.0,
             generation: rules.groups_generation,
+            mask: Cell::new(None),
         })
+    }
+
+    /// Its file mode creation mask.
+    ///
+    /// # Errors
+    /// As [`Client::of`].
+    pub fn mask(&self, caller: &Caller<'_>, masks: &Masks) -> Result<u32, Errno> {
+        if let Some((count, mask)) = self.mask.get()
+            && count == masks.count()
+        {
+            return Ok(mask);
+        }
+        let status = caller.status()?;
+        let count = masks.count();
+        let holds = masks.may_remember(self.tgid, status.threads);
+        self.mask.set(holds.then_some((count, status.umask)));
+        Ok(status.umask)
     }
 
     /// A pidfd of the thread (of its process before Linux 6.9).

@@ -87,6 +87,11 @@ pub fn as_reader<T>(work: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno>
     result
 }
 
+/// Whether the caller's rights are the worker's own: what it does as itself the kernel checks as the caller's.
+pub fn is_itself() -> bool {
+    with(|worker| Ok(worker.now == worker.own)).unwrap_or(false)
+}
+
 fn with<T>(work: impl FnOnce(&mut Worker) -> Result<T, Errno>) -> Result<T, Errno> {
     WORKER.with_borrow_mut(|slot| {
         if slot.is_none() {

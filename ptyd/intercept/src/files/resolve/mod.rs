@@ -260,6 +260,16 @@ impl Resolver<'_> {
 
     fn entry_at_once(&self, place: &Place) -> Option<Entry> {
         let split = path::split(place.path.as_bytes())?;
+        // A bare name: the folder is in hand.
+        if split.folder == b"."
+            && let Some(start) = &place.start
+            && !procfs::is_procfs(start).ok()?
+        {
+            return Some(Entry {
+                parent: start.try_clone().ok()?,
+                name: split.name,
+            });
+        }
         let folder = CString::new(split.folder).ok()?;
         let flags = PIN | OFlags::DIRECTORY;
         let parent = self
