@@ -2,7 +2,7 @@
 # Installs what a Debian machine lacks. `setup.sh build`: to build and run; `setup.sh test`: for the suites too.
 set -euo pipefail
 
-build=(gcc make pkg-config libseccomp-dev jq curl git openssl ca-certificates iproute2 util-linux)
+build=(gcc clang make pkg-config libseccomp-dev jq curl git openssl ca-certificates iproute2 util-linux)
 test=(zsh tcsh bubblewrap socat rsync strace procps psmisc lsof busybox-static tmux python3 perl gdb
     openssh-server openssh-client sqlite3 time file vim less
     ltrace parallel)
