@@ -74,6 +74,17 @@ impl Locator {
         Ok(Pin { fd, stat, procfs: true })
     }
 
+    /// Whether the root folder of task `tid` is ours; false where that cannot be known.
+    pub(crate) fn is_at_our_root(&self, tid: i32) -> bool {
+        self.root_of(tid).is_ok_and(|id| id == self.host.root())
+    }
+
+    fn root_of(&self, tid: i32) -> Result<ObjectId, Errno> {
+        let mask = StatxFlags::INO | StatxFlags::MNT_ID;
+        let statx = rustix::fs::statx(self.host.proc(), format!("{tid}/root"), AtFlags::empty(), mask)?;
+        Ok(ObjectId::from(&statx))
+    }
+
     /// The path under which policy knows a pinned object.
     pub(crate) fn canonical(&self, pin: &Pin) -> Result<Canonical, Errno> {
         canonical(&self.host, pin.fd.as_fd(), &pin.stat)
@@ -113,13 +124,10 @@ impl Locator {
     }
 
     fn root(&self, caller: &Caller<'_>, client: &Client) -> Result<Root, Errno> {
-        if !client.may_chroot {
+        if !client.may_chroot || caller.process().is_some_and(|process| process.at_our_root) {
             return Ok(Root::Host);
         }
-        let path = format!("{}/root", caller.tid());
-        let mask = StatxFlags::INO | StatxFlags::MNT_ID;
-        let statx = rustix::fs::statx(self.host.proc(), path, AtFlags::empty(), mask)?;
-        let id = ObjectId::from(&statx);
+        let id = self.root_of(caller.tid())?;
         if id == self.host.root() {
             return Ok(Root::Host);
         }

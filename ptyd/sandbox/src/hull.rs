@@ -105,7 +105,11 @@ impl Hull {
             Outlook::Nothing => {}
             Outlook::Scattered => {
                 self.scattered.push((right, folder.to_owned()));
-                self.grant(right, folder, true);
+                // Reads there are carried out for the caller, and one that is continued elsewhere must not
+                // be turned there by a second thread. What changes something is never continued.
+                if !matches!(right, Right::ReadFile | Right::ReadFolder) {
+                    self.grant(right, folder, true);
+                }
             }
             Outlook::Mixed if depth < MAX_DEPTH => self.lower(territory, right, folder, depth),
             Outlook::Mixed => {}

@@ -96,6 +96,15 @@ impl Caller<'_> {
         Pages::new(self.tid()).string(address, PATH_MAX, Errno::NAMETOOLONG)
     }
 
+    /// The string at `address` without its NUL, if it ends within `into` and its page; nothing where only
+    /// [`Caller::read_path`] can tell.
+    pub(crate) fn read_short<'b>(&self, address: u64, into: &'b mut [u8]) -> Option<&'b [u8]> {
+        let in_page = (PAGE - (address & (PAGE - 1))).min(into.len() as u64) as usize;
+        let count = memory::read(self.tid(), address, &mut into[..in_page]).ok()?;
+        let end = into[..count].iter().position(|byte| *byte == 0)?;
+        Some(&into[..end])
+    }
+
     /// Exactly `into.len()` bytes at `address`.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ mod interruption;
 mod memory;
 mod status;
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -34,6 +34,16 @@ pub struct Caller<'a> {
     service: Option<&'a Arc<Service>>,
     pidfd: OnceCell<OwnedFd>,
     status: OnceCell<Status>,
+    process: Cell<Option<Process>>,
+}
+
+/// What the guard before all handlers knows of a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Process {
+    /// The process that the calling thread belongs to.
+    pub tgid: i32,
+    /// Whether its root folder is surely ours.
+    pub at_our_root: bool,
 }
 
 impl<'a> Caller<'a> {
@@ -45,6 +55,7 @@ impl<'a> Caller<'a> {
             service: None,
             pidfd: OnceCell::new(),
             status: OnceCell::new(),
+            process: Cell::new(None),
         }
     }
 
@@ -90,6 +101,16 @@ impl<'a> Caller<'a> {
     /// Argument register `index` as the kernel reads an `unsigned int` from it.
     pub fn arg_u32(&self, index: usize) -> u32 {
         self.arg(index) as u32
+    }
+
+    /// Keeps what was found out about the caller for the handlers behind the guard.
+    pub(crate) fn is_of(&self, process: Process) {
+        self.process.set(Some(process));
+    }
+
+    /// What the guard found out; nothing where no guard stands before the handler.
+    pub(crate) fn process(&self) -> Option<Process> {
+        self.process.get()
     }
 
     /// Whether the caller still waits for this answer. One ioctl.

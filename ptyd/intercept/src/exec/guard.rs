@@ -1,7 +1,7 @@
 //! What stands before every handler of a command: who calls, and is it what was judged?
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::expectation::Expectation;
 use super::instead::Errands;
 use super::request::Judge;
-use crate::caller::Caller;
+use crate::caller::{Caller, Process};
 use crate::handler::Handler;
 use crate::locate::Locator;
 use crate::outcome::Outcome;
@@ -35,11 +35,15 @@ pub struct Guard {
     pending: Mutex<HashMap<i32, Vec<Expectation>>>,
     /// How many processes have something pending: in the common case none, and nobody looks.
     count: AtomicUsize,
+    /// Whether every process of the command surely has our root folder. Mounts and namespaces cannot be
+    /// changed under the filter, so that only `chroot(2)` moves one.
+    at_our_root: AtomicBool,
 }
 
 impl Guard {
     /// A guard for the command whose first process is `root`.
     pub fn new(root: i32, locator: Arc<Locator>, judge: Arc<dyn Judge>, observer: Arc<dyn Observer>) -> Arc<Self> {
+        let at_our_root = AtomicBool::new(locator.is_at_our_root(root));
         Arc::new(Guard {
             locator,
             judge,
@@ -48,13 +52,20 @@ impl Guard {
             errands: Errands::default(),
             pending: Mutex::default(),
             count: AtomicUsize::new(0),
+            at_our_root,
         })
     }
 
-    /// The calls that it answers itself and that must always be notified: exec and the end; and what
-    /// every C library and most language runtimes call once, before anything else of the program, so that
-    /// a program which is not what was judged is killed before its first line.
-    pub const CALLS: [i64; 4] = [libc::SYS_execve, libc::SYS_execveat, libc::SYS_exit_group, FIRST_CALL];
+    /// The calls that it answers itself and that must always be notified: exec and the end; what moves a
+    /// process's root folder; and what every C library and most language runtimes call once, before anything
+    /// else of the program, so that a program which is not what was judged is killed before its first line.
+    pub const CALLS: [i64; 5] = [
+        libc::SYS_execve,
+        libc::SYS_execveat,
+        libc::SYS_exit_group,
+        libc::SYS_chroot,
+        FIRST_CALL,
+    ];
 
     /// The processes of the command that were seen, ascending; some may have died by a signal since.
     pub fn processes(&self) -> Vec<i32> {
@@ -192,9 +203,18 @@ impl Handler for Guarded {
             Ok(known) => known,
             Err(outcome) => return outcome,
         };
+        caller.is_of(Process {
+            tgid: known.tgid,
+            at_our_root: self.guard.at_our_root.load(Ordering::Acquire),
+        });
         match caller.notification().nr {
             libc::SYS_execve | libc::SYS_execveat => self.guard.execute(caller, &known),
             libc::SYS_exit_group => self.guard.exit(caller, &known),
+            // Whether it may is the kernel's to say; from here on every root folder is looked at.
+            libc::SYS_chroot => {
+                self.guard.at_our_root.store(false, Ordering::Release);
+                Outcome::Continue
+            }
             // They change nothing but the caller's own registers and end.
             FIRST_CALL => Outcome::Continue,
             _ => self.inner.handle(caller),

@@ -7,6 +7,7 @@ use rustix::io::Errno;
 
 use super::actor::ClientRules;
 use super::calls::{self, Call};
+use super::folders::Folders;
 use super::host::Host;
 use super::judge::FileJudge;
 use super::masks::Masks;
@@ -50,6 +51,7 @@ pub struct FileEngine {
     generation: AtomicU64,
     names: RwLock<()>,
     pub(super) masks: Masks,
+    pub(super) folders: Folders,
 }
 
 impl FileEngine {
@@ -65,6 +67,7 @@ impl FileEngine {
             generation: AtomicU64::new(0),
             names: RwLock::new(()),
             masks: Masks::default(),
+            folders: Folders::default(),
         })
     }
 
@@ -109,6 +112,9 @@ impl Handler for FileEngine {
                 }
                 Err(errno) => Outcome::Errno(errno),
             };
+        }
+        if let Some(outcome) = calls::quick(self, caller) {
+            return outcome;
         }
         let Some(handler) = calls::handler(number) else {
             return Outcome::Errno(Errno::NOSYS);

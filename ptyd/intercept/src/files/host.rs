@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use super::actor::Namespace;
 
 /// Which object a descriptor is, with the mount it was reached through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ObjectId {
     device: (u32, u32),
     inode: u64,

@@ -10,6 +10,7 @@
 pub(crate) mod actor;
 mod calls;
 mod engine;
+mod folders;
 pub(crate) mod host;
 mod judge;
 mod masks;

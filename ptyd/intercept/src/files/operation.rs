@@ -73,6 +73,12 @@ impl Operation {
         }
     }
 
+    /// Whether it may make the name of a folder lead elsewhere. A deleted link is not among them: what is
+    /// missing leads nowhere.
+    pub fn moves_names(self) -> bool {
+        matches!(self, Operation::Rename | Operation::Symlink | Operation::Rmdir)
+    }
+
     /// Whether it changes nothing: only such a call may be continued, and its record is an observation.
     pub fn observes(self) -> bool {
         matches!(

@@ -81,7 +81,7 @@ impl<'e, 'c> Call<'e, 'c> {
     }
 
     fn root(&self) -> Result<Root, Errno> {
-        if !self.client.may_chroot {
+        if !self.client.may_chroot || self.caller.process().is_some_and(|process| process.at_our_root) {
             return Ok(Root::Host);
         }
         let path = format!("{}/root", self.client.tid);

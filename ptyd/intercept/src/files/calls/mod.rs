@@ -16,6 +16,7 @@ mod xattr;
 
 pub use call::Call;
 pub use numbers::{handler, numbers};
+pub use open::quick;
 
 use crate::outcome::Outcome;
 

@@ -188,6 +188,9 @@ impl<'e> Call<'e, '_> {
     /// Records the result of a change and is the answer.
     pub fn finish(&mut self, permit: &Permit, result: Result<(), Errno>, aside: Aside<'_>) -> Result<Outcome, Outcome> {
         self.rest();
+        if result.is_ok() && permit.operation.moves_names() {
+            self.engine.folders.changed();
+        }
         self.record(permit, Effect::CarriedOut, result, aside);
         super::call::done(result)
     }

@@ -16,7 +16,10 @@ use crate::outcome::Outcome;
 mod existing;
 mod glance;
 mod new;
+mod quick;
 mod redirected;
+
+pub use quick::quick;
 
 /// How often a name may appear or vanish between resolution and creation.
 const TRIES: usize = 16;
@@ -167,9 +170,6 @@ fn from_registers(
             mode: u64::from(mode),
             resolve: 0,
         })?;
-    }
-    if flags.observes() && !flags.has(libc::O_PATH) && call.engine.parts.judge.reads_unseen() {
-        return Ok(Outcome::Continue);
     }
     let text = call.path(path)?;
     let place = call.place(folder, text)?;

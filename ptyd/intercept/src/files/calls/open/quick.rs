@@ -1,0 +1,188 @@
+//! The most frequent call of all, an open that can only read, answered from what is known of the folder.
+//!
+//! Where the verdict lets the call be continued, all that is missing is which object the last component is.
+//! Neither the caller's rights nor its identity play a part: the kernel checks them when it goes on.
+//! Whatever is not this common case is left to the careful way.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, FileType, StatxFlags};
+use rustix::io::Errno;
+
+use super::{Flags, UNUSUAL, VALID};
+use crate::caller::Caller;
+use crate::files::engine::FileEngine;
+use crate::files::judge::{Question, Verdict};
+use crate::files::operation::Operation;
+use crate::files::record::{Effect, FileRecord};
+use crate::outcome::Outcome;
+
+/// Longer paths go the careful way.
+const PATH: usize = 1024;
+
+/// What is read of the caller's memory at once; a longer path goes the careful way.
+const READ: usize = 256;
+
+/// There is nothing. The kernel says so to the caller itself, and nothing is recorded.
+const MISSING: Operation = Operation::Access;
+
+/// A path of ours that is being put together.
+struct Text {
+    bytes: [u8; PATH],
+    length: usize,
+}
+
+/// `None`: look carefully.
+pub fn quick(engine: &FileEngine, caller: &Caller<'_>) -> Option<Outcome> {
+    let (folder, path, flags) = match caller.notification().nr {
+        libc::SYS_openat => (caller.arg_i32(0), 1, caller.arg_u32(2)),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_open => (libc::AT_FDCWD, 0, caller.arg_u32(1)),
+        _ => return None,
+    };
+    let flags = Flags(flags & VALID);
+    if !flags.observes() || flags.has(libc::O_PATH) || flags.0 & UNUSUAL != 0 {
+        return None;
+    }
+    if engine.parts.judge.reads_unseen() {
+        return Some(Outcome::Continue);
+    }
+    let process = caller.process().filter(|process| process.at_our_root)?;
+    let mut buffer = [0; READ];
+    let text = caller.read_short(caller.arg(path), &mut buffer)?;
+    let (name, last) = split(text)?;
+    let mut link = [0; 32];
+    let start = match text.first() {
+        Some(b'/') => None,
+        _ => Some(link_of(caller.tid(), folder, &mut link)?),
+    };
+    let mut target = Text {
+        bytes: [0; PATH],
+        length: 0,
+    };
+    let operation = match (engine.folders.find(&engine.host, start, name, &mut target.bytes), last) {
+        (Ok(length), None) => {
+            target.length = length;
+            Operation::List
+        }
+        (Ok(length), Some(last)) => {
+            target.length = length;
+            target.push(last)?;
+            match kind(target.path()) {
+                Ok(FileType::RegularFile) => Operation::Read,
+                Ok(FileType::Directory) => Operation::List,
+                Err(Errno::NOENT) => MISSING,
+                _ => return None,
+            }
+        }
+        // Not even the folder is there.
+        (Err(Errno::NOENT), _) if start.is_none() => {
+            target.push(&text[1..])?;
+            MISSING
+        }
+        _ => return None,
+    };
+    let missing = operation == MISSING;
+    if missing && engine.parts.judge.redirects() {
+        return None;
+    }
+    let question = Question {
+        operation: if missing { Operation::Read } else { operation },
+        path: target.path(),
+        tid: caller.tid(),
+        tgid: process.tgid,
+    };
+    let judgement = engine.parts.judge.judge(&question);
+    if judgement.verdict != Verdict::Continue {
+        return None;
+    }
+    if caller.answer(Outcome::Continue) && !missing {
+        engine.parts.recorder.record(&FileRecord {
+            tid: question.tid,
+            tgid: question.tgid,
+            operation,
+            path: question.path,
+            second: None,
+            judgement: &judgement,
+            approved: None,
+            effect: Effect::Continued,
+            result: Ok(()),
+            kept: None,
+        });
+    }
+    Some(Outcome::Answered)
+}
+
+/// The folder's name with its slash, and the last component if it is a name.
+fn split(path: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
+    if path.is_empty() {
+        return None;
+    }
+    let behind = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    match &path[behind..] {
+        b"" | b"." | b".." => Some((path, None)),
+        last => Some((&path[..behind], Some(last))),
+    }
+}
+
+/// The link in procfs to the folder that a relative path of task `tid` starts at.
+fn link_of(tid: i32, folder: i32, into: &mut [u8; 32]) -> Option<&str> {
+    let size = into.len();
+    let mut rest = into.as_mut_slice();
+    match folder {
+        libc::AT_FDCWD => write!(rest, "{tid}/cwd").ok()?,
+        folder if folder < 0 => return None,
+        folder => write!(rest, "{tid}/fd/{folder}").ok()?,
+    }
+    let length = size - rest.len();
+    std::str::from_utf8(&into[..length]).ok()
+}
+
+/// What lies at a path; links are not followed.
+fn kind(path: &Path) -> Result<FileType, Errno> {
+    let statx = rustix::fs::statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT, StatxFlags::TYPE)?;
+    Ok(FileType::from_raw_mode(statx.stx_mode.into()))
+}
+
+impl Text {
+    fn push(&mut self, name: &[u8]) -> Option<()> {
+        let slash = usize::from(self.bytes[..self.length].last() != Some(&b'/'));
+        let end = self.length + slash + name.len();
+        let place = self.bytes.get_mut(self.length..end)?;
+        place[..slash].fill(b'/');
+        place[slash..].copy_from_slice(name);
+        self.length = end;
+        Some(())
+    }
+
+    fn path(&self) -> &Path {
+        Path::new(OsStr::from_bytes(&self.bytes[..self.length]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_component_is_taken_off_only_if_it_is_a_name() {
+        assert_eq!(split(b"/usr/lib/libc.so"), Some((&b"/usr/lib/"[..], Some(&b"libc.so"[..]))));
+        assert_eq!(split(b"file"), Some((&b""[..], Some(&b"file"[..]))));
+        assert_eq!(split(b"a/.."), Some((&b"a/.."[..], None)));
+        assert_eq!(split(b"a/"), Some((&b"a/"[..], None)));
+        assert_eq!(split(b"."), Some((&b"."[..], None)));
+        assert_eq!(split(b"/"), Some((&b"/"[..], None)));
+        assert_eq!(split(b""), None);
+    }
+
+    #[test]
+    fn a_start_folder_is_named_by_its_link() {
+        let mut into = [0; 32];
+        assert_eq!(link_of(7, libc::AT_FDCWD, &mut into), Some("7/cwd"));
+        assert_eq!(link_of(i32::MAX, i32::MAX, &mut into), Some("2147483647/fd/2147483647"));
+        assert_eq!(link_of(7, -1, &mut into), None);
+    }
+}
