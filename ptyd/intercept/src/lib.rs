@@ -12,6 +12,7 @@ mod caller;
 mod exec;
 pub mod files;
 mod handler;
+mod kernel;
 mod locate;
 mod notification;
 mod outcome;

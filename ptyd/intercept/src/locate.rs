@@ -9,9 +9,11 @@ use rustix::fs::{Access, AtFlags, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 
 use crate::caller::Caller;
-use crate::files::actor::{self, Client, ClientRules};
+use crate::exec::Headers;
+use crate::files::actor::{self, Client, Namespace};
 use crate::files::host::{Host, ObjectId};
 use crate::files::resolve::{Canonical, How, Pin, Place, Resolver, Root, Tasks, canonical, guard};
+use crate::process::Common;
 
 /// Resolves paths of a session's callers as the kernel would for them: with their root, working
 /// directory, descriptors and rights, and `/proc/self` being theirs.
@@ -19,6 +21,7 @@ pub struct Locator {
     host: Host,
     tasks: Arc<dyn Tasks>,
     user_namespaces: bool,
+    pub(crate) headers: Headers,
 }
 
 impl Locator {
@@ -32,17 +35,13 @@ impl Locator {
             host: Host::new()?,
             tasks,
             user_namespaces,
+            headers: Headers::default(),
         }))
     }
 
     /// What is known of the calling thread.
     pub(crate) fn client(&self, caller: &Caller<'_>) -> Result<Rc<Client>, Errno> {
-        let rules = ClientRules {
-            groups_generation: 0,
-            groups_notified: false,
-            user_namespaces: self.user_namespaces,
-        };
-        Client::of(caller, &rules, self.host.namespace())
+        caller.client(&self.host)
     }
 
     /// The object that `path` means from the caller's descriptor `folder` (or `AT_FDCWD`).
@@ -52,7 +51,7 @@ impl Locator {
         if !caller.still_valid() {
             return Err(Errno::SRCH);
         }
-        let _acting = actor::act_as(&client.identity, None)?;
+        let _acting = actor::look_as(&client.identity)?;
         let resolver = self.resolver(&client);
         let pin = resolver.object(&place, if follow { How::FOLLOW } else { How::NOFOLLOW })?;
         guard(&resolver, &pin)?;
@@ -77,6 +76,11 @@ impl Locator {
     /// Whether the root folder of task `tid` is ours; false where that cannot be known.
     pub(crate) fn is_at_our_root(&self, tid: i32) -> bool {
         self.root_of(tid).is_ok_and(|id| id == self.host.root())
+    }
+
+    /// Whether task `tid` is in our user namespace and can be in no other; false where that cannot be known.
+    pub(crate) fn is_in_our_namespace(&self, tid: i32) -> bool {
+        !self.user_namespaces && Namespace::of(tid).is_ok_and(|namespace| namespace == self.host.namespace())
     }
 
     fn root_of(&self, tid: i32) -> Result<ObjectId, Errno> {
@@ -119,12 +123,12 @@ impl Locator {
             (_, libc::AT_FDCWD) => Some(caller.cwd()?),
             _ => Some(client.fetch_fd(folder)?),
         };
-        let root = self.root(caller, client)?;
+        let root = self.root(caller)?;
         Ok(Place { path, start, root })
     }
 
-    fn root(&self, caller: &Caller<'_>, client: &Client) -> Result<Root, Errno> {
-        if !client.may_chroot || caller.process().is_some_and(|process| process.at_our_root) {
+    fn root(&self, caller: &Caller<'_>) -> Result<Root, Errno> {
+        if caller.common().is_some_and(Common::at_our_root) {
             return Ok(Root::Host);
         }
         let id = self.root_of(caller.tid())?;

@@ -5,6 +5,7 @@
 //! when the hull is made; [`Hull::is_current`] tells whether a lowered folder has changed since.
 
 mod right;
+mod spot;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -13,6 +14,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 pub use right::{Right, Rights};
+use spot::Spot;
 
 /// What policy could do with a right in a whole folder tree, the folder itself included.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,8 +54,8 @@ type Object = (u64, u64);
 #[derive(Debug, Clone, Default)]
 pub struct Hull {
     grants: BTreeMap<PathBuf, Grant>,
-    /// Them by the bytes of their paths: rights, object, and whether all below is granted too.
-    places: HashMap<Box<[u8]>, (Rights, Object, bool)>,
+    /// Them by the bytes of their paths.
+    places: HashMap<Box<[u8]>, Spot>,
     lowered: BTreeMap<PathBuf, Stamp>,
     /// Trees in which the hull is wider than policy for a right, because names there decide.
     scattered: Vec<(Right, PathBuf)>,
@@ -141,8 +143,8 @@ impl Hull {
             object: Stamp::of(path).map_or((0, 0), |stamp| (stamp.device, stamp.inode)),
         });
         grant.rights.insert(right);
-        let place = (grant.rights, grant.object, is_folder);
-        self.places.insert(path.as_os_str().as_bytes().into(), place);
+        let spot = Spot::new(grant);
+        self.places.insert(path.as_os_str().as_bytes().into(), spot);
     }
 
     /// Grants a right on one object and, if it is a folder, all below it, beside what the territory gave.
@@ -163,7 +165,7 @@ impl Hull {
     /// path: it or a folder above it is granted, and has been there since. False is safe: the call is then
     /// carried out instead of continued.
     pub fn holds(&self, right: Right, path: &[u8]) -> bool {
-        let Some((folder, object)) = self.granting(right, path) else {
+        let Some((folder, spot)) = self.granting(right, path) else {
             return false;
         };
         let inside = |tree: &PathBuf| is_below(path, tree.as_os_str().as_bytes());
@@ -175,20 +177,19 @@ impl Hull {
             return false;
         }
         // The ruleset knows the object itself, not whatever has its name now.
-        let now = Stamp::of(Path::new(std::ffi::OsStr::from_bytes(folder)));
-        now.is_some_and(|now| (now.device, now.inode) == object)
+        spot.is_there(folder)
     }
 
-    /// The innermost grant at or above `path`, with its device and inode. On the path of every
-    /// decision: slices are looked up, nothing is allocated.
-    fn granting<'p>(&self, right: Right, path: &'p [u8]) -> Option<(&'p [u8], Object)> {
+    /// The innermost grant at or above `path`. On the path of every decision: slices are looked up, nothing
+    /// is allocated.
+    fn granting<'p>(&self, right: Right, path: &'p [u8]) -> Option<(&'p [u8], &Spot)> {
         let mut folder = path;
         loop {
-            if let Some((rights, object, is_folder)) = self.places.get(folder)
-                && rights.contains(right)
-                && (*is_folder || folder.len() == path.len())
+            if let Some(spot) = self.places.get(folder)
+                && spot.rights.contains(right)
+                && (spot.is_folder || folder.len() == path.len())
             {
-                return Some((folder, *object));
+                return Some((folder, spot));
             }
             folder = match folder.iter().rposition(|byte| *byte == b'/')? {
                 0 if folder == b"/" => return None,

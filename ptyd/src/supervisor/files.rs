@@ -5,9 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
-use agentsh_intercept::files::{
-    Answer, FileEngine, FileJudge, Judgement, Operation, Parts, Plan, Question, Tasks, Verdict,
-};
+use agentsh_intercept::files::{Answer, FileEngine, FileJudge, Judgement, Operation, Parts, Question, Tasks, Verdict};
 use agentsh_intercept::{Caller, Errno};
 use agentsh_keep::trash::Trash;
 use agentsh_policy::{Decision, FileOp, Policy, RuleRef};
@@ -224,17 +222,11 @@ pub(super) fn engine(session: &Arc<Session>) -> Result<Arc<FileEngine>, String> 
         recorder: Arc::new(FileLog(Arc::downgrade(session))),
         tasks: Arc::clone(&session.shared.members) as Arc<dyn Tasks>,
     };
-    let plan = Plan {
-        groups_notified: account.uid == 0,
-        user_namespaces: false,
-    };
-    FileEngine::new(parts, plan)
-        .map(Arc::new)
-        .map_err(|errno| errno.to_string())
+    FileEngine::new(parts).map(Arc::new).map_err(|errno| errno.to_string())
 }
 
 /// The file calls that have to be notified under this policy.
-pub(super) fn notified(policy: &Policy, uid: u32) -> Vec<Notified> {
+pub(super) fn notified(policy: &Policy) -> Vec<Notified> {
     let looks_matter = policy.hides_names()
         || [FileOp::Stat, FileOp::Access, FileOp::Readlink].into_iter().any(|op| {
             policy
@@ -250,9 +242,6 @@ pub(super) fn notified(policy: &Policy, uid: u32) -> Vec<Notified> {
         .collect();
     // Only a fallocate that takes content away is a loss.
     calls.push(Notified::if_any_bit(libc::SYS_fallocate, 1, PUNCHING));
-    if uid == 0 {
-        calls.push(Notified::always(libc::SYS_setgroups));
-    }
     calls
 }
 

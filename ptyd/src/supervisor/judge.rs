@@ -45,7 +45,6 @@ impl CommandJudge {
         };
         let files: Arc<dyn Handler> = Arc::clone(files) as Arc<dyn Handler>;
         table.insert(&FileEngine::numbers(), &files);
-        table.insert(&[libc::SYS_setgroups], &files);
         let sockets: Arc<dyn Handler> = Arc::new(Sockets::new(
             Arc::clone(&shared.locator),
             Arc::clone(&judge) as Arc<dyn SocketJudge>,

@@ -57,7 +57,7 @@ pub(super) struct Planned {
 }
 
 /// Compiles the plan, or refuses.
-pub(super) fn plan(policy: Policy, config: &Config, uid: u32) -> Result<Planned, PlanError> {
+pub(super) fn plan(policy: Policy, config: &Config) -> Result<Planned, PlanError> {
     if !config.landlock.enabled {
         return Err(PlanError::LandlockOff);
     }
@@ -69,7 +69,7 @@ pub(super) fn plan(policy: Policy, config: &Config, uid: u32) -> Result<Planned,
         return Err(PlanError::NotStrict(not_held));
     }
     let spec = FilterSpec {
-        notified: notified(&policy, uid),
+        notified: notified(&policy),
         confined: true,
     };
     let filter = filter::compile(&spec).map_err(RulesError::from)?;
@@ -117,7 +117,7 @@ fn mode(host: &Host, config: &Config) -> Result<Mode, PlanError> {
 }
 
 /// The calls that the supervisor is asked about.
-fn notified(policy: &Policy, uid: u32) -> Vec<Notified> {
+fn notified(policy: &Policy) -> Vec<Notified> {
     let sockets = Sockets::CALLS
         .into_iter()
         .filter(|call| !Sockets::SOMETIMES.contains(call));
@@ -135,7 +135,7 @@ fn notified(policy: &Policy, uid: u32) -> Vec<Notified> {
         Notified::when(libc::SYS_sendto, to_somebody),
         Notified::when(libc::SYS_clone, [bits(Sockets::CLONE_SHARES)]),
     ];
-    always.chain(sometimes).chain(files::notified(policy, uid)).collect()
+    always.chain(sometimes).chain(files::notified(policy)).collect()
 }
 
 /// As a mask of capability numbers.

@@ -5,8 +5,9 @@ mod interruption;
 mod memory;
 mod status;
 
-use std::cell::{Cell, OnceCell};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::cell::OnceCell;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use rustix::fs::{CWD, Mode, OFlags};
@@ -18,8 +19,12 @@ pub use interruption::Interruption;
 pub use memory::{MAX_ARGUMENT, MAX_ARGUMENTS};
 pub use status::{Capabilities, Status};
 
+use crate::files::actor::Client;
+use crate::files::host::Host;
+use crate::files::sys::{TaskInfo, task_info};
 use crate::notification::Notification;
 use crate::outcome::Outcome;
+use crate::process::{Common, TaskStat};
 use crate::serve::Service;
 use crate::sys::listener;
 
@@ -32,18 +37,21 @@ pub struct Caller<'a> {
     notification: Notification,
     listener: BorrowedFd<'a>,
     service: Option<&'a Arc<Service>>,
-    pidfd: OnceCell<OwnedFd>,
+    pidfd: OnceCell<Arc<OwnedFd>>,
+    info: OnceCell<Option<TaskInfo>>,
     status: OnceCell<Status>,
-    process: Cell<Option<Process>>,
+    stat: OnceCell<TaskStat>,
+    client: OnceCell<Rc<Client>>,
+    process: OnceCell<Process>,
 }
 
 /// What the guard before all handlers knows of a caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Process {
     /// The process that the calling thread belongs to.
     pub tgid: i32,
-    /// Whether its root folder is surely ours.
-    pub at_our_root: bool,
+    /// What all processes of its command have in common.
+    pub common: Arc<Common>,
 }
 
 impl<'a> Caller<'a> {
@@ -54,8 +62,11 @@ impl<'a> Caller<'a> {
             listener,
             service: None,
             pidfd: OnceCell::new(),
+            info: OnceCell::new(),
             status: OnceCell::new(),
-            process: Cell::new(None),
+            stat: OnceCell::new(),
+            client: OnceCell::new(),
+            process: OnceCell::new(),
         }
     }
 
@@ -105,12 +116,18 @@ impl<'a> Caller<'a> {
 
     /// Keeps what was found out about the caller for the handlers behind the guard.
     pub(crate) fn is_of(&self, process: Process) {
-        self.process.set(Some(process));
+        // Asked once per call; what was found out first stays.
+        let _ = self.process.set(process);
     }
 
     /// What the guard found out; nothing where no guard stands before the handler.
-    pub(crate) fn process(&self) -> Option<Process> {
+    pub(crate) fn process(&self) -> Option<&Process> {
         self.process.get()
+    }
+
+    /// What the guard knows of the whole command.
+    pub(crate) fn common(&self) -> Option<&Common> {
+        self.process().map(|process| &*process.common)
     }
 
     /// Whether the caller still waits for this answer. One ioctl.
@@ -129,15 +146,57 @@ impl<'a> Caller<'a> {
     /// # Errors
     /// `ESRCH` if the caller is gone.
     pub fn pidfd(&self) -> Result<BorrowedFd<'_>, Errno> {
-        use std::os::fd::AsFd;
+        self.shared_pidfd().map(AsFd::as_fd)
+    }
+
+    pub(crate) fn shared_pidfd(&self) -> Result<&Arc<OwnedFd>, Errno> {
         if let Some(pidfd) = self.pidfd.get() {
-            return Ok(pidfd.as_fd());
+            return Ok(pidfd);
         }
         let pidfd = self.open_pidfd()?;
         if !self.still_valid() {
             return Err(Errno::SRCH);
         }
-        Ok(self.pidfd.get_or_init(|| pidfd).as_fd())
+        Ok(self.pidfd.get_or_init(|| Arc::new(pidfd)))
+    }
+
+    /// What its pidfd tells, asked once; nothing where the kernel does not tell.
+    pub(crate) fn info(&self) -> Result<Option<TaskInfo>, Errno> {
+        if let Some(info) = self.info.get() {
+            return Ok(*info);
+        }
+        let info = match task_info(self.pidfd()?) {
+            Ok(info) => Some(info),
+            Err(Errno::SRCH) => return Err(Errno::SRCH),
+            Err(_) => None,
+        };
+        Ok(*self.info.get_or_init(|| info))
+    }
+
+    /// The process that the calling thread belongs to.
+    pub(crate) fn tgid(&self) -> Result<i32, Errno> {
+        match self.info()? {
+            Some(info) => i32::try_from(info.tgid).map_err(|_| Errno::SRCH),
+            None => Ok(self.status()?.tgid),
+        }
+    }
+
+    /// `/proc/TGID/stat` of its process, read once.
+    pub(crate) fn stat(&self, tgid: i32) -> Result<TaskStat, Errno> {
+        if let Some(stat) = self.stat.get() {
+            return Ok(*stat);
+        }
+        let stat = TaskStat::read(tgid)?;
+        Ok(*self.stat.get_or_init(|| stat))
+    }
+
+    /// What is known of the thread's rights, found out once.
+    pub(crate) fn client(&self, host: &Host) -> Result<Rc<Client>, Errno> {
+        if let Some(client) = self.client.get() {
+            return Ok(Rc::clone(client));
+        }
+        let client = Client::of(self, host.namespace())?;
+        Ok(Rc::clone(self.client.get_or_init(|| client)))
     }
 
     fn open_pidfd(&self) -> Result<OwnedFd, Errno> {

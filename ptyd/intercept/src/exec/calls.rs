@@ -102,7 +102,7 @@ impl Guard {
             caller,
         };
         let chain = links.follow(pin, name, std::mem::take(&mut call.argv))?;
-        let before = Image::of(known.tgid)?;
+        let before = Image::of(caller, known.tgid)?;
         if !caller.still_valid() {
             return Ok(Outcome::Answered);
         }

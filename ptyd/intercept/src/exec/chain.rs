@@ -11,7 +11,7 @@ use super::request::{Role, Subject};
 use crate::caller::Caller;
 use crate::files::resolve::Pin;
 use crate::locate::Locator;
-use crate::process::FileId;
+use crate::process::{Common, FileId};
 
 /// How many interpreters the kernel follows (`execve(2)`, "Interpreter scripts").
 const MAX_SCRIPTS: usize = 5;
@@ -99,8 +99,15 @@ impl Links<'_> {
             called: called.to_owned(),
             argv: argv.to_vec(),
         });
+        if let Some(header) = self.locator.headers.get(&pin.stat) {
+            return Ok(header);
+        }
         match self.locator.reopen(pin) {
-            Ok(fd) => header::look(fd.as_fd()),
+            Ok(fd) => {
+                let header = header::look(fd.as_fd())?;
+                self.locator.headers.learn(&pin.stat, &header);
+                Ok(header)
+            }
             Err(Errno::ACCESS | Errno::PERM) => Ok(Header::Unreadable),
             Err(errno) => Err(errno),
         }
@@ -137,10 +144,17 @@ impl Links<'_> {
     /// one's code which starts.
     fn add_loader(&self, subjects: &mut Vec<Subject>, path: Vec<u8>, argv: &[CString]) -> Result<(), Errno> {
         let path = CString::new(path).map_err(|_| Errno::NOEXEC)?;
+        let at_our_root = self.caller.common().is_some_and(Common::at_our_root);
+        if at_our_root && self.locator.headers.is_loader(&path) {
+            return Ok(());
+        }
         let pin = self.file(&path)?;
         let header = self.add(subjects, Role::Interpreter, &pin, &path, argv)?;
         if matches!(header, Header::Elf { loader: true, .. }) {
             subjects.pop();
+            if at_our_root && !pin.procfs {
+                self.locator.headers.learn_loader(&path, &pin.stat);
+            }
         }
         Ok(())
     }

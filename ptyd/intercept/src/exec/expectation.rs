@@ -5,7 +5,12 @@ use std::ffi::CString;
 use rustix::io::Errno;
 
 use super::request::{Role, Subject};
+use crate::caller::Caller;
 use crate::process::{FileId, TaskStat, procfs};
+use crate::sys::memory;
+
+/// Arguments up to this length are read from memory.
+const SHORT: usize = 16 << 10;
 
 /// A process image, as procfs shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,25 +21,32 @@ pub struct Image {
 }
 
 impl Image {
-    /// The image of process `tgid` now.
+    /// The image of the caller's process `tgid` now.
     ///
     /// # Errors
     /// `EACCES`, `ENOENT`, `ESRCH` if it cannot be known.
-    pub fn of(tgid: i32) -> Result<Image, Errno> {
+    pub fn of(caller: &Caller<'_>, tgid: i32) -> Result<Image, Errno> {
+        let mut stat = caller.stat(tgid)?;
         loop {
-            let image = Image::read(tgid)?;
+            let image = Image::read(caller.tid(), tgid, stat)?;
             // Only another thread can execute something while the calling one waits; what was read
             // around that would be a mixture of two images.
-            if image.stat.threads == 1 || TaskStat::read(tgid)?.layout == image.stat.layout {
+            if image.stat.threads == 1 {
+                return Ok(image);
+            }
+            stat = TaskStat::read(tgid)?;
+            if stat.layout == image.stat.layout {
                 return Ok(image);
             }
         }
     }
 
-    fn read(tgid: i32) -> Result<Image, Errno> {
-        let stat = TaskStat::read(tgid)?;
+    fn read(tid: i32, tgid: i32, stat: TaskStat) -> Result<Image, Errno> {
         let file = FileId::image(tgid)?;
-        let cmdline = procfs::read(tgid, "cmdline").map_err(|_| Errno::ACCESS)?;
+        let cmdline = match written(tid, &stat) {
+            Some(cmdline) => cmdline,
+            None => procfs::read(tgid, "cmdline").map_err(|_| Errno::ACCESS)?,
+        };
         Ok(Image { file, stat, cmdline })
     }
 
@@ -55,6 +67,20 @@ impl Image {
         }
         words.into_iter().filter_map(|word| CString::new(word).ok()).collect()
     }
+}
+
+/// The arguments where the kernel put them, with one call instead of three; nothing where only
+/// `/proc/PID/cmdline` can tell (they are long, or not ours to read).
+fn written(tid: i32, stat: &TaskStat) -> Option<Vec<u8>> {
+    let [.., start, end, _, _] = stat.layout;
+    let length = usize::try_from(end.checked_sub(start)?).ok()?;
+    if start == 0 || !(1..=SHORT).contains(&length) {
+        return None;
+    }
+    let mut text = vec![0; length];
+    let count = memory::read(tid, start, &mut text).ok()?;
+    // Who has written over the last NUL shows more than this.
+    (count == length && text.last() == Some(&0)).then_some(text)
 }
 
 /// An exec that was let through and not been seen since.

@@ -1,7 +1,7 @@
 //! What stands before every handler of a command: who calls, and is it what was judged?
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
@@ -13,7 +13,7 @@ use crate::caller::{Caller, Process};
 use crate::handler::Handler;
 use crate::locate::Locator;
 use crate::outcome::Outcome;
-use crate::process::{Fork, Known, Observer, Table, TaskStat};
+use crate::process::{Common, Fork, Known, Observer, Table, TaskStat};
 
 /// Where threads have their storage is told to the kernel by every start of a program, and by nothing else.
 #[cfg(target_arch = "x86_64")]
@@ -35,15 +35,13 @@ pub struct Guard {
     pending: Mutex<HashMap<i32, Vec<Expectation>>>,
     /// How many processes have something pending: in the common case none, and nobody looks.
     count: AtomicUsize,
-    /// Whether every process of the command surely has our root folder. Mounts and namespaces cannot be
-    /// changed under the filter, so that only `chroot(2)` moves one.
-    at_our_root: AtomicBool,
+    common: Arc<Common>,
 }
 
 impl Guard {
     /// A guard for the command whose first process is `root`.
     pub fn new(root: i32, locator: Arc<Locator>, judge: Arc<dyn Judge>, observer: Arc<dyn Observer>) -> Arc<Self> {
-        let at_our_root = AtomicBool::new(locator.is_at_our_root(root));
+        let common = Common::of(root, &locator);
         Arc::new(Guard {
             locator,
             judge,
@@ -52,18 +50,20 @@ impl Guard {
             errands: Errands::default(),
             pending: Mutex::default(),
             count: AtomicUsize::new(0),
-            at_our_root,
+            common,
         })
     }
 
-    /// The calls that it answers itself and that must always be notified: exec and the end; what moves a
-    /// process's root folder; and what every C library and most language runtimes call once, before anything
-    /// else of the program, so that a program which is not what was judged is killed before its first line.
-    pub const CALLS: [i64; 5] = [
+    /// The calls that it answers itself and that must always be notified: exec and the end; what changes
+    /// what all processes have in common; and what every C library and most language runtimes call once, before
+    /// anything else of the program, so that a program which is not what was judged is killed before its first
+    /// line.
+    pub const CALLS: [i64; 6] = [
         libc::SYS_execve,
         libc::SYS_execveat,
         libc::SYS_exit_group,
         libc::SYS_chroot,
+        libc::SYS_setgroups,
         FIRST_CALL,
     ];
 
@@ -205,14 +205,19 @@ impl Handler for Guarded {
         };
         caller.is_of(Process {
             tgid: known.tgid,
-            at_our_root: self.guard.at_our_root.load(Ordering::Acquire),
+            common: Arc::clone(&self.guard.common),
         });
         match caller.notification().nr {
             libc::SYS_execve | libc::SYS_execveat => self.guard.execute(caller, &known),
             libc::SYS_exit_group => self.guard.exit(caller, &known),
-            // Whether it may is the kernel's to say; from here on every root folder is looked at.
+            // Whether it may is the kernel's to say; from here on every root folder is looked at,
             libc::SYS_chroot => {
-                self.guard.at_our_root.store(false, Ordering::Release);
+                self.guard.common.root_moves();
+                Outcome::Continue
+            }
+            // or every caller's groups.
+            libc::SYS_setgroups => {
+                self.guard.common.groups_change();
                 Outcome::Continue
             }
             // They change nothing but the caller's own registers and end.

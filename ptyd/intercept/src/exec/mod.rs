@@ -13,6 +13,7 @@ mod chain;
 mod expectation;
 mod guard;
 mod header;
+mod headers;
 mod instead;
 mod loader;
 mod request;
@@ -20,4 +21,5 @@ mod settle;
 mod stub;
 
 pub use guard::{Guard, Guarded};
+pub(crate) use headers::Headers;
 pub use request::{Above, ExecDecision, ExecRequest, Instead, Judge, Role, Stage, Subject};

@@ -1,11 +1,9 @@
 //! The handler of all file calls.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use rustix::io::Errno;
 
-use super::actor::ClientRules;
 use super::calls::{self, Call};
 use super::folders::Folders;
 use super::host::Host;
@@ -17,15 +15,6 @@ use super::trash::Trash;
 use crate::caller::Caller;
 use crate::handler::Handler;
 use crate::outcome::Outcome;
-
-/// What the session's filter and policy make possible.
-#[derive(Debug, Clone, Copy)]
-pub struct Plan {
-    /// `setgroups(2)` is notified to this handler. Needed for speed only, where callers keep `CAP_SETGID`.
-    pub groups_notified: bool,
-    /// The policy grants user namespaces to some programs.
-    pub user_namespaces: bool,
-}
 
 /// The four others that the engine works with.
 #[derive(Clone)]
@@ -47,8 +36,6 @@ pub struct Parts {
 pub struct FileEngine {
     pub(super) host: Host,
     pub(super) parts: Parts,
-    plan: Plan,
-    generation: AtomicU64,
     names: RwLock<()>,
     pub(super) masks: Masks,
     pub(super) folders: Folders,
@@ -59,12 +46,10 @@ impl FileEngine {
     ///
     /// # Errors
     /// Where `/proc` does not show us ourselves.
-    pub fn new(parts: Parts, plan: Plan) -> Result<Self, Errno> {
+    pub fn new(parts: Parts) -> Result<Self, Errno> {
         Ok(FileEngine {
             host: Host::new()?,
             parts,
-            plan,
-            generation: AtomicU64::new(0),
             names: RwLock::new(()),
             masks: Masks::default(),
             folders: Folders::default(),
@@ -76,14 +61,6 @@ impl FileEngine {
         let mut numbers = calls::numbers();
         numbers.push(libc::SYS_umask);
         numbers
-    }
-
-    pub(super) fn client_rules(&self) -> ClientRules {
-        ClientRules {
-            groups_generation: self.generation.load(Ordering::Acquire),
-            groups_notified: self.plan.groups_notified,
-            user_namespaces: self.plan.user_namespaces,
-        }
     }
 
     /// Held from judging a path until its name is made or removed: no tree moves meanwhile.
@@ -100,21 +77,17 @@ impl FileEngine {
 impl Handler for FileEngine {
     fn handle(&self, caller: &Caller<'_>) -> Outcome {
         let number = caller.notification().nr;
-        if number == libc::SYS_setgroups {
-            self.generation.fetch_add(1, Ordering::AcqRel);
-            return Outcome::Continue;
+        if let Some(outcome) = calls::quick(self, caller) {
+            return outcome;
         }
         if number == libc::SYS_umask {
-            return match caller.status() {
-                Ok(status) => {
-                    self.masks.change(status.tgid);
+            return match caller.tgid() {
+                Ok(tgid) => {
+                    self.masks.change(tgid);
                     Outcome::Continue
                 }
                 Err(errno) => Outcome::Errno(errno),
             };
-        }
-        if let Some(outcome) = calls::quick(self, caller) {
-            return outcome;
         }
         let Some(handler) = calls::handler(number) else {
             return Outcome::Errno(Errno::NOSYS);

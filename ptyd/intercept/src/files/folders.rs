@@ -87,7 +87,13 @@ impl Folders {
         if known.count >= REMEMBERED {
             *known = Known::default();
         }
-        if known.folders.entry(from).or_default().insert(name.into(), folder).is_none() {
+        if known
+            .folders
+            .entry(from)
+            .or_default()
+            .insert(name.into(), folder)
+            .is_none()
+        {
             known.count += 1;
         }
     }
@@ -99,7 +105,9 @@ fn identity(host: &Host, link: &str) -> Result<ObjectId, Errno> {
 }
 
 fn copy(path: &[u8], into: &mut [u8]) -> Result<usize, Errno> {
-    into.get_mut(..path.len()).ok_or(Errno::NAMETOOLONG)?.copy_from_slice(path);
+    into.get_mut(..path.len())
+        .ok_or(Errno::NAMETOOLONG)?
+        .copy_from_slice(path);
     Ok(path.len())
 }
 

@@ -17,10 +17,10 @@ mod masks;
 mod operation;
 mod record;
 pub(crate) mod resolve;
-mod sys;
+pub(crate) mod sys;
 mod trash;
 
-pub use engine::{FileEngine, Parts, Plan};
+pub use engine::{FileEngine, Parts};
 pub use judge::{Answer, FileJudge, Judgement, Question, Verdict};
 pub use operation::Operation;
 pub use record::{Effect, FileRecord, FileRecorder};

@@ -3,11 +3,13 @@
 //! A process is learnt of at its first notified call, its end from `exit_group`. A child that makes no
 //! notified call and dies by a signal is not seen.
 
+mod common;
 mod observer;
 pub(crate) mod procfs;
 mod stat;
 mod table;
 
+pub(crate) use common::Common;
 pub use observer::{ExecSettled, Fork, Observer};
 pub use stat::TaskStat;
 pub(crate) use table::{Known, Table};

@@ -77,9 +77,8 @@ impl Table {
         if let Some(known) = self.trusted(tid) {
             return Ok(Identified { known, new: Vec::new() });
         }
-        let status = caller.status()?;
-        let tgid = status.tgid;
-        let stat = TaskStat::read(tgid)?;
+        let tgid = caller.tgid()?;
+        let stat = caller.stat(tgid)?;
         if !caller.still_valid() {
             return Err(Errno::SRCH);
         }

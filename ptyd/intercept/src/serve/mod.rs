@@ -9,7 +9,7 @@ mod watch;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
@@ -72,12 +72,9 @@ impl Service {
         let own = Arc::clone(self);
         let run = move || {
             let thread = ThreadId::current();
-            own.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+            own.threads().push(thread);
             own.run();
-            own.threads
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .retain(|other| *other != thread);
+            own.threads().retain(|other| *other != thread);
             own.leave();
         };
         self.count.fetch_add(1, Ordering::AcqRel);
@@ -90,6 +87,10 @@ impl Service {
             self.count.fetch_sub(1, Ordering::AcqRel);
             self.waiting.fetch_sub(1, Ordering::AcqRel);
         })
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<ThreadId>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One thread's life; it counts as waiting at entry and not at the end.
@@ -133,7 +134,9 @@ impl Service {
         let received = self.received.load(Ordering::Acquire);
         let looked = self.looked.swap(received, Ordering::AcqRel);
         let busy = self.waiting.load(Ordering::Acquire) == 0;
-        if busy && (received == looked || listener::pending(self.listener.as_fd())) {
+        let late = busy && (received == looked || listener::pending(self.listener.as_fd()));
+        // One that only waits for a processor is not helped by another.
+        if late && !self.threads().iter().any(|thread| thread.runs()) {
             self.relieve();
         }
         busy || received != looked
@@ -142,8 +145,7 @@ impl Service {
     /// Interrupts the waiting threads if nobody lives under the filter any more.
     fn look_for_hang_up(&self) {
         if listener::hung_up(self.listener.as_fd()) {
-            let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-            threads.iter().for_each(|thread| thread.interrupt());
+            self.threads().iter().for_each(|thread| thread.interrupt());
         }
     }
 

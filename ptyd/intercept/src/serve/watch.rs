@@ -11,13 +11,14 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use super::Service;
+use crate::kernel;
 use crate::sys::interrupt;
 
 /// How long a call may take unannounced before its command gets another thread: one to two times this.
-const TICK: Duration = Duration::from_millis(2);
+const TICK: Duration = Duration::from_millis(4);
 
 /// Ticks without a call after which the watch sleeps.
-const PATIENCE: u32 = 50;
+const PATIENCE: u32 = 25;
 
 /// How often hang-ups are looked for on kernels that do not tell a receiving thread of them.
 const HANG_UP: Duration = Duration::from_millis(250);
@@ -55,7 +56,8 @@ pub fn call_received() {
 }
 
 fn watch() {
-    let told = kernel_tells_receivers();
+    // A thread in the receive call is told of the hang-up from then on.
+    let told = kernel::release() >= (6, 11);
     let mut services = SERVICES.lock().unwrap_or_else(PoisonError::into_inner);
     let mut idle = 0;
     loop {
@@ -88,15 +90,5 @@ fn watch() {
         };
         ASLEEP.store(false, Ordering::Relaxed);
         idle = 0;
-    }
-}
-
-/// Whether a thread in the receive call is told of the hang-up (Linux 6.11).
-fn kernel_tells_receivers() -> bool {
-    let uname = rustix::system::uname();
-    let mut numbers = uname.release().to_str().unwrap_or("").split(['.', '-']).map(str::parse);
-    match (numbers.next(), numbers.next()) {
-        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (6u32, 11u32),
-        _ => false,
     }
 }

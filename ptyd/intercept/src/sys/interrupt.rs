@@ -14,6 +14,13 @@ impl ThreadId {
         ThreadId(rustix::thread::gettid().as_raw_nonzero().get())
     }
 
+    /// Whether it runs or waits for a processor, and is not blocked in a call (`proc_pid_stat(5)`).
+    pub fn runs(self) -> bool {
+        let stat = crate::process::procfs::read(self.0, "stat").unwrap_or_default();
+        let behind = stat.iter().rposition(|byte| *byte == b')').map(|end| end + 2);
+        behind.and_then(|state| stat.get(state)) == Some(&b'R')
+    }
+
     /// Makes the thread's blocking call fail with `EINTR`; nothing if it is in none.
     pub fn interrupt(self) {
         if let Ok(signal) = signal() {

@@ -5,11 +5,12 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use agentsh_intercept::files::{
-    Answer, Doomed, FileEngine, FileJudge, FileRecord, FileRecorder, Judgement, Kept, Operation, Parts, Plan, Question,
+    Answer, Doomed, FileEngine, FileJudge, FileRecord, FileRecorder, Judgement, Kept, Operation, Parts, Question,
     Tasks, Trash, Verdict,
 };
-use agentsh_intercept::{Caller, Errno, Handler};
+use agentsh_intercept::{Caller, Errno, Guard, Handler};
 
+use crate::support::judge::Log;
 use crate::support::{self, Caged, Result};
 
 /// One rule: first match wins.
@@ -168,23 +169,19 @@ impl Rig {
             recorder: seen.clone(),
             tasks: Arc::new(NotUs),
         };
-        let plan = Plan {
-            groups_notified: true,
-            user_namespaces: false,
-        };
         Ok(Rig {
-            engine: Arc::new(FileEngine::new(parts, plan)?),
+            engine: Arc::new(FileEngine::new(parts)?),
             seen,
             trash,
         })
     }
 
     pub fn start(&self, command: Command) -> Result<Caged> {
-        let handler: Arc<dyn Handler> = self.engine.clone();
+        let engine: Arc<dyn Handler> = self.engine.clone();
         let mut numbers = FileEngine::numbers();
-        numbers.push(libc::SYS_setgroups);
+        numbers.extend(Guard::CALLS);
         numbers.sort_unstable();
-        support::cage(command, &numbers, move |_| handler)
+        support::cage(command, &numbers, move |root| Log::guarding(root, engine))
     }
 
     /// Runs `command` and returns its output; its errors are the test's.

@@ -44,7 +44,16 @@ impl Log {
         }
     }
 
+    /// `inner` behind a guard that lets everything run.
+    pub fn guarding(root: i32, inner: Arc<dyn Handler>) -> Arc<dyn Handler> {
+        Arc::new(Log::default()).before(root, inner)
+    }
+
     pub fn handler(self: &Arc<Self>, root: i32) -> Arc<dyn Handler> {
+        self.before(root, Arc::new(Table::new()))
+    }
+
+    fn before(self: &Arc<Self>, root: i32, inner: Arc<dyn Handler>) -> Arc<dyn Handler> {
         let Ok(locator) = Locator::new(Arc::new(Nobody), false) else {
             return Arc::new(Table::new());
         };
@@ -54,7 +63,7 @@ impl Log {
             Arc::clone(self) as Arc<dyn Judge>,
             Arc::clone(self) as Arc<dyn Observer>,
         );
-        Arc::new(Guarded::new(guard, Arc::new(Table::new())))
+        Arc::new(Guarded::new(guard, inner))
     }
 
     pub fn asked(&self) -> Vec<String> {

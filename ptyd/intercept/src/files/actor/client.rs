@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
@@ -16,25 +17,13 @@ use super::Identity;
 use crate::caller::{Caller, Status};
 use crate::files::masks::Masks;
 use crate::files::sys::{self, TaskInfo};
+use crate::process::Common;
 
 /// Threads that one worker remembers; beyond it, it starts afresh.
 const REMEMBERED: usize = 128;
-const CAP_SETGID: u32 = 6;
-const CAP_SYS_CHROOT: u32 = 18;
 
 thread_local! {
     static KNOWN: RefCell<HashMap<i32, Rc<Client>>> = RefCell::new(HashMap::new());
-}
-
-/// Which changes of a task the engine sees; what it does not see is read anew for every call.
-#[derive(Debug, Clone, Copy)]
-pub struct ClientRules {
-    /// Counts the `setgroups(2)` calls that were notified.
-    pub groups_generation: u64,
-    /// Whether `setgroups(2)` is notified (needed for speed only where callers keep `CAP_SETGID`).
-    pub groups_notified: bool,
-    /// Whether the policy grants user namespaces to some programs.
-    pub user_namespaces: bool,
 }
 
 /// The identity of a user namespace: device and inode of its nsfs file.
@@ -66,31 +55,35 @@ pub struct Client {
     pub rgid: u32,
     /// Permitted capabilities.
     pub permitted: u64,
-    /// Whether it may have a root of its own that nobody told us of.
-    pub may_chroot: bool,
-    pidfd: OwnedFd,
+    pidfd: Arc<OwnedFd>,
     info: Option<TaskInfo>,
     raw_effective: u64,
-    generation: u64,
     /// Its mask with the count of changes under which it holds.
     mask: Cell<Option<(u64, u32)>>,
 }
 
 impl Client {
     /// The caller's thread as it is now. The answer is the caller's only if
-    /// [`Caller::still_valid`] says so afterwards.
+    /// [`Caller::still_valid`] says so afterwards. `own`: our user namespace.
     ///
     /// # Errors
     /// `ESRCH` if it is gone, `EPERM` or `EACCES` if it cannot be read.
-    pub fn of(caller: &Caller<'_>, rules: &ClientRules, own: Namespace) -> Result<Rc<Client>, Errno> {
+    pub fn of(caller: &Caller<'_>, own: Namespace) -> Result<Rc<Client>, Errno> {
+        let groups = caller.common().and_then(Common::groups);
+        let Some(groups) = groups else {
+            return Client::read(caller, own).map(Rc::new);
+        };
         let tid = caller.tid();
         let known = KNOWN.with_borrow(|known| known.get(&tid).cloned());
         if let Some(client) = known
-            && client.still(rules)
+            && client.still(groups)
         {
             return Ok(client);
         }
-        let client = Rc::new(Client::read(caller, rules, own)?);
+        let client = Rc::new(match caller.info()? {
+            Some(info) => Client::told(caller, info, Arc::clone(groups))?,
+            None => Client::read(caller, own)?,
+        });
         KNOWN.with_borrow_mut(|known| {
             if known.len() >= REMEMBERED {
                 known.clear();
@@ -100,25 +93,46 @@ impl Client {
         Ok(client)
     }
 
-    /// Whether nothing has changed since this was read.
-    fn still(&self, rules: &ClientRules) -> bool {
-        if rules.user_namespaces || self.generation != rules.groups_generation {
-            return false;
-        }
-        if !rules.groups_notified && self.permitted & (1 << CAP_SETGID) != 0 {
-            return false;
-        }
+    /// Whether nothing has changed since this was read; `groups`: those of every process of its command.
+    fn still(&self, groups: &Arc<[u32]>) -> bool {
         // The pidfd holds the very thread: another one under its number is ESRCH.
         if self.info.is_none() || sys::task_info(self.pidfd.as_fd()).ok() != self.info {
             return false;
         }
-        rustix::thread::capabilities(Pid::from_raw(self.tid))
-            .is_ok_and(|sets| sets.effective.bits() == self.raw_effective && sets.permitted.bits() == self.permitted)
+        Arc::ptr_eq(groups, &self.identity.groups)
+            && rustix::thread::capabilities(Pid::from_raw(self.tid)).is_ok_and(|sets| {
+                sets.effective.bits() == self.raw_effective && sets.permitted.bits() == self.permitted
+            })
     }
 
-    fn read(caller: &Caller<'_>, rules: &ClientRules, own: Namespace) -> Result<Client, Errno> {
-        let pidfd = caller.pidfd()?.try_clone_to_owned().map_err(|_| Errno::MFILE)?;
-        let info = sys::task_info(pidfd.as_fd()).ok();
+    /// From what the pidfd tells, where groups and namespace are those of the whole command.
+    fn told(caller: &Caller<'_>, info: TaskInfo, groups: Arc<[u32]>) -> Result<Client, Errno> {
+        let sets = rustix::thread::capabilities(Pid::from_raw(caller.tid()))?;
+        let (effective, permitted) = (sets.effective.bits(), sets.permitted.bits());
+        Ok(Client {
+            tid: caller.tid(),
+            tgid: caller.tgid()?,
+            identity: Identity {
+                euid: info.euid,
+                egid: info.egid,
+                fsuid: info.fsuid,
+                fsgid: info.fsgid,
+                groups,
+                effective,
+            },
+            ruid: info.ruid,
+            rgid: info.rgid,
+            permitted,
+            pidfd: Arc::clone(caller.shared_pidfd()?),
+            info: Some(info),
+            raw_effective: effective,
+            mask: Cell::new(None),
+        })
+    }
+
+    /// From all that procfs tells: it may be in a namespace, or have groups, that nobody told us of.
+    fn read(caller: &Caller<'_>, own: Namespace) -> Result<Client, Errno> {
+        let pidfd = Arc::clone(caller.shared_pidfd()?);
         let status: &Status = caller.status()?;
         let namespaced = status.effective.0 != 0 && Namespace::of(caller.tid())? != own;
         Ok(Client {
@@ -128,11 +142,9 @@ impl Client {
             ruid: status.uid[0],
             rgid: status.gid[0],
             permitted: if namespaced { 0 } else { status.permitted.0 },
-            may_chroot: rules.user_namespaces || status.permitted.has(CAP_SYS_CHROOT),
             pidfd,
-            info,
+            info: None,
             raw_effective: status.effective.0,
-            generation: rules.groups_generation,
             mask: Cell::new(None),
         })
     }

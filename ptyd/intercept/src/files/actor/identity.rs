@@ -1,5 +1,7 @@
 //! Whose rights a call is carried out with.
 
+use std::sync::Arc;
+
 use crate::caller::Status;
 
 /// What file access is checked by, `credentials(7)` and `capabilities(7)`. Ids are in our user namespace.
@@ -14,7 +16,7 @@ pub struct Identity {
     /// The group id of file access and of files that are made.
     pub fsgid: u32,
     /// Supplementary groups, ascending.
-    pub groups: Vec<u32>,
+    pub groups: Arc<[u32]>,
     /// Effective capabilities as a mask.
     pub effective: u64,
 }
@@ -30,7 +32,7 @@ impl Identity {
             egid: status.gid[1],
             fsuid: status.uid[3],
             fsgid: status.gid[3],
-            groups,
+            groups: groups.into(),
             effective: if namespaced { 0 } else { status.effective.0 },
         }
     }

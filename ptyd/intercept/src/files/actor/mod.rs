@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-pub use client::{Client, ClientRules, Namespace};
+pub use client::{Client, Namespace};
 pub use identity::Identity;
 
 use super::sys;
@@ -70,6 +70,25 @@ pub fn act_as(identity: &Identity, umask: Option<u32>) -> Result<Acting, Errno> 
     Ok(Acting(()))
 }
 
+/// As [`act_as`], for looking paths up alone: whoever has the same ids as this thread and may search every
+/// folder, as it may itself, finds the same.
+///
+/// # Errors
+/// As [`act_as`].
+pub fn look_as(identity: &Identity) -> Result<Option<Acting>, Errno> {
+    const DAC_OVERRIDE: u64 = 1 << 1;
+    let alike = with(|worker| {
+        let ids = |one: &Identity| (one.euid, one.egid, one.fsuid, one.fsgid);
+        let own = &worker.own;
+        let searches = identity.effective & worker.own.effective & DAC_OVERRIDE != 0;
+        Ok(worker.now == *own && ids(own) == ids(identity) && searches)
+    })?;
+    match alike {
+        true => Ok(None),
+        false => act_as(identity, None).map(Some),
+    }
+}
+
 /// Runs `work` as the reader and goes back to whoever the thread was.
 ///
 /// # Errors
@@ -118,7 +137,7 @@ impl Worker {
             egid,
             fsuid: euid,
             fsgid: egid,
-            groups,
+            groups: groups.into(),
             effective: sets.effective.bits(),
         };
         // Reading the mask means setting it.

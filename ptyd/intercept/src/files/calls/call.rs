@@ -14,6 +14,7 @@ use crate::files::engine::FileEngine;
 use crate::files::host::ObjectId;
 use crate::files::resolve::{Canonical, Entry, How, Pin, Place, Resolver, Root, canonical, guard, of_name};
 use crate::outcome::Outcome;
+use crate::process::Common;
 
 /// A call in work. The thread acts as the caller from [`Call::act`] until this is dropped.
 pub struct Call<'e, 'c> {
@@ -29,7 +30,7 @@ pub struct Call<'e, 'c> {
 impl<'e, 'c> Call<'e, 'c> {
     /// A call of `caller`, nothing of whose memory has been read.
     pub fn new(engine: &'e FileEngine, caller: &'e Caller<'c>) -> Result<Self, Outcome> {
-        let client = Client::of(caller, &engine.client_rules(), engine.host.namespace())?;
+        let client = caller.client(&engine.host)?;
         Ok(Call {
             engine,
             caller,
@@ -81,7 +82,7 @@ impl<'e, 'c> Call<'e, 'c> {
     }
 
     fn root(&self) -> Result<Root, Errno> {
-        if !self.client.may_chroot || self.caller.process().is_some_and(|process| process.at_our_root) {
+        if self.caller.common().is_some_and(Common::at_our_root) {
             return Ok(Root::Host);
         }
         let path = format!("{}/root", self.client.tid);

@@ -50,7 +50,7 @@ pub fn quick(engine: &FileEngine, caller: &Caller<'_>) -> Option<Outcome> {
     if engine.parts.judge.reads_unseen() {
         return Some(Outcome::Continue);
     }
-    let process = caller.process().filter(|process| process.at_our_root)?;
+    let process = caller.process().filter(|process| process.common.at_our_root())?;
     let mut buffer = [0; READ];
     let text = caller.read_short(caller.arg(path), &mut buffer)?;
     let (name, last) = split(text)?;
@@ -143,7 +143,12 @@ fn link_of(tid: i32, folder: i32, into: &mut [u8; 32]) -> Option<&str> {
 
 /// What lies at a path; links are not followed.
 fn kind(path: &Path) -> Result<FileType, Errno> {
-    let statx = rustix::fs::statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT, StatxFlags::TYPE)?;
+    let statx = rustix::fs::statx(
+        CWD,
+        path,
+        AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT,
+        StatxFlags::TYPE,
+    )?;
     Ok(FileType::from_raw_mode(statx.stx_mode.into()))
 }
 
@@ -169,7 +174,10 @@ mod tests {
 
     #[test]
     fn the_last_component_is_taken_off_only_if_it_is_a_name() {
-        assert_eq!(split(b"/usr/lib/libc.so"), Some((&b"/usr/lib/"[..], Some(&b"libc.so"[..]))));
+        assert_eq!(
+            split(b"/usr/lib/libc.so"),
+            Some((&b"/usr/lib/"[..], Some(&b"libc.so"[..])))
+        );
         assert_eq!(split(b"file"), Some((&b""[..], Some(&b"file"[..]))));
         assert_eq!(split(b"a/.."), Some((&b"a/.."[..], None)));
         assert_eq!(split(b"a/"), Some((&b"a/"[..], None)));

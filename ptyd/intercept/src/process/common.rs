@@ -1,0 +1,54 @@
+//! What all processes of a command have in common since its start.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::caller::Status;
+use crate::locate::Locator;
+
+/// The command's first process as it began, and what of that still is so for every process below it. Mounts
+/// and namespaces cannot be changed under the filter; root folders and groups are changed by calls that are
+/// notified. With it nothing of this has to be looked at for each call.
+#[derive(Debug)]
+pub(crate) struct Common {
+    at_our_root: AtomicBool,
+    groups_kept: AtomicBool,
+    groups: Arc<[u32]>,
+    in_our_namespace: bool,
+}
+
+impl Common {
+    /// Of the command that begins with process `root`. What cannot be found out is not so.
+    pub fn of(root: i32, locator: &Locator) -> Arc<Self> {
+        let status = Status::read(root);
+        let mut groups = status.as_ref().map(|status| status.groups.clone()).unwrap_or_default();
+        groups.sort_unstable();
+        Arc::new(Common {
+            at_our_root: AtomicBool::new(locator.is_at_our_root(root)),
+            groups_kept: AtomicBool::new(status.is_ok()),
+            groups: groups.into(),
+            in_our_namespace: locator.is_in_our_namespace(root),
+        })
+    }
+
+    /// A process is about to call `chroot(2)`.
+    pub fn root_moves(&self) {
+        self.at_our_root.store(false, Ordering::Release);
+    }
+
+    /// A process is about to call `setgroups(2)`.
+    pub fn groups_change(&self) {
+        self.groups_kept.store(false, Ordering::Release);
+    }
+
+    /// Whether every process surely has our root folder.
+    pub fn at_our_root(&self) -> bool {
+        self.at_our_root.load(Ordering::Acquire)
+    }
+
+    /// The supplementary groups of every process, ascending, if they surely are these and its capabilities
+    /// mean to files what they mean here.
+    pub fn groups(&self) -> Option<&Arc<[u32]>> {
+        (self.in_our_namespace && self.groups_kept.load(Ordering::Acquire)).then_some(&self.groups)
+    }
+}
