@@ -38,7 +38,8 @@ impl Version {
         let now = rustix::time::clock_gettime(ClockId::RealtimeCoarse).tv_sec;
         // These kernels let a file be written while it is executed.
         let writable = matches!(kernel::release(), (6, 11 | 12));
-        (!writable && stat.st_ctime.saturating_add(SETTLED) < now).then(|| Version {
+        let settled = !writable && stat.st_ctime.saturating_add(SETTLED) < now;
+        settled.then_some(Version {
             device: stat.st_dev,
             inode: stat.st_ino,
             size: stat.st_size,

@@ -147,7 +147,7 @@ impl Guard {
         if !Stub::is(Some(id)) || !call.is_nameless() {
             return Err(Errno::ACCESS);
         }
-        let before = Image::of(known.tgid)?;
+        let before = Image::of(caller, known.tgid)?;
         if !caller.still_valid() {
             return Ok(Outcome::Answered);
         }
@@ -181,7 +181,7 @@ impl Guard {
             return Err(Errno::ACCESS);
         }
         let chain = links.follow(pin, name, call.argv)?;
-        let before = Image::of(known.tgid)?;
+        let before = Image::of(caller, known.tgid)?;
         if !caller.still_valid() {
             return Ok(Outcome::Answered);
         }
