@@ -56,7 +56,7 @@ pub(super) fn make(setup: Setup) -> Result<Made, ApiError> {
     let workspace = setup.workspace.as_ref().map(workspace).transpose()?;
     let choice = Choice::new(setup.policy.as_deref(), workspace.as_deref(), &config)?;
     let policy = choice.resolve(&account, &config)?;
-    let planned = plan::plan(policy, &config).map_err(refused)?;
+    let planned = plan::plan(policy, &config, account.uid).map_err(refused)?;
     let store = Store::new(&account.state_dir());
     let info = info(&setup, workspace.as_deref(), &account, &planned)?;
     let nobody = approvals::warning(&planned.rules.policy, setup.watchers);
@@ -148,7 +148,7 @@ fn record_created(recorder: &Recorder, info: &SessionInfo, nobody: Option<String
 /// hull and filter for new commands.
 pub(super) fn reload(session: &Session) -> Result<(), ApiError> {
     let policy = session.choice.resolve(&session.account, &session.config)?;
-    let planned = plan::plan(policy, &session.config).map_err(refused)?;
+    let planned = plan::plan(policy, &session.config, session.account.uid).map_err(refused)?;
     let running: Vec<String> = session.running_commands();
     session
         .dir

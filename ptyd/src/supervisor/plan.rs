@@ -57,7 +57,7 @@ pub(super) struct Planned {
 }
 
 /// Compiles the plan, or refuses.
-pub(super) fn plan(policy: Policy, config: &Config) -> Result<Planned, PlanError> {
+pub(super) fn plan(policy: Policy, config: &Config, uid: u32) -> Result<Planned, PlanError> {
     if !config.landlock.enabled {
         return Err(PlanError::LandlockOff);
     }
