@@ -55,6 +55,9 @@ _agentsh() {
             agentsh,kill)
                 cmd="agentsh__subcmd__kill"
                 ;;
+            agentsh,llm)
+                cmd="agentsh__subcmd__llm"
+                ;;
             agentsh,logs)
                 cmd="agentsh__subcmd__logs"
                 ;;
@@ -63,6 +66,9 @@ _agentsh() {
                 ;;
             agentsh,policy)
                 cmd="agentsh__subcmd__policy"
+                ;;
+            agentsh,proxy)
+                cmd="agentsh__subcmd__proxy"
                 ;;
             agentsh,replay)
                 cmd="agentsh__subcmd__replay"
@@ -283,6 +289,9 @@ _agentsh() {
             agentsh__subcmd__help,kill)
                 cmd="agentsh__subcmd__help__subcmd__kill"
                 ;;
+            agentsh__subcmd__help,llm)
+                cmd="agentsh__subcmd__help__subcmd__llm"
+                ;;
             agentsh__subcmd__help,logs)
                 cmd="agentsh__subcmd__help__subcmd__logs"
                 ;;
@@ -291,6 +300,9 @@ _agentsh() {
                 ;;
             agentsh__subcmd__help,policy)
                 cmd="agentsh__subcmd__help__subcmd__policy"
+                ;;
+            agentsh__subcmd__help,proxy)
+                cmd="agentsh__subcmd__help__subcmd__proxy"
                 ;;
             agentsh__subcmd__help,replay)
                 cmd="agentsh__subcmd__help__subcmd__replay"
@@ -373,6 +385,9 @@ _agentsh() {
             agentsh__subcmd__help__subcmd__grants,revoke)
                 cmd="agentsh__subcmd__help__subcmd__grants__subcmd__revoke"
                 ;;
+            agentsh__subcmd__help__subcmd__llm,usage)
+                cmd="agentsh__subcmd__help__subcmd__llm__subcmd__usage"
+                ;;
             agentsh__subcmd__help__subcmd__policy,explain)
                 cmd="agentsh__subcmd__help__subcmd__policy__subcmd__explain"
                 ;;
@@ -393,6 +408,9 @@ _agentsh() {
                 ;;
             agentsh__subcmd__help__subcmd__policy,validate)
                 cmd="agentsh__subcmd__help__subcmd__policy__subcmd__validate"
+                ;;
+            agentsh__subcmd__help__subcmd__proxy,status)
+                cmd="agentsh__subcmd__help__subcmd__proxy__subcmd__status"
                 ;;
             agentsh__subcmd__help__subcmd__session,create)
                 cmd="agentsh__subcmd__help__subcmd__session__subcmd__create"
@@ -423,6 +441,18 @@ _agentsh() {
                 ;;
             agentsh__subcmd__help__subcmd__trash,show)
                 cmd="agentsh__subcmd__help__subcmd__trash__subcmd__show"
+                ;;
+            agentsh__subcmd__llm,help)
+                cmd="agentsh__subcmd__llm__subcmd__help"
+                ;;
+            agentsh__subcmd__llm,usage)
+                cmd="agentsh__subcmd__llm__subcmd__usage"
+                ;;
+            agentsh__subcmd__llm__subcmd__help,help)
+                cmd="agentsh__subcmd__llm__subcmd__help__subcmd__help"
+                ;;
+            agentsh__subcmd__llm__subcmd__help,usage)
+                cmd="agentsh__subcmd__llm__subcmd__help__subcmd__usage"
                 ;;
             agentsh__subcmd__policy,explain)
                 cmd="agentsh__subcmd__policy__subcmd__explain"
@@ -471,6 +501,18 @@ _agentsh() {
                 ;;
             agentsh__subcmd__policy__subcmd__help,validate)
                 cmd="agentsh__subcmd__policy__subcmd__help__subcmd__validate"
+                ;;
+            agentsh__subcmd__proxy,help)
+                cmd="agentsh__subcmd__proxy__subcmd__help"
+                ;;
+            agentsh__subcmd__proxy,status)
+                cmd="agentsh__subcmd__proxy__subcmd__status"
+                ;;
+            agentsh__subcmd__proxy__subcmd__help,help)
+                cmd="agentsh__subcmd__proxy__subcmd__help__subcmd__help"
+                ;;
+            agentsh__subcmd__proxy__subcmd__help,status)
+                cmd="agentsh__subcmd__proxy__subcmd__help__subcmd__status"
                 ;;
             agentsh__subcmd__session,create)
                 cmd="agentsh__subcmd__session__subcmd__create"
@@ -557,7 +599,7 @@ _agentsh() {
 
     case "${cmd}" in
         agentsh)
-            opts="-h -V --color --help --version session exec shell kill approve grants policy config status detect doctor events why audit output replay search trash checkpoint gc logs shim broker help"
+            opts="-h -V --color --help --version session exec shell kill approve grants policy config proxy llm status detect doctor events why audit output replay search trash checkpoint gc logs shim broker help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1741,7 +1783,7 @@ _agentsh() {
             return 0
             ;;
         agentsh__subcmd__help)
-            opts="session exec shell kill approve grants policy config status detect doctor events why audit output replay search trash checkpoint gc logs shim broker help"
+            opts="session exec shell kill approve grants policy config proxy llm status detect doctor events why audit output replay search trash checkpoint gc logs shim broker help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2202,6 +2244,34 @@ _agentsh() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        agentsh__subcmd__help__subcmd__llm)
+            opts="usage"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        agentsh__subcmd__help__subcmd__llm__subcmd__usage)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         agentsh__subcmd__help__subcmd__logs)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -2329,6 +2399,34 @@ _agentsh() {
             return 0
             ;;
         agentsh__subcmd__help__subcmd__policy__subcmd__validate)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        agentsh__subcmd__help__subcmd__proxy)
+            opts="status"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        agentsh__subcmd__help__subcmd__proxy__subcmd__status)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2597,6 +2695,84 @@ _agentsh() {
         agentsh__subcmd__kill)
             opts="-h --all --lift --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        agentsh__subcmd__llm)
+            opts="-h --color --help usage help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        agentsh__subcmd__llm__subcmd__help)
+            opts="usage help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        agentsh__subcmd__llm__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        agentsh__subcmd__llm__subcmd__help__subcmd__usage)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        agentsh__subcmd__llm__subcmd__usage)
+            opts="-h --json --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -2953,6 +3129,84 @@ _agentsh() {
             return 0
             ;;
         agentsh__subcmd__policy__subcmd__validate)
+            opts="-h --json --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        agentsh__subcmd__proxy)
+            opts="-h --color --help status help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        agentsh__subcmd__proxy__subcmd__help)
+            opts="status help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        agentsh__subcmd__proxy__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        agentsh__subcmd__proxy__subcmd__help__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        agentsh__subcmd__proxy__subcmd__status)
             opts="-h --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::render::Color;
 use crate::verbs::{
-    approve, audit, broker, checkpoint, config, detect, doctor, events, exec, gc, grants, kill, logs, output, policy,
-    replay, search, session, shell, shim, status, trash, why,
+    approve, audit, broker, checkpoint, config, detect, doctor, events, exec, gc, grants, kill, llm, logs, output,
+    policy, proxy, replay, search, session, shell, shim, status, trash, why,
 };
 
 /// Version and commit of this build.
@@ -56,6 +56,12 @@ pub enum Action {
     /// How this host runs sessions
     #[command(subcommand)]
     Config(config::ConfigVerb),
+    /// What programs reach through sessions' proxies
+    #[command(subcommand)]
+    Proxy(proxy::ProxyVerb),
+    /// Use of language models
+    #[command(subcommand)]
+    Llm(llm::LlmVerb),
     Status(status::Status),
     Detect(detect::Detect),
     Doctor(doctor::Doctor),
@@ -103,6 +109,8 @@ impl Action {
             Action::Kill(kill) => kill.run(context),
             Action::Approve(approve) => approve.run(context),
             Action::Grants(grants) => grants.run(context),
+            Action::Proxy(proxy) => proxy.run(context),
+            Action::Llm(llm) => llm.run(context),
             Action::Status(status) => status.run(context),
             Action::Events(events) => events.run(context),
             Action::Why(why) => why.run(context),

@@ -10,6 +10,7 @@
 //! | `POST /v1/sessions` | [`CreateSession`] | [`SessionInfo`] |
 //! | `GET /v1/sessions/ID` | | [`SessionInfo`] |
 //! | `DELETE /v1/sessions/ID` | | [`SessionInfo`], state `ended` |
+//! | `GET /v1/sessions/ID/proxy` | | [`ProxyInfo`] |
 //! | `GET /v1/sessions/ID/commands` | | `[CommandInfo]` |
 //! | `GET /v1/sessions/ID/commands/CID` | | [`CommandInfo`] |
 //!
@@ -18,6 +19,8 @@
 //! `ID` and `CID` are whole ids, unique prefixes, or (for sessions) names. From inside a session only
 //! `GET /v1/self` ([`SelfInfo`]) and `GET /v1/self/why` ([`crate::api::Why`]) are answered, by the
 //! session's own supervisor. Every error is an [`ApiError`] with a 4xx or 5xx status.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -178,6 +181,63 @@ pub struct PolicyOutcome {
     pub rule: Option<String>,
     #[serde(default)]
     pub message: Option<String>,
+}
+
+/// `GET /v1/sessions/ID/proxy`: the session's proxy, and its use of language models.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ProxyInfo {
+    pub session_id: String,
+    /// Where it listens; absent until a program was led to it.
+    #[serde(default)]
+    pub address: Option<String>,
+    /// Providers of models: name and address.
+    #[serde(default)]
+    pub providers: BTreeMap<String, String>,
+    /// Services of the policy, by name.
+    #[serde(default)]
+    pub services: Vec<String>,
+    /// What happens to findings: redact, block, audit, off.
+    pub dlp: String,
+    pub limits: ProxyLimits,
+    #[serde(default)]
+    pub usage: Vec<LlmUse>,
+}
+
+/// Limits on the use of models; 0: none.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub struct ProxyLimits {
+    /// Requests a minute.
+    pub rpm: u64,
+    /// Tokens a minute.
+    pub tpm: u64,
+    /// Tokens a session.
+    pub budget: u64,
+}
+
+/// What one model was used in a session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LlmUse {
+    pub provider: String,
+    pub model: String,
+    /// Requests that left.
+    pub requests: u64,
+    /// Requests that a limit or a finding kept back.
+    pub refused: u64,
+    /// Answers that were errors.
+    pub errors: u64,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    /// Those of the input that were read from a cache.
+    pub cached_tokens: u64,
+    /// Whether some are counted by length, because the provider did not say.
+    pub estimated: bool,
+    /// Of the answers whose price is known.
+    #[serde(default)]
+    pub cost_usd: Option<f64>,
+    /// Answers whose price is not known.
+    pub unpriced: u64,
+    /// What was found in requests and answers.
+    pub found: u64,
 }
 
 /// `POST /v1/kill`.

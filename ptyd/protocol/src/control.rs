@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Bytes;
-use crate::api::{ApiError, CommandInfo, Killed, SessionInfo};
+use crate::api::{ApiError, CommandInfo, Killed, ProxyInfo, SessionInfo};
 use crate::approvals::{Approval, Change, Grant, Reply};
 use crate::launch::LaunchRequest;
 
@@ -60,6 +60,8 @@ pub struct Peer {
 pub enum Call {
     Info,
     Commands,
+    /// The proxy, and its use of models.
+    Proxy,
     /// Ends one command (its id or a unique prefix) and its descendants.
     KillCommand {
         command: String,
@@ -123,6 +125,7 @@ pub enum Answer {
     Killed { killed: Killed },
     Approvals { approvals: Vec<Approval> },
     Grants { grants: Vec<Grant> },
+    Proxy { proxy: Box<ProxyInfo> },
     Done,
     Error { error: ApiError },
 }

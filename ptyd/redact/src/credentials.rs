@@ -36,14 +36,14 @@ pub(super) const CREDENTIALS: &[(Class, &str)] = &[
     (Credential, r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
     (Credential, r"\bxapp-[0-9]-[A-Za-z0-9-]{20,}"),
     (Credential, r"\bSK[0-9a-f]{32}\b"),
-    // JSON web tokens, private keys.
+    // JSON web tokens, private keys (their line ends also as JSON writes them).
     (
         Credential,
         r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
     ),
     (
         PrivateKey,
-        r"-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----(?:\s{1,4}(?:Proc-Type|DEK-Info):[^\r\n]{0,80}){0,2}(?P<secret>[A-Za-z0-9+/=\s]+)",
+        r"-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----(?:\s{1,4}(?:Proc-Type|DEK-Info):[^\r\n]{0,80}){0,2}(?P<secret>(?:[A-Za-z0-9+/=\s]|\\[nr])+)",
     ),
     (PrivateKey, r"\bAGE-SECRET-KEY-1[0-9A-Z]{50,}"),
     // Credentials where they are said to be some.

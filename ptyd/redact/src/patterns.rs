@@ -110,6 +110,12 @@ impl Rule {
         }
     }
 
+    /// A text as it stands.
+    pub fn literal(name: &str, text: &str) -> Rule {
+        let escaped: String = text.bytes().map(|byte| format!(r"\x{byte:02x}")).collect();
+        Rule::custom(name, &escaped)
+    }
+
     /// Those that are built in for a class.
     pub fn built_in(class: Class) -> impl Iterator<Item = Rule> {
         let rule = move |pattern: &str, check| Rule {

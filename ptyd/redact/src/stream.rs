@@ -68,6 +68,12 @@ impl Stream {
         self.decide(true, out);
     }
 
+    /// Begins another stream; what was not given out is forgotten.
+    pub fn restart(&mut self) {
+        self.bytes.clear();
+        self.next = 0;
+    }
+
     /// How many bytes are held back.
     pub fn held(&self) -> usize {
         self.bytes.len() - self.next

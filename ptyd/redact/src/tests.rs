@@ -57,6 +57,10 @@ fn each_class_finds_what_it_is_named_for() -> Result<(), Failure> {
             "-----BEGIN PRIVATE KEY-----\nMIIE\nAAAA\n-----END",
             "-----BEGIN PRIVATE KEY-----<private_keys>-----END",
         ),
+        (
+            r#""-----BEGIN PRIVATE KEY-----\nMIIE\nAAAA\n-----END"#,
+            r#""-----BEGIN PRIVATE KEY-----<private_keys>-----END"#,
+        ),
         ("s3 = wJalrXUtnFEMIK7MDENGbPxRfiCYzzEXAM9Q", "s3 = <entropy>"),
     ] {
         assert_eq!(whole(&patterns, text), expected, "{text}");

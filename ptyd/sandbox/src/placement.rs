@@ -32,6 +32,7 @@ pub fn held(controllers: &Controllers, uid: u32) -> Held {
         memfd_exec: true,
         notify: true,
         network: true,
+        http_services: true,
         unix_sockets: true,
         signals: true,
         ..Held::default()

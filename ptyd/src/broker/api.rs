@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use agentsh_protocol::api::{
-    ApiError, CommandInfo, CreateSession, ErrorKind, Kill, Killed, SCHEMA_VERSION, SessionInfo, SessionState, Status,
+    ApiError, CommandInfo, CreateSession, ErrorKind, Kill, Killed, ProxyInfo, SCHEMA_VERSION, SessionInfo,
+    SessionState, Status,
 };
 use agentsh_protocol::control::{Answer, Call};
 use hyper::{Method, Response};
@@ -41,6 +42,7 @@ pub(super) async fn answer(registry: &Rc<Registry>, method: &Method, path: &str,
             registry.find_running(id)?.call(Call::Reload).await?;
             json(&session(registry, id).await?)
         }
+        ("GET", ["v1", "sessions", id, "proxy"]) => json(&proxy(registry, id).await?),
         ("GET", ["v1", "sessions", id, "commands"]) => json(&commands(registry, id).await?),
         ("GET", ["v1", "sessions", id, "commands", command]) => json(&command_of(registry, id, command).await?),
         ("GET", ["v1", "approvals"]) => json(&approvals::pending(registry).await?),
@@ -91,6 +93,13 @@ async fn session(registry: &Rc<Registry>, word: &str) -> Result<SessionInfo, Api
         },
         Err(error) if error.error == ErrorKind::Refused => stored(registry, word),
         Err(error) => Err(error),
+    }
+}
+
+async fn proxy(registry: &Rc<Registry>, word: &str) -> Result<ProxyInfo, ApiError> {
+    match registry.find_running(word)?.call(Call::Proxy).await? {
+        Answer::Proxy { proxy } => Ok(*proxy),
+        _ => Err(api_error(ErrorKind::Failed, "the supervisor answered something else")),
     }
 }
 

@@ -25,6 +25,9 @@ pub(super) fn answer(session: &Arc<Session>, call: Call) -> Answer {
             let _ = session.recorder.flush(WRITTEN_WITHIN);
             Answer::Commands { commands }
         }
+        Call::Proxy => Answer::Proxy {
+            proxy: Box::new(session.proxy_info()),
+        },
         Call::KillCommand { command } => kill(session, &command).map_or_else(error, |killed| Answer::Killed { killed }),
         Call::Reload => make::reload(session).map_or_else(error, |()| Answer::Done),
         Call::Watchers { count } => {

@@ -292,7 +292,14 @@ fn enter_on(
         connection,
         ..
     } = launch;
-    let environment = rules.environment(request, candidate.program.as_path());
+    let mut environment = rules.environment(request, candidate.program.as_path());
+    if let Start::Exec { .. } = request.start {
+        // What the operator set stands.
+        let name = |entry: &Bytes| entry.0.split(|byte| *byte == b'=').next().map(<[u8]>::to_vec);
+        let set: Vec<_> = environment.add.iter().map(name).collect();
+        let own = session.proxy_variables()?.into_iter();
+        environment.add.extend(own.filter(|entry| !set.contains(&name(entry))));
+    }
     let generation = session.generation();
     let (hull, ruleset) = rules.walls()?;
     let confined = limits::confine(session, rules, peer.pid, &candidate.id)?;

@@ -21,6 +21,7 @@ mod observed;
 mod plan;
 mod policy;
 mod proof;
+mod proxy;
 mod rules;
 mod session;
 mod settler;

@@ -23,6 +23,7 @@ use super::judge::CommandJudge;
 use super::limits::Groups;
 use super::policy::Choice;
 use super::proof::Proof;
+use super::proxy::SessionProxy;
 use super::rules::Rules;
 use super::shared::Shared;
 use super::terminal::Terminals;
@@ -43,6 +44,7 @@ pub(crate) struct Session {
     /// The control groups of its commands.
     pub groups: Groups,
     pub terminals: Terminals,
+    pub proxy: SessionProxy,
     notices: UnboundedSender<Notice>,
     rules: RwLock<Arc<Rules>>,
     info: Mutex<SessionInfo>,
@@ -105,6 +107,7 @@ impl Session {
             approvals: Approvals::default(),
             groups: Groups::default(),
             terminals: Terminals::default(),
+            proxy: SessionProxy::default(),
             notices: parts.notices,
             rules: RwLock::new(Arc::new(parts.rules)),
             info: Mutex::new(parts.info),
@@ -357,6 +360,20 @@ impl Session {
     pub(crate) fn denials_of(&self, command: &str, most: usize) -> Result<Vec<serde_json::Value>, String> {
         self.recorder.flush(FLUSH_LIMIT).map_err(|error| error.to_string())?;
         super::denials::newest(&self.dir, command, most)
+    }
+
+    /// The known processes of all commands that are served, each with its command.
+    pub(crate) fn processes_by_command(&self) -> Vec<(String, Identity)> {
+        let commands = lock(&self.commands);
+        let served = commands.all().filter(|command| command.served);
+        let each = |command: &Command| {
+            let id = command.info.id.clone();
+            command
+                .processes()
+                .into_iter()
+                .map(move |process| (id.clone(), process))
+        };
+        served.flat_map(each).collect()
     }
 
     /// Ids of the commands that a word means.

@@ -1,0 +1,101 @@
+//! What must not leave, and what becomes of it.
+
+use std::collections::BTreeMap;
+
+use agentsh_redact::{Patterns, Piece, Stream};
+
+/// What happens to findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// They are replaced.
+    Redact,
+    /// What holds one does not pass.
+    Block,
+    /// They are counted.
+    Audit,
+}
+
+/// What is searched for, and what happens to it; without patterns nothing is.
+#[derive(Debug, Clone)]
+pub struct Dlp {
+    /// What happens to findings.
+    pub mode: Mode,
+    /// What is searched for.
+    pub patterns: Option<Patterns>,
+}
+
+/// How often each kind was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts(BTreeMap<String, u64>);
+
+impl Counts {
+    /// Counts one.
+    pub(crate) fn add(&mut self, kind: &str) {
+        match self.0.get_mut(kind) {
+            Some(count) => *count += 1,
+            None => {
+                self.0.insert(kind.to_owned(), 1);
+            }
+        }
+    }
+
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Kinds and counts, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(kind, count)| (kind.as_str(), *count))
+    }
+}
+
+/// What stands in a finding's place.
+pub(crate) fn replacement(kind: &str) -> String {
+    format!("[REDACTED:{kind}]")
+}
+
+impl Dlp {
+    /// No search.
+    pub fn off() -> Dlp {
+        Dlp {
+            mode: Mode::Audit,
+            patterns: None,
+        }
+    }
+
+    /// What searches whole texts, one after the other; `None` if there is nothing to search for.
+    pub(crate) fn searcher(&self) -> Option<Searcher> {
+        self.patterns.clone().map(|patterns| Searcher {
+            stream: Stream::new(patterns.clone()),
+            patterns,
+        })
+    }
+}
+
+/// Searches whole texts.
+pub(crate) struct Searcher {
+    patterns: Patterns,
+    stream: Stream,
+}
+
+impl Searcher {
+    /// Searches a text. `None`: nothing was found; else the text with replacements.
+    pub(crate) fn whole(&mut self, text: &[u8], counts: &mut Counts) -> Option<Vec<u8>> {
+        let (mut out, mut found) = (Vec::new(), false);
+        let patterns = &self.patterns;
+        let mut take = |piece: Piece<'_>| match piece {
+            Piece::Plain(bytes) => out.extend_from_slice(bytes),
+            Piece::Found { rule, .. } => {
+                let kind = patterns.name(rule);
+                counts.add(kind);
+                out.extend_from_slice(replacement(kind).as_bytes());
+                found = true;
+            }
+        };
+        self.stream.restart();
+        self.stream.push(text, &mut take);
+        self.stream.finish(&mut take);
+        found.then_some(out)
+    }
+}

@@ -1,0 +1,282 @@
+//! Connections of programs, one task each.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::header::HOST;
+use hyper::service::service_fn;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+use super::screen::{MAX_FIELDS, MAX_HEAD, Spoken, Unserved, screen};
+use super::{Answer, Upstreams, answer, forward, refuse, service, tunnel};
+use crate::Settings;
+use crate::gate::{Client, Gate};
+use crate::host::Authority;
+use crate::llm::{self, Meter, Provider};
+
+/// How long a program may take for the head of its request.
+const HEAD_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a refused connection is drained, so that its answer is not lost to a reset.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// Connections at a time.
+const CONNECTIONS: usize = 8192;
+
+/// The proxy of one session.
+pub struct Proxy(Arc<Shared>);
+
+/// What all its connections share.
+pub(crate) struct Shared {
+    pub gate: Arc<dyn Gate>,
+    pub settings: Settings,
+    pub upstreams: Upstreams,
+    pub meter: Meter,
+    slots: Arc<Semaphore>,
+}
+
+impl Shared {
+    /// Asks the gate where it may take its time.
+    pub(crate) async fn ask<T: Send + 'static>(
+        self: &Arc<Self>,
+        question: impl FnOnce(&dyn Gate) -> T + Send + 'static,
+    ) -> io::Result<T> {
+        let gate = Arc::clone(&self.gate);
+        Ok(tokio::task::spawn_blocking(move || question(&*gate)).await?)
+    }
+}
+
+impl Proxy {
+    /// A proxy that serves nobody yet.
+    ///
+    /// # Errors
+    /// Where TLS cannot be set up.
+    pub fn new(gate: Arc<dyn Gate>, settings: Settings) -> Result<Proxy, rustls::Error> {
+        let upstreams = Upstreams::new(Arc::clone(&gate))?;
+        Ok(Proxy(Arc::new(Shared {
+            meter: Meter::new(settings.limits),
+            gate,
+            settings,
+            upstreams,
+            slots: Arc::new(Semaphore::new(CONNECTIONS)),
+        })))
+    }
+
+    /// What the providers' use has come to.
+    pub fn meter(&self) -> &Meter {
+        &self.0.meter
+    }
+
+    /// The providers that can be reached.
+    pub fn providers(&self) -> &[Provider] {
+        &self.0.settings.providers
+    }
+
+    /// Serves until it is dropped. Errors of accepting are waited out: there is nobody to tell.
+    pub async fn serve(&self, listener: TcpListener) {
+        loop {
+            let slots = Arc::clone(&self.0.slots);
+            let Ok(slot) = slots.acquire_owned().await else {
+                return;
+            };
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let shared = Arc::clone(&self.0);
+                    tokio::spawn(async move {
+                        if let Err(error) = connection(shared, stream).await {
+                            tracing::debug!("a program's connection: {error}");
+                        }
+                        drop(slot);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!("accepting a connection: {error}");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+}
+
+async fn connection(
+    shared: Arc<Shared>,
+    mut stream: TcpStream,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let (peer, local) = (stream.peer_addr()?, stream.local_addr()?);
+    stream.set_nodelay(true)?;
+    let Some(client) = shared.ask(move |gate| gate.who(peer, local)).await? else {
+        tracing::warn!("a connection from {peer} is of no process of this session");
+        return Ok(());
+    };
+    let client = Arc::new(client);
+    let port = local.port();
+    let spoken = match tokio::time::timeout(HEAD_LIMIT, screen(&mut stream)).await {
+        Ok(Ok(spoken)) => spoken,
+        Ok(Err(Unserved::Ended)) | Err(_) => return Ok(()),
+        Ok(Err(Unserved::Refused(status, why))) => return turn_away(stream, status, why).await.map_err(Into::into),
+    };
+    let service = service_fn(move |request| {
+        let (shared, client) = (Arc::clone(&shared), Arc::clone(&client));
+        async move { Ok::<_, std::convert::Infallible>(route(&shared, &client, port, request).await) }
+    });
+    match spoken {
+        Spoken::One(bytes) => {
+            hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .keep_alive(false)
+                .max_headers(MAX_FIELDS)
+                .max_buf_size(MAX_HEAD * 2)
+                .serve_connection(TokioIo::new(Rewound::new(bytes, stream)), service)
+                .with_upgrades()
+                .await?;
+        }
+        Spoken::Two(bytes) => {
+            hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
+                .serve_connection(TokioIo::new(Rewound::new(bytes, stream)), service)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+async fn turn_away(mut stream: TcpStream, status: u16, why: &str) -> io::Result<()> {
+    stream.write_all(&answer::raw(status, why)).await?;
+    stream.shutdown().await?;
+    let mut rest = [0; 4096];
+    let drained = async { while stream.read(&mut rest).await.is_ok_and(|length| length > 0) {} };
+    let _ = tokio::time::timeout(DRAIN, drained).await;
+    Ok(())
+}
+
+/// Where a request goes.
+async fn route(shared: &Arc<Shared>, client: &Arc<Client>, port: u16, request: Request<Incoming>) -> Answer {
+    let named = match named(&request) {
+        Ok(named) => named,
+        Err(why) => return refuse(StatusCode::BAD_REQUEST, why),
+    };
+    if request.method() == Method::CONNECT {
+        return tunnel::open(shared, client, named, request).await;
+    }
+    if !(named.is_loopback() && named.port_or(80) == port) {
+        return match request.uri().scheme_str() {
+            Some("http") => forward::forward(shared, client, named, request).await,
+            _ => refuse(
+                StatusCode::MISDIRECTED_REQUEST,
+                "this is the session's proxy, and no such host is here",
+            ),
+        };
+    }
+    let path = request.uri().path().to_owned();
+    let mut parts = path.splitn(4, '/').skip(1);
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some("svc"), Some(name), rest) => {
+            service::request(shared, client, name, rest.unwrap_or_default(), request).await
+        }
+        (Some("llm"), Some(name), rest) => llm::request(shared, client, name, rest.unwrap_or_default(), request).await,
+        _ => refuse(
+            StatusCode::NOT_FOUND,
+            "the session's proxy: /llm/PROVIDER/… and /svc/SERVICE/… are here",
+        ),
+    }
+}
+
+/// The host that a request names, the same everywhere. (Of HTTP/1 this was seen before; of HTTP/2 it was not.)
+fn named(request: &Request<Incoming>) -> Result<Authority, &'static str> {
+    let parse = |text: &str| Authority::parse(text).ok_or("the host is no plain name of a host");
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let (host, more) = (hosts.next(), hosts.next());
+    if more.is_some() {
+        return Err("Host more than once");
+    }
+    let host = host
+        .map(|host| {
+            host.to_str()
+                .map_err(|_| "the host is no plain name of a host")
+                .and_then(parse)
+        })
+        .transpose()?;
+    let aimed = request
+        .uri()
+        .authority()
+        .map(|authority| parse(authority.as_str()))
+        .transpose()?;
+    match (aimed, host) {
+        (Some(aimed), Some(host)) => {
+            let default = if request.method() == Method::CONNECT {
+                aimed.port_or(443)
+            } else {
+                80
+            };
+            let same = (&aimed.host, aimed.port_or(default)) == (&host.host, host.port_or(default));
+            same.then_some(aimed).ok_or("Host and target differ")
+        }
+        (Some(one), None) | (None, Some(one)) => Ok(one),
+        (None, None) => Err("no Host"),
+    }
+}
+
+/// A connection with its first bytes put back.
+struct Rewound {
+    bytes: Vec<u8>,
+    at: usize,
+    stream: TcpStream,
+}
+
+impl Rewound {
+    fn new(bytes: Vec<u8>, stream: TcpStream) -> Rewound {
+        Rewound { bytes, at: 0, stream }
+    }
+}
+
+impl AsyncRead for Rewound {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.at < this.bytes.len() {
+            let length = buf.remaining().min(this.bytes.len() - this.at);
+            buf.put_slice(&this.bytes[this.at..this.at + length]);
+            this.at += length;
+            if this.at == this.bytes.len() {
+                this.bytes = Vec::new();
+                this.at = 0;
+            }
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut this.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Rewound {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,163 @@
+//! CONNECT: bytes of a protocol that is not read, to a host that is judged; where the protocol is TLS its
+//! name must be that host.
+
+use std::io;
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
+
+use super::server::Shared;
+use super::sni::{self, Hello, MAX_HELLO};
+use super::{Answer, full, refuse, upstream};
+use crate::gate::{Client, Event, HttpEvent, Ruling};
+use crate::host::Authority;
+
+/// A buffer begins with so many bytes, and grows where it is filled.
+const SMALL: usize = 2 << 10;
+const LARGE: usize = 256 << 10;
+
+/// Where a tunnel leads.
+struct End {
+    to: Authority,
+    port: u16,
+}
+
+/// One tunnel.
+pub(super) async fn open(
+    shared: &Arc<Shared>,
+    client: &Arc<Client>,
+    to: Authority,
+    request: Request<Incoming>,
+) -> Answer {
+    let Some(port) = to.port else {
+        return refuse(StatusCode::BAD_REQUEST, "CONNECT needs host:port");
+    };
+    let end = End { to, port };
+    let (asker, host) = (Arc::clone(client), end.to.host.clone());
+    let asked = shared.ask(move |gate| gate.connect(&asker, &host, port)).await;
+    let (ruling, addresses) = asked.unwrap_or_else(|error| (Ruling::deny(error.to_string()), Vec::new()));
+    if !ruling.allowed {
+        record(shared, client, &end, &ruling, StatusCode::FORBIDDEN);
+        let why = ruling.message.as_deref().unwrap_or("no rule allows it");
+        return refuse(StatusCode::FORBIDDEN, &format!("{}: denied by policy: {why}", end.to));
+    }
+    let stream = match upstream::dial(&addresses).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            record(shared, client, &end, &ruling, StatusCode::BAD_GATEWAY);
+            return refuse(StatusCode::BAD_GATEWAY, &format!("{}: {error}", end.to));
+        }
+    };
+    if !record(shared, client, &end, &ruling, StatusCode::OK) {
+        return refuse(StatusCode::BAD_GATEWAY, "the request cannot be recorded");
+    }
+    let (shared, client) = (Arc::clone(shared), Arc::clone(client));
+    tokio::spawn(async move {
+        match hyper::upgrade::on(request).await {
+            Ok(upgraded) => carry(&shared, &client, &end, TokioIo::new(upgraded), stream).await,
+            Err(error) => tracing::debug!("a tunnel: {error}"),
+        }
+    });
+    Response::new(full(bytes::Bytes::new()))
+}
+
+fn record(shared: &Shared, client: &Client, end: &End, ruling: &Ruling, status: StatusCode) -> bool {
+    let event = HttpEvent {
+        method: "CONNECT",
+        host: &end.to.host,
+        port: end.port,
+        path: "",
+        service: None,
+        ruling,
+        status: status.as_u16(),
+    };
+    shared.gate.record(client, Event::Http(event))
+}
+
+/// Passes bytes in both directions, the client's only after its first were looked at.
+async fn carry<C, S>(shared: &Arc<Shared>, client: &Arc<Client>, end: &End, program: C, server: S)
+where
+    C: AsyncRead + AsyncWrite + Send + Unpin,
+    S: AsyncRead + AsyncWrite + Send + Unpin,
+{
+    let (mut from_program, mut to_program) = split(program);
+    let (mut from_server, mut to_server) = split(server);
+    let up = async {
+        let first = first(shared, client, end, &mut from_program).await?;
+        to_server.write_all(&first).await?;
+        pump(&mut from_program, &mut to_server).await
+    };
+    let down = pump(&mut from_server, &mut to_program);
+    // An end of one direction is passed on; a failure, or a refusal, ends both.
+    let _ = tokio::try_join!(up, down);
+}
+
+/// The client's first bytes, once they may pass.
+async fn first(
+    shared: &Arc<Shared>,
+    client: &Arc<Client>,
+    end: &End,
+    from: &mut (impl AsyncRead + Unpin),
+) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(1024);
+    let why = loop {
+        match sni::look(&bytes) {
+            Hello::More if bytes.len() <= MAX_HELLO + 5 => {
+                if from.read_buf(&mut bytes).await? == 0 {
+                    return Ok(bytes);
+                }
+            }
+            Hello::Plain if end.port == 443 => break "a tunnel to port 443 carries TLS only".to_owned(),
+            Hello::Plain | Hello::Tls(None) => return Ok(bytes),
+            Hello::Tls(Some(name)) if name.trim_end_matches('.') == end.to.host => return Ok(bytes),
+            Hello::Tls(Some(name)) => match fits(shared, client, end, &name).await {
+                true => return Ok(bytes),
+                false => break format!("TLS asks for {}", name.escape_debug()),
+            },
+            Hello::More | Hello::Broken => break "its TLS cannot be understood".to_owned(),
+        }
+    };
+    record(shared, client, end, &Ruling::deny(why.clone()), StatusCode::FORBIDDEN);
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+}
+
+/// A tunnel to an address may carry TLS for a name that policy allows too; one to a name carries that name.
+async fn fits(shared: &Arc<Shared>, client: &Arc<Client>, end: &End, name: &str) -> bool {
+    let plain = Authority::parse(name).filter(|name| name.port.is_none() && name.address().is_none());
+    let (Some(_), Some(plain)) = (end.to.address(), plain) else {
+        return false;
+    };
+    let (asker, port) = (Arc::clone(client), end.port);
+    let asked = shared.ask(move |gate| gate.connect(&asker, &plain.host, port)).await;
+    asked.is_ok_and(|(ruling, _)| ruling.allowed)
+}
+
+/// Passes bytes in both directions.
+pub(super) async fn join<A, B>(a: A, b: B)
+where
+    A: AsyncRead + AsyncWrite + Send + Unpin,
+    B: AsyncRead + AsyncWrite + Send + Unpin,
+{
+    let (mut from_a, mut to_a) = split(a);
+    let (mut from_b, mut to_b) = split(b);
+    let _ = tokio::try_join!(pump(&mut from_a, &mut to_b), pump(&mut from_b, &mut to_a));
+}
+
+/// Passes bytes until their end, and the end.
+async fn pump(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+    let mut buffer = vec![0; SMALL];
+    loop {
+        let length = from.read(&mut buffer).await?;
+        if length == 0 {
+            return to.shutdown().await;
+        }
+        to.write_all(&buffer[..length]).await?;
+        to.flush().await?;
+        if length == buffer.len() && length < LARGE {
+            buffer = vec![0; length * 4];
+        }
+    }
+}

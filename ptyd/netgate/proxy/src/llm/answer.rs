@@ -1,0 +1,342 @@
+//! A model's answer: passed on as it comes, learnt from, searched, and recorded when it is over.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use hyper::Response;
+use hyper::StatusCode;
+use hyper::body::Frame;
+use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use serde_json::Value;
+
+use super::filter::{Filter, Stop};
+use super::frames::Framing;
+use super::provider::{Provider, ProviderKind};
+use super::request::{error, search};
+use super::usage::Learnt;
+use crate::dlp::{Counts, Mode};
+use crate::gate::{Client, Event, LlmResponseEvent};
+use crate::http::{Answer, Body, BodyError, Shared, full, strip_hops, whole};
+
+/// Most bytes of an answer that is searched whole, or learnt from whole.
+const MAX_WHOLE: usize = 64 << 20;
+
+/// A request that waits for its answer.
+pub(super) struct Asked {
+    pub shared: Arc<Shared>,
+    pub client: Arc<Client>,
+    pub provider: Arc<Provider>,
+    pub id: String,
+    pub model: Option<String>,
+    /// Bytes of the request, for counting by length; 0: it uses no model.
+    pub request: u64,
+    /// How much was found in it.
+    pub found: u64,
+    pub started: Instant,
+}
+
+/// What is told of an answer that is over.
+struct Over<'a> {
+    status: StatusCode,
+    bytes: u64,
+    /// Bytes of text that the model said.
+    said: u64,
+    problem: Option<&'a str>,
+    found: &'a Counts,
+}
+
+impl Asked {
+    fn over(&self, mut learnt: Learnt, over: &Over<'_>) {
+        if over.status.is_success() {
+            learnt.finish(self.provider.kind, self.model.as_deref(), self.request, over.said);
+        }
+        let now = Instant::now();
+        let event = LlmResponseEvent {
+            id: &self.id,
+            provider: &self.provider.name,
+            model: learnt.model.as_deref().or(self.model.as_deref()),
+            status: over.status.as_u16(),
+            bytes: over.bytes,
+            usage: &learnt.usage,
+            tools: &learnt.tools,
+            duration: now.saturating_duration_since(self.started),
+            problem: over.problem,
+            found: over.found,
+        };
+        self.shared.gate.record(&self.client, Event::LlmResponse(event));
+        let model = self.model.as_deref().unwrap_or("unknown");
+        let failed = !over.status.is_success() || over.problem.is_some();
+        let found = self.found + over.found.iter().map(|(_, count)| count).sum::<u64>();
+        let uses = self.request > 0;
+        if uses {
+            let names = (self.provider.name.as_str(), model);
+            self.shared.meter.spend(now, names, &learnt.usage, failed, found);
+        }
+    }
+}
+
+/// The provider could not be asked.
+pub(super) fn failed(asked: Asked, why: &str) {
+    let over = Over {
+        status: StatusCode::BAD_GATEWAY,
+        bytes: 0,
+        said: 0,
+        problem: Some(why),
+        found: &Counts::default(),
+    };
+    asked.over(Learnt::default(), &over);
+}
+
+fn framing(headers: &HeaderMap) -> Option<Framing> {
+    let kind = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    match kind.split(';').next()?.trim().to_ascii_lowercase().as_str() {
+        "text/event-stream" => Some(Framing::Events),
+        "application/x-ndjson" | "application/jsonl" | "application/x-jsonlines" => Some(Framing::Lines),
+        _ => None,
+    }
+}
+
+/// Passes an answer on.
+pub(super) async fn pass(asked: Asked, response: Response<Body>) -> Answer {
+    let (mut head, body) = response.into_parts();
+    strip_hops(&mut head.headers);
+    let dlp = &asked.shared.settings.dlp;
+    let holds = dlp.patterns.is_some() && dlp.mode != Mode::Audit;
+    let encoded = head.headers.get_all(CONTENT_ENCODING).iter();
+    let encoded = encoded
+        .into_iter()
+        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if encoded && holds {
+        let why = "the answer is compressed and cannot be searched";
+        let provider = Arc::clone(&asked.provider);
+        failed(asked, why);
+        return error(&provider, StatusCode::BAD_GATEWAY, "api_error", why);
+    }
+    let framing = framing(&head.headers).filter(|_| !encoded);
+    if framing.is_none() && holds {
+        return searched(asked, head, body).await;
+    }
+    if holds {
+        head.headers.remove(CONTENT_LENGTH);
+    }
+    let reader = match framing {
+        Some(framing) => Reader::Stream(Box::new(Filter::new(asked.provider.kind, framing, dlp))),
+        None => Reader::Whole(Vec::new()),
+    };
+    let kept = asked.shared.settings.store_bodies.then(Vec::new);
+    let passing = Passing {
+        inner: body,
+        reader: Some(reader),
+        status: head.status,
+        bytes: 0,
+        kept,
+        end: None,
+        asked,
+    };
+    Response::from_parts(head, passing.boxed_unsync())
+}
+
+/// An answer that is no stream, read whole before it is passed on.
+async fn searched(asked: Asked, mut head: hyper::http::response::Parts, body: Body) -> Answer {
+    let provider = Arc::clone(&asked.provider);
+    let body = match whole(body, MAX_WHOLE).await {
+        Ok(body) => body,
+        Err(problem) => {
+            let why = format!("the answer cannot be searched: {problem}");
+            failed(asked, &why);
+            return error(&provider, StatusCode::BAD_GATEWAY, "api_error", &why);
+        }
+    };
+    let mut found = Counts::default();
+    let other = search(&asked.shared.settings.dlp, provider.kind, &body, &mut found);
+    let blocked = asked.shared.settings.dlp.mode == Mode::Block && !found.is_empty();
+    let learnt = learn(provider.kind, &body);
+    let over = Over {
+        status: head.status,
+        bytes: body.len() as u64,
+        said: body.len() as u64,
+        problem: blocked.then_some(BLOCKED),
+        found: &found,
+    };
+    asked.over(learnt, &over);
+    if blocked {
+        return error(&provider, StatusCode::FORBIDDEN, "permission_error", BLOCKED);
+    }
+    let sent = match other {
+        Some(other) => {
+            head.headers.remove(CONTENT_LENGTH);
+            other
+        }
+        None => body,
+    };
+    if asked.shared.settings.store_bodies {
+        keep(&asked, sent.clone());
+    }
+    Response::from_parts(head, full(sent))
+}
+
+const BLOCKED: &str = "the answer holds what may not pass";
+
+fn learn(kind: ProviderKind, body: &[u8]) -> Learnt {
+    let mut learnt = Learnt::default();
+    match serde_json::from_slice::<Value>(body) {
+        // Gemini streams an array where it is not asked for events.
+        Ok(Value::Array(all)) => all.iter().for_each(|one| learnt.take(kind, one)),
+        Ok(one) => learnt.take(kind, &one),
+        Err(_) => {}
+    }
+    learnt
+}
+
+fn keep(asked: &Asked, body: Vec<u8>) {
+    let (gate, id) = (Arc::clone(&asked.shared.gate), asked.id.clone());
+    tokio::task::spawn_blocking(move || gate.store(&id, "response", &body));
+}
+
+/// What reads along.
+enum Reader {
+    Stream(Box<Filter>),
+    Whole(Vec<u8>),
+}
+
+/// An answer on its way.
+struct Passing {
+    inner: Body,
+    /// `None` once it is over and told.
+    reader: Option<Reader>,
+    status: StatusCode,
+    bytes: u64,
+    kept: Option<Vec<u8>>,
+    /// What is given after the last bytes: the end, or an error.
+    end: Option<Option<BodyError>>,
+    asked: Asked,
+}
+
+impl Passing {
+    fn over(&mut self, problem: Option<&str>) {
+        let Some(reader) = self.reader.take() else {
+            return;
+        };
+        let (learnt, said, found) = match reader {
+            Reader::Stream(filter) => (filter.learnt, filter.said, filter.found),
+            Reader::Whole(body) => {
+                let mut found = Counts::default();
+                search(
+                    &self.asked.shared.settings.dlp,
+                    self.asked.provider.kind,
+                    &body,
+                    &mut found,
+                );
+                (learn(self.asked.provider.kind, &body), body.len() as u64, found)
+            }
+        };
+        let over = Over {
+            status: self.status,
+            bytes: self.bytes,
+            said,
+            problem,
+            found: &found,
+        };
+        self.asked.over(learnt, &over);
+        if let Some(kept) = self.kept.take() {
+            keep(&self.asked, kept);
+        }
+    }
+
+    /// Reads along; what may pass.
+    fn read(&mut self, data: &Bytes) -> Result<Bytes, Stop> {
+        self.bytes += data.len() as u64;
+        match &mut self.reader {
+            Some(Reader::Stream(filter)) => {
+                let mut out = Vec::with_capacity(data.len());
+                filter.push(data, &mut out)?;
+                // The same bytes need no copy.
+                Ok(if out == *data { data.clone() } else { out.into() })
+            }
+            Some(Reader::Whole(body)) => {
+                if body.len() + data.len() <= MAX_WHOLE {
+                    body.extend_from_slice(data);
+                }
+                Ok(data.clone())
+            }
+            None => Ok(Bytes::new()),
+        }
+    }
+
+    /// Stops a stream in the middle: what its reader sees last.
+    fn stop(&mut self, stop: &Stop) -> Bytes {
+        let why = match stop {
+            Stop::Blocked => BLOCKED,
+            Stop::Broken(why) => why,
+        };
+        self.over(Some(why));
+        self.end = Some(None);
+        let provider = &self.asked.provider;
+        let document = provider.error(403, "permission_error", &format!("agentsh: {why}"));
+        let document = String::from_utf8_lossy(&document);
+        let lines = self.asked.provider.kind == ProviderKind::Ollama;
+        let text = match provider.kind {
+            _ if lines => format!("{document}\n"),
+            ProviderKind::Anthropic => format!("event: error\ndata: {document}\n\n"),
+            _ => format!("data: {document}\n\n"),
+        };
+        text.into_bytes().into()
+    }
+
+    /// The rest, when the server has said its last.
+    fn finish(&mut self, error: Option<BodyError>) -> Bytes {
+        let mut out = Vec::new();
+        if let Some(Reader::Stream(filter)) = &mut self.reader
+            && let Err(stop) = filter.finish(&mut out)
+        {
+            out.extend_from_slice(&self.stop(&stop));
+            return out.into();
+        }
+        self.over(error.is_some().then_some("the server broke off"));
+        self.end = Some(error);
+        out.into()
+    }
+}
+
+impl hyper::body::Body for Passing {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        loop {
+            if let Some(end) = this.end.take() {
+                this.end = Some(None);
+                return Poll::Ready(end.map(Err));
+            }
+            let out = match std::task::ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => match this.read(&data) {
+                        Ok(out) => out,
+                        Err(stop) => this.stop(&stop),
+                    },
+                    Err(_) => continue,
+                },
+                Some(Err(error)) => this.finish(Some(error)),
+                None => this.finish(None),
+            };
+            if !out.is_empty() {
+                if let Some(kept) = this.kept.as_mut().filter(|kept| kept.len() < MAX_WHOLE) {
+                    kept.extend_from_slice(&out);
+                }
+                return Poll::Ready(Some(Ok(Frame::data(out))));
+            }
+        }
+    }
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        // The caller went away, or the session ends.
+        self.over(Some("the caller went away"));
+    }
+}

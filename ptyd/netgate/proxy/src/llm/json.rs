@@ -1,0 +1,196 @@
+//! Where the texts of a JSON document stand, so that one can be replaced and every other byte stays.
+
+use std::ops::Range;
+
+/// A string value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Text {
+    /// Keys and numbers from the top, with dots between: `choices.0.delta.content`.
+    pub path: String,
+    /// Where it stands, with its quotation marks.
+    pub at: Range<usize>,
+}
+
+impl Text {
+    /// The last key, numbers passed over.
+    pub(crate) fn key(&self) -> &str {
+        let mut parts = self.path.rsplit('.');
+        parts.find(|part| part.parse::<usize>().is_err()).unwrap_or("")
+    }
+
+    /// What it says.
+    pub(crate) fn decode(&self, document: &[u8]) -> Option<String> {
+        serde_json::from_slice(document.get(self.at.clone())?).ok()
+    }
+}
+
+/// How deep documents may be.
+const DEPTH: usize = 128;
+
+/// All string values, in order. `None`: it is no JSON.
+pub(crate) fn texts(document: &[u8]) -> Option<Vec<Text>> {
+    // What serde agrees with is well-formed; the walk below only finds places.
+    serde_json::from_slice::<serde::de::IgnoredAny>(document).ok()?;
+    let mut walk = Walk {
+        document,
+        at: 0,
+        path: String::new(),
+        found: Vec::new(),
+    };
+    walk.value(0)?;
+    Some(walk.found)
+}
+
+/// A document with other texts in some places; `changes` are in order and do not overlap.
+pub(crate) fn replace(document: &[u8], changes: &[(Range<usize>, String)]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(document.len());
+    let mut at = 0;
+    for (range, text) in changes {
+        out.extend_from_slice(document.get(at..range.start).unwrap_or_default());
+        // A string can always be written.
+        out.extend_from_slice(&serde_json::to_vec(text).unwrap_or_else(|_| b"\"\"".to_vec()));
+        at = range.end;
+    }
+    out.extend_from_slice(document.get(at..).unwrap_or_default());
+    out
+}
+
+struct Walk<'d> {
+    document: &'d [u8],
+    at: usize,
+    path: String,
+    found: Vec<Text>,
+}
+
+impl Walk<'_> {
+    fn peek(&mut self) -> Option<u8> {
+        while self.document.get(self.at).is_some_and(u8::is_ascii_whitespace) {
+            self.at += 1;
+        }
+        self.document.get(self.at).copied()
+    }
+
+    fn value(&mut self, depth: usize) -> Option<()> {
+        if depth > DEPTH {
+            return None;
+        }
+        match self.peek()? {
+            b'"' => {
+                let at = self.string()?;
+                self.found.push(Text {
+                    path: self.path.clone(),
+                    at,
+                });
+            }
+            b'{' => self.members(depth, b'}')?,
+            b'[' => self.members(depth, b']')?,
+            _ => {
+                while self
+                    .document
+                    .get(self.at)
+                    .is_some_and(|byte| !b",]} \t\r\n".contains(byte))
+                {
+                    self.at += 1;
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn members(&mut self, depth: usize, end: u8) -> Option<()> {
+        self.at += 1;
+        let above = self.path.len();
+        let mut number = 0;
+        loop {
+            match self.peek()? {
+                b',' => self.at += 1,
+                byte if byte == end => {
+                    self.at += 1;
+                    return Some(());
+                }
+                _ => {
+                    let name = if end == b'}' {
+                        let key = self.string()?;
+                        self.peek().filter(|byte| *byte == b':')?;
+                        self.at += 1;
+                        serde_json::from_slice(self.document.get(key)?).ok()?
+                    } else {
+                        number.to_string()
+                    };
+                    if above > 0 {
+                        self.path.push('.');
+                    }
+                    self.path.push_str(&name);
+                    self.value(depth + 1)?;
+                    self.path.truncate(above);
+                    number += 1;
+                }
+            }
+        }
+    }
+
+    /// Passes over a string; where it stands.
+    fn string(&mut self) -> Option<Range<usize>> {
+        let start = self.at;
+        self.at += 1;
+        loop {
+            match self.document.get(self.at)? {
+                b'\\' => self.at += 2,
+                b'"' => {
+                    self.at += 1;
+                    return Some(start..self.at);
+                }
+                _ => self.at += 1,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_found_with_their_paths_and_replaced_in_place() -> Result<(), &'static str> {
+        let document = br#" {"a":[1,{"b.c" : "x\"\u00e9"} , "y" ],"d":{"e":null,"f":"", "g":-1.5e3},"h":true} "#;
+        let found = texts(document).ok_or("no JSON")?;
+        let paths: Vec<&str> = found.iter().map(|text| text.path.as_str()).collect();
+        assert_eq!(paths, ["a.1.b.c", "a.2", "d.f"]);
+        assert_eq!(found[0].decode(document).as_deref(), Some("x\"é"));
+        assert_eq!((found[1].key(), found[2].key()), ("a", "f"));
+        let changed = replace(document, &[(found[0].at.clone(), "\n".to_owned())]);
+        assert_eq!(
+            changed,
+            br#" {"a":[1,{"b.c" : "\n"} , "y" ],"d":{"e":null,"f":"", "g":-1.5e3},"h":true} "#
+        );
+        assert_eq!(replace(document, &[]), document);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_no_json_has_no_texts() {
+        for document in [
+            "",
+            "{",
+            "{\"a\"}",
+            "[\"a\" \"b\"]",
+            "\"\\",
+            "{\"a\":\"b\"}x",
+            "\"\u{1}\"",
+        ] {
+            assert_eq!(texts(document.as_bytes()), None, "{document}");
+        }
+        assert_eq!(texts("[".repeat(1000).as_bytes()), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_text_of_any_document_is_found(texts_in in proptest::collection::vec(".*", 0..8)) {
+            let document = serde_json::to_vec(&serde_json::json!({"a": texts_in, "b": {"c\"": texts_in}}))?;
+            let found = texts(&document).unwrap_or_default();
+            let said: Vec<String> = found.iter().filter_map(|text| text.decode(&document)).collect();
+            let twice: Vec<String> = texts_in.iter().chain(&texts_in).cloned().collect();
+            proptest::prop_assert_eq!(said, twice);
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Traffic to providers of language models: metered, limited, and searched in both directions.
+
+mod answer;
+mod channels;
+mod filter;
+mod frames;
+mod json;
+mod meter;
+mod price;
+mod provider;
+mod request;
+mod roles;
+mod usage;
+
+pub use meter::{Limits, Meter, ModelUse};
+pub use provider::{Provider, ProviderError, ProviderKind};
+pub use usage::Usage;
+
+pub(crate) use request::request;

@@ -1,0 +1,230 @@
+//! A request to a model: read whole, limited, searched, and sent on.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use hyper::body::Incoming;
+use hyper::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderValue, RETRY_AFTER,
+};
+use hyper::{Method, Request, StatusCode};
+use serde_json::Value;
+
+use super::answer::{self, Asked};
+use super::json;
+use super::provider::{Provider, ProviderKind};
+use super::roles::{Role, role};
+use crate::dlp::{Counts, Dlp, Mode};
+use crate::gate::{Client, Event, LlmRequestEvent};
+use crate::http::{Answer, Body, Shared, boxed, full, plain_path, refuse, strip_hops, whole};
+
+/// Most bytes of a request: four times what the providers take.
+const MAX_REQUEST: usize = 128 << 20;
+
+/// One request to the provider `name`; `rest` is its path there, without the first slash.
+pub(crate) async fn request(
+    shared: &Arc<Shared>,
+    client: &Arc<Client>,
+    name: &str,
+    rest: &str,
+    request: Request<Incoming>,
+) -> Answer {
+    let provider = shared.settings.providers.iter().find(|provider| provider.name == name);
+    let Some(provider) = provider.cloned().map(Arc::new) else {
+        return refuse(StatusCode::NOT_FOUND, "there is no such provider");
+    };
+    let turn_away = |status: StatusCode, kind: &str, why: &str| error(&provider, status, kind, why);
+    if plain_path(&format!("/{rest}")).is_none() {
+        return turn_away(
+            StatusCode::BAD_REQUEST,
+            "invalid_request_error",
+            "a path that could be read in several ways",
+        );
+    }
+    let encoded = request.headers().get(CONTENT_ENCODING);
+    if encoded.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        let why = "a compressed request cannot be searched";
+        return turn_away(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request_error", why);
+    }
+    let (head, body) = request.into_parts();
+    let body = match whole(boxed(body), MAX_REQUEST).await {
+        Ok(body) => body,
+        Err(problem) => {
+            return turn_away(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", &problem.to_string());
+        }
+    };
+    let asked = About::of(provider.kind, rest, &body);
+    let model = asked.model.as_deref().unwrap_or("unknown");
+    let uses = head.method == Method::POST;
+    let id = shared.gate.new_id();
+    let mut found = Counts::default();
+    let record = |refused: Option<&str>, found: &Counts| {
+        let event = LlmRequestEvent {
+            id: &id,
+            provider: &provider.name,
+            model: asked.model.as_deref(),
+            path: &format!("/{rest}"),
+            stream: asked.stream,
+            bytes: body.len() as u64,
+            refused,
+            found,
+        };
+        shared.gate.record(client, Event::LlmRequest(event))
+    };
+    if uses && let Err(reached) = shared.meter.admit(Instant::now(), &provider.name, model) {
+        record(Some(&reached.message), &found);
+        let mut answer = turn_away(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", &reached.message);
+        let headers = answer.headers_mut();
+        match reached.retry {
+            Some(after) => headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1))),
+            None => headers.insert("x-should-retry", HeaderValue::from_static("false")),
+        };
+        return answer;
+    }
+    let searched = search(&shared.settings.dlp, provider.kind, &body, &mut found);
+    if shared.settings.dlp.mode == Mode::Block && !found.is_empty() {
+        let kinds: Vec<&str> = found.iter().map(|(kind, _)| kind).collect();
+        let why = format!("the request holds what may not leave: {}", kinds.join(", "));
+        record(Some(&why), &found);
+        shared
+            .meter
+            .refuse(&provider.name, model, found.iter().map(|(_, count)| count).sum());
+        return turn_away(StatusCode::FORBIDDEN, "permission_error", &why);
+    }
+    let sent = match searched {
+        Some(other) if shared.settings.dlp.mode == Mode::Redact => other,
+        _ => body.clone(),
+    };
+    if !record(None, &found) {
+        return turn_away(StatusCode::BAD_GATEWAY, "api_error", "the request cannot be recorded");
+    }
+    if shared.settings.store_bodies {
+        let (part, kept) = (id.clone(), sent.clone());
+        let stored = shared.ask(move |gate| gate.store(&part, "request", &kept)).await;
+        drop(stored);
+    }
+    let length = sent.len() as u64;
+    let outgoing = match outgoing(&provider, rest, &head, sent) {
+        Ok(outgoing) => outgoing,
+        Err(why) => return turn_away(StatusCode::BAD_REQUEST, "invalid_request_error", why),
+    };
+    let asked = Asked {
+        shared: Arc::clone(shared),
+        client: Arc::clone(client),
+        provider: Arc::clone(&provider),
+        id: id.clone(),
+        model: asked.model.clone(),
+        request: if uses { length } else { 0 },
+        found: found.iter().map(|(_, count)| count).sum(),
+        started: Instant::now(),
+    };
+    match shared.upstreams.send(outgoing).await {
+        Ok(response) => answer::pass(asked, response).await,
+        Err(problem) => {
+            let why = format!("{}: {problem}", provider.name);
+            answer::failed(asked, &why);
+            turn_away(StatusCode::BAD_GATEWAY, "api_error", &why)
+        }
+    }
+}
+
+/// An error in the provider's own form.
+pub(super) fn error(provider: &Provider, status: StatusCode, kind: &str, why: &str) -> Answer {
+    let message = format!("agentsh: {why}");
+    let mut answer = Answer::new(full(provider.error(status.as_u16(), kind, &message)));
+    *answer.status_mut() = status;
+    answer
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+/// What a request says of itself.
+struct About {
+    model: Option<String>,
+    stream: bool,
+}
+
+/// The longest name of a model that is taken for one.
+const MAX_MODEL: usize = 128;
+
+impl About {
+    fn of(kind: ProviderKind, path: &str, body: &[u8]) -> About {
+        let value: Option<Value> = serde_json::from_slice(body).ok();
+        let get = |key: &str| value.as_ref().and_then(|value| value.get(key));
+        let said = get("model").and_then(Value::as_str);
+        let (model, stream) = match kind {
+            ProviderKind::Gemini => {
+                let last = path.rsplit_once("models/").map(|(_, last)| last);
+                let (model, call) = last
+                    .and_then(|last| last.split_once(':'))
+                    .unwrap_or((last.unwrap_or(""), ""));
+                (
+                    said.or(Some(model).filter(|model| !model.is_empty())),
+                    call.starts_with("stream"),
+                )
+            }
+            // Ollama's own calls stream unless they are asked not to.
+            ProviderKind::Ollama if path.starts_with("api/") => {
+                (said, get("stream").and_then(Value::as_bool).unwrap_or(true))
+            }
+            _ => (said, get("stream").and_then(Value::as_bool).unwrap_or(false)),
+        };
+        let plain = |name: &&str| name.len() <= MAX_MODEL && !name.chars().any(char::is_control);
+        About {
+            model: model.filter(plain).map(str::to_owned),
+            stream,
+        }
+    }
+}
+
+/// The body with replacements, if something was found.
+pub(super) fn search(dlp: &Dlp, kind: ProviderKind, body: &[u8], found: &mut Counts) -> Option<Vec<u8>> {
+    let mut searcher = dlp.searcher()?;
+    let value: Option<Value> = serde_json::from_slice(body).ok();
+    let (Some(value), Some(texts)) = (value, json::texts(body)) else {
+        // Forms and files: as they are.
+        return searcher.whole(body, found);
+    };
+    let mut changes = Vec::new();
+    for text in texts {
+        if role(kind, &value, &text) == Role::Word {
+            continue;
+        }
+        if let Some(said) = text.decode(body)
+            && let Some(other) = searcher.whole(said.as_bytes(), found)
+        {
+            changes.push((text.at, String::from_utf8_lossy(&other).into_owned()));
+        }
+    }
+    (!changes.is_empty()).then(|| json::replace(body, &changes))
+}
+
+/// The request as it leaves.
+fn outgoing(
+    provider: &Provider,
+    rest: &str,
+    head: &hyper::http::request::Parts,
+    body: Vec<u8>,
+) -> Result<Request<Body>, &'static str> {
+    let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let target = format!("{}/{rest}{query}", provider.base);
+    let length = body.len();
+    let mut request = Request::new(full(body));
+    *request.method_mut() = head.method.clone();
+    *request.uri_mut() = target.parse().map_err(|_| "the path is malformed")?;
+    let mut headers = head.headers.clone();
+    if strip_hops(&mut headers) {
+        return Err("other protocols than HTTP are not spoken to a provider");
+    }
+    headers.remove(HOST);
+    headers.remove(EXPECT);
+    headers.remove(CONTENT_LENGTH);
+    if length > 0 || head.method == Method::POST {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    // What is compressed cannot be searched, nor learnt from.
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    *request.headers_mut() = headers;
+    Ok(request)
+}

@@ -1,0 +1,274 @@
+//! What the proxy asks, answered for the session.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::{Arc, Weak};
+
+use agentsh_intercept::Interruption;
+use agentsh_policy::{Decision, NetOp, NetworkQuery, Protocol, ServiceView, Subject, Verdict};
+use agentsh_proxy::{Client, Event, Gate, Ruling, Service};
+
+use super::{owner, secret, told};
+use crate::process::Identity;
+use crate::supervisor::approvals::{Answered, Ask, Bound};
+use crate::supervisor::session::Session;
+
+/// The session as the proxy knows it. A session that ends takes no request any more.
+pub(super) struct SessionGate(Weak<Session>);
+
+impl SessionGate {
+    pub(super) fn new(session: Weak<Session>) -> SessionGate {
+        SessionGate(session)
+    }
+}
+
+const ENDED: &str = "the session has ended";
+
+/// Whether an address is none of the public internet's, so that a public name should not have it.
+fn is_inner(address: std::net::IpAddr) -> bool {
+    match address.to_canonical() {
+        std::net::IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            v4.is_private()
+                || v4.is_loopback()
+                || v4.is_link_local()
+                || v4.is_multicast()
+                || v4.is_broadcast()
+                || a == 0
+                || a >= 240
+                || (a == 100 && (64..128).contains(&b))
+        }
+        // Global unicast is 2000::/3.
+        std::net::IpAddr::V6(v6) => v6.segments()[0] & 0xe000 != 0x2000,
+    }
+}
+
+impl Session {
+    /// What policy says of a request whose verdict is this; a person is asked where it says so.
+    fn ruled(
+        &self,
+        client: &Client,
+        operation: &str,
+        target: &str,
+        verdict: &Verdict<'_>,
+        subject: &Subject<'_>,
+    ) -> Ruling {
+        let mut ruling = Ruling {
+            allowed: verdict.decision.passes(),
+            decision: verdict.decision.word().to_owned(),
+            rule: verdict.rule.map(str::to_owned),
+            message: verdict.message(subject),
+            approval: None,
+        };
+        if verdict.decision != Decision::Approve {
+            return ruling;
+        }
+        let ask = Ask {
+            bound: Bound::file(operation, Path::new(target), verdict.rule),
+            command: client.command.as_deref(),
+            pid: client.pid,
+            message: ruling.message.clone(),
+            timeout: verdict.timeout,
+        };
+        let own = Identity::of(client.pid).ok();
+        let gone = || match own.is_some() && Identity::of(client.pid).ok() == own {
+            true => Interruption::None,
+            false => Interruption::Gone,
+        };
+        match self.ask(&ask, &gone) {
+            Answered::Yes(id) => {
+                ruling.allowed = true;
+                ruling.approval = Some(id);
+            }
+            Answered::No(id, why) => {
+                ruling.approval = id;
+                ruling.message = Some(why);
+            }
+            Answered::Interrupted(_) => ruling.message = Some("whoever asked is gone".to_owned()),
+        }
+        ruling
+    }
+
+    /// The service whose server this is, if it may be reached through the service alone.
+    fn reserved(&self, host: &str, port: u16) -> Option<String> {
+        let rules = self.rules();
+        let is_its = |service: &ServiceView<'_>| {
+            let uri: Option<hyper::Uri> = service.model().upstream.value.parse().ok();
+            let authority = uri.as_ref().and_then(|uri| uri.authority());
+            let authority = authority.and_then(|authority| agentsh_proxy::Authority::parse(authority.as_str()));
+            authority.is_some_and(|at| at.host == host && at.port_or(443) == port)
+        };
+        let mut services = rules.policy.services();
+        let found = services.find(|service| !service.model().allow_direct && is_its(service))?;
+        Some(found.model().name.value.clone())
+    }
+
+    fn judge_connection(&self, client: &Client, host: &str, port: u16) -> (Ruling, Vec<SocketAddr>) {
+        if let Some(service) = self.reserved(host, port) {
+            let why = format!("{host} is reached as the service `{service}` only");
+            return (Ruling::deny(why), Vec::new());
+        }
+        let addresses: Vec<SocketAddr> = match (host, port).to_socket_addrs() {
+            Ok(addresses) => addresses.collect(),
+            Err(_) => Vec::new(),
+        };
+        let rules = self.rules();
+        let named = host.parse::<std::net::IpAddr>().is_err();
+        let ask = |host: Option<&str>, address: Option<SocketAddr>| {
+            rules.policy.network(&NetworkQuery {
+                operation: NetOp::Connect,
+                protocol: Protocol::Tcp,
+                host,
+                address: address.map(|address| address.ip().to_canonical()),
+                port,
+            })
+        };
+        // A name that has no address is judged as a name.
+        let name = named.then_some(host);
+        let mut strictest = ask(name, addresses.first().copied());
+        let mut passing = Vec::new();
+        for address in &addresses {
+            let verdict = ask(name, Some(*address));
+            // No rule on names opens what lies inside: that takes a rule on addresses.
+            let inner = ask(None, Some(*address));
+            if is_inner(address.ip()) && !(inner.decision.passes() && inner.rule.is_some()) {
+                let why = format!(
+                    "{host}: {} is an inner address, and no rule on addresses allows it",
+                    address.ip()
+                );
+                return (Ruling::deny(why), Vec::new());
+            }
+            if verdict.decision.strictness() > strictest.decision.strictness() {
+                strictest = verdict;
+            }
+            passing.push(*address);
+        }
+        let target = format!("{host}:{port}");
+        let subject = Subject {
+            host,
+            operation: "connect",
+            ..Subject::default()
+        };
+        let ruling = self.ruled(client, "connect", &target, &strictest, &subject);
+        (ruling, passing)
+    }
+
+    fn secret_service(&self, view: &ServiceView<'_>) -> Result<Service, String> {
+        let model = view.model();
+        let secret = model
+            .secret
+            .as_ref()
+            .map(|secret| secret::read(self, secret))
+            .transpose()?;
+        let header = match (&model.inject, &secret) {
+            (Some(inject), Some(secret)) => {
+                let template = &inject.header.template;
+                let value = template.replace("{{secret}}", secret).replace("{{.Secret}}", secret);
+                if value == *template {
+                    return Err("`inject.header.template` has no {{secret}}".to_owned());
+                }
+                Some((inject.header.name.clone(), value))
+            }
+            _ => None,
+        };
+        Ok(Service {
+            name: model.name.value.clone(),
+            upstream: model.upstream.value.clone(),
+            header,
+            scrub: secret.filter(|_| model.scrub_response),
+        })
+    }
+}
+
+impl Gate for SessionGate {
+    fn who(&self, peer: SocketAddr, local: SocketAddr) -> Option<Client> {
+        let session = self.0.upgrade()?;
+        let inode = owner::inode(peer, local).ok()?;
+        let processes = session.processes_by_command();
+        let found = processes.iter().find(|(_, process)| owner::holds(process, inode))?;
+        Some(Client {
+            pid: found.1.pid,
+            command: Some(found.0.clone()),
+        })
+    }
+
+    fn connect(&self, client: &Client, host: &str, port: u16) -> (Ruling, Vec<SocketAddr>) {
+        match self.0.upgrade() {
+            Some(session) => session.judge_connection(client, host, port),
+            None => (Ruling::deny(ENDED), Vec::new()),
+        }
+    }
+
+    fn resolve(&self, host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+        Ok((host, port).to_socket_addrs()?.collect())
+    }
+
+    fn service(&self, name: &str) -> Option<Result<Arc<Service>, String>> {
+        let session = self.0.upgrade()?;
+        let rules = session.rules();
+        let view = rules.policy.service(name)?;
+        Some(session.secret_service(&view).map(Arc::new))
+    }
+
+    fn request(&self, client: &Client, service: &str, method: &str, path: &str) -> Ruling {
+        let Some(session) = self.0.upgrade() else {
+            return Ruling::deny(ENDED);
+        };
+        let rules = session.rules();
+        let Some(view) = rules.policy.service(service) else {
+            return Ruling::deny("there is no such service");
+        };
+        let verdict = view.request(method, path);
+        let subject = Subject {
+            host: service,
+            path: path.as_bytes(),
+            operation: method,
+            ..Subject::default()
+        };
+        session.ruled(
+            client,
+            &format!("http {method}"),
+            &format!("{service}:{path}"),
+            &verdict,
+            &subject,
+        )
+    }
+
+    fn new_id(&self) -> String {
+        agentsh_protocol::new_id()
+    }
+
+    fn record(&self, client: &Client, event: Event<'_>) -> bool {
+        let Some(session) = self.0.upgrade() else {
+            return false;
+        };
+        match told::record(&session, client, event) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!("recording a request: {error}");
+                false
+            }
+        }
+    }
+
+    fn store(&self, id: &str, part: &str, body: &[u8]) {
+        let Some(session) = self.0.upgrade() else {
+            return;
+        };
+        let folder = session.dir.path().join("llm");
+        let write = || -> std::io::Result<()> {
+            std::fs::create_dir_all(&folder)?;
+            let path = folder.join(format!("{id}.{part}"));
+            let mut file = std::fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(path)?;
+            std::io::Write::write_all(&mut file, body)
+        };
+        if let Err(error) = write() {
+            tracing::error!("keeping a body: {error}");
+        }
+    }
+}

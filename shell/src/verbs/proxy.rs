@@ -1,0 +1,87 @@
+//! `agentsh proxy`: the proxies of sessions.
+
+use agentsh_protocol::api::{ProxyInfo, SessionInfo, SessionState};
+use clap::Subcommand;
+
+use crate::client::{self, Client};
+use crate::context::Context;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::render;
+
+/// What there is to see of proxies.
+#[derive(Debug, Subcommand)]
+pub enum ProxyVerb {
+    /// Show what the proxy of a session leads to
+    Status {
+        /// The session: its id, a unique beginning, or its name (all that run)
+        session: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl ProxyVerb {
+    pub fn run(self, context: &Context) -> Result<Exit, Error> {
+        let ProxyVerb::Status { session, json } = self;
+        let proxies = of(&context.broker()?, session.as_deref())?;
+        if json {
+            render::json(context, &proxies)?;
+        } else if proxies.is_empty() {
+            render::say("no sessions run");
+        } else {
+            let texts: Vec<String> = proxies.iter().map(text).collect();
+            render::print(&texts.join("\n"))?;
+        }
+        Ok(Exit::DONE)
+    }
+}
+
+/// The proxy of one session, or of all that run.
+pub(super) fn of(broker: &Client, session: Option<&str>) -> Result<Vec<ProxyInfo>, Error> {
+    let words = match session {
+        Some(word) => vec![word.to_owned()],
+        None => {
+            let all: Vec<SessionInfo> = broker.get(&client::path(&["sessions"]))?;
+            let running = all.into_iter().filter(|info| info.state == SessionState::Running);
+            running.map(|info| info.id).collect()
+        }
+    };
+    let mut found = Vec::new();
+    for word in words {
+        found.push(broker.get(&client::path(&["sessions", &word, "proxy"]))?);
+    }
+    Ok(found)
+}
+
+fn text(proxy: &ProxyInfo) -> String {
+    let list = |items: Vec<String>| match items.is_empty() {
+        true => "-".to_owned(),
+        false => items.join(", "),
+    };
+    let limit = |number: u64, what: &str| (number > 0).then(|| format!("{number} {what}"));
+    let limits = [
+        limit(proxy.limits.rpm, "requests a minute"),
+        limit(proxy.limits.tpm, "tokens a minute"),
+        limit(proxy.limits.budget, "tokens a session"),
+    ];
+    let none = "not started: no program was led to it".to_owned();
+    let providers = proxy.providers.iter().map(|(name, base)| format!("{name} ({base})"));
+    render::pairs(&[
+        ("session", proxy.session_id.clone()),
+        ("address", proxy.address.clone().unwrap_or(none)),
+        ("providers", list(providers.collect())),
+        ("services", list(proxy.services.clone())),
+        ("findings", proxy.dlp.clone()),
+        ("limits", list(limits.into_iter().flatten().collect())),
+        (
+            "requests",
+            proxy.usage.iter().map(|one| one.requests).sum::<u64>().to_string(),
+        ),
+        (
+            "refused",
+            proxy.usage.iter().map(|one| one.refused).sum::<u64>().to_string(),
+        ),
+    ])
+}

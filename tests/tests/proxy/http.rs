@@ -1,0 +1,281 @@
+//! Plain HTTP, tunnels and other protocols through the proxy.
+
+use std::io::Write;
+use std::time::Duration;
+
+use agentsh_protocol::api::SessionInfo;
+use agentsh_tests::record::await_event;
+use agentsh_tests::world::processes::wait_until;
+use agentsh_tests::{Result, User, World, session};
+
+use super::fake::Fake;
+use super::{bash, check, configure, run};
+
+/// A session with a proxy, in which this machine's addresses may be reached by the proxy; `localtest` and
+/// `othername` are names of this machine.
+fn begin(world: &World, rules: &str) -> Result<SessionInfo> {
+    configure("proxy: {providers: {ollama: 'http://127.0.0.1:9'}}\n")?;
+    let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    std::fs::write(
+        "/etc/hosts",
+        format!("{hosts}\n127.0.0.1 localtest othername denied.example\n"),
+    )?;
+    let here = "  - {name: here, cidrs: [\"127.0.0.0/8\"], decision: allow}\n";
+    session::with_rules(world, &format!("network_rules:\n{rules}{here}"))
+}
+
+fn plain(world: &World) -> Result<(Fake, SessionInfo)> {
+    let fake = Fake::with_body("text/plain", b"from the server")?;
+    let session = begin(
+        world,
+        "  - {name: no, domains: [denied.example], decision: deny, message: \"not {{.Host}}\"}\n",
+    )?;
+    Ok((fake, session))
+}
+
+#[test]
+fn a_request_goes_where_it_says_and_policy_knows_the_name() -> Result {
+    let world = World::new(User::agent())?;
+    let (fake, session) = plain(&world)?;
+    let port = fake.port;
+    for (how, version) in [("", "1.1"), ("--proxytunnel", "1.1"), ("--http1.0", "1.1")] {
+        let out = run(
+            &world,
+            &session,
+            &format!("curl -sS {how} -H 'Proxy-Connection: keep-alive' http://localtest:{port}/a?b"),
+        )?
+        .out();
+        check(out == "from the server", how, &out)?;
+        let asked = fake.asked().pop();
+        let head = asked
+            .as_ref()
+            .map(|asked| asked.head.to_lowercase())
+            .unwrap_or_default();
+        check(
+            head.starts_with("get /a?b http/1.") && head.contains(&format!("host: localtest:{port}")),
+            version,
+            &head,
+        )?;
+        check(
+            how == "--proxytunnel" || !head.contains("proxy-"),
+            "nothing that was said to the proxy",
+            &head,
+        )?;
+    }
+    let before = fake.asked().len();
+    for ask in [
+        format!("http://denied.example:{port}/x"),
+        format!("--proxytunnel http://denied.example:{port}/x"),
+        format!("-H 'Host: othername' http://localtest:{port}/x"),
+    ] {
+        let out = run(
+            &world,
+            &session,
+            &format!("curl -sS -w '%{{http_code}} %{{http_connect}}' {ask} 2>&1"),
+        )?
+        .out();
+        check(out.contains("403") || out.contains("400"), &ask, &out)?;
+    }
+    check(fake.asked().len() == before, "nothing arrived", &fake.asked())?;
+    let event = await_event(&world, "the denial", |event| event.is("http_request", "deny", "/x"))?;
+    check(event.domain.as_deref() == Some("denied.example"), "the name", &event)?;
+    let message = event.policy.and_then(|policy| policy.message);
+    check(
+        message.as_deref() == Some("not denied.example"),
+        "the message",
+        &message,
+    )?;
+    await_event(&world, "the tunnel", |event| {
+        event.kind == "http_request" && event.operation.as_deref() == Some("CONNECT")
+    })?;
+    Ok(())
+}
+
+#[test]
+fn a_name_that_leads_inside_needs_a_rule_on_addresses() -> Result {
+    let world = World::new(User::agent())?;
+    let fake = Fake::with_body("text/plain", b"inside")?;
+    configure("proxy: {providers: {ollama: 'http://127.0.0.1:9'}}\n")?;
+    std::fs::write("/etc/hosts", "127.0.0.1 public.example\n")?;
+    let session = session::with_rules(
+        &world,
+        "network_rules: [{name: names, domains: [\"*.example\"], decision: allow}]\n",
+    )?;
+    let out = run(
+        &world,
+        &session,
+        &format!("curl -sS http://public.example:{}/", fake.port),
+    )?
+    .out();
+    check(out.contains("inner address"), "the answer", &out)?;
+    check(fake.asked().is_empty(), "nothing arrived", &fake.asked())
+}
+
+/// Sends raw bytes to the proxy and prints what comes back.
+const RAW: &str = r#"import os, socket, sys
+host, port = os.environ["http_proxy"].split("//")[1].split(":")
+data = sys.stdin.buffer.read().replace(b"@PROXY@", b"%s:%s" % (host.encode(), port.encode()))
+s = socket.create_connection((host, int(port))); s.settimeout(20)
+s.sendall(data)
+out = b""
+try:
+    while piece := s.recv(4096): out += piece
+except OSError: pass
+print(out.decode("latin-1").split("\r\n")[0])
+"#;
+
+#[test]
+fn requests_that_two_readers_read_differently_reach_nobody() -> Result {
+    let world = World::new(User::agent())?;
+    let (fake, session) = plain(&world)?;
+    world.user().write_file(&world.workspace().join("raw.py"), RAW, 0o644)?;
+    let server = format!("localtest:{}", fake.port);
+    let smuggled = format!("GET http://{server}/smuggled HTTP/1.1\r\nHost: {server}\r\n\r\n");
+    for (what, head) in [
+        (
+            "CL.TE",
+            "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        ),
+        (
+            "TE.TE",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n",
+        ),
+        ("CL.CL", "Content-Length: 0\r\nContent-Length: 40\r\n\r\n"),
+        ("obs-fold", "X: y\r\n Content-Length: 5\r\n\r\n"),
+        ("bare line feed", "X: y\nContent-Length: 5\r\n\r\n"),
+        ("zero byte", "X: a\0b\r\n\r\n"),
+        ("two hosts", "Host: denied.example\r\n\r\n"),
+        ("space before colon", "Content-Length : 3\r\n\r\n"),
+    ] {
+        let bytes = format!("POST http://{server}/first HTTP/1.1\r\nHost: {server}\r\n{head}{smuggled}").into_bytes();
+        let outcome = bash(&session, "python3 raw.py")
+            .stdin(agentsh_tests::Input::Bytes(bytes))
+            .run(&world)?;
+        check(
+            outcome.out().starts_with("HTTP/1.1 400") || outcome.out().starts_with("HTTP/1.1 501"),
+            what,
+            &outcome,
+        )?;
+    }
+    check(fake.asked().is_empty(), "nothing arrived", &fake.asked())?;
+    // A second request behind a good one is not read: one connection, one request.
+    let bytes = format!("GET http://{server}/first HTTP/1.1\r\nHost: {server}\r\n\r\n{smuggled}").into_bytes();
+    let outcome = bash(&session, "python3 raw.py")
+        .stdin(agentsh_tests::Input::Bytes(bytes))
+        .run(&world)?;
+    check(outcome.out().starts_with("HTTP/1.1 200"), "the first", &outcome)?;
+    let asked = fake.only()?;
+    check(
+        asked.head.starts_with("GET /first ") && asked.field("host") == Some(&server),
+        "only the first",
+        &asked,
+    )
+}
+
+#[test]
+fn http_2_is_spoken_to_the_proxy() -> Result {
+    let world = World::new(User::agent())?;
+    let fake = Fake::with_body("application/json", b"{\"models\":[]}")?;
+    configure(&format!("proxy: {{providers: {{ollama: '{}'}}}}\n", fake.base()))?;
+    let session = session::with_rules(&world, "")?;
+    let ask = "curl -sS --http2-prior-knowledge -w ' %{http_version} %{http_code}' $OLLAMA_HOST/api/tags";
+    let out = run(&world, &session, ask)?.out();
+    check(out == "{\"models\":[]} 2 200", "the answer", &out)?;
+    let out = run(
+        &world,
+        &session,
+        &ask.replace("-sS", "-sS -H 'Host: elsewhere.example'"),
+    )?
+    .out();
+    check(out.ends_with("2 502"), "another host", &out)?;
+    check(fake.asked().len() == 1, "one request arrived", &fake.asked())
+}
+
+#[test]
+fn a_tunnel_carries_the_tls_of_its_own_host() -> Result {
+    let world = World::new(User::agent())?;
+    let session = begin(&world, "  - {name: no, domains: [denied.example], decision: deny}\n")?;
+    // What arrives is kept: the first bytes of a client's TLS.
+    let arrived = std::sync::Arc::new(std::sync::Mutex::new(0usize));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    let count = std::sync::Arc::clone(&arrived);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut piece = [0; 64];
+            if std::io::Read::read(&mut stream, &mut piece).is_ok_and(|length| length > 0)
+                && let Ok(mut count) = count.lock()
+            {
+                *count += 1;
+            }
+        }
+    });
+    let arrived = || arrived.lock().map(|count| *count).unwrap_or(usize::MAX);
+    let ask = |to: &str| format!("curl -sSk --noproxy '' --connect-to {to} -m 20 https://localtest:{port}/ 2>&1; true");
+    run(&world, &session, &ask("::localtest:"))?;
+    check(
+        wait_until(Duration::from_secs(10), || arrived() == 1),
+        "its own name arrives",
+        &arrived(),
+    )?;
+    run(&world, &session, &ask("::othername:"))?;
+    await_event(&world, "another name is refused", |event| {
+        let message = event.policy.as_ref().and_then(|policy| policy.message.clone());
+        event.kind == "http_request" && message.as_deref() == Some("TLS asks for localtest")
+    })?;
+    // To an address goes TLS for a name that policy allows, and for no other.
+    run(&world, &session, &ask("::127.0.0.1:"))?;
+    check(
+        wait_until(Duration::from_secs(10), || arrived() == 2),
+        "a name at its address arrives",
+        &arrived(),
+    )?;
+    run(
+        &world,
+        &session,
+        &ask("::127.0.0.1:").replace("localtest", "denied.example"),
+    )?;
+    await_event(&world, "a denied name at an address", |event| {
+        let message = event.policy.as_ref().and_then(|policy| policy.message.clone());
+        message.as_deref() == Some("TLS asks for denied.example")
+    })?;
+    check(arrived() == 2, "nothing of the others arrived", &arrived())
+}
+
+#[test]
+fn a_websocket_passes_both_ways() -> Result {
+    let world = World::new(User::agent())?;
+    let fake = Fake::start(|asked, stream| {
+        let upgrade = asked.field("upgrade").unwrap_or_default().to_owned();
+        write!(
+            stream,
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: {upgrade}\r\nConnection: Upgrade\r\n\r\n"
+        )?;
+        let mut piece = [0; 64];
+        let length = std::io::Read::read(stream, &mut piece)?;
+        stream.write_all(b"you said ")?;
+        stream.write_all(&piece[..length])
+    })?;
+    let session = begin(&world, "")?;
+    let client = format!(
+        r#"import os, socket
+host, port = os.environ["http_proxy"].split("//")[1].split(":")
+s = socket.create_connection((host, int(port)))
+s.sendall(b"GET http://localtest:{port}/ws HTTP/1.1\r\nHost: localtest:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+head = b""
+while b"\r\n\r\n" not in head: head += s.recv(1)
+print(head.split(b"\r\n")[0].decode()); s.sendall(b"hello"); out = b""
+while piece := s.recv(100): out += piece
+print(out.decode())"#,
+        port = fake.port
+    );
+    world
+        .user()
+        .write_file(&world.workspace().join("ws.py"), client, 0o644)?;
+    let outcome = run(&world, &session, "python3 ws.py")?;
+    check(
+        outcome.out() == "HTTP/1.1 101 Switching Protocols\nyou said hello\n",
+        "the talk",
+        &outcome,
+    )
+}
