@@ -401,3 +401,24 @@ fn a_shim_adds_no_variable_and_strangers_are_not_served() -> Result {
     )?;
     check(fake.asked().len() == 1, "only one request left", &fake.asked())
 }
+
+#[test]
+fn a_provider_is_reached_where_the_network_is_closed() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        let fake = Fake::with_body("application/json", b"{}")?;
+        configure(&format!("proxy: {{providers: {{openai: '{}'}}}}\n", fake.base()))?;
+        let session = session::with_rules(&world, "network_rules: [{name: closed, decision: deny}]\n")?;
+        let direct = run(&world, &session, &format!("curl -sS {}/models", fake.base()))?;
+        check(
+            direct.expect_success("curl").is_err() && fake.asked().is_empty(),
+            "past the proxy",
+            &direct,
+        )?;
+        let led = run(&world, &session, "curl -sS $OPENAI_BASE_URL/models")?;
+        check(led.out() == "{}" && fake.asked().len() == 1, "through the proxy", &led)?;
+        let named = run(&world, &session, "curl -sS http://elsewhere.example/")?.out();
+        check(named.contains("denied by policy"), "elsewhere", &named)?;
+    }
+    Ok(())
+}

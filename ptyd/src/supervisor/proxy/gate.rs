@@ -1,11 +1,12 @@
 //! What the proxy asks, answered for the session.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Weak};
 
 use agentsh_intercept::Interruption;
+use agentsh_netgate::{is_machine, is_special};
 use agentsh_policy::{Decision, NetOp, NetworkQuery, Protocol, ServiceView, Subject, Verdict};
 use agentsh_proxy::{Client, Event, Gate, Ruling, Service};
 
@@ -25,23 +26,9 @@ impl SessionGate {
 
 const ENDED: &str = "the session has ended";
 
-/// Whether an address is none of the public internet's, so that a public name should not have it.
-fn is_inner(address: std::net::IpAddr) -> bool {
-    match address.to_canonical() {
-        std::net::IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
-            v4.is_private()
-                || v4.is_loopback()
-                || v4.is_link_local()
-                || v4.is_multicast()
-                || v4.is_broadcast()
-                || a == 0
-                || a >= 240
-                || (a == 100 && (64..128).contains(&b))
-        }
-        // Global unicast is 2000::/3.
-        std::net::IpAddr::V6(v6) => v6.segments()[0] & 0xe000 != 0x2000,
-    }
+/// Whether an address is none of the public internet's, or this machine's own: no public name should have it.
+fn is_inner(address: IpAddr) -> bool {
+    is_special(address) || is_machine(address)
 }
 
 impl Session {
@@ -114,7 +101,7 @@ impl Session {
             Err(_) => Vec::new(),
         };
         let rules = self.rules();
-        let named = host.parse::<std::net::IpAddr>().is_err();
+        let named = host.parse::<IpAddr>().is_err();
         let ask = |host: Option<&str>, address: Option<SocketAddr>| {
             rules.policy.network(&NetworkQuery {
                 operation: NetOp::Connect,

@@ -11,6 +11,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use agentsh_netgate::Owner;
 use agentsh_protocol::Bytes;
 use agentsh_protocol::api::ProxyInfo;
 use agentsh_proxy::Proxy;
@@ -88,6 +89,15 @@ fn start(session: &Arc<Session>) -> Result<Running, ProxyError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
+    // Programs of the session reach it without a rule, as they do what they bound themselves.
+    let owner = Owner {
+        command: Arc::from(""),
+        pid: std::process::id() as i32,
+    };
+    session
+        .shared
+        .gate
+        .note(rustix::fs::fstat(&listener).map_err(io::Error::from)?.st_ino, owner);
     let gate = Arc::new(SessionGate::new(Arc::downgrade(session)));
     let proxy = Proxy::new(gate, settings).map_err(|error| ProxyError::Tls(error.to_string()))?;
     let proxy = Arc::new(proxy);
