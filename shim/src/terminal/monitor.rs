@@ -54,12 +54,23 @@ fn watch(standing: Standing, command: i32, slave: OwnedFd, relay: OwnedFd) -> ! 
         sys::end(126)
     };
     let mut relay = Some(relay);
+    let caller = sys::parent();
+    // The relay has stopped itself along with the command.
+    let mut stopped = false;
     loop {
         sys::wait_readable(&children, relay.as_ref());
         sys::drain(&children);
         match sys::change_of(command) {
             Change::None => {}
-            Change::Stopped(signal) => report(relay.as_ref(), &Report::Stopped(signal)),
+            Change::Stopped(signal) => {
+                stopped = true;
+                report(relay.as_ref(), &Report::Stopped(signal));
+            }
+            Change::Continued => {
+                if std::mem::take(&mut stopped) {
+                    sys::continue_parent(caller);
+                }
+            }
             Change::Ended => break,
         }
         // A relay that is gone was killed. The supervisor, which sees that too, ends the command.
@@ -70,6 +81,7 @@ fn watch(standing: Standing, command: i32, slave: OwnedFd, relay: OwnedFd) -> ! 
                 None => relay = None,
                 Some(Order::Signal(signal)) => sys::signal_command(standing, command, signal),
                 Some(Order::Continue(front)) => {
+                    stopped = false;
                     if standing == Standing::Job {
                         sys::set_foreground(&slave, if front { command } else { sys::own_group() });
                     }
@@ -87,6 +99,9 @@ fn watch(standing: Standing, command: i32, slave: OwnedFd, relay: OwnedFd) -> ! 
     drop(slave);
     let status = sys::reap(command);
     report(relay.as_ref(), &Report::Ended(status, settings));
+    if stopped {
+        sys::continue_parent(caller);
+    }
     sys::end(0)
 }
 

@@ -251,17 +251,32 @@ pub(super) fn signal_command(standing: Standing, command: i32, signal: i32) {
     }
 }
 
+/// The parent's number.
+pub(super) fn parent() -> i32 {
+    // SAFETY: takes nothing.
+    unsafe { libc::getppid() }
+}
+
+/// Has the parent go on, if it still is this one.
+pub(super) fn continue_parent(pid: i32) {
+    if parent() == pid {
+        // SAFETY: takes numbers.
+        unsafe { libc::kill(pid, libc::SIGCONT) };
+    }
+}
+
 /// What became of a child.
 pub(super) enum Change {
     None,
     Stopped(i32),
+    Continued,
     /// It is to be reaped.
     Ended,
 }
 
 pub(super) fn change_of(child: i32) -> Change {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-    let flags = libc::WEXITED | libc::WSTOPPED | libc::WNOHANG;
+    let flags = libc::WEXITED | libc::WSTOPPED | libc::WCONTINUED | libc::WNOHANG;
     // SAFETY: waitid fills the structure, or leaves its zeros; si_status belongs to these codes.
     unsafe {
         if libc::waitid(
@@ -276,15 +291,14 @@ pub(super) fn change_of(child: i32) -> Change {
         let info = info.assume_init();
         match info.si_code {
             0 => Change::None,
-            libc::CLD_STOPPED | libc::CLD_TRAPPED => {
+            code @ (libc::CLD_STOPPED | libc::CLD_TRAPPED | libc::CLD_CONTINUED) => {
                 let mut taken = MaybeUninit::<libc::siginfo_t>::zeroed();
-                libc::waitid(
-                    libc::P_PID,
-                    child as libc::id_t,
-                    taken.as_mut_ptr(),
-                    libc::WSTOPPED | libc::WNOHANG,
-                );
-                Change::Stopped(info.si_status())
+                let both = libc::WSTOPPED | libc::WCONTINUED | libc::WNOHANG;
+                libc::waitid(libc::P_PID, child as libc::id_t, taken.as_mut_ptr(), both);
+                match code {
+                    libc::CLD_CONTINUED => Change::Continued,
+                    _ => Change::Stopped(info.si_status()),
+                }
             }
             _ => Change::Ended,
         }

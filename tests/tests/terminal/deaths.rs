@@ -1,0 +1,72 @@
+//! Whoever is killed, the caller's terminal is left as it was, and nothing runs on.
+
+use agentsh_tests::pty::Terminal;
+use agentsh_tests::shell::Subject;
+use agentsh_tests::world::processes::wait_until;
+use agentsh_tests::{Result, Shell, User, World};
+
+use super::support::{SOON, check, relay_and_monitor};
+
+/// The real bash, in which ours is a job.
+fn outer() -> Shell {
+    Shell::program("/usr/bin/bash")
+        .args(["--norc", "--noprofile", "-i"])
+        .on_terminal()
+        .env("PS1", "P> ")
+        .env("HISTFILE", "/dev/null")
+}
+
+/// Runs a command on a terminal, has `kill` kill somebody, and looks at what is left.
+fn after(kill: impl Fn(&World) -> Result) -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        let mut terminal = Terminal::open(&outer().cwd(world.workspace()), &world, &Subject::shims())?;
+        terminal.at("P> $", "stty -a | md5sum")?;
+        let before = terminal.expect("[0-9a-f]{32}")?;
+        terminal.at("P> $", "$SHELL -c 'echo started; exec sleep 1000'")?;
+        terminal.expect("started\r\n")?;
+        kill(&world)?;
+        let sleeps = || world.processes().iter().any(|process| process.exe.ends_with("sleep"));
+        check(wait_until(SOON, || !sleeps()), "the command is gone", &world.processes())?;
+        terminal.at("P> $", "stty -a | md5sum")?;
+        let now = terminal.expect("[0-9a-f]{32}")?;
+        let sum = |text: &str| text[text.len() - 32..].to_owned();
+        check(sum(&before) == sum(&now), "the terminal is as it was", &terminal.text())?;
+        terminal.at("P> $", "exit")?;
+        terminal.finish()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_killed_relay() -> Result {
+    after(|world| {
+        let (relay, _) = relay_and_monitor(world)?;
+        check(relay.signal(9), "killed", &relay)
+    })
+}
+
+#[test]
+fn a_killed_monitor() -> Result {
+    after(|world| {
+        let (_, monitor) = relay_and_monitor(world)?;
+        check(monitor.signal(9), "killed", &monitor)
+    })
+}
+
+#[test]
+fn a_killed_supervisor() -> Result {
+    after(|world| {
+        relay_and_monitor(world)?;
+        let supervisors = world.supervisors();
+        check(supervisors.iter().all(|one| one.signal(9)), "killed", &supervisors)
+    })
+}
+
+#[test]
+fn relay_and_monitor_at_once() -> Result {
+    after(|world| {
+        let (relay, monitor) = relay_and_monitor(world)?;
+        check(monitor.signal(9) | relay.signal(9), "killed", &relay)
+    })
+}

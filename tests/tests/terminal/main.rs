@@ -1,0 +1,5 @@
+//! Terminals through the hub: what is recorded, who may look and type, and what is left after any death.
+
+mod deaths;
+mod recordings;
+mod support;

@@ -1,0 +1,105 @@
+//! What all parts use.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use agentsh_terminal::recording::Recording;
+use agentsh_tests::pty::Terminal;
+use agentsh_tests::record::sessions;
+use agentsh_tests::shell::Subject;
+use agentsh_tests::world::PRODUCT;
+use agentsh_tests::world::processes::{Process, wait_until};
+use agentsh_tests::{Result, Shell, World, fail};
+
+pub const SOON: Duration = Duration::from_secs(30);
+
+pub fn check(yes: bool, what: &str, seen: &impl std::fmt::Debug) -> Result {
+    match yes {
+        true => Ok(()),
+        false => Err(fail(format!("{what}: {seen:#?}"))),
+    }
+}
+
+/// Our bash with a prompt that is told from everything else.
+pub fn bash() -> Shell {
+    interactive("bash", &["--norc", "--noprofile", "-i"])
+}
+
+pub fn interactive(name: &str, args: &[&str]) -> Shell {
+    Shell::named(name)
+        .args(args)
+        .on_terminal()
+        .env("PS1", "P> ")
+        .env("PROMPT", "P> ")
+        .env("TERM", "xterm")
+        .env("HISTFILE", "/dev/null")
+}
+
+pub fn open(shell: &Shell, world: &World) -> Result<Terminal> {
+    Terminal::open(&shell.clone().cwd(world.workspace()), world, &Subject::shims())
+}
+
+/// `agentsh ARGS` on a terminal of its own.
+pub fn agentsh(world: &World, args: &[&str]) -> Result<Terminal> {
+    let shell = Shell::program(format!("{PRODUCT}/agentsh")).args(args).on_terminal();
+    Terminal::open(&shell.env("TERM", "xterm"), world, &Subject::Real)
+}
+
+/// The files of all recordings, oldest first, once there are `count`.
+pub fn recordings(world: &World, count: usize) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    wait_until(SOON, || {
+        found = files(world);
+        found.len() >= count
+    });
+    check(found.len() == count, "so many recordings", &found)?;
+    Ok(found)
+}
+
+fn files(world: &World) -> Vec<PathBuf> {
+    let folders = sessions(world).unwrap_or_default();
+    let mut found: Vec<PathBuf> = folders
+        .iter()
+        .filter_map(|folder| std::fs::read_dir(folder.join("recordings")).ok())
+        .flat_map(|entries| entries.flatten().map(|entry| entry.path()))
+        .filter(|path| !path.to_string_lossy().ends_with(".part"))
+        .collect();
+    found.sort();
+    found
+}
+
+/// The only recording, once it is closed.
+pub fn recording(world: &World) -> Result<Recording> {
+    let path = recordings(world, 1)?.remove(0);
+    wait_until(SOON, || ended(world));
+    let path = if path.exists() { path } else { recordings(world, 1)?.remove(0) };
+    Ok(Recording::open(&path)?)
+}
+
+/// All terminals of the world are closed.
+fn ended(world: &World) -> bool {
+    let events = agentsh_tests::record::events(world).unwrap_or_default();
+    let count = |kind: &str| events.iter().filter(|event| event.kind == kind).count();
+    count("pty_open") > 0 && count("pty_open") == count("pty_close")
+}
+
+/// What the recording printed.
+pub fn output(recording: &Recording) -> String {
+    recording.events.iter().filter_map(|event| event.output()).collect()
+}
+
+/// Relay and monitor of the world's only terminal.
+pub fn relay_and_monitor(world: &World) -> Result<(Process, Process)> {
+    let mut found = Vec::new();
+    let ours = |process: &Process| process.exe.ends_with("agentsh-shell-shim");
+    wait_until(SOON, || {
+        found = world.processes().into_iter().filter(ours).collect::<Vec<_>>();
+        found.len() == 2
+    });
+    let monitor = found.iter().find(|one| found.iter().any(|other| other.pid == one.parent));
+    let relay = found.iter().find(|one| monitor.is_some_and(|monitor| monitor.parent == one.pid));
+    match (relay, monitor) {
+        (Some(relay), Some(monitor)) => Ok((relay.clone(), monitor.clone())),
+        _ => Err(fail(format!("no relay with a monitor: {found:#?}"))),
+    }
+}
