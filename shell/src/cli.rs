@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::exit::{self, Exit};
 use crate::render::Color;
 use crate::verbs::{
-    approve, audit, broker, checkpoint, config, detect, doctor, events, exec, gc, grants, kill, llm, logs, output,
-    policy, proxy, replay, search, session, shell, shim, status, trash, why,
+    approve, attach, audit, broker, checkpoint, config, detect, doctor, events, exec, gc, grants, kill, llm, logs,
+    output, policy, proxy, replay, search, session, shell, shim, status, trash, why,
 };
 
 /// Version and commit of this build.
@@ -45,6 +45,7 @@ pub enum Action {
     Session(session::Session),
     Exec(exec::Exec),
     Shell(shell::Shell),
+    Attach(attach::Attach),
     Kill(kill::Kill),
     Approve(approve::Approve),
     /// Answers that cover calls to come
@@ -106,6 +107,7 @@ impl Action {
             Action::Session(session) => session.run(context),
             Action::Exec(exec) => exec.run(context),
             Action::Shell(shell) => shell.run(context),
+            Action::Attach(attach) => attach.run(context),
             Action::Kill(kill) => kill.run(context),
             Action::Approve(approve) => approve.run(context),
             Action::Grants(grants) => grants.run(context),

@@ -18,6 +18,9 @@ use crate::{Result, fail};
 /// How long something may take to appear.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The most bytes between the beginning and the end of what is expected.
+const LONGEST: usize = 64 << 10;
+
 /// The master's side of a terminal and the process that leads the session on it.
 pub struct Terminal {
     master: File,
@@ -58,13 +61,16 @@ impl Terminal {
     pub fn expect(&mut self, pattern: &str) -> Result<String> {
         let regex = Regex::new(pattern)?;
         let deadline = Instant::now() + PATIENCE;
+        let mut from = self.read;
         loop {
-            if let Some(found) = regex.find(&self.seen[self.read..]) {
-                let end = self.read + found.end();
+            if let Some(found) = regex.find(&self.seen[from..]) {
+                let end = from + found.end();
                 let text = String::from_utf8_lossy(&self.seen[self.read..end]).into_owned();
                 self.read = end;
                 return Ok(text);
             }
+            // A flood is not looked through again and again; nothing that is expected is longer than this.
+            from = from.max(self.seen.len().saturating_sub(LONGEST));
             if !self.more(deadline)? {
                 return Err(fail(format!(
                     "{pattern:?} did not appear; the terminal shows:\n{}",
@@ -93,6 +99,12 @@ impl Terminal {
         } else {
             Err(fail("the terminal does not echo"))
         }
+    }
+
+    /// Reads what has appeared by now.
+    pub fn settle(&mut self) -> Result {
+        while self.more(Instant::now())? {}
+        Ok(())
     }
 
     /// Changes the window's size.

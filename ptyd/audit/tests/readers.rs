@@ -173,6 +173,7 @@ fn commands_are_told_from_the_record_of_a_session_that_is_gone() -> Done {
         exit_code: Some(3),
         signal: None,
         limit: None,
+        terminal: false,
         policy: PolicyOutcome {
             decision: "allow".to_owned(),
             rule: Some("r".to_owned()),

@@ -13,6 +13,8 @@
 //! | `GET /v1/sessions/ID/proxy` | | [`ProxyInfo`] |
 //! | `GET /v1/sessions/ID/commands` | | `[CommandInfo]` |
 //! | `GET /v1/sessions/ID/commands/CID` | | [`CommandInfo`] |
+//! | `GET /v1/sessions/ID/commands/CID/terminal` | | a WebSocket whose binary messages are the stream of [`crate::terminal`] |
+//! | `GET /v1/sessions/ID/commands/CID/watch` | | the same, to look only |
 //!
 //! Questions to people are in [`crate::approvals`].
 //!
@@ -160,6 +162,9 @@ pub struct CommandInfo {
     /// The key of the limit because of which it was ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<String>,
+    /// Whether it has a terminal to attach to.
+    #[serde(default)]
+    pub terminal: bool,
     pub policy: PolicyOutcome,
 }
 

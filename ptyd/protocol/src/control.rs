@@ -66,6 +66,13 @@ pub enum Call {
     KillCommand {
         command: String,
     },
+    /// A client for the terminal of a command (its id or a unique prefix): the descriptor that came along speaks
+    /// [`crate::terminal`].
+    Attach {
+        command: String,
+        /// It may only look.
+        watch: bool,
+    },
     /// Ends all and then the supervisor itself.
     End {
         reason: String,

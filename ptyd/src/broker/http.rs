@@ -15,7 +15,7 @@ use tokio::net::UnixStream;
 
 use super::registry::Registry;
 use super::watchers::Events;
-use super::{api, peer};
+use super::{api, peer, terminal};
 
 /// What is answered: all at once, or as it happens.
 pub(super) type Body = Either<Full<Bytes>, Events>;
@@ -46,6 +46,7 @@ pub(super) async fn serve(registry: Rc<Registry>, stream: UnixStream) {
     });
     if let Err(error) = hyper::server::conn::http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
         .await
     {
         tracing::debug!("api connection: {error}");
@@ -71,6 +72,9 @@ async fn handle(registry: &Rc<Registry>, request: Request<Incoming>) -> Result<R
         .unwrap_or_default();
     if !HOSTS.contains(&host) {
         return Err(error(ErrorKind::Denied, "the Host must be `agentsh`"));
+    }
+    if terminal::is_wanted(&request) {
+        return terminal::attach(registry, request).await;
     }
     let (head, body) = request.into_parts();
     let body = Limited::new(body, MAX_BODY)

@@ -13,6 +13,7 @@ mod peer;
 mod ready;
 mod registry;
 mod supervise;
+mod terminal;
 mod tidy;
 mod watchers;
 mod workspace;

@@ -184,11 +184,17 @@ impl Supervisor {
 
     /// Asks, and waits for the answer.
     pub(super) async fn call(&self, call: Call) -> Result<Answer, ApiError> {
+        self.call_with(call, &[]).await
+    }
+
+    /// The same with descriptors.
+    pub(super) async fn call_with(&self, call: Call, fds: &[OwnedFd]) -> Result<Answer, ApiError> {
         let id = self.next_call.get();
         self.next_call.set(id + 1);
         let (answer, waiting) = oneshot::channel();
         self.pending.borrow_mut().insert(id, answer);
-        frame::send(&self.control, &ToSupervisor::Call { id, call }, &[])
+        let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
+        frame::send(&self.control, &ToSupervisor::Call { id, call }, &fds)
             .map_err(|error| failed(format!("the session's supervisor does not answer: {error}")))?;
         match waiting.await {
             Ok(Answer::Error { error }) => Err(error),

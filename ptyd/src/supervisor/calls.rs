@@ -1,5 +1,6 @@
 //! Answers to the broker's calls.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::process;
 const WRITTEN_WITHIN: Duration = Duration::from_millis(200);
 
 /// Answers one call. `End` does not come here: the loop itself ends with it.
-pub(super) fn answer(session: &Arc<Session>, call: Call) -> Answer {
+pub(super) fn answer(session: &Arc<Session>, call: Call, fds: Vec<OwnedFd>) -> Answer {
     match call {
         Call::Info => Answer::Info {
             info: Box::new(session.info()),
@@ -29,6 +30,7 @@ pub(super) fn answer(session: &Arc<Session>, call: Call) -> Answer {
             proxy: Box::new(session.proxy_info()),
         },
         Call::KillCommand { command } => kill(session, &command).map_or_else(error, |killed| Answer::Killed { killed }),
+        Call::Attach { command, watch } => attach(session, &command, watch, fds).map_or_else(error, |()| Answer::Done),
         Call::Reload => make::reload(session).map_or_else(error, |()| Answer::Done),
         Call::Watchers { count } => {
             session.approvals.set_watchers(count);
@@ -66,6 +68,31 @@ fn answered_already(id: &str) -> ApiError {
 
 fn error(error: ApiError) -> Answer {
     Answer::Error { error }
+}
+
+fn attach(session: &Session, word: &str, watch: bool, fds: Vec<OwnedFd>) -> Result<(), ApiError> {
+    let failure = |error, message| ApiError {
+        error,
+        message,
+        hint: None,
+    };
+    let Ok([stream]) = <[OwnedFd; 1]>::try_from(fds) else {
+        return Err(failure(
+            ErrorKind::Failed,
+            "the client came without its connection".into(),
+        ));
+    };
+    let [id] = <[String; 1]>::try_from(session.find_commands(word)).map_err(|found| match found.len() {
+        0 => failure(ErrorKind::NotFound, format!("no command `{word}` in this session")),
+        many => failure(ErrorKind::Ambiguous, format!("`{word}` means {many} commands")),
+    })?;
+    if session.terminals.attach(&id, stream, watch) {
+        return Ok(());
+    }
+    Err(failure(
+        ErrorKind::Refused,
+        format!("command {id} has no open terminal"),
+    ))
 }
 
 fn kill(session: &Session, word: &str) -> Result<Killed, ApiError> {

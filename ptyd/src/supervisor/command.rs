@@ -101,6 +101,7 @@ pub(crate) fn refused(
             exit_code: Some(126),
             signal: None,
             limit: None,
+            terminal: false,
             policy,
         },
         root: None,

@@ -73,8 +73,8 @@ async fn run(made: Made, control: OwnedFd) -> io::Result<()> {
                     send(&control, &FromSupervisor::Answer { id, answer: Box::new(Answer::Killed { killed }) });
                     return Ok(());
                 }
-                Ok((ToSupervisor::Call { id, call }, _)) => {
-                    let answer = Box::new(calls::answer(&session, call));
+                Ok((ToSupervisor::Call { id, call }, fds)) => {
+                    let answer = Box::new(calls::answer(&session, call, fds));
                     send(&control, &FromSupervisor::Answer { id, answer });
                 }
                 Ok((ToSupervisor::Begin { .. }, _)) => break "the broker began twice",

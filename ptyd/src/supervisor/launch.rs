@@ -369,6 +369,7 @@ fn enter_on(
             exit_code: None,
             signal: None,
             limit: None,
+            terminal: false,
             policy: rules.allowed_outcome(&candidate.program, request),
         },
         root: Some(identity),

@@ -344,7 +344,11 @@ impl Session {
 
     /// All commands that are remembered.
     pub(crate) fn commands(&self) -> Vec<CommandInfo> {
-        lock(&self.commands).all().map(|command| command.info.clone()).collect()
+        let mut commands: Vec<CommandInfo> = lock(&self.commands).all().map(|command| command.info.clone()).collect();
+        for command in &mut commands {
+            command.terminal = self.terminals.get(&command.id).is_some();
+        }
+        commands
     }
 
     /// Ids of the commands that have living processes.

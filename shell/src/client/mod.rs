@@ -48,6 +48,9 @@ pub enum ClientError {
     Api(#[from] ApiError),
 }
 
+/// An open WebSocket.
+pub type Socket = tungstenite::WebSocket<UnixStream>;
+
 /// Somebody who answers on `api.sock`.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -101,6 +104,34 @@ impl Client {
             Err(_) => ControlFlow::Continue(()),
         })
         .map_err(|source| self.io(source))
+    }
+
+    /// A WebSocket at `path` (RFC 6455).
+    pub fn web_socket(&self, path: &str) -> Result<Socket, ClientError> {
+        let answer = |reason: String| ClientError::Answer { reason };
+        let request = tungstenite::http::Request::builder()
+            .uri(format!("ws://agentsh{path}"))
+            .header("Host", "agentsh")
+            .header("Connection", "Upgrade")
+            .header("Upgrade", "websocket")
+            .header("Sec-WebSocket-Version", "13")
+            .header("Sec-WebSocket-Key", tungstenite::handshake::client::generate_key())
+            .body(())
+            .map_err(|error| answer(error.to_string()))?;
+        match tungstenite::client(request, self.connect()?) {
+            Ok((socket, _)) => Ok(socket),
+            Err(tungstenite::HandshakeError::Failure(tungstenite::Error::Http(response))) => {
+                let told = response
+                    .body()
+                    .as_deref()
+                    .and_then(|body| serde_json::from_slice(body).ok());
+                Err(told.map_or_else(
+                    || answer(format!("HTTP status {}", response.status())),
+                    ClientError::Api,
+                ))
+            }
+            Err(error) => Err(answer(error.to_string())),
+        }
     }
 
     /// `DELETE path`.

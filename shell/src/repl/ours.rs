@@ -47,6 +47,11 @@ const WORDS: &[(&str, &str, &str)] = &[
         "replay @",
         "watch what was recorded in this session, or a command by its id",
     ),
+    (
+        "attach",
+        "attach @",
+        "look at the newest terminal of this session and type there, or at a command's by its id",
+    ),
     ("search", "search", "look for a text in all recordings"),
     ("session", "session info @", "this session: layers, what is not held"),
     ("sessions", "session list", "all sessions"),
@@ -135,7 +140,14 @@ fn argv(words: &[&str], session: &str) -> Vec<String> {
         // Words of its own mean the verb itself, not the session's default.
         (["undo", "list"], Some((_, meaning, _))) => argv.extend(own(meaning)),
         (["undo", _, ..], _) => argv.extend(["trash".to_owned(), "restore".to_owned()].into_iter().chain(given)),
-        ([verb @ ("checkpoint" | "policy" | "session" | "replay"), first, ..], _) if !first.starts_with('-') => {
+        (
+            [
+                verb @ ("checkpoint" | "policy" | "session" | "replay" | "attach"),
+                first,
+                ..,
+            ],
+            _,
+        ) if !first.starts_with('-') => {
             argv.push((*verb).to_owned());
             argv.extend(given);
         }

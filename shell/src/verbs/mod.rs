@@ -1,6 +1,7 @@
 //! The verbs, one a file: what each takes, and what it does.
 
 pub mod approve;
+pub mod attach;
 pub mod audit;
 pub mod broker;
 pub mod checkpoint;

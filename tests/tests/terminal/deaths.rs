@@ -27,7 +27,11 @@ fn after(kill: impl Fn(&World) -> Result) -> Result {
         terminal.expect("started\r\n")?;
         kill(&world)?;
         let sleeps = || world.processes().iter().any(|process| process.exe.ends_with("sleep"));
-        check(wait_until(SOON, || !sleeps()), "the command is gone", &world.processes())?;
+        check(
+            wait_until(SOON, || !sleeps()),
+            "the command is gone",
+            &world.processes(),
+        )?;
         terminal.at("P> $", "stty -a | md5sum")?;
         let now = terminal.expect("[0-9a-f]{32}")?;
         let sum = |text: &str| text[text.len() - 32..].to_owned();

@@ -1,5 +1,6 @@
 //! Terminals through the hub: what is recorded, who may look and type, and what is left after any death.
 
+mod attach;
 mod deaths;
 mod recordings;
 mod support;

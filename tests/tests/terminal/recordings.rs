@@ -1,9 +1,9 @@
 //! What a recording holds.
 
 use agentsh_terminal::cast::Data;
-use asciicast_rs::{Asciicast, V3};
 use agentsh_tests::record::{await_event, events};
 use agentsh_tests::{Ended, Result, User, World, session};
+use asciicast_rs::{Asciicast, V3};
 
 use super::support::{bash, check, open, output, recording, recordings};
 
@@ -12,14 +12,21 @@ fn a_session_on_a_terminal_is_recorded_and_found_again() -> Result {
     for user in User::both() {
         let world = World::new(user)?;
         let mut terminal = open(&bash(), &world)?;
-        terminal.at("P> $", "echo the needle; cat ~/.ssh/id_ed25519; export T=ghp_0123456789abcdefghijABCDEFGHIJ012345")?;
+        terminal.at(
+            "P> $",
+            "echo the needle; cat ~/.ssh/id_ed25519; export T=ghp_0123456789abcdefghijABCDEFGHIJ012345",
+        )?;
         terminal.at("P> $", "exit 3")?;
         let (ended, seen) = terminal.finish()?;
         check(ended == Ended::Exit(3), "the end", &ended)?;
         let recording = recording(&world)?;
         let played = output(&recording);
         let masked = String::from_utf8_lossy(&seen).contains("ghp_0123456789") && !played.contains("ghp_0123456789");
-        check(played.contains("the needle\r\n") && masked, "output without secrets", &played)?;
+        check(
+            played.contains("the needle\r\n") && masked,
+            "output without secrets",
+            &played,
+        )?;
         let markers: Vec<&str> = recording
             .events
             .iter()
@@ -29,7 +36,8 @@ fn a_session_on_a_terminal_is_recorded_and_found_again() -> Result {
             })
             .collect();
         check(
-            markers[0].starts_with("$ bash --norc") && markers.iter().any(|label| label.starts_with("denied: file_read")),
+            markers[0].starts_with("$ bash --norc")
+                && markers.iter().any(|label| label.starts_with("denied: file_read")),
             "markers",
             &markers,
         )?;
@@ -49,7 +57,10 @@ fn a_session_on_a_terminal_is_recorded_and_found_again() -> Result {
 fn an_outside_reader_plays_it_to_the_screen_that_was_live() -> Result {
     let world = World::new(User::agent())?;
     let mut terminal = open(&bash(), &world)?;
-    terminal.at("P> $", "printf 'gr\\303\\274n \\033[31mred\\033[m\\033[5;5Hhere\\033[?1049h\\033[Hfull\\033[?1049l\\033[K'")?;
+    terminal.at(
+        "P> $",
+        "printf 'gr\\303\\274n \\033[31mred\\033[m\\033[5;5Hhere\\033[?1049h\\033[Hfull\\033[?1049l\\033[K'",
+    )?;
     terminal.at("P> $", "printf '\\n%s\\n' end; exit")?;
     let (_, seen) = terminal.finish()?;
     let path = recordings(&world, 1)?.remove(0);
@@ -64,9 +75,17 @@ fn an_outside_reader_plays_it_to_the_screen_that_was_live() -> Result {
     let mut live = avt::Terminal::new(80, 24)?;
     live.feed(String::from_utf8_lossy(&seen).as_ref());
     let lines = |terminal: &avt::Terminal| -> Vec<String> {
-        terminal.screen().visible_lines().map(|line| line.text().to_owned()).collect()
+        terminal
+            .screen()
+            .visible_lines()
+            .map(|line| line.text().to_owned())
+            .collect()
     };
-    check(lines(&live) == lines(&played), "the screens", &(lines(&live), lines(&played)))
+    check(
+        lines(&live) == lines(&played),
+        "the screens",
+        &(lines(&live), lines(&played)),
+    )
 }
 
 #[test]
@@ -74,7 +93,10 @@ fn input_is_recorded_only_if_asked_for_and_never_a_password() -> Result {
     for (record, expected) in [("", false), ("record: {input: on}\n", true)] {
         let world = World::new(User::agent())?;
         session::with_rules(&world, record)?;
-        let mut terminal = open(&bash().args(["-c", "read line; read -r -s -p word: word; echo; echo done"]), &world)?;
+        let mut terminal = open(
+            &bash().args(["-c", "read line; read -r -s -p word: word; echo; echo done"]),
+            &world,
+        )?;
         terminal.send("open text\r")?;
         terminal.expect("word:$")?;
         terminal.send("hidden word\r")?;
@@ -82,9 +104,20 @@ fn input_is_recorded_only_if_asked_for_and_never_a_password() -> Result {
         terminal.finish()?;
         let recording = recording(&world)?;
         let all = format!("{:?}", recording.events);
-        let input = recording.events.iter().any(|event| matches!(&event.data, Data::Input(text) if text.contains("open text")));
-        check(input == expected && !all.contains("hidden word"), "input", &recording.events)?;
-        check(all.contains("[typed by a person]"), "the password is noted", &recording.events)?;
+        let input = recording
+            .events
+            .iter()
+            .any(|event| matches!(&event.data, Data::Input(text) if text.contains("open text")));
+        check(
+            input == expected && !all.contains("hidden word"),
+            "input",
+            &recording.events,
+        )?;
+        check(
+            all.contains("[typed by a person]"),
+            "the password is noted",
+            &recording.events,
+        )?;
     }
     Ok(())
 }
@@ -98,7 +131,11 @@ fn nothing_is_recorded_or_relayed_where_the_policy_says_so() -> Result {
     terminal.finish()?;
     await_event(&world, "the end", |event| event.kind == "command_finished")?;
     let events = events(&world)?;
-    check(!events.iter().any(|event| event.kind.starts_with("pty_")), "no terminal", &events)?;
+    check(
+        !events.iter().any(|event| event.kind.starts_with("pty_")),
+        "no terminal",
+        &events,
+    )?;
     recordings(&world, 0).map(drop)
 }
 
@@ -113,7 +150,11 @@ fn a_full_recording_stops_itself_or_the_command() -> Result {
         check(whole != stops && (ended == Ended::Exit(4)) != stops, policy, &ended)?;
         await_event(&world, "it stopped", |event| event.kind == "recording_stopped")?;
         let recording = recording(&world)?;
-        let last = recording.events.last().map(|event| format!("{:?}", event.data)).unwrap_or_default();
+        let last = recording
+            .events
+            .last()
+            .map(|event| format!("{:?}", event.data))
+            .unwrap_or_default();
         check(last.contains("recording stopped"), "it says why", &last)?;
     }
     Ok(())

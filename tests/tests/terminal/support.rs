@@ -72,7 +72,11 @@ fn files(world: &World) -> Vec<PathBuf> {
 pub fn recording(world: &World) -> Result<Recording> {
     let path = recordings(world, 1)?.remove(0);
     wait_until(SOON, || ended(world));
-    let path = if path.exists() { path } else { recordings(world, 1)?.remove(0) };
+    let path = if path.exists() {
+        path
+    } else {
+        recordings(world, 1)?.remove(0)
+    };
     Ok(Recording::open(&path)?)
 }
 
@@ -96,8 +100,12 @@ pub fn relay_and_monitor(world: &World) -> Result<(Process, Process)> {
         found = world.processes().into_iter().filter(ours).collect::<Vec<_>>();
         found.len() == 2
     });
-    let monitor = found.iter().find(|one| found.iter().any(|other| other.pid == one.parent));
-    let relay = found.iter().find(|one| monitor.is_some_and(|monitor| monitor.parent == one.pid));
+    let monitor = found
+        .iter()
+        .find(|one| found.iter().any(|other| other.pid == one.parent));
+    let relay = found
+        .iter()
+        .find(|one| monitor.is_some_and(|monitor| monitor.parent == one.pid));
     match (relay, monitor) {
         (Some(relay), Some(monitor)) => Ok((relay.clone(), monitor.clone())),
         _ => Err(fail(format!("no relay with a monitor: {found:#?}"))),

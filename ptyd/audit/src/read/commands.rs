@@ -74,6 +74,7 @@ fn started(id: &str, event: &Event) -> CommandInfo {
         exit_code: None,
         signal: None,
         limit: None,
+        terminal: false,
         policy: policy.map_or_else(PolicyOutcome::default, |policy| PolicyOutcome {
             decision: policy.effective.word().to_owned(),
             rule: policy.rule.clone(),

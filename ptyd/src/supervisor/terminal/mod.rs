@@ -4,10 +4,11 @@ mod open;
 mod report;
 
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use agentsh_terminal::hub::Hub;
+use agentsh_terminal::hub::{Hub, Io, Joining, Role};
 use agentsh_terminal::marker::Marker;
 
 pub(super) use open::{Opened, open};
@@ -55,6 +56,19 @@ impl Terminals {
             // Unknown only where a process died before the kernel could be asked: by a signal.
             hub.finish(status.unwrap_or(libc::SIGKILL));
         }
+    }
+
+    /// Lets a client in, if the command's terminal is open.
+    pub(crate) fn attach(&self, command: &str, stream: OwnedFd, watch: bool) -> bool {
+        let Some(hub) = self.get(command) else { return false };
+        hub.attach(Joining {
+            role: if watch { Role::Watcher } else { Role::Writer },
+            io: Io::Framed(stream.into()),
+            window: None,
+            take: false,
+            fresh: false,
+        });
+        true
     }
 
     /// The caller's terminal is gone: so is the command's.
