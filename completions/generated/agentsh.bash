@@ -19,6 +19,9 @@ _agentsh() {
             agentsh,approve)
                 cmd="agentsh__subcmd__approve"
                 ;;
+            agentsh,attach)
+                cmd="agentsh__subcmd__attach"
+                ;;
             agentsh,audit)
                 cmd="agentsh__subcmd__audit"
                 ;;
@@ -252,6 +255,9 @@ _agentsh() {
                 ;;
             agentsh__subcmd__help,approve)
                 cmd="agentsh__subcmd__help__subcmd__approve"
+                ;;
+            agentsh__subcmd__help,attach)
+                cmd="agentsh__subcmd__help__subcmd__attach"
                 ;;
             agentsh__subcmd__help,audit)
                 cmd="agentsh__subcmd__help__subcmd__audit"
@@ -599,7 +605,7 @@ _agentsh() {
 
     case "${cmd}" in
         agentsh)
-            opts="-h -V --color --help --version session exec shell kill approve grants policy config proxy llm status detect doctor events why audit output replay search trash checkpoint gc logs shim broker help"
+            opts="-h -V --color --help --version session exec shell attach kill approve grants policy config proxy llm status detect doctor events why audit output replay search trash checkpoint gc logs shim broker help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -787,6 +793,32 @@ _agentsh() {
                 return 0
             fi
             case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        agentsh__subcmd__attach)
+            opts="-h --watch --take --detach-key --take-key --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --detach-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --take-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1783,7 +1815,7 @@ _agentsh() {
             return 0
             ;;
         agentsh__subcmd__help)
-            opts="session exec shell kill approve grants policy config proxy llm status detect doctor events why audit output replay search trash checkpoint gc logs shim broker help"
+            opts="session exec shell attach kill approve grants policy config proxy llm status detect doctor events why audit output replay search trash checkpoint gc logs shim broker help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1855,6 +1887,20 @@ _agentsh() {
         agentsh__subcmd__help__subcmd__approve__subcmd__show)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        agentsh__subcmd__help__subcmd__attach)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
