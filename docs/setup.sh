@@ -4,7 +4,7 @@ set -euo pipefail
 
 build=(gcc clang make pkg-config libseccomp-dev jq curl git openssl ca-certificates iproute2 util-linux)
 test=(zsh tcsh bubblewrap socat rsync strace procps psmisc lsof busybox-static tmux python3 perl gdb
-    openssh-server openssh-client sqlite3 time file vim less
+    openssh-server openssh-client dnsutils netcat-openbsd sqlite3 time file vim less
     ltrace parallel)
 # Often there without being a package.
 command -v node >/dev/null || test+=(nodejs)

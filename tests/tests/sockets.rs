@@ -51,7 +51,7 @@ fn under_the_default_pack_services_of_the_machine_are_out_of_reach() -> Result {
         let name = format!("agentsh-suite-{}", std::process::id());
         let hidden = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name)?)?;
         hidden.set_nonblocking(true)?;
-        let log = listen(Path::new("/run/nscd/socket"))?;
+        let log = listen(Path::new("/run/sssd/nss"))?;
         drop(listen(Path::new("/tmp/other/stale"))?);
         std::os::unix::fs::symlink("/run/docker.sock", world.workspace().join("mine"))?;
         let names = [
@@ -60,10 +60,7 @@ fn under_the_default_pack_services_of_the_machine_are_out_of_reach() -> Result {
             "/proc/self/root/run/docker.sock",
             "/tmp/other/service",
         ];
-        let found = connect(
-            &world,
-            &[&names[..], &[&format!("@{name}"), "/run/nscd/socket"]].concat(),
-        )?;
+        let found = connect(&world, &[&names[..], &[&format!("@{name}"), "/run/sssd/nss"]].concat())?;
         expect(&found, "EACCES EACCES EACCES EACCES EPERM in")?;
         for (listener, reached) in [(&docker, false), (&other, false), (&hidden, false), (&log, true)] {
             if listener.accept().is_ok() != reached {

@@ -7,6 +7,7 @@ mod compile;
 mod environment;
 mod file;
 mod layer;
+mod names;
 mod network;
 mod redirect;
 mod service;

@@ -33,9 +33,9 @@ pub(crate) struct CompiledNetwork {
     pub common: Common,
     /// `None`: any. A list that lost all its entries (no value for a variable) matches nothing.
     domains: Option<Vec<Domain>>,
-    ports: Vec<u16>,
-    cidrs: Vec<Cidr>,
-    protocol: Protocol,
+    pub(super) ports: Vec<u16>,
+    pub(super) cidrs: Vec<Cidr>,
+    pub(super) protocol: Protocol,
     pub operations: Vec<NetOp>,
     max_bytes: Option<u64>,
     max_per_minute: Option<u32>,
@@ -45,14 +45,14 @@ pub(crate) struct CompiledNetwork {
 const MAX_HOST: usize = 253;
 
 /// A host name in lower case, on the stack.
-struct Host {
+pub(super) struct Host {
     bytes: [u8; MAX_HOST],
     length: usize,
 }
 
 impl Host {
     /// `None` for what cannot be a host name: no rule on names matches it.
-    fn new(name: &str) -> Option<Host> {
+    pub(super) fn new(name: &str) -> Option<Host> {
         let name = name.strip_suffix('.').unwrap_or(name);
         let mut host = Host {
             bytes: [0; MAX_HOST],
@@ -63,7 +63,7 @@ impl Host {
         Some(host)
     }
 
-    fn name(&self) -> &[u8] {
+    pub(super) fn name(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
 }
@@ -121,10 +121,7 @@ impl CompiledNetwork {
         protocol
             && (self.operations.is_empty() || self.operations.contains(&query.operation))
             && (self.ports.is_empty() || self.ports.contains(&query.port))
-            && (self.cidrs.is_empty()
-                || query
-                    .address
-                    .is_some_and(|address| self.cidrs.iter().any(|cidr| cidr.contains(address))))
+            && (self.cidrs.is_empty() || query.address.is_some_and(|address| self.names_address(address)))
             && self.domains.as_ref().is_none_or(|domains| {
                 domains.iter().any(|domain| match domain {
                     Domain::Name(glob) => host.is_some_and(|host| glob.is_match(host)),
@@ -133,6 +130,22 @@ impl CompiledNetwork {
                         .is_some_and(|address| address.to_canonical() == known.to_canonical()),
                 })
             })
+    }
+
+    /// Whether the rule is about hosts by their names.
+    pub(super) fn has_names(&self) -> bool {
+        self.domains.is_some()
+    }
+
+    /// Whether one of its names matches.
+    pub(super) fn names_host(&self, host: &[u8]) -> bool {
+        let names = |domain: &Domain| matches!(domain, Domain::Name(glob) if glob.is_match(host));
+        self.domains.iter().flatten().any(names)
+    }
+
+    /// Whether one of its ranges holds the address.
+    pub(super) fn names_address(&self, address: IpAddr) -> bool {
+        self.cidrs.iter().any(|cidr| cidr.contains(address))
     }
 }
 

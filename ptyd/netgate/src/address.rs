@@ -2,6 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
+/// Metadata services that some clouds put among private addresses.
+const METADATA4: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
+const METADATA6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+
 /// The address inside `64:ff9b::/96` (RFC 6052): a translator on the way makes it that.
 fn translated(address: Ipv6Addr) -> Option<Ipv4Addr> {
     match address.octets() {
@@ -48,6 +52,18 @@ pub fn is_special(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => special_v4(v4),
         IpAddr::V6(v6) => translated(v6).map_or_else(|| special_v6(v6), special_v4),
+    }
+}
+
+/// Whether it is an address of a network of one's own: private or shared (RFC 1918, 4193, 6598), but neither
+/// loopback nor link-local, where a machine's own services and a cloud's metadata are.
+pub(crate) fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            v4.is_private() || (a == 100 && (64..128).contains(&b) && v4 != METADATA4)
+        }
+        IpAddr::V6(v6) => v6.segments()[0] & 0xfe00 == 0xfc00 && v6 != METADATA6,
     }
 }
 

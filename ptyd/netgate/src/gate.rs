@@ -1,7 +1,8 @@
 //! The decisions of one session.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use agentsh_policy::{NetOp, NetworkQuery, Policy, Protocol, Verdict};
@@ -10,6 +11,7 @@ use rustix::io::Errno;
 use crate::address;
 use crate::own::{Holder, Own, Owner};
 use crate::pins::Pins;
+use crate::resolver::{Court, Resolver, Upstream};
 
 /// How a socket talks, as far as rules tell transports apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,14 +49,38 @@ pub struct Ruling<'p> {
 }
 
 /// What is known of a session's network: names, sockets of its own.
-#[derive(Default)]
 pub struct Gate {
     /// Names by address.
-    pub pins: Pins,
+    pub pins: Arc<Pins>,
     own: Own,
+    upstream: Upstream,
+    resolver: Mutex<Option<Arc<Resolver>>>,
 }
 
 impl Gate {
+    /// Knows nothing yet; names are asked of `upstream`.
+    pub fn new(upstream: Upstream) -> Gate {
+        Gate {
+            pins: Arc::default(),
+            own: Own::default(),
+            upstream,
+            resolver: Mutex::default(),
+        }
+    }
+
+    /// The session's resolver, started when it is needed first.
+    ///
+    /// # Errors
+    /// If it cannot be started: then there are no names.
+    pub fn resolver(&self, court: &Arc<dyn Court>) -> io::Result<Arc<Resolver>> {
+        let mut slot = self.resolver.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(resolver) = slot.as_ref() {
+            return Ok(Arc::clone(resolver));
+        }
+        let resolver = Resolver::start(Arc::clone(court), Arc::clone(&self.pins), self.upstream.clone())?;
+        Ok(Arc::clone(slot.insert(resolver)))
+    }
+
     /// Judges a flow by every name and every address that its peer has; the strictest answer holds.
     pub fn judge<'p>(&self, policy: &'p Policy, flow: &Flow) -> Ruling<'p> {
         let outward = matches!(flow.operation, NetOp::Connect | NetOp::Send);
@@ -134,7 +160,7 @@ mod tests {
     #[test]
     fn a_rule_on_names_opens_only_addresses_that_were_answered_for_them() -> Result<(), Box<dyn std::error::Error>> {
         let policy = policy("  - {name: all, domains: [\"**\"], ports: [443], decision: allow}\n")?;
-        let gate = Gate::default();
+        let gate = Gate::new(Upstream::default());
         assert_eq!(connect(&gate, &policy, "203.0.113.7:443"), Decision::Deny);
         let address = IpAddr::from([203, 0, 113, 7]);
         gate.pins
@@ -150,7 +176,7 @@ mod tests {
     fn the_strictest_of_an_addresss_names_decides() -> Result<(), Box<dyn std::error::Error>> {
         let policy =
             policy("  - {name: b, domains: [b.example], decision: approve}\n  - {name: rest, decision: allow}\n")?;
-        let gate = Gate::default();
+        let gate = Gate::new(Upstream::default());
         let address = IpAddr::from([203, 0, 113, 7]);
         gate.pins
             .add(&Arc::from("b.example"), address, Duration::ZERO, Instant::now());
@@ -166,7 +192,7 @@ mod tests {
         let policy = policy(
             "  - {name: meta, cidrs: [169.254.169.254], decision: deny}\n  - {name: here, cidrs: [127.0.0.0/8, \"::1\"], decision: deny}\n  - {name: rest, decision: allow}\n",
         )?;
-        let gate = Gate::default();
+        let gate = Gate::new(Upstream::default());
         for address in [
             "169.254.169.254:80",
             "[::ffff:169.254.169.254]:80",

@@ -12,8 +12,10 @@ mod diag;
 mod gate;
 mod own;
 mod pins;
+mod resolver;
 
 pub use address::{is_machine, is_special};
 pub use gate::{Flow, Gate, Ruling, Transport};
 pub use own::{Holder, Owner};
 pub use pins::Pins;
+pub use resolver::{Court, Lookup, Resolver, Upstream};

@@ -32,6 +32,8 @@ pub fn held(controllers: &Controllers, uid: u32) -> Held {
         memfd_exec: true,
         notify: true,
         network: true,
+        network_names: true,
+        dns_redirects: true,
         http_services: true,
         unix_sockets: true,
         signals: true,

@@ -1,21 +1,25 @@
 //! Operations of one command on internet sockets: policy, people and record, through the session's gate.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use agentsh_audit::{Decision as Recorded, EventDraft, EventType, Outcome as Policy};
+use agentsh_audit::{Decision as Recorded, EventDraft, EventType, Layer, Outcome as Policy, Value};
 use agentsh_intercept::{Act, Errno, InternetOperation, InternetRequest, Outcome, SocketDecision};
-use agentsh_netgate::{Flow, Holder, Owner, Ruling, Transport, is_machine};
+use agentsh_netgate::{Court, Flow, Holder, Lookup, Owner, Ruling, Transport, is_machine};
 use agentsh_policy::{Decision, NetOp, Subject};
 
 use super::approvals::{Answered, Ask, Bound};
 use super::execs::decision_of;
 use super::judge::CommandJudge;
+use super::session::Session;
 use super::sockets::process;
 
 /// What stands in the record for an endpoint that the session made itself.
 const OWN: &str = "own-endpoint";
+
+/// What stands in the record for an address without a port, of which the kernel picks one.
+const ANY_PORT: &str = "any-port";
 
 fn flow(request: &InternetRequest<'_>) -> Flow {
     Flow {
@@ -82,12 +86,8 @@ impl Judging<'_> {
 
     /// Carries it out and tells what became of it.
     fn perform(&self, act: &mut Act<'_>, approval: Option<&str>, rule: Option<&str>) -> Outcome {
-        let owner = Owner {
-            command: Arc::from(self.judge.command()),
-            pid: self.pid,
-        };
         if self.flow.transport == Transport::Udp || self.flow.operation != NetOp::Connect {
-            self.judge.session().shared.gate.note(self.request.inode, owner);
+            self.judge.session().shared.gate.note(self.request.inode, self.owner());
         }
         let (result, outcome) = match act(None) {
             Ok(value) => (0, Outcome::Value(value)),
@@ -166,6 +166,41 @@ impl Judging<'_> {
         }
     }
 
+    fn owner(&self) -> Owner {
+        Owner {
+            command: Arc::from(self.judge.command()),
+            pid: self.pid,
+        }
+    }
+
+    fn asks_for_names(&self) -> bool {
+        matches!(self.flow.operation, NetOp::Connect | NetOp::Send)
+            && self.flow.transport != Transport::Other
+            && self.request.address.port() == NAMES
+    }
+
+    /// Leads to the session's own resolver.
+    fn steer(&self, act: &mut Act<'_>) -> Outcome {
+        let session = self.judge.session();
+        let court = Arc::clone(session) as Arc<dyn Court>;
+        let resolver = match session.shared.gate.resolver(&court) {
+            Ok(resolver) => resolver,
+            Err(error) => {
+                tracing::error!("no names: the resolver does not start: {error}");
+                return self.refuse(Some("the session's resolver does not start"), None);
+            }
+        };
+        let udp = self.flow.transport == Transport::Udp;
+        match local_port(self.request) {
+            Ok(port) => resolver.admit(udp, port, self.owner()),
+            Err(errno) => return Outcome::Errno(errno),
+        }
+        match act(Some(resolver.endpoint(self.request.v6))) {
+            Ok(value) => Outcome::Value(value),
+            Err(outcome) => outcome,
+        }
+    }
+
     /// Who listens at a local peer; what cannot be known is somebody else's.
     fn holder(&self) -> Option<Holder> {
         let outward = matches!(self.flow.operation, NetOp::Connect | NetOp::Send);
@@ -183,8 +218,70 @@ impl Judging<'_> {
     }
 }
 
+/// Where names are asked for, whatever server is meant.
+const NAMES: u16 = 53;
+
 fn is_local(address: SocketAddr) -> bool {
     is_machine(address.ip())
+}
+
+/// The socket's own port; it gets one now if it has none, as the kernel would give it with the peer.
+fn local_port(request: &InternetRequest<'_>) -> Result<u16, Errno> {
+    let port = |socket| -> Result<u16, Errno> {
+        let address = SocketAddr::try_from(rustix::net::getsockname(socket)?).map_err(|_| Errno::AFNOSUPPORT)?;
+        Ok(address.port())
+    };
+    match port(request.socket)? {
+        0 => {
+            let any: IpAddr = match request.v6 {
+                true => Ipv6Addr::UNSPECIFIED.into(),
+                false => Ipv4Addr::UNSPECIFIED.into(),
+            };
+            rustix::net::bind(request.socket, &SocketAddr::new(any, 0))?;
+            port(request.socket)
+        }
+        port => Ok(port),
+    }
+}
+
+impl Court for Session {
+    fn policy(&self, look: &mut dyn FnMut(&agentsh_policy::Policy)) {
+        look(&self.rules().policy);
+    }
+
+    fn told(&self, lookup: &Lookup<'_>) {
+        let decision = lookup.decision.word().parse().unwrap_or(Recorded::Deny);
+        let effective = match lookup.passed {
+            true if decision == Recorded::Redirect => Recorded::Redirect,
+            true => Recorded::Allow,
+            false => Recorded::Deny,
+        };
+        let redirect = lookup.redirect.map(|to| to.to_string());
+        let addresses: Vec<String> = lookup.addresses.iter().map(ToString::to_string).collect();
+        let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+        let recorded = self.recorder.emit(EventDraft {
+            command: Some(&lookup.owner.command),
+            pid: lookup.owner.pid,
+            operation: Some("resolve"),
+            domain: Some(lookup.name),
+            policy: Some(Policy {
+                effective,
+                message: lookup.message,
+                redirect: redirect.as_ref().map(String::as_bytes),
+                ..Policy::plain(decision, lookup.rule)
+            }),
+            layer: Some(Layer::Notify),
+            fields: &[
+                ("record", Value::Text(&lookup.kind)),
+                ("code", Value::Text(&lookup.code)),
+                ("addresses", Value::List(&addresses)),
+            ],
+            ..EventDraft::new(EventType::DnsQuery)
+        });
+        if let Err(error) = recorded {
+            tracing::error!("recording a query: {error}");
+        }
+    }
 }
 
 /// The file that a process runs.
@@ -211,6 +308,13 @@ impl CommandJudge {
             pid: process(request.caller),
             ruling: &ruling,
         };
+        if judging.asks_for_names() {
+            return judging.steer(act);
+        }
+        if flow.operation == NetOp::Bind && request.address.port() == 0 {
+            // What the kernel does for every client; that others connect is asked about by its own name.
+            return judging.perform(act, None, Some(ANY_PORT));
+        }
         let decision = ruling.verdict.decision;
         if decision.passes() {
             return judging.perform(act, None, None);

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use agentsh_intercept::files::{FileEngine, Tasks};
 use agentsh_intercept::{Endpoints, Inside, Locator};
-use agentsh_netgate::Gate;
+use agentsh_netgate::{Gate, Upstream};
 
 use super::members::Members;
 
@@ -31,7 +31,7 @@ impl Shared {
             locator: Locator::new(Arc::clone(&members) as Arc<dyn Tasks>, false)?,
             inside: Arc::new(Inside::new(folder)?),
             endpoints: Arc::default(),
-            gate: Gate::default(),
+            gate: Gate::new(Upstream::of_host()),
             members,
             files: OnceLock::new(),
         })

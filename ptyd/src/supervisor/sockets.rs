@@ -52,6 +52,13 @@ fn named(peer: &Peer) -> Option<Named<'_>> {
     }
 }
 
+/// The sockets of nscd, systemd-resolved and avahi, through which any name could be asked for.
+fn resolves_names(path: &[u8]) -> bool {
+    ["/run/nscd/", "/run/systemd/resolve/", "/run/avahi-daemon/"]
+        .iter()
+        .any(|folder| path.starts_with(folder.as_bytes()))
+}
+
 fn message(operation: &str, named: &Named<'_>, verdict: &Verdict<'_>) -> Option<String> {
     verdict.message(&Subject {
         path: &named.text,
@@ -90,6 +97,23 @@ impl CommandJudge {
     ) -> SocketDecision {
         let message = message(operation, named, verdict);
         self.refused((kind, operation), caller, named, verdict, (message.as_deref(), None))
+    }
+
+    /// Names go through the session's own resolver, whatever a policy says of sockets.
+    fn refuse_resolver(
+        &self,
+        what: (EventType, &str),
+        caller: &Caller<'_>,
+        named: &Named<'_>,
+        verdict: &Verdict<'_>,
+    ) -> SocketDecision {
+        let verdict = Verdict {
+            decision: PolicyDecision::Deny,
+            rule: Some("session-resolver"),
+            ..*verdict
+        };
+        let message = "names are resolved by the session's own resolver";
+        self.refused(what, caller, named, &verdict, (Some(message), None))
     }
 
     fn refused(
@@ -151,6 +175,11 @@ impl SocketJudge for CommandJudge {
         let rules = self.session().rules();
         let (op, kind) = operation(request);
         let verdict = rules.policy.unix_socket(op, named.address);
+        if let UnixAddress::Path(path) = named.address
+            && resolves_names(path)
+        {
+            return self.refuse_resolver((kind, op.word()), request.caller, &named, &verdict);
+        }
         if verdict.decision.passes() {
             return SocketDecision::Allow;
         }

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod local;
+mod names;
 mod sends;
 
 use agentsh_tests::network::Far;

@@ -3,6 +3,8 @@
 //! Both are network namespaces of threads of the test program, joined by a pair of virtual interfaces: nothing that is
 //! sent in them reaches the machine's own network.
 
+pub mod dns;
+
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,8 +34,8 @@ pub struct Far {
 }
 
 impl Far {
-    /// Moves the calling thread into a network of its own with a way to the other side. The world's brokers must be
-    /// started after this.
+    /// Moves the calling thread into a network of its own with a way to the other side, where the world's name server
+    /// is to be. The world's brokers must be started after this.
     pub fn enter() -> Result<Far> {
         sys::unshare_network().map_err(|error| fail(format!("a private network needs root: {error}")))?;
         let (jobs, todo) = mpsc::channel::<Job>();
@@ -65,6 +67,11 @@ impl Far {
         ip("route add default via 192.0.2.2")?;
         ip("route add 169.254.0.0/16 via 192.0.2.2")?;
         ip("-6 route add default via 2001:db8:2::2")?;
+        std::fs::write("/etc/resolv.conf", format!("nameserver {}\n", dns::AT))?;
+        std::fs::write(
+            "/etc/nsswitch.conf",
+            "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n",
+        )?;
         Ok(far)
     }
 
