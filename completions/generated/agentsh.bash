@@ -641,7 +641,7 @@ _agentsh() {
             return 0
             ;;
         agentsh__subcmd__approve__subcmd__allow)
-            opts="-h --once --session --reason --color --help"
+            opts="-h --once --session --always --reason --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -155,6 +155,7 @@ always\t''
 never\t''"
 complete -c agentsh -n "__fish_agentsh_using_subcommand approve; and __fish_seen_subcommand_from allow" -l once -d 'Only what waits now, or one identical retry (the default)'
 complete -c agentsh -n "__fish_agentsh_using_subcommand approve; and __fish_seen_subcommand_from allow" -l session -d 'Every identical call until the session ends'
+complete -c agentsh -n "__fish_agentsh_using_subcommand approve; and __fish_seen_subcommand_from allow" -l always -d 'Every identical call in every session of this policy, written to the user\'s configuration'
 complete -c agentsh -n "__fish_agentsh_using_subcommand approve; and __fish_seen_subcommand_from allow" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c agentsh -n "__fish_agentsh_using_subcommand approve; and __fish_seen_subcommand_from deny" -l reason -d 'Goes into the record' -r
 complete -c agentsh -n "__fish_agentsh_using_subcommand approve; and __fish_seen_subcommand_from deny" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'

@@ -13,6 +13,7 @@ mod build;
 mod cli;
 mod diagnostics;
 mod process;
+mod standing;
 mod supervisor;
 mod sys;
 

@@ -158,3 +158,166 @@ fn rules_deny_absorb_and_exchange() -> Result {
     }
     Ok(())
 }
+
+/// Runs a Python text in the session's shell.
+fn python(world: &World, text: &str) -> Result<Outcome> {
+    world.user().write_file(&world.workspace().join("p.py"), text, 0o644)?;
+    world.shimmed("python3 p.py")
+}
+
+#[test]
+fn no_arrangement_with_the_kernel_signals_a_process_outside() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        enforced::prove(&world)?;
+        let (_child, other) = outsider(&world, "4831")?;
+        let text = format!(
+            r#"
+import fcntl, os, signal, socket, struct, errno
+F_SETOWN_EX, F_SETSIG = 15, 10
+def tried(go):
+    try: go(); return 0
+    except OSError as error: return errno.errorcode[error.errno]
+a, b = socket.socketpair()
+fcntl.fcntl(a, F_SETSIG, signal.SIGKILL)
+fcntl.fcntl(a, fcntl.F_SETFL, os.O_ASYNC)
+print(tried(lambda: fcntl.fcntl(a, fcntl.F_SETOWN, {pid})))
+print(tried(lambda: fcntl.fcntl(a, fcntl.F_SETOWN, -os.getpgid({pid}))))
+print(tried(lambda: fcntl.fcntl(a, F_SETOWN_EX, struct.pack("ii", 1, {pid}))))
+print(tried(lambda: fcntl.ioctl(a, 0x8901, struct.pack("i", {pid}))))
+print(tried(lambda: fcntl.ioctl(a, 0x8902, struct.pack("i", {pid}))))
+b.send(b"x")
+# Its own arrangements work.
+got = []
+signal.signal(signal.SIGUSR1, lambda *_: got.append(1))
+c, d = socket.socketpair()
+fcntl.fcntl(c, F_SETSIG, signal.SIGUSR1)
+fcntl.fcntl(c, fcntl.F_SETOWN, os.getpid())
+fcntl.fcntl(c, fcntl.F_SETFL, os.O_ASYNC)
+d.send(b"x")
+while not got: pass
+print("heard")
+"#,
+            pid = other.pid
+        );
+        let outcome = python(&world, &text)?;
+        expect(&outcome, "EPERM\nEPERM\nEINVAL\nEINVAL\nEINVAL\nheard\n")?;
+        if !other.is_alive() {
+            return Err(fail("a process outside was ended"));
+        }
+        await_event(&world, "the denial", |event| {
+            event.kind == "signal_send"
+                && event.policy.as_ref().is_some_and(|policy| policy.decision == "deny")
+                && event.fields.get("target").is_some_and(|target| *target == other.pid)
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn limits_and_priorities_of_a_process_outside_stay_as_they_are() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        enforced::prove(&world)?;
+        let (_child, other) = outsider(&world, "4832")?;
+        let text = format!(
+            r#"
+import errno, os, resource, subprocess
+def tried(go):
+    try: go(); return 0
+    except OSError as error: return errno.errorcode[error.errno]
+child = subprocess.Popen(["sleep", "60"])
+for pid in ({pid}, child.pid, os.getpid()):
+    print(tried(lambda: resource.prlimit(pid, resource.RLIMIT_NOFILE, (64, 64))),
+          tried(lambda: os.sched_setaffinity(pid, os.sched_getaffinity(0))),
+          tried(lambda: os.sched_setscheduler(pid, os.SCHED_BATCH, os.sched_param(0))),
+          tried(lambda: os.setpriority(os.PRIO_PROCESS, pid, 5)))
+print(tried(lambda: resource.prlimit({pid}, resource.RLIMIT_NOFILE)), tried(lambda: os.setpriority(os.PRIO_USER, 0, 6)))
+child.kill()
+"#,
+            pid = other.pid
+        );
+        let outcome = python(&world, &text)?;
+        // To read limits is as free as the kernel makes it.
+        let expected = "EPERM EPERM EPERM EPERM\n0 0 0 0\n0 0 0 0\n0 EPERM\n";
+        expect(&outcome, expected)?;
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", other.pid))?;
+        if limits
+            .lines()
+            .any(|line| line.starts_with("Max open files") && line.contains(" 64 "))
+        {
+            return Err(fail(limits));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_group_is_signalled_member_by_member() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        enforced::prove(&world)?;
+        // The real shell outside and the session's command share a group.
+        let text = format!(
+            "trap 'echo hit' TERM; {}/bash -c 'trap : TERM; sleep 77 & sleep 0; kill -TERM 0; wait; echo inside'; echo outside",
+            agentsh_tests::world::SHIMS
+        );
+        let outcome = Shell::named("bash").args(["-c", &text]).run(&world)?;
+        expect(&outcome, "inside\noutside\n")?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_signal_waits_for_a_persons_answer() -> Result {
+    let rules = "signal_rules:
+  - {name: ask, signals: [TERM], target: {type: children}, decision: approve, message: \"end it?\"}
+approvals: {timeout: 60s}
+";
+    for user in User::both() {
+        let world = World::new(user)?;
+        let id = session::with_rules(&world, rules)?.id;
+        let text = "sleep 93 & p=$!; until grep -q sleep /proc/$p/comm; do :; done; kill -TERM $p; echo $?; kill -0 $p; echo $?; kill -9 $p";
+        // Nobody is there: no.
+        expect(&world.shimmed(&format!("{{ {text}; }} 2>/dev/null"))?, "1\n0\n")?;
+        for (word, out) in [("deny", "1\n0\n"), ("allow", "0\n143\n")] {
+            let mut watcher = Shell::program(format!("{}/agentsh", agentsh_tests::world::PRODUCT))
+                .args(["approve", "--watch", "--json"])
+                .stdout(Output::Null)
+                .deadline(Duration::from_secs(120))
+                .spawn(&world)?;
+            let seen = || {
+                let info = world.agentsh(["session", "info", "--json", &id]);
+                info.is_ok_and(|outcome| !outcome.out().contains("nobody can be asked"))
+            };
+            if !wait_until(PATIENCE, seen) {
+                return Err(fail("the session does not learn of the watcher"));
+            }
+            let text = match word {
+                "deny" => format!("{{ {text}; }} 2>/dev/null"),
+                _ => "sleep 93 & p=$!; until grep -q sleep /proc/$p/comm; do :; done; kill -TERM $p; echo $?; wait $p; echo $?".to_owned(),
+            };
+            let child = Shell::named("bash")
+                .args(["-c", &text])
+                .spawn_with(&world, &Subject::shims())?;
+            let mut asked = Vec::new();
+            let there = wait_until(PATIENCE, || {
+                let list = world.agentsh(["approve", "list", "--json"]);
+                asked = list
+                    .and_then(|list| list.json::<Vec<serde_json::Value>>())
+                    .unwrap_or_default();
+                asked.len() == 1
+            });
+            let words = asked.first().map(|one| one["argv"].to_string()).unwrap_or_default();
+            if !there || !words.contains("TERM (15)") || asked[0]["message"] != "end it?" {
+                return Err(fail(format!("{asked:?}")));
+            }
+            let id = asked[0]["id"].as_str().unwrap_or_default();
+            world.agentsh(["approve", word, id])?.expect_success(word)?;
+            expect(&child.finish(PATIENCE)?, out)?;
+            watcher.signal(libc::SIGKILL)?;
+            watcher.wait(PATIENCE)?;
+        }
+    }
+    Ok(())
+}

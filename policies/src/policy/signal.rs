@@ -147,3 +147,13 @@ impl Layer {
         }
     }
 }
+
+impl super::Policy {
+    /// Whether rules or defaults ask people about signals.
+    pub fn signals_can_ask(&self) -> bool {
+        self.layers.iter().any(|layer| {
+            let mut rules = layer.signals.iter().map(|rule| rule.common.decision);
+            layer.defaults.signal == Some(Decision::Approve) || rules.any(|decision| decision == Decision::Approve)
+        })
+    }
+}

@@ -44,6 +44,9 @@ pub struct Approval {
     pub waiting: usize,
     /// How often it was asked.
     pub asked: u64,
+    /// In an answer: the file to which an always was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Bytes>,
 }
 
 /// `POST /v1/approvals/ID`.
@@ -73,6 +76,8 @@ pub enum Scope {
     Once,
     /// Every identical call until the session ends.
     Session,
+    /// Every identical call in every session of the policy, from now on.
+    Always,
 }
 
 /// A yes that covers calls to come.

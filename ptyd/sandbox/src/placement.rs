@@ -31,6 +31,7 @@ pub fn held(controllers: &Controllers, uid: u32) -> Held {
         transparent_commands: true,
         memfd_exec: true,
         notify: true,
+        webhook: true,
         network: true,
         network_names: true,
         dns_redirects: true,

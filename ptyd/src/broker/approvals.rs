@@ -9,6 +9,7 @@ use agentsh_protocol::control::{Answer, Call};
 use super::registry::{Registry, api_error};
 use super::supervise::Supervisor;
 use super::watchers::Events;
+use crate::standing::{self, Standing};
 
 fn unexpected() -> ApiError {
     api_error(ErrorKind::Failed, "the supervisor answered something else")
@@ -79,16 +80,38 @@ async fn all_grants(registry: &Registry) -> Vec<(Rc<Supervisor>, Grant)> {
     found
 }
 
-/// The answers that cover calls to come, of all sessions.
+/// The yeses for good of the broker's user.
+fn standing(registry: &Registry) -> Result<Vec<Grant>, ApiError> {
+    let all = standing::all(&registry.account).map_err(|error| kept(registry, &error))?;
+    Ok(all.iter().map(Standing::grant).collect())
+}
+
+fn kept(registry: &Registry, error: &std::io::Error) -> ApiError {
+    let place = standing::place(&registry.account);
+    api_error(ErrorKind::Failed, format!("{}: {error}", place.display()))
+}
+
+/// The answers that cover calls to come: of all sessions, and for good.
 pub(super) async fn grants(registry: &Registry) -> Result<Vec<Grant>, ApiError> {
-    Ok(all_grants(registry).await.into_iter().map(|(_, grant)| grant).collect())
+    let mut found: Vec<Grant> = all_grants(registry).await.into_iter().map(|(_, grant)| grant).collect();
+    found.extend(standing(registry)?);
+    Ok(found)
 }
 
 /// Takes one back.
 pub(super) async fn revoke(registry: &Registry, word: &str) -> Result<Grant, ApiError> {
-    let mut found = all_grants(registry).await;
+    let own = all_grants(registry)
+        .await
+        .into_iter()
+        .map(|(supervisor, grant)| (Some(supervisor), grant));
+    let mut found: Vec<(Option<Rc<Supervisor>>, Grant)> = own.collect();
+    found.extend(standing(registry)?.into_iter().map(|grant| (None, grant)));
     found.retain(|(_, grant)| grant.id.starts_with(word));
     let (supervisor, grant) = only(found, "grant", word)?;
+    let Some(supervisor) = supervisor else {
+        standing::remove(&registry.account, &grant.id).map_err(|error| kept(registry, &error))?;
+        return Ok(grant);
+    };
     match supervisor.call(Call::Revoke { id: grant.id }).await? {
         Answer::Grants { mut grants } => grants.pop().ok_or_else(unexpected),
         _ => Err(unexpected()),

@@ -39,12 +39,13 @@ pub(super) fn answer(session: &Arc<Session>, call: Call, fds: Vec<OwnedFd>) -> A
         Call::Approvals => Answer::Approvals {
             approvals: session.approvals_pending(),
         },
-        Call::Reply { id, reply } => session.reply(&id, &reply).map_or_else(
-            || error(answered_already(&id)),
-            |approval| Answer::Approvals {
+        Call::Reply { id, reply } => match session.reply(&id, &reply) {
+            Ok(None) => error(answered_already(&id)),
+            Ok(Some(approval)) => Answer::Approvals {
                 approvals: vec![approval],
             },
-        ),
+            Err(problem) => error(cannot_keep(&problem)),
+        },
         Call::Grants => Answer::Grants {
             grants: session.grants(),
         },
@@ -63,6 +64,14 @@ fn answered_already(id: &str) -> ApiError {
         error: ErrorKind::NotFound,
         message: format!("{id} is not there any more"),
         hint: Some("it was answered, or its time is over".to_owned()),
+    }
+}
+
+fn cannot_keep(problem: &std::io::Error) -> ApiError {
+    ApiError {
+        error: ErrorKind::Failed,
+        message: format!("a yes for good cannot be written down: {problem}"),
+        hint: Some("it was not answered; `--session` or `--once` need no file".to_owned()),
     }
 }
 

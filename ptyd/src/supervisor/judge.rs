@@ -8,8 +8,8 @@ use std::sync::Arc;
 use agentsh_audit::{Argv, EventDraft, EventType, Layer, Outcome, Value};
 use agentsh_intercept::files::FileEngine;
 use agentsh_intercept::{
-    Errno, ExecRequest, ExecSettled, Fork, Guard, Guarded, Handler, Judge, Observer, Signals, SocketJudge, Sockets,
-    Subject, Table,
+    Errno, ExecRequest, ExecSettled, Fork, Guard, Guarded, Handler, Judge, Observer, Reach, Signals, SocketJudge,
+    Sockets, Subject, Table,
 };
 use agentsh_sandbox::hull::Hull;
 
@@ -58,8 +58,12 @@ impl CommandJudge {
             Arc::clone(&judge) as Arc<dyn Judge>,
             Arc::clone(&judge) as Arc<dyn Observer>,
         );
-        let signals: Arc<dyn Handler> = Arc::new(Signals::new(Arc::clone(&guard), judge));
+        let signals: Arc<dyn Handler> = Arc::new(Signals::new(Arc::clone(&guard), Arc::clone(&judge) as _));
         table.insert(&Signals::CALLS, &signals);
+        let reach: Arc<dyn Handler> = Arc::new(Reach::new(Arc::clone(&guard), judge));
+        table.insert(&Reach::BY_FIRST, &reach);
+        table.insert(&Reach::BY_KIND, &reach);
+        table.insert(&[libc::SYS_fcntl], &reach);
         shared.members.add(command, &guard, hull, generation);
         let handler = Arc::new(Guarded::new(Arc::clone(&guard), Arc::new(table)));
         agentsh_intercept::serve(listener, handler, at_end)?;

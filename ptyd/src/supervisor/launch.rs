@@ -207,7 +207,10 @@ fn judge(session: &Session, rules: &Rules, request: &LaunchRequest, candidate: &
     let called = request.argv.first().map(|name| name.0.as_slice()).unwrap_or_default();
     let verdict: Judgement<'_> = rules.command(&candidate.program, called, &arguments, 0);
     let asks = verdict.decision == Decision::Approve;
-    if verdict.decision.lets_run() || verdict.decision == Decision::Redirect || asks && session.somebody_listens() {
+    if verdict.decision.lets_run()
+        || verdict.decision == Decision::Redirect
+        || asks && session.may_be_answered(&candidate.program, &request.argv)
+    {
         return Ok(());
     }
     let mut outcome = rules.outcome(&verdict, &candidate.program, &arguments);

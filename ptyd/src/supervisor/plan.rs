@@ -1,6 +1,6 @@
 //! The placement plan: which layer of this host holds which part of the policy.
 
-use agentsh_intercept::{Guard, Signals, Sockets};
+use agentsh_intercept::{Guard, Reach, Signals, Sockets};
 use agentsh_policy::Policy;
 use agentsh_policy::config::{Config, MinimumMode, SecurityMode};
 use agentsh_protocol::api::{Enforced, LayerInfo};
@@ -121,7 +121,11 @@ fn notified(policy: &Policy) -> Vec<Notified> {
     let sockets = Sockets::CALLS
         .into_iter()
         .filter(|call| !Sockets::SOMETIMES.contains(call));
-    let calls = Guard::CALLS.into_iter().chain(sockets).chain(Signals::CALLS);
+    let calls = Guard::CALLS
+        .into_iter()
+        .chain(sockets)
+        .chain(Signals::CALLS)
+        .chain(Reach::BY_KIND);
     let always = calls.map(Notified::always);
     let bits = |(argument, mask, value)| Condition::Bits(MaskedEqual { argument, mask, value });
     let (flags, opens) = Sockets::SENDTO_FLAGS;
@@ -135,7 +139,14 @@ fn notified(policy: &Policy) -> Vec<Notified> {
         Notified::when(libc::SYS_sendto, to_somebody),
         Notified::when(libc::SYS_clone, [bits(Sockets::CLONE_SHARES)]),
     ];
-    always.chain(sometimes).chain(files::notified(policy)).collect()
+    let others = Reach::BY_FIRST.map(|call| Notified::when(call, [Condition::NotZero { argument: 0 }]));
+    let owner = Notified::when(libc::SYS_fcntl, [bits((1, u64::from(u32::MAX), Reach::OWNER as u64))]);
+    always
+        .chain(sometimes)
+        .chain(others)
+        .chain([owner])
+        .chain(files::notified(policy))
+        .collect()
 }
 
 /// As a mask of capability numbers.

@@ -1,9 +1,10 @@
 //! Policy on signals, as the interception of one command asks it.
 
 use agentsh_audit::{Decision as Recorded, EventDraft, EventType, Outcome, Value};
-use agentsh_intercept::{Errno, FileId, Relation, SignalDecision, SignalJudge, SignalRequest};
-use agentsh_policy::{Decision, Redirect, SignalQuery, Subject, TargetType, Targets};
+use agentsh_intercept::{Errno, FileId, Relation, SignalDecision, SignalJudge, SignalRequest, Target, TaskStat};
+use agentsh_policy::{Decision, Redirect, SignalQuery, Subject, TargetType, Targets, Verdict};
 
+use super::approvals::{Answered, Ask, Bound};
 use super::execs::decision_of;
 use super::judge::CommandJudge;
 
@@ -32,17 +33,91 @@ fn is_ours(tgid: i32) -> bool {
     tgid == own || matches!((FileId::image(tgid), FileId::image(own)), (Ok(one), Ok(other)) if one == other)
 }
 
+/// The program of the target, where that is not the sender.
+fn program(request: &SignalRequest<'_>) -> Vec<u8> {
+    let Target { tgid, relation } = request.target;
+    if relation.itself {
+        // Named by no rule that would not name the sender as well.
+        return Vec::new();
+    }
+    std::fs::read_link(format!("/proc/{tgid}/exe"))
+        .map(|path| path.into_os_string().into_encoded_bytes())
+        .unwrap_or_default()
+}
+
+fn message(verdict: &Verdict<'_>, program: &[u8]) -> Option<String> {
+    verdict.message(&Subject {
+        command: program,
+        operation: "signal",
+        ..Subject::default()
+    })
+}
+
+/// `TERM (15)`, `34`.
+fn name(signal: i32) -> String {
+    match nix::sys::signal::Signal::try_from(signal) {
+        Ok(known) => format!("{} ({signal})", known.as_str().trim_start_matches("SIG")),
+        Err(_) => signal.to_string(),
+    }
+}
+
+impl CommandJudge {
+    fn record_signal(&self, request: &SignalRequest<'_>, program: &[u8], outcome: Outcome<'_>, denied: bool) {
+        self.note(EventDraft {
+            operation: Some("signal"),
+            path: (!program.is_empty()).then_some(program),
+            signal: Some(request.signal),
+            policy: Some(match denied {
+                true => Outcome {
+                    effective: Recorded::Deny,
+                    ..outcome
+                },
+                false => outcome,
+            }),
+            result: denied.then_some(Errno::PERM.raw_os_error()),
+            fields: &[("target", Value::Signed(request.target.tgid.into()))],
+            ..self.draft(EventType::SignalSend, request.sender)
+        });
+    }
+
+    /// Asks about a signal to one process.
+    fn ask_signal(&self, request: &SignalRequest<'_>, verdict: &Verdict<'_>, program: &[u8]) -> SignalDecision {
+        let tgid = request.target.tgid;
+        let Ok(stat) = TaskStat::read(tgid) else {
+            return SignalDecision::Deny(Errno::SRCH);
+        };
+        let ask = Ask {
+            bound: Bound::signal(&name(request.signal), program, (tgid, stat.started), verdict.rule),
+            command: Some(self.command()),
+            pid: request.sender,
+            message: message(verdict, program),
+            timeout: verdict.timeout,
+        };
+        request.caller.will_block();
+        let (approval, why) = match self.session().ask(&ask, &|| request.caller.interruption()) {
+            Answered::Yes(id) => (Some(id), None),
+            Answered::No(id, why) => (id, Some(why)),
+            Answered::Interrupted(seen) => return SignalDecision::Interrupted(seen),
+        };
+        let outcome = Outcome {
+            effective: if why.is_none() { Recorded::Allow } else { Recorded::Deny },
+            message: why.as_deref(),
+            approval: approval.as_deref(),
+            ..Outcome::plain(decision_of(verdict), verdict.rule)
+        };
+        self.record_signal(request, program, outcome, why.is_some());
+        match why {
+            None => SignalDecision::Allow,
+            Some(_) => SignalDecision::Deny(Errno::PERM),
+        }
+    }
+}
+
 impl SignalJudge for CommandJudge {
     fn signal(&self, request: &SignalRequest<'_>) -> SignalDecision {
         let relation = request.target.relation;
         let tgid = request.target.tgid;
-        let program = match relation.itself {
-            // Named by no rule that would not name the sender as well; asked for only where it counts.
-            true => Vec::new(),
-            false => std::fs::read_link(format!("/proc/{tgid}/exe"))
-                .map(|path| path.into_os_string().into_encoded_bytes())
-                .unwrap_or_default(),
-        };
+        let program = program(request);
         let rules = self.session().rules();
         let verdict = rules.policy.signal(&SignalQuery {
             signal: request.signal,
@@ -59,18 +134,14 @@ impl SignalJudge for CommandJudge {
                 Redirect::Signal { signal, .. } => SignalDecision::Instead(signal),
                 _ => SignalDecision::Deny(Errno::PERM),
             },
-            // Nobody can be asked in this build: approve is a no.
+            Decision::Approve => return self.ask_signal(request, &verdict, &program),
             _ => SignalDecision::Deny(Errno::PERM),
         };
         // A program's signals to itself (abort, threads that are told to stop) are its own affair.
         if relation.itself && verdict.decision == Decision::Allow {
             return decision;
         }
-        let message = verdict.message(&Subject {
-            command: &program,
-            operation: "signal",
-            ..Subject::default()
-        });
+        let message = message(&verdict, &program);
         let denied = matches!(decision, SignalDecision::Deny(_));
         let outcome = match ours {
             true => Outcome::deny(Some(OURSELVES), None),
@@ -79,22 +150,36 @@ impl SignalJudge for CommandJudge {
                 ..Outcome::plain(decision_of(&verdict), verdict.rule)
             },
         };
-        self.note(EventDraft {
-            operation: Some("signal"),
-            path: (!program.is_empty()).then_some(&program),
-            signal: Some(request.signal),
-            policy: Some(match denied {
-                true => Outcome {
-                    effective: Recorded::Deny,
-                    ..outcome
-                },
-                false => outcome,
-            }),
-            result: denied.then_some(Errno::PERM.raw_os_error()),
-            fields: &[("target", Value::Signed(tgid.into()))],
-            ..self.draft(EventType::SignalSend, request.sender)
-        });
+        self.record_signal(request, &program, outcome, denied);
         decision
+    }
+
+    fn reaches(&self, request: &SignalRequest<'_>, by_signal: bool) -> bool {
+        let Target { tgid, relation } = request.target;
+        let program = program(request);
+        let rules = self.session().rules();
+        let of = |signal| {
+            rules.policy.signal(&SignalQuery {
+                signal,
+                target: targets(relation),
+                program: &program,
+                pid: tgid.cast_unsigned(),
+            })
+        };
+        // What may come is not known: all that could must be free.
+        let stops = by_signal
+            .then(|| (1..=libc::SIGSYS).map(of).find(|verdict| !verdict.decision.passes()))
+            .flatten();
+        if relation.member && stops.is_none() {
+            return true;
+        }
+        let rule = stops.and_then(|verdict| verdict.rule);
+        let outcome = Outcome::deny(
+            rule.or(Some(OURSELVES)),
+            Some("another process is not to be reached so"),
+        );
+        self.record_signal(request, &program, outcome, true);
+        false
     }
 
     fn is_member(&self, tgid: i32, started: u64) -> bool {

@@ -52,11 +52,13 @@ fn list(context: &Context, json: bool) -> Result<Exit, Error> {
                 match grant.scope {
                     Scope::Once => "one retry".to_owned(),
                     Scope::Session => "session".to_owned(),
+                    Scope::Always => "always".to_owned(),
                 },
-                grant
-                    .expires
-                    .as_deref()
-                    .map_or_else(|| "its end".to_owned(), render::time),
+                match (grant.scope, grant.expires.as_deref()) {
+                    (Scope::Always, _) => "revoked".to_owned(),
+                    (_, None) => "its end".to_owned(),
+                    (_, Some(time)) => render::time(time),
+                },
                 grant.operation.clone(),
                 grant.rule.clone().unwrap_or_else(|| "-".to_owned()),
                 match grant.argv.is_empty() {

@@ -157,3 +157,38 @@ fn the_operators_command_is_told_what_is_asked() -> Result {
     child.finish(PATIENCE)?.expect_success("seq")?;
     Ok(())
 }
+
+#[test]
+fn a_webhook_is_told_what_is_asked() -> Result {
+    use std::io::{Read as _, Write as _};
+    let world = World::new(User::agent())?;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    let heard = std::thread::spawn(move || -> std::io::Result<String> {
+        let (mut stream, _) = listener.accept()?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut text = Vec::new();
+        while !text.ends_with(b"}\n") {
+            let mut part = [0; 4096];
+            match stream.read(&mut part)? {
+                0 => break,
+                count => text.extend_from_slice(&part[..count]),
+            }
+        }
+        stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n")?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    });
+    let address = format!("approvals: {{notify: {{webhook: \"http://127.0.0.1:{port}/asked\"}}, ");
+    let id = session::with_rules(&world, &crate::RULES.replace("approvals: {", &address))?.id;
+    let child = session::exec(&id, &[], &["seq", "2"]).spawn(&world)?;
+    let question = the_question(&world)?;
+    let text = heard.join().map_err(|_| fail("the listener panicked"))??;
+    if !text.starts_with("POST /asked ") || !text.contains(&question.id) || !text.contains("\"operation\":\"exec\"") {
+        return Err(fail(text));
+    }
+    world
+        .agentsh(["approve", "allow", &question.id])?
+        .expect_success("allow")?;
+    child.finish(PATIENCE)?.expect_success("seq")?;
+    Ok(())
+}

@@ -62,3 +62,33 @@ fn hostile_text_is_shown_inert() -> Result {
     child.finish(PATIENCE)?.expect_exit(126, "seq")?;
     Ok(())
 }
+
+#[test]
+fn a_thousand_calls_wait_for_one_answer() -> Result {
+    let (world, id) = world(User::agent())?;
+    let _watcher = watcher(&world, &id)?;
+    let text = "i=0; while [ $i -lt 1000 ]; do seq 1 & i=$((i+1)); done; wait";
+    let child = session::exec(&id, &[], &["sh", "-c", text])
+        .deadline(std::time::Duration::from_secs(120))
+        .spawn(&world)?;
+    let mut found = None;
+    let all_wait = || {
+        found = waiting(&world)
+            .unwrap_or_default()
+            .pop()
+            .filter(|one| one.waiting == 1000);
+        found.is_some()
+    };
+    if !agentsh_tests::world::processes::wait_until(std::time::Duration::from_secs(60), all_wait) {
+        return Err(fail(format!("{:?}", waiting(&world)?)));
+    }
+    let question = found.ok_or_else(|| fail("none"))?;
+    world
+        .agentsh(["approve", "allow", &question.id])?
+        .expect_success("allow")?;
+    let outcome = child.finish(std::time::Duration::from_secs(60))?;
+    match outcome.out() == "1\n".repeat(1000) {
+        true => Ok(()),
+        false => Err(fail(format!("{outcome:?}"))),
+    }
+}

@@ -1,6 +1,8 @@
 //! Questions to a person: what waits, what an answer covers, and who may give one.
 
+mod always;
 mod answers;
+mod change;
 mod limits;
 mod retry;
 

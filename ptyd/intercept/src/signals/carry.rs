@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::SignalDecision;
-use crate::caller::{Caller, Status};
+use crate::caller::{Caller, Interruption, Status};
 use crate::outcome::Outcome;
 use crate::sys::signal;
 
@@ -74,6 +74,7 @@ pub(super) fn with(
     let (signal, info) = match decision {
         SignalDecision::Deny(errno) => return Err(Outcome::Errno(errno)),
         SignalDecision::Absorb => return Ok(Outcome::Value(0)),
+        SignalDecision::Interrupted(seen) => return Err(interrupted(seen)),
         SignalDecision::Allow => (signal, info),
         SignalDecision::Instead(other) => (other, plain(caller, other)?),
     };
@@ -87,6 +88,15 @@ pub(super) fn with(
         result => result?,
     }
     Ok(Outcome::Value(0))
+}
+
+/// The answer to a caller that has a signal or is gone.
+pub(super) fn interrupted(seen: Interruption) -> Outcome {
+    match seen {
+        Interruption::Restart => Outcome::Restart,
+        Interruption::Gone => Outcome::Answered,
+        _ => Outcome::Errno(Errno::INTR),
+    }
 }
 
 /// The information of `pidfd_send_signal(2)`: the caller's, or as `kill(2)` gives it.

@@ -7,19 +7,21 @@
 //! by another thread, so that `pidfd_send_signal(2)` is always carried out, on our own duplicate; the
 //! receiver then sees `SI_QUEUE` instead of `SI_USER`, with the caller's pid.
 //!
-//! Not seen: signals that the kernel sends for a process by arrangement (`F_SETOWN`, `mq_notify(2)`).
+//! What comes to the same without a signal call, by arrangement with the kernel or by limits, is in `reach.rs`.
 
 mod carry;
 mod meant;
+mod reach;
 mod target;
 
 use std::sync::Arc;
 
 use rustix::io::Errno;
 
+pub use reach::Reach;
 pub use target::{Relation, Target};
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Interruption};
 use crate::exec::Guard;
 use crate::handler::Handler;
 use crate::outcome::Outcome;
@@ -49,12 +51,18 @@ pub enum SignalDecision {
     Absorb,
     /// This one is sent instead.
     Instead(i32),
+    /// The caller got a signal, or is gone, while a person was asked.
+    Interrupted(Interruption),
 }
 
 /// Decides about the signals of one command, and tells of them.
 pub trait SignalJudge: Send + Sync {
-    /// Decides. Must not block.
+    /// Decides. It may block for long after [`Caller::will_block`], and then watches [`Caller::interruption`].
     fn signal(&self, request: &SignalRequest<'_>) -> SignalDecision;
+
+    /// Whether the sender may reach another process in a way that can end or slow it; `by_signal`: any signal may
+    /// come of it, at any time. Tells of what it refuses.
+    fn reaches(&self, request: &SignalRequest<'_>, by_signal: bool) -> bool;
 
     /// Whether process `tgid` with this start time (`proc_pid_stat(5)`) was seen to be of the session.
     fn is_member(&self, tgid: i32, started: u64) -> bool;
@@ -149,7 +157,11 @@ impl Signals {
         for pid in members {
             let Ok(pidfd) = carry::open(*pid) else { continue };
             let Ok(target) = around.look(*pid) else { continue };
-            judged.push((pidfd, target, decide(target)));
+            let decision = decide(target);
+            if let SignalDecision::Interrupted(seen) = decision {
+                return Err(carry::interrupted(seen));
+            }
+            judged.push((pidfd, target, decision));
         }
         if judged.is_empty() {
             return Err(Outcome::Errno(Errno::SRCH));

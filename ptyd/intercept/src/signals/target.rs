@@ -155,6 +155,9 @@ mod tests {
         fn signal(&self, _: &super::super::SignalRequest<'_>) -> super::super::SignalDecision {
             super::super::SignalDecision::Deny(Errno::PERM)
         }
+        fn reaches(&self, _: &super::super::SignalRequest<'_>, _: bool) -> bool {
+            false
+        }
         fn is_member(&self, _: i32, _: u64) -> bool {
             false
         }

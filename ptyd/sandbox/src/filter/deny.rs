@@ -79,6 +79,10 @@ const REACHING: &[i64] = &[
 /// `ioctl(2)` requests that type into a terminal.
 const TERMINAL_INJECTION: &[u64] = &[libc::TIOCSTI, libc::TIOCLINUX];
 
+/// `FIOSETOWN` and `SIOCSPGRP`, `ioctl(2)`, and `F_SETOWN_EX`, `fcntl(2)`.
+const OWNER_IN_MEMORY: &[u64] = &[0x8901, 0x8902];
+const OWNER_BY_STRUCT: u64 = 15;
+
 /// Socket families that stay: the others reach drivers and hypervisors that no rule names.
 const FAMILIES: &[i32] = &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 const LAST_FAMILY: u64 = 63;
@@ -154,6 +158,11 @@ pub(super) fn add_rules(context: &mut ScmpFilterContext, confined: bool) -> Resu
     for request in TERMINAL_INJECTION {
         refuse(libc::EPERM, libc::SYS_ioctl, &[equal(1, *request)])?;
     }
+    // Who is signalled about a descriptor: only `F_SETOWN` names it in a register, where it can be judged.
+    for request in OWNER_IN_MEMORY {
+        refuse(libc::EINVAL, libc::SYS_ioctl, &[equal(1, *request)])?;
+    }
+    refuse(libc::EINVAL, libc::SYS_fcntl, &[equal(1, OWNER_BY_STRUCT)])?;
     for call in [libc::SYS_socket, libc::SYS_socketpair] {
         for family in (0..=LAST_FAMILY).filter(|family| !FAMILIES.contains(&(*family as i32))) {
             refuse(libc::EAFNOSUPPORT, call, &[equal(0, family)])?;

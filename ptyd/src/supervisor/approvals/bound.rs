@@ -4,6 +4,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use agentsh_intercept::ExecRequest;
+use agentsh_protocol::Bytes;
+
+use crate::standing::Standing;
 
 /// A file as it was when it was asked about (`stat(2)`): another file under the name, or other content, differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +86,30 @@ impl Bound {
             files: vec![FileState::of(program)?],
             lasts: false,
         })
+    }
+
+    /// A signal to a process, which its number and its start name.
+    pub(crate) fn signal(signal: &str, program: &[u8], (pid, started): (i32, u64), rule: Option<&str>) -> Bound {
+        let words = [signal.to_owned(), format!("pid {pid}"), format!("started {started}")];
+        Bound {
+            operation: "signal".to_owned(),
+            path: program.to_owned(),
+            argv: words.map(String::into_bytes).to_vec(),
+            cwd: None,
+            rule: rule.map(str::to_owned),
+            files: Vec::new(),
+            lasts: false,
+        }
+    }
+
+    /// Whether a yes for good is about this very call.
+    pub(super) fn is_covered_by(&self, standing: &Standing) -> bool {
+        let same = |words: &[Bytes]| words.iter().map(|word| &word.0).eq(&self.argv);
+        standing.operation == self.operation
+            && standing.path.0 == self.path
+            && same(&standing.argv)
+            && standing.cwd.as_ref().map(|cwd| Path::new(cwd.as_os_str())) == self.cwd.as_deref()
+            && standing.rule == self.rule
     }
 
     /// An exec; `None` if a file of it cannot be told from another.

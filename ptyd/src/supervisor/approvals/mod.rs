@@ -8,12 +8,14 @@ mod queue;
 mod tests;
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use agentsh_audit::{Argv, Decision, EventDraft, EventType, Outcome, RecordError, Value};
 use agentsh_intercept::Interruption;
+use agentsh_policy::model::Notify;
 use agentsh_policy::{FileOp, Policy};
 use agentsh_protocol::approvals::{Answer, Approval, Change, Grant, Reply, Scope};
 use agentsh_protocol::{Bytes, new_id};
@@ -23,6 +25,7 @@ use queue::{Admission, Queue, Ticket};
 
 use super::control::Notice;
 use super::session::Session;
+use crate::standing::{self, Standing};
 
 /// How long a person has if neither rule nor policy says.
 const TIMEOUT: Duration = Duration::from_secs(5 * 60);
@@ -74,20 +77,23 @@ pub(crate) enum Answered {
 }
 
 /// What is said when nobody could answer.
-pub(crate) const NOBODY: &str = "a person has to approve it, and nobody can be asked: no `agentsh approve --watch` is open, and policy names no approvals.notify.command";
+pub(crate) const NOBODY: &str = "a person has to approve it, and nobody can be asked: no `agentsh approve --watch` is open, and policy names no approvals.notify";
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn notify_command(policy: &Policy) -> Option<String> {
-    policy.settings()?.file.approvals.notify?.command
+/// How people are told, if policy says.
+fn notify(policy: &Policy) -> Option<Notify> {
+    let notify = policy.settings()?.file.approvals.notify?;
+    (notify.command.is_some() || notify.webhook.is_some()).then_some(notify)
 }
 
 /// Whether rules or defaults of the policy ask on execs, files or sockets.
 fn asks(policy: &Policy) -> bool {
     policy.asks_on_sockets()
         || policy.command_decisions().contains(agentsh_policy::Decision::Approve)
+        || policy.signals_can_ask()
         || FileOp::ALL
             .iter()
             .any(|op| policy.file_decisions(*op).contains(agentsh_policy::Decision::Approve))
@@ -95,8 +101,8 @@ fn asks(policy: &Policy) -> bool {
 
 /// One line if the policy asks people and there are none.
 pub(crate) fn warning(policy: &Policy, watchers: usize) -> Option<String> {
-    (watchers == 0 && asks(policy) && notify_command(policy).is_none())
-        .then(|| format!("{}: approve: nobody can be asked now, so it is a denial: open `agentsh approve --watch`, or set approvals.notify.command", policy.name()))
+    (watchers == 0 && asks(policy) && notify(policy).is_none())
+        .then(|| format!("{}: approve: nobody can be asked now, so it is a denial: open `agentsh approve --watch`, or set approvals.notify", policy.name()))
 }
 
 fn after(time: Duration) -> String {
@@ -142,7 +148,21 @@ impl Approvals {
 impl Session {
     /// Whether anybody would learn of a question.
     pub(crate) fn somebody_listens(&self) -> bool {
-        self.approvals.watchers() > 0 || notify_command(&self.rules().policy).is_some()
+        self.approvals.watchers() > 0 || notify(&self.rules().policy).is_some()
+    }
+
+    /// Whether the start of a command that policy asks about can come to a yes: somebody listens, or one was given. The
+    /// exec itself is what asks.
+    pub(crate) fn may_be_answered(&self, program: &Path, argv: &[Bytes]) -> bool {
+        if self.somebody_listens() {
+            return true;
+        }
+        let program = std::fs::canonicalize(program).unwrap_or_else(|_| program.to_owned());
+        let given = standing::all(&self.account).unwrap_or_default();
+        let given = given.iter().map(Standing::grant).chain(self.grants());
+        let about = |grant: Grant| grant.operation == "exec" && Path::new(grant.path.as_os_str()) == program;
+        let same = |grant: &Grant| grant.argv == argv;
+        given.filter(same).any(about)
     }
 
     fn retry_window(&self) -> Duration {
@@ -162,6 +182,10 @@ impl Session {
             .unwrap_or(TIMEOUT);
         let describe = || self.describe(ask, timeout);
         // A yes that was given before covers the call whether anybody listens now or not.
+        if let Some(id) = self.standing(ask, policy.policy.name()) {
+            self.approvals.remember(ask, &id);
+            return Answered::Yes(id);
+        }
         let listens = self.somebody_listens();
         let admission = {
             let mut queue = lock(&self.approvals.queue);
@@ -185,13 +209,23 @@ impl Session {
                 tracing::error!("a question is not asked because it cannot be recorded: {error}");
                 return Answered::No(None, "the question cannot be recorded".to_owned());
             }
-            if let Some(command) = notify_command(&policy.policy) {
-                notify::run(&command, &approval, &self.account);
+            if let Some(notify) = notify(&policy.policy) {
+                notify::tell(&notify, &approval, &self.account);
             }
             self.tell(Notice::Approval(Change::Asked { approval }));
         }
         self.approvals.remember(ask, &ticket.id);
         self.wait(ask, &ticket, interruption)
+    }
+
+    /// The yes for good that covers a call.
+    fn standing(&self, ask: &Ask<'_>, policy: &str) -> Option<String> {
+        let all = standing::all(&self.account).unwrap_or_else(|error| {
+            tracing::error!("{} is not taken: {error}", standing::place(&self.account).display());
+            Vec::new()
+        });
+        let covers = |one: &&Standing| one.policy == policy && ask.bound.is_covered_by(one);
+        all.iter().find(covers).map(|one| one.id.clone())
     }
 
     fn wait(&self, ask: &Ask<'_>, ticket: &Ticket, interruption: &dyn Fn() -> Interruption) -> Answered {
@@ -258,6 +292,7 @@ impl Session {
             expires: after(timeout),
             waiting: 1,
             asked: 1,
+            written: None,
         }
     }
 
@@ -278,18 +313,34 @@ impl Session {
     }
 
     /// Takes a person's answer; the request as it was. `None`: no such request waits.
-    pub(crate) fn reply(&self, id: &str, reply: &Reply) -> Option<Approval> {
+    ///
+    /// # Errors
+    /// A yes for good that cannot be written down is no answer: the request goes on waiting.
+    pub(crate) fn reply(&self, id: &str, reply: &Reply) -> Result<Option<Approval>, std::io::Error> {
         self.expire_requests();
+        let mut written = None;
+        if (reply.answer, reply.scope) == (Answer::Allow, Scope::Always) {
+            let pending = lock(&self.approvals.queue).pending();
+            let Some(approval) = pending.iter().find(|approval| approval.id == id) else {
+                return Ok(None);
+            };
+            let created = agentsh_audit::time::now_rfc3339();
+            let standing = Standing::of(approval, self.rules().policy.name(), created);
+            written = Some(standing::add(&self.account, standing)?);
+        }
         let window = self.retry_window();
         let times = (agentsh_audit::time::now_rfc3339(), window, after(window));
-        let (approval, grant) = lock(&self.approvals.queue).reply(Instant::now(), id, reply, times)?;
+        let Some((mut approval, grant)) = lock(&self.approvals.queue).reply(Instant::now(), id, reply, times) else {
+            return Ok(None);
+        };
+        approval.written = written.as_deref().map(Bytes::from);
         self.record_end(&approval, reply.answer, "person", reply.reason.as_deref());
         if let Some(grant) = &grant {
             self.record_grant(EventType::GrantCreated, grant);
         }
         self.approvals.changed.notify_all();
         self.tell_resolved(approval.id.clone(), reply.answer, "person");
-        Some(approval)
+        Ok(Some(approval))
     }
 
     /// The answers that cover calls to come.
@@ -351,6 +402,7 @@ impl Session {
         let scope = match grant.scope {
             Scope::Once => "once",
             Scope::Session => "session",
+            Scope::Always => "always",
         };
         self.note(EventDraft {
             argv: Argv::Bytes(&grant.argv),

@@ -202,7 +202,9 @@ impl Queue {
             expires: once.then_some(retry_until),
         });
         // Whoever waits is covered by the answer itself.
-        let grant = yes.clone().filter(|_| !once || pending.approval.waiting == 0);
+        // What is allowed for good is written down elsewhere.
+        let kept = scope == Scope::Session || once && pending.approval.waiting == 0;
+        let grant = yes.clone().filter(|_| kept);
         if let Some(grant) = &grant {
             self.grant(now, grant, &pending.bound, retry_window);
         }

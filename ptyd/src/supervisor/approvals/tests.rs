@@ -32,6 +32,7 @@ fn approval(id: &str) -> Approval {
         expires: String::new(),
         waiting: 1,
         asked: 1,
+        written: None,
     }
 }
 

@@ -30,6 +30,14 @@ pub fn outcome(approval: &Approval, answer: Answer, scope: Scope) -> String {
     let what = consent::shown(&approval.path.0);
     match (answer, scope, approval.waiting) {
         (Answer::Deny, ..) => format!("denied: {what}"),
+        (Answer::Allow, Scope::Always, _) => {
+            let file = approval.written.as_ref().map(|file| consent::shown(&file.0));
+            let file = file.unwrap_or_default();
+            format!(
+                "allowed from now on: {what}\nwritten to {file}; `agentsh grants revoke {}` takes it back",
+                approval.id
+            )
+        }
         (Answer::Allow, Scope::Session, _) => format!("allowed until the session ends: {what}"),
         (Answer::Allow, Scope::Once, 0) => format!("allowed for one identical retry: {what}"),
         (Answer::Allow, Scope::Once, _) => format!("allowed: {what}"),

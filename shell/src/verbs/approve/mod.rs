@@ -24,9 +24,9 @@ Examples:
   agentsh approve allow 0199f3 --session
   agentsh approve deny 0199f3 --reason staging
 
-A yes covers exactly what was shown: the same object, arguments and folder under the same rule, once or until the \
-session ends. What should be allowed for longer belongs into the policy. While nobody watches and the policy names no \
-approvals.notify.command, what would be asked is denied at once."
+A yes covers exactly what was shown: the same object, arguments and folder under the same rule, once, until the \
+session ends, or (--always) in every session of the policy. While nobody watches and the policy names no \
+approvals.notify, what would be asked is denied at once."
 )]
 pub struct Approve {
     /// Show questions as they come, and ask for answers if stdin is a terminal
@@ -48,11 +48,14 @@ enum Verb {
         /// The approval: its id or a unique beginning
         id: String,
         /// Only what waits now, or one identical retry (the default)
-        #[arg(long, conflicts_with = "session")]
+        #[arg(long, conflicts_with_all = ["session", "always"])]
         once: bool,
         /// Every identical call until the session ends
-        #[arg(long)]
+        #[arg(long, conflicts_with = "always")]
         session: bool,
+        /// Every identical call in every session of this policy, written to the user's configuration
+        #[arg(long)]
+        always: bool,
         /// Goes into the record
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
@@ -75,9 +78,17 @@ impl Approve {
             Some(Verb::List(list)) => list.run(context),
             Some(Verb::Show(show)) => show.run(context),
             Some(Verb::Allow {
-                id, session, reason, ..
+                id,
+                session,
+                always,
+                reason,
+                ..
             }) => {
-                let scope = if session { Scope::Session } else { Scope::Once };
+                let scope = match (session, always) {
+                    (_, true) => Scope::Always,
+                    (true, _) => Scope::Session,
+                    _ => Scope::Once,
+                };
                 answer::say(context, &id, Answer::Allow, scope, reason)
             }
             Some(Verb::Deny { id, reason }) => answer::say(context, &id, Answer::Deny, Scope::Once, reason),

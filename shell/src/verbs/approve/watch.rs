@@ -91,13 +91,14 @@ fn question(broker: &Client, approval: &Approval) -> Result<(), Error> {
     // What was typed before the question was seen is no answer to it.
     let _ = rustix::termios::tcflush(std::io::stdin(), rustix::termios::QueueSelector::IFlush);
     loop {
-        render::print("[y] allow once, [s] allow for the session, [n] deny, [l] later: ")?;
+        render::print("[y] allow once, [s] allow for the session, [always] allow from now on, [n] deny, [l] later: ")?;
         let mut line = String::new();
         let read = std::io::stdin().lock().read_line(&mut line);
         let read = read.map_err(|source| Error::io("reading the answer", source))?;
         let (word, scope) = match line.trim() {
             "y" => (Answer::Allow, Scope::Once),
             "s" => (Answer::Allow, Scope::Session),
+            "always" => (Answer::Allow, Scope::Always),
             "n" => (Answer::Deny, Scope::Once),
             "l" => return Ok(()),
             _ if read == 0 => return Ok(()),
