@@ -35,3 +35,9 @@ if ! command -v cargo >/dev/null; then
         exit 1
     fi
 fi
+
+# The shim is linked with musl where that can be had, else with glibc.
+musl="$(uname -m)-unknown-linux-musl"
+if command -v rustup >/dev/null && [ ! -d "$(rustc --print target-libdir --target "$musl")" ]; then
+    rustup target add "$musl" >/dev/null 2>&1 || echo "no $musl here: the shim is linked with glibc" >&2
+fi

@@ -97,13 +97,16 @@ fn lower_limit(resource: u32, limit: u64) -> io::Result<()> {
 
 fn known_resource(number: u32) -> Option<rustix::process::Resource> {
     use rustix::process::Resource;
-    Some(match number {
-        libc::RLIMIT_AS => Resource::As,
-        libc::RLIMIT_DATA => Resource::Data,
-        libc::RLIMIT_CPU => Resource::Cpu,
-        libc::RLIMIT_NPROC => Resource::Nproc,
-        libc::RLIMIT_FSIZE => Resource::Fsize,
-        libc::RLIMIT_NOFILE => Resource::Nofile,
-        _ => return None,
-    })
+    // Their type differs between the C libraries.
+    let known = [
+        (i64::from(libc::RLIMIT_AS), Resource::As),
+        (i64::from(libc::RLIMIT_DATA), Resource::Data),
+        (i64::from(libc::RLIMIT_CPU), Resource::Cpu),
+        (i64::from(libc::RLIMIT_NPROC), Resource::Nproc),
+        (i64::from(libc::RLIMIT_FSIZE), Resource::Fsize),
+        (i64::from(libc::RLIMIT_NOFILE), Resource::Nofile),
+    ];
+    known
+        .into_iter()
+        .find_map(|(known, resource)| (known == i64::from(number)).then_some(resource))
 }
