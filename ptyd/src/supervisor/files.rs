@@ -15,6 +15,7 @@ use agentsh_sandbox::hull::Right;
 
 use super::kept::{self, Keeper};
 use super::observed::FileLog;
+use super::proxy;
 use super::session::Session;
 
 /// The judge of a session's file calls.
@@ -22,8 +23,8 @@ pub(crate) struct Files {
     session: Weak<Session>,
     /// Our own folders: whatever policy says, nothing of them is touched from inside.
     guarded: Vec<PathBuf>,
-    /// The one file in them that may be read: the session's resolved policy.
-    readable: PathBuf,
+    /// The files in them that may be read: the session's resolved policy, and the authorities that it trusts.
+    readable: [PathBuf; 2],
 }
 
 /// Our own denial, for the record.
@@ -65,7 +66,7 @@ impl Files {
         ) {
             return false;
         }
-        if operation == Operation::Read && path == self.readable {
+        if operation == Operation::Read && self.readable.iter().any(|readable| path == readable) {
             return false;
         }
         if !operation.observes() && self.is_group(path) {
@@ -211,7 +212,9 @@ pub(super) fn engine(session: &Arc<Session>) -> Result<Arc<FileEngine>, String> 
         .chain(trash.places())
         .map(|path| std::fs::canonicalize(&path).unwrap_or(path))
         .collect();
-    let readable = std::fs::canonicalize(dir.policy_path()).map_err(|error| error.to_string())?;
+    let policy = std::fs::canonicalize(dir.policy_path()).map_err(|error| error.to_string())?;
+    let authorities = policy.with_file_name(proxy::AUTHORITIES);
+    let readable = [policy, authorities];
     let parts = Parts {
         judge: Arc::new(Files {
             session: Arc::downgrade(session),

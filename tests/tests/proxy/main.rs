@@ -2,9 +2,11 @@
 
 mod fake;
 mod http;
+mod intercept;
 mod llm;
 mod services;
 mod streams;
+mod tls;
 
 use agentsh_protocol::api::{ProxyInfo, SessionInfo};
 use agentsh_tests::{Outcome, Result, Shell, World, fail, session};

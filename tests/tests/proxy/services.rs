@@ -1,102 +1,13 @@
 //! Services of the policy: a secret that the agent never holds, rules by method and path.
 
-use std::path::Path;
-use std::time::Duration;
-
 use agentsh_protocol::api::SessionInfo;
-use agentsh_tests::child::Child;
 use agentsh_tests::record::await_event;
-use agentsh_tests::world::processes::wait_until;
-use agentsh_tests::{Result, Shell, User, World, fail, session};
+use agentsh_tests::{Result, User, World, session};
 
+use super::tls::Server;
 use super::{check, is_kept, proxy, run};
 
 const SECRET: &str = "ghp_theSecretThatNobodyInsideKnows0123456";
-
-/// Says what it was asked, over TLS, and the secret with it in several forms.
-const SERVER: &str = r#"
-import http.server, ssl, sys, base64, json
-class Answer(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def do_GET(self):
-        length = int(self.headers.get("content-length") or 0)
-        self.rfile.read(length)
-        said = self.headers.get("authorization") or ""
-        secret = said.split(" ")[-1]
-        with open(sys.argv[3], "a") as log: log.write(json.dumps([self.command, self.path, said]) + "\n")
-        body = ("got %s and %s\n" % (secret, base64.b64encode(("user:" + secret).encode()).decode())).encode()
-        self.send_response(200)
-        self.send_header("X-Echo", said)
-        self.send_header("X-Plain", "stays")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        for at in range(0, len(body), 5):
-            self.wfile.write(body[at:at+5]); self.wfile.flush()
-    do_POST = do_DELETE = do_GET
-    def log_message(self, *args): pass
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(sys.argv[1] + "/leaf.pem", sys.argv[1] + "/leaf.key")
-server.socket = context.wrap_socket(server.socket, server_side=True)
-with open(sys.argv[2], "w") as file: file.write(str(server.server_port) + "\n")
-server.serve_forever()
-"#;
-
-/// An authority of the test's own, which this world's host trusts, and a certificate of localhost.
-const CERTIFICATES: &str = r#"set -e; cd "$1"
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=suite -keyout ca.key -out ca.pem 2>/dev/null
-openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -keyout leaf.key -out leaf.csr 2>/dev/null
-printf 'subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n' > leaf.ext
-openssl x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile leaf.ext -out leaf.pem 2>/dev/null
-cat ca.pem >> /etc/ssl/certs/ca-certificates.crt"#;
-
-struct Server {
-    child: Child,
-    port: u16,
-    log: String,
-}
-
-impl Server {
-    fn start(world: &World) -> Result<Server> {
-        let folder = Path::new("/tmp/server");
-        std::fs::create_dir_all(folder)?;
-        let as_root = |shell: Shell| shell.inherit(|inherit| inherit.as_root = true);
-        as_root(Shell::program("/bin/bash").args(["-c", CERTIFICATES, "make", "/tmp/server"]))
-            .run(world)?
-            .expect_success("certificates")?;
-        std::fs::write(folder.join("server.py"), SERVER)?;
-        let args = [
-            "/tmp/server/server.py",
-            "/tmp/server",
-            "/tmp/server/port",
-            "/tmp/server/log",
-        ];
-        let child = as_root(Shell::program("/usr/bin/python3").args(args)).spawn(world)?;
-        let mut port = 0;
-        let known = wait_until(Duration::from_secs(20), || {
-            let text = std::fs::read_to_string("/tmp/server/port").unwrap_or_default();
-            port = text.strip_suffix('\n').and_then(|text| text.parse().ok()).unwrap_or(0);
-            port > 0
-        });
-        match known {
-            true => Ok(Server {
-                child,
-                port,
-                log: "/tmp/server/log".to_owned(),
-            }),
-            false => Err(fail("the server does not start")),
-        }
-    }
-
-    fn asked(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    fn stop(mut self) -> Result {
-        self.child.signal(libc::SIGKILL)?;
-        self.child.wait(Duration::from_secs(10)).map(drop)
-    }
-}
 
 fn begin(world: &World, server: &Server, more: &str) -> Result<SessionInfo> {
     let secrets = world.user().home.join(".config/agentsh/secrets");
@@ -127,7 +38,7 @@ fn begin(world: &World, server: &Server, more: &str) -> Result<SessionInfo> {
 fn a_service_gets_its_secret_and_the_agent_never_sees_it() -> Result {
     for user in User::both() {
         let world = World::new(user)?;
-        let server = Server::start(&world)?;
+        let server = Server::start(&world, "127.0.0.1:0")?;
         let session = begin(&world, &server, "")?;
         let seen = run(
             &world,
@@ -185,7 +96,7 @@ fn a_service_gets_its_secret_and_the_agent_never_sees_it() -> Result {
 #[test]
 fn a_service_takes_only_what_its_rules_say() -> Result {
     let world = World::new(User::agent())?;
-    let server = Server::start(&world)?;
+    let server = Server::start(&world, "127.0.0.1:0")?;
     let session = begin(
         &world,
         &server,
@@ -240,7 +151,7 @@ fn a_service_takes_only_what_its_rules_say() -> Result {
 #[test]
 fn a_secret_that_is_not_kept_safe_is_not_used() -> Result {
     let world = World::new(User::agent())?;
-    let server = Server::start(&world)?;
+    let server = Server::start(&world, "127.0.0.1:0")?;
     let session = begin(&world, &server, "")?;
     let secret = world.user().home.join(".config/agentsh/secrets/github");
     for (content, mode, why) in [

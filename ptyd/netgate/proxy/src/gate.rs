@@ -164,6 +164,9 @@ pub trait Gate: Send + Sync + 'static {
     /// Judges a request to a service; the path is decoded and has no dot parts.
     fn request(&self, client: &Client, service: &str, method: &str, path: &str) -> Ruling;
 
+    /// Whether the TLS of this host is opened, where any is.
+    fn opens(&self, host: &str) -> bool;
+
     /// An id for one request and its answer.
     fn new_id(&self) -> String;
 

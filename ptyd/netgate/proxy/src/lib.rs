@@ -17,7 +17,7 @@ mod llm;
 pub use dlp::{Counts, Dlp, Mode};
 pub use gate::{Client, Event, Gate, HttpEvent, LlmRequestEvent, LlmResponseEvent, Ruling, Service};
 pub use host::Authority;
-pub use http::Proxy;
+pub use http::{InterceptError, Proxy};
 pub use llm::{Limits, Meter, ModelUse, Provider, ProviderError, ProviderKind, Usage};
 
 /// What a proxy is made from.
@@ -31,4 +31,6 @@ pub struct Settings {
     pub limits: Limits,
     /// Whether bodies are given to [`Gate::store`].
     pub store_bodies: bool,
+    /// Whether TLS is opened where [`Gate::opens`] says so.
+    pub tls_intercept: bool,
 }

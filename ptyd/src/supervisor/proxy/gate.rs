@@ -222,6 +222,18 @@ impl Gate for SessionGate {
         )
     }
 
+    fn opens(&self, host: &str) -> bool {
+        let fits = |pinned: &str| {
+            let pinned = pinned.to_ascii_lowercase();
+            match pinned.strip_prefix("*.") {
+                Some(above) => host.strip_suffix(above).is_some_and(|name| name.ends_with('.')),
+                None => host == pinned,
+            }
+        };
+        let session = self.0.upgrade();
+        session.is_some_and(|session| !session.config.proxy.pinned.iter().any(|pinned| fits(pinned)))
+    }
+
     fn new_id(&self) -> String {
         agentsh_protocol::new_id()
     }

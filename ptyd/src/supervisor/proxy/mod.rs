@@ -6,6 +6,7 @@ mod owner;
 mod secret;
 mod settings;
 mod told;
+mod trust;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -14,9 +15,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use agentsh_netgate::Owner;
 use agentsh_protocol::Bytes;
 use agentsh_protocol::api::ProxyInfo;
-use agentsh_proxy::Proxy;
+use agentsh_proxy::{InterceptError, Proxy};
 
 use self::gate::SessionGate;
+pub(super) use self::trust::FILE as AUTHORITIES;
 use super::session::Session;
 
 /// Threads that move bytes.
@@ -40,7 +42,7 @@ pub(crate) enum ProxyError {
     #[error("the proxy does not start: {0}")]
     Io(#[from] io::Error),
     #[error("the proxy does not start: {0}")]
-    Tls(String),
+    Tls(#[from] InterceptError),
 }
 
 impl Session {
@@ -64,6 +66,9 @@ impl Session {
         };
         let to = format!("http://{}", running.address);
         let mut variables = settings::general(&to);
+        if running.proxy.authority().is_some() {
+            variables.extend(trust::variables(&self.dir));
+        }
         for provider in running.proxy.providers() {
             variables.extend(provider.variables(&to));
         }
@@ -99,8 +104,10 @@ fn start(session: &Arc<Session>) -> Result<Running, ProxyError> {
         .gate
         .note(rustix::fs::fstat(&listener).map_err(io::Error::from)?.st_ino, owner);
     let gate = Arc::new(SessionGate::new(Arc::downgrade(session)));
-    let proxy = Proxy::new(gate, settings).map_err(|error| ProxyError::Tls(error.to_string()))?;
-    let proxy = Arc::new(proxy);
+    let proxy = Arc::new(Proxy::new(gate, settings)?);
+    if let Some(authority) = proxy.authority() {
+        trust::write(&session.dir, authority)?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .thread_name("proxy")

@@ -33,6 +33,7 @@ pub(super) fn of(config: &Config) -> Result<Settings, SettingsError> {
             budget: proxy.limits.budget,
         },
         store_bodies: proxy.store_bodies,
+        tls_intercept: proxy.tls_intercept,
     })
 }
 

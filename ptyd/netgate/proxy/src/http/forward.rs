@@ -1,4 +1,4 @@
-//! Plain HTTP to a host that the request names.
+//! HTTP to a host that the request names: plain, or inside of TLS that was opened.
 
 use std::sync::Arc;
 
@@ -15,14 +15,15 @@ use super::{Answer, refuse, tunnel};
 use crate::gate::{Client, Event, HttpEvent, Ruling};
 use crate::host::Authority;
 
-/// One request.
+/// One request; `secure`: the server speaks TLS.
 pub(super) async fn forward(
     shared: &Arc<Shared>,
     client: &Arc<Client>,
     to: Authority,
+    secure: bool,
     request: Request<Incoming>,
 ) -> Answer {
-    let port = to.port_or(80);
+    let port = to.port_or(if secure { 443 } else { 80 });
     let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
     let (asker, host) = (Arc::clone(client), to.host.clone());
     let asked = shared.ask(move |gate| gate.connect(&asker, &host, port)).await;
@@ -46,6 +47,7 @@ pub(super) async fn forward(
     }
     let (request, switch) = prepare(request, &to);
     let sent = match upstream::dial(&addresses).await {
+        Ok(stream) if secure => shared.upstreams.send_secure(stream, &to.host, request).await,
         Ok(stream) => upstream::send_on(stream, request).await,
         Err(error) => Err(Unreachable(error.to_string())),
     };

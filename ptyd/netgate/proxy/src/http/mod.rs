@@ -4,6 +4,8 @@ mod answer;
 mod body;
 mod forward;
 mod head;
+mod intercept;
+mod rewound;
 mod screen;
 mod server;
 mod service;
@@ -11,6 +13,7 @@ mod sni;
 mod tunnel;
 mod upstream;
 
+pub use intercept::InterceptError;
 pub use server::Proxy;
 
 pub(crate) use answer::{Answer, refuse};

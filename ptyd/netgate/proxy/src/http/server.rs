@@ -1,9 +1,7 @@
 //! Connections of programs, one task each.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -11,10 +9,12 @@ use hyper::header::HOST;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use super::intercept::{InterceptError, Interceptor};
+use super::rewound::Rewound;
 use super::screen::{MAX_FIELDS, MAX_HEAD, Spoken, Unserved, screen};
 use super::{Answer, Upstreams, answer, forward, refuse, service, tunnel};
 use crate::Settings;
@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub gate: Arc<dyn Gate>,
     pub settings: Settings,
     pub upstreams: Upstreams,
+    /// Where TLS is opened.
+    pub interceptor: Option<Interceptor>,
     pub meter: Meter,
     slots: Arc<Semaphore>,
 }
@@ -59,13 +61,15 @@ impl Proxy {
     ///
     /// # Errors
     /// Where TLS cannot be set up.
-    pub fn new(gate: Arc<dyn Gate>, settings: Settings) -> Result<Proxy, rustls::Error> {
+    pub fn new(gate: Arc<dyn Gate>, settings: Settings) -> Result<Proxy, InterceptError> {
+        let interceptor = settings.tls_intercept.then(Interceptor::new).transpose()?;
         let upstreams = Upstreams::new(Arc::clone(&gate))?;
         Ok(Proxy(Arc::new(Shared {
             meter: Meter::new(settings.limits),
             gate,
             settings,
             upstreams,
+            interceptor,
             slots: Arc::new(Semaphore::new(CONNECTIONS)),
         })))
     }
@@ -73,6 +77,11 @@ impl Proxy {
     /// What the providers' use has come to.
     pub fn meter(&self) -> &Meter {
         &self.0.meter
+    }
+
+    /// The certificate of the authority that opens TLS, where it is opened; its key never leaves memory.
+    pub fn authority(&self) -> Option<&str> {
+        self.0.interceptor.as_ref().map(Interceptor::pem)
     }
 
     /// The providers that can be reached.
@@ -106,26 +115,46 @@ impl Proxy {
     }
 }
 
-async fn connection(
-    shared: Arc<Shared>,
-    mut stream: TcpStream,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn connection(shared: Arc<Shared>, stream: TcpStream) -> Result<(), Failure> {
     let (peer, local) = (stream.peer_addr()?, stream.local_addr()?);
     stream.set_nodelay(true)?;
     let Some(client) = shared.ask(move |gate| gate.who(peer, local)).await? else {
         tracing::warn!("a connection from {peer} is of no process of this session");
         return Ok(());
     };
-    let client = Arc::new(client);
-    let port = local.port();
+    speak(&shared, &Arc::new(client), Arc::new(Place::Proxy(local.port())), stream).await
+}
+
+/// Why a connection ends early; there is nobody to tell.
+pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Where a request is said.
+pub(super) enum Place {
+    /// To the proxy, which listens at this port.
+    Proxy(u16),
+    /// Inside of the TLS of this host.
+    Inside(Authority),
+}
+
+/// Serves HTTP on a connection.
+pub(super) async fn speak<S>(
+    shared: &Arc<Shared>,
+    client: &Arc<Client>,
+    place: Arc<Place>,
+    mut stream: S,
+) -> Result<(), Failure>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let spoken = match tokio::time::timeout(HEAD_LIMIT, screen(&mut stream)).await {
         Ok(Ok(spoken)) => spoken,
         Ok(Err(Unserved::Ended)) | Err(_) => return Ok(()),
         Ok(Err(Unserved::Refused(status, why))) => return turn_away(stream, status, why).await.map_err(Into::into),
     };
+    let (shared, client) = (Arc::clone(shared), Arc::clone(client));
     let service = service_fn(move |request| {
-        let (shared, client) = (Arc::clone(&shared), Arc::clone(&client));
-        async move { Ok::<_, std::convert::Infallible>(route(&shared, &client, port, request).await) }
+        let (shared, client, place) = (Arc::clone(&shared), Arc::clone(&client), Arc::clone(&place));
+        async move { Ok::<_, std::convert::Infallible>(route(&shared, &client, &place, request).await) }
     });
     match spoken {
         Spoken::One(bytes) => {
@@ -149,7 +178,7 @@ async fn connection(
     Ok(())
 }
 
-async fn turn_away(mut stream: TcpStream, status: u16, why: &str) -> io::Result<()> {
+async fn turn_away(mut stream: impl AsyncRead + AsyncWrite + Unpin, status: u16, why: &str) -> io::Result<()> {
     stream.write_all(&answer::raw(status, why)).await?;
     stream.shutdown().await?;
     let mut rest = [0; 4096];
@@ -159,17 +188,21 @@ async fn turn_away(mut stream: TcpStream, status: u16, why: &str) -> io::Result<
 }
 
 /// Where a request goes.
-async fn route(shared: &Arc<Shared>, client: &Arc<Client>, port: u16, request: Request<Incoming>) -> Answer {
-    let named = match named(&request) {
+async fn route(shared: &Arc<Shared>, client: &Arc<Client>, place: &Place, request: Request<Incoming>) -> Answer {
+    let named = match named(&request, place) {
         Ok(named) => named,
         Err(why) => return refuse(StatusCode::BAD_REQUEST, why),
+    };
+    let port = match place {
+        Place::Inside(host) => return inside(shared, client, host, named, request).await,
+        Place::Proxy(port) => *port,
     };
     if request.method() == Method::CONNECT {
         return tunnel::open(shared, client, named, request).await;
     }
     if !(named.is_loopback() && named.port_or(80) == port) {
         return match request.uri().scheme_str() {
-            Some("http") => forward::forward(shared, client, named, request).await,
+            Some("http") => forward::forward(shared, client, named, false, request).await,
             _ => refuse(
                 StatusCode::MISDIRECTED_REQUEST,
                 "this is the session's proxy, and no such host is here",
@@ -190,8 +223,31 @@ async fn route(shared: &Arc<Shared>, client: &Arc<Client>, port: u16, request: R
     }
 }
 
+/// A request inside of the TLS of `host`.
+async fn inside(
+    shared: &Arc<Shared>,
+    client: &Arc<Client>,
+    host: &Authority,
+    named: Authority,
+    request: Request<Incoming>,
+) -> Answer {
+    if (&named.host, named.port_or(443)) != (&host.host, host.port_or(443)) || request.method() == Method::CONNECT {
+        return refuse(
+            StatusCode::MISDIRECTED_REQUEST,
+            "the request is for another host than its TLS",
+        );
+    }
+    let path = request.uri().path().to_owned();
+    let mut providers = shared.settings.providers.iter();
+    let provider = providers.find_map(|provider| Some((provider, provider.rest_of(host, &path)?)));
+    match provider {
+        Some((provider, rest)) => llm::request(shared, client, &provider.name, rest, request).await,
+        None => forward::forward(shared, client, named, true, request).await,
+    }
+}
+
 /// The host that a request names, the same everywhere. (Of HTTP/1 this was seen before; of HTTP/2 it was not.)
-fn named(request: &Request<Incoming>) -> Result<Authority, &'static str> {
+fn named(request: &Request<Incoming>, place: &Place) -> Result<Authority, &'static str> {
     let parse = |text: &str| Authority::parse(text).ok_or("the host is no plain name of a host");
     let mut hosts = request.headers().get_all(HOST).iter();
     let (host, more) = (hosts.next(), hosts.next());
@@ -212,71 +268,15 @@ fn named(request: &Request<Incoming>) -> Result<Authority, &'static str> {
         .transpose()?;
     match (aimed, host) {
         (Some(aimed), Some(host)) => {
-            let default = if request.method() == Method::CONNECT {
-                aimed.port_or(443)
-            } else {
-                80
+            let default = match place {
+                Place::Inside(_) => 443,
+                Place::Proxy(_) if request.method() == Method::CONNECT => aimed.port_or(443),
+                Place::Proxy(_) => 80,
             };
             let same = (&aimed.host, aimed.port_or(default)) == (&host.host, host.port_or(default));
             same.then_some(aimed).ok_or("Host and target differ")
         }
         (Some(one), None) | (None, Some(one)) => Ok(one),
         (None, None) => Err("no Host"),
-    }
-}
-
-/// A connection with its first bytes put back.
-struct Rewound {
-    bytes: Vec<u8>,
-    at: usize,
-    stream: TcpStream,
-}
-
-impl Rewound {
-    fn new(bytes: Vec<u8>, stream: TcpStream) -> Rewound {
-        Rewound { bytes, at: 0, stream }
-    }
-}
-
-impl AsyncRead for Rewound {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        if this.at < this.bytes.len() {
-            let length = buf.remaining().min(this.bytes.len() - this.at);
-            buf.put_slice(&this.bytes[this.at..this.at + length]);
-            this.at += length;
-            if this.at == this.bytes.len() {
-                this.bytes = Vec::new();
-                this.at = 0;
-            }
-            return Poll::Ready(Ok(()));
-        }
-        Pin::new(&mut this.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Rewound {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

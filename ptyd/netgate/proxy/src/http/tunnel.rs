@@ -9,6 +9,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
 
+use super::rewound::Rewound;
 use super::server::Shared;
 use super::sni::{self, Hello, MAX_HELLO};
 use super::{Answer, full, refuse, upstream};
@@ -77,13 +78,32 @@ fn record(shared: &Shared, client: &Client, end: &End, ruling: &Ruling, status: 
     shared.gate.record(client, Event::Http(event))
 }
 
-/// Passes bytes in both directions, the client's only after its first were looked at.
-async fn carry<C, S>(shared: &Arc<Shared>, client: &Arc<Client>, end: &End, program: C, server: S)
+/// Passes bytes in both directions, the client's only after its first were looked at; or opens the TLS in them.
+async fn carry<C, S>(shared: &Arc<Shared>, client: &Arc<Client>, end: &End, mut program: C, server: S)
 where
-    C: AsyncRead + AsyncWrite + Send + Unpin,
+    C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: AsyncRead + AsyncWrite + Send + Unpin,
 {
-    let (mut from_program, mut to_program) = split(program);
+    let mut looked = Vec::new();
+    if let Some(interceptor) = shared.interceptor.as_ref().filter(|_| end.port == 443) {
+        let Ok(first) = first(shared, client, end, &mut program).await else {
+            return;
+        };
+        if let Hello::Tls(Some(name)) = sni::look(&first)
+            && let Some(host) = Authority::parse(&name).filter(|name| name.port.is_none())
+            && shared.gate.opens(&host.host)
+        {
+            let opened = Rewound::new(first, program);
+            // Nothing of it is passed on: each request dials for itself.
+            drop(server);
+            if let Err(error) = interceptor.serve(shared, client, host, opened).await {
+                tracing::debug!("a tunnel whose TLS is opened: {error}");
+            }
+            return;
+        }
+        looked = first;
+    }
+    let (mut from_program, mut to_program) = split(Rewound::new(looked, program));
     let (mut from_server, mut to_server) = split(server);
     let up = async {
         let first = first(shared, client, end, &mut from_program).await?;

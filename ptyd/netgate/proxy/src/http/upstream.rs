@@ -125,6 +125,19 @@ impl Upstreams {
     }
 }
 
+impl Upstreams {
+    /// Sends a request over TLS on a connection that was dialled to `host`.
+    pub(super) async fn send_secure(
+        &self,
+        stream: TcpStream,
+        host: &str,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Unreachable> {
+        let wire = self.old.secure(stream, host.to_owned()).await;
+        send_on(wire.map_err(|error| Unreachable(error.to_string()))?, request).await
+    }
+}
+
 /// A server could not be asked; the text says why, for the caller.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -225,7 +238,11 @@ impl Connector {
         if !secure {
             return Ok(Wire::Plain(stream));
         }
-        let name = ServerName::try_from(host).map_err(|_| invalid("no name of a host"))?;
+        self.secure(stream, host).await
+    }
+
+    async fn secure(&self, stream: TcpStream, host: String) -> io::Result<Wire> {
+        let name = ServerName::try_from(host).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let stream = tokio::time::timeout(CONNECT_LIMIT, self.tls.connect(name, stream)).await??;
         Ok(Wire::Tls(Box::new(stream)))
     }

@@ -83,6 +83,16 @@ impl Provider {
         names.into_iter().map(|name| (name, to.clone())).collect()
     }
 
+    /// The path below the provider's address, without its first slash, if it is there over TLS that `path` of
+    /// `host` is.
+    pub(crate) fn rest_of<'p>(&self, host: &crate::Authority, path: &'p str) -> Option<&'p str> {
+        let uri: hyper::Uri = self.base.parse().ok()?;
+        let at = crate::Authority::parse(uri.authority()?.as_str())?;
+        let same = (&at.host, at.port_or(443)) == (&host.host, host.port_or(443));
+        let below = path.strip_prefix(uri.path().trim_end_matches('/'))?.strip_prefix('/')?;
+        (same && uri.scheme_str() == Some("https")).then_some(below)
+    }
+
     /// An error as its clients expect it.
     pub(super) fn error(&self, status: u16, kind: &str, message: &str) -> Vec<u8> {
         let value = match self.kind {
@@ -122,6 +132,20 @@ mod tests {
             let expected = (variable.to_owned(), format!("http://127.0.0.1:9/llm/{name}"));
             assert_eq!(provider.variables("http://127.0.0.1:9").first(), Some(&expected));
         }
+        Ok(())
+    }
+
+    #[test]
+    fn its_own_traffic_is_known_inside_of_tls() -> Result<(), ProviderError> {
+        let provider = Provider::new("openai", "https://api.example.org/v1")?;
+        let rest = |host, path| crate::Authority::parse(host).and_then(|host| provider.rest_of(&host, path));
+        assert_eq!(
+            rest("api.example.org", "/v1/chat/completions"),
+            Some("chat/completions")
+        );
+        assert_eq!(rest("api.example.org", "/v2/chat"), None);
+        assert_eq!(rest("api.example.org", "/v10/chat"), None);
+        assert_eq!(rest("other.example.org", "/v1/chat"), None);
         Ok(())
     }
 

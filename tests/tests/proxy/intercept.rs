@@ -1,0 +1,105 @@
+//! TLS that is opened, where the operator wants it.
+
+use agentsh_tests::record::await_event;
+use agentsh_tests::{Result, Shell, User, World, session};
+
+use super::tls::Server;
+use super::{check, configure, is_kept, run};
+
+/// A loopback address that no other run of this test has.
+fn address() -> String {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    format!("127.77.{high}.{low}")
+}
+
+#[test]
+fn what_is_inside_is_judged_searched_and_recorded_and_pinned_hosts_pass() -> Result {
+    let world = World::new(User::agent())?;
+    let at = address();
+    let server = Server::start(&world, &format!("{at}:443"))?;
+    std::fs::write(
+        "/etc/hosts",
+        format!("{at} models.example plain.example pinned.example sub.pinned.example\n"),
+    )?;
+    configure(
+        "proxy: {providers: {openai: 'https://models.example/v1'}, tls_intercept: true, pinned: [pinned.example, '*.pinned.example']}\n",
+    )?;
+    let session = session::with_rules(
+        &world,
+        "network_rules: [{name: here, cidrs: [\"127.0.0.0/8\"], decision: allow}]\n",
+    )?;
+    // A provider without its variable: known by its host.
+    let ask = "curl -sS -d '{\"content\":\"mail jo@example.org\"}' https://models.example/v1/chat/completions";
+    let seen = run(&world, &session, ask)?;
+    check(seen.out().starts_with("got "), "the answer", &seen)?;
+    let asked = server.asked();
+    check(
+        asked.contains("mail [REDACTED:email]") && !asked.contains("jo@"),
+        "what left",
+        &asked,
+    )?;
+    await_event(&world, "the request", |event| {
+        event.is("llm_request", "allow", "/chat/completions")
+    })?;
+    // Another host: its paths are known, over both versions.
+    for (version, shown) in [("--http1.1", "1.1"), ("--http2", "2")] {
+        let out = run(
+            &world,
+            &session,
+            &format!("curl -sS {version} -w '%{{http_version}}' https://plain.example/some/path"),
+        )?;
+        check(
+            out.out().starts_with("got ") && out.out().ends_with(shown),
+            version,
+            &out,
+        )?;
+    }
+    let event = await_event(&world, "the path", |event| {
+        event.is("http_request", "allow", "/some/path")
+    })?;
+    check(
+        event.domain.as_deref() == Some("plain.example") && event.operation.as_deref() == Some("GET"),
+        "the event",
+        &event,
+    )?;
+    // The host that is asked for inside is the one of the TLS.
+    let before = server.asked();
+    let other = run(
+        &world,
+        &session,
+        "curl -sS -w '%{http_code}' -H 'Host: models.example' https://plain.example/x",
+    )?
+    .out();
+    check(
+        other.ends_with("421") && server.asked() == before,
+        "another host inside",
+        &other,
+    )?;
+    // Who issued the certificate that a program sees.
+    for (host, issuer) in [
+        ("plain.example", "agentsh session"),
+        ("pinned.example", "suite"),
+        ("sub.pinned.example", "suite"),
+    ] {
+        let seen = run(
+            &world,
+            &session,
+            &format!("curl -sSv -o /dev/null https://{host}/ 2>&1 | grep issuer:"),
+        )?
+        .out();
+        check(seen.trim_end().ends_with(&format!("CN={issuer}")), host, &seen)?;
+    }
+    // The authority is the session's alone: what the host trusts does not trust it, and its key is nowhere.
+    let host = run(
+        &world,
+        &session,
+        "curl -sS --cacert /etc/ssl/certs/ca-certificates.crt https://plain.example/ 2>&1",
+    )?;
+    check(host.expect_success("curl").is_err(), "the host's trust", &host)?;
+    check(!is_kept(&world, "PRIVATE KEY")?, "the key is not kept", &"it is")?;
+    let shim = Shell::named("bash")
+        .args(["-c", "env | grep -c -e SSL_CERT_FILE -e proxy"])
+        .run_shimmed(&world)?;
+    check(shim.out() == "0\n", "a shim has neither", &shim)?;
+    server.stop()
+}
