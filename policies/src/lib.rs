@@ -12,6 +12,7 @@
 pub mod cases;
 mod check;
 pub mod config;
+mod content;
 mod error;
 mod explain;
 pub mod glob;
@@ -34,6 +35,7 @@ mod words;
 mod wrapper;
 pub mod yaml;
 
+pub use content::Content;
 pub use error::{LoadError, Source, nearest};
 pub use explain::{Explanation, Held, Hold, Matching};
 pub use host::host_links;

@@ -24,7 +24,7 @@ fn an_error_shows_file_line_column_and_a_caret() {
       |
     4 |   - {name: a, paths: [/x], decison: deny}
       |                            ^^^^^^^
-      expected: `name`, `description`, `decision`, `message`, `timeout`, `paths`, `operations`, `redirect_to`, `preserve_tree`, `errno`
+      expected: `name`, `description`, `decision`, `message`, `timeout`, `paths`, `operations`, `redirect_to`, `preserve_tree`, `errno`, `content`
       help: did you mean `decision`?
     ");
 }

@@ -60,6 +60,13 @@ pub(super) fn files(source: &Source, rules: &[FileRule]) -> Checked {
         if rule.decision.value == Decision::SoftDelete {
             soft_delete(source, rule)?;
         }
+        let brings = [FileOpWord::Write, FileOpWord::Create, FileOpWord::Rename];
+        let other = rule.operations.iter().any(|word| !brings.contains(&word.value));
+        if rule.content.is_some() && (other || rule.operations.is_empty()) {
+            let message = format!("rule `{}` has `content` and other operations", rule.name.value);
+            let expected = "operations that bring content: `write`, `create`, `rename`";
+            return Err(source.error(rule.name.range(), message).expecting(expected));
+        }
     }
     Ok(())
 }

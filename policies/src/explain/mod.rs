@@ -162,7 +162,7 @@ impl Layer {
     fn answer(&self, operation: &Operation) -> Option<Verdict<'_>> {
         let asked = Asked::new(operation);
         match operation {
-            Operation::File(file) => self.file(file.operation, file.path.as_bytes()),
+            Operation::File(file) => self.file(file.operation, file.path.as_bytes(), None),
             Operation::Command(_) | Operation::Env(_) => self.command(&asked.command()),
             Operation::Network(network) => self.network(&net_query(network)),
             Operation::UnixSocket(unix) => self.unix_socket(unix.operation, unix_address(&unix.path)),

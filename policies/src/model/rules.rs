@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::content::Content;
 use crate::place::At;
 use crate::quantity::{Size, Time};
 use crate::words::{Decision, Errno, FileOp, NetOp, Protocol, UnixOp, words};
@@ -67,6 +68,10 @@ pub struct FileRule {
     /// How a denial looks; EACCES if not given.
     #[serde(default)]
     pub errno: Option<Errno>,
+    /// The rule holds for this content only. A new version is judged when it takes the old one's place; what
+    /// is written in place cannot be, and the rule holds for it whatever it is.
+    #[serde(default)]
+    pub content: Option<Content>,
 }
 
 /// A rule on programs that are started.

@@ -38,7 +38,8 @@ impl Layer {
             for tokens in rule.globs.iter().flat_map(|glob| glob.alternatives()) {
                 covered |= outlook.take(tokens, folder, rule.common.decision, false);
             }
-            if covered {
+            // Other content is for the next rules.
+            if covered && rule.content.is_none() {
                 return outlook;
             }
         }

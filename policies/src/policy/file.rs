@@ -2,6 +2,7 @@
 
 use super::compile::{Common, Compiler};
 use super::{Layer, Redirect, RuleRef, Verdict};
+use crate::content::Content;
 use crate::error::LoadError;
 use crate::glob::{Glob, PathIndex};
 use crate::model::FileRule;
@@ -15,6 +16,8 @@ pub(crate) struct CompiledFile {
     /// Bits of the operations.
     pub mask: u32,
     pub errno: Errno,
+    /// It holds only for this content.
+    pub content: Option<Content>,
     folder: Option<Box<[u8]>>,
     preserve_tree: bool,
 }
@@ -70,6 +73,7 @@ impl CompiledFile {
             globs,
             mask,
             errno: rule.errno.unwrap_or(Errno::Acces),
+            content: rule.content,
             folder: folder.map(Vec::into_boxed_slice),
             preserve_tree: rule.preserve_tree,
         })
@@ -78,6 +82,7 @@ impl CompiledFile {
     pub fn verdict<'p>(&'p self, place: RuleRef, policy: &'p str) -> Verdict<'p> {
         Verdict {
             errno: self.errno,
+            by_content: self.content.is_some(),
             redirect: match &self.folder {
                 Some(folder) => Redirect::Folder {
                     folder,
@@ -91,11 +96,19 @@ impl CompiledFile {
 }
 
 impl Layer {
-    pub(crate) fn file(&self, op: FileOp, path: &[u8]) -> Option<Verdict<'_>> {
-        match self.files.index.first(path, op.bit(), 0) {
-            Some(index) => Some(self.file_verdict(index as usize)),
-            None => self.file_default(op),
+    pub(crate) fn file(&self, op: FileOp, path: &[u8], content: Option<&[u8]>) -> Option<Verdict<'_>> {
+        let mut from = 0;
+        while let Some(index) = self.files.index.first(path, op.bit(), from) {
+            let wanted = self.files.rules[index as usize].content;
+            if let (Some(wanted), Some(content)) = (wanted, content)
+                && !wanted.is_in(content)
+            {
+                from = index + 1;
+                continue;
+            }
+            return Some(self.file_verdict(index as usize));
         }
+        self.file_default(op)
     }
 
     /// All rules that match, in their order.
@@ -123,6 +136,12 @@ impl Layer {
 }
 
 impl super::Policy {
+    /// Whether some rule holds for certain content only.
+    pub fn judges_content(&self) -> bool {
+        let mut rules = self.layers.iter().flat_map(|layer| &layer.files.rules);
+        rules.any(|rule| rule.content.is_some())
+    }
+
     /// The name of the file rule at this place.
     pub fn file_rule_name(&self, place: RuleRef) -> Option<&str> {
         let rule = self.layers.get(place.layer)?.files.rules.get(place.index)?;

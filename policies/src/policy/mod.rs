@@ -42,7 +42,12 @@ impl Policy {
     /// Judges an operation on a file. The path is absolute and resolved, without doubled or trailing
     /// separators; for a creation it is that of the file to be.
     pub fn file(&self, op: FileOp, path: &[u8]) -> Verdict<'_> {
-        self.strictest(|layer| layer.file(op, path))
+        self.strictest(|layer| layer.file(op, path, None))
+    }
+
+    /// [`Policy::file`] where it is known what the file will hold. Empty: nothing comes there.
+    pub fn file_with(&self, op: FileOp, path: &[u8], content: &[u8]) -> Verdict<'_> {
+        self.strictest(|layer| layer.file(op, path, Some(content)))
     }
 
     /// Judges the start of a program.

@@ -70,6 +70,8 @@ pub struct Verdict<'p> {
     /// How a denial looks (files).
     pub errno: Errno,
     pub redirect: Redirect<'p>,
+    /// The rule holds only for certain content, which was not known or is that (files).
+    pub by_content: bool,
     /// Bytes of one connection (network); `None`: no limit.
     pub max_bytes: Option<u64>,
     /// Connections that the rule lets through in a minute (network).
@@ -87,6 +89,7 @@ impl<'p> Verdict<'p> {
         timeout: None,
         errno: Errno::Acces,
         redirect: Redirect::None,
+        by_content: false,
         max_bytes: None,
         max_per_minute: None,
     };

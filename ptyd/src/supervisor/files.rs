@@ -115,6 +115,7 @@ impl FileJudge for Files {
         let denied = |errno, rule| Judgement {
             verdict: Verdict::Deny(errno),
             rule,
+            by_content: false,
         };
         if self.is_guarded(question.operation, question.path) {
             return denied(Errno::ACCESS, Some(GUARDED));
@@ -124,7 +125,10 @@ impl FileJudge for Files {
         };
         let rules = session.rules();
         let path = question.path.as_os_str().as_bytes();
-        let found = rules.policy.file(op, path);
+        let found = match question.content {
+            Some(content) => rules.policy.file_with(op, path, content),
+            None => rules.policy.file(op, path),
+        };
         let rule = found.place.map(number);
         let verdict = match found.decision {
             Decision::Allow if question.operation.observes() => {
@@ -151,7 +155,11 @@ impl FileJudge for Files {
             Decision::Deny | Decision::Absorb => Verdict::Deny(Errno::from_raw_os_error(found.errno.number())),
             _ => Verdict::Deny(Errno::ACCESS),
         };
-        Judgement { verdict, rule }
+        Judgement {
+            verdict,
+            rule,
+            by_content: found.by_content,
+        }
     }
 
     fn ask(&self, question: &Question<'_>, judgement: &Judgement, caller: &Caller<'_>) -> Answer {
@@ -165,6 +173,12 @@ impl FileJudge for Files {
         self.session
             .upgrade()
             .is_some_and(|session| session.rules().redirects_files)
+    }
+
+    fn judges_content(&self) -> bool {
+        self.session
+            .upgrade()
+            .is_some_and(|session| session.rules().judges_content)
     }
 
     fn differs_below(&self, folder: &Path) -> bool {

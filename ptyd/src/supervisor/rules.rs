@@ -45,6 +45,8 @@ pub(crate) struct Rules {
     pub hides_names: bool,
     /// Whether some rule puts another file in a file's place.
     pub redirects_files: bool,
+    /// Whether some rule holds for certain content only.
+    pub judges_content: bool,
     /// Limits of resources and time.
     pub limited: Limited,
     /// Those of them that control groups were found to hold.
@@ -103,6 +105,7 @@ impl Rules {
         let records_terminals = policy
             .settings()
             .is_none_or(|settings| settings.file.record.terminal != Some(Switch::Off));
+        let judges_content = policy.judges_content();
         let walls = Mutex::new(Walls::build(&policy, &extra, abi)?);
         Ok(Rules {
             wrappers: policy.wrappers(),
@@ -112,6 +115,7 @@ impl Rules {
             memfd_exec,
             hides_names,
             redirects_files,
+            judges_content,
             limited: Limited::default(),
             held_by_groups: Vec::new(),
             records_terminals,

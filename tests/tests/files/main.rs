@@ -5,6 +5,7 @@ mod numbers;
 
 mod attempts;
 mod bad_input;
+mod content;
 mod decisions;
 mod faults;
 mod native;

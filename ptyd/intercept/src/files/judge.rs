@@ -18,6 +18,8 @@ pub struct Question<'a> {
     pub tid: i32,
     /// Its process.
     pub tgid: i32,
+    /// What the file will hold, where that is known; empty: nothing comes there.
+    pub content: Option<&'a [u8]>,
 }
 
 /// What policy says.
@@ -65,6 +67,8 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// The judge's own number of the rule, for the record; none: a default.
     pub rule: Option<u32>,
+    /// The rule holds only for certain content: asked again with it, the judge may say otherwise.
+    pub by_content: bool,
 }
 
 /// A person's answer.
@@ -93,6 +97,11 @@ pub trait FileJudge: Send + Sync {
 
     /// Whether some rule redirects, so that a file which is missing must be asked about as well.
     fn redirects(&self) -> bool {
+        false
+    }
+
+    /// Whether some rule holds only for certain content.
+    fn judges_content(&self) -> bool {
         false
     }
 

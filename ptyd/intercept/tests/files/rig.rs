@@ -72,6 +72,7 @@ impl FileJudge for Rules {
         Judgement {
             verdict: found.map_or(self.default.clone(), |index| self.rules[index].verdict.clone()),
             rule: found.and_then(|index| u32::try_from(index).ok()),
+            by_content: false,
         }
     }
 

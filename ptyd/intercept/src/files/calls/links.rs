@@ -65,7 +65,7 @@ fn hard(call: &mut Call<'_, '_>, old: &Place, new: &Place, flags: i32) -> Result
     let (permit, guard) = call.permit_all(&operations, || call.path_of_entry(&entry))?;
     call.not_redirected(&permit)?;
     if let Some(path) = source.path() {
-        call.not_weaker(path, &permit.path)?;
+        call.not_weaker(path, &permit.path, None)?;
     }
     let result = work();
     drop(guard);

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod call;
+mod content;
 mod length;
 mod links;
 mod look;

@@ -58,12 +58,19 @@ impl<'e> Call<'e, '_> {
         self.engine.parts.judge.judge(&self.question(operation, path))
     }
 
+    /// [`Call::judge`] where it may be known what comes there.
+    pub fn judge_content(&self, operation: Operation, path: &Path, content: Option<&[u8]>) -> Judgement {
+        let question = self.question(operation, path);
+        self.engine.parts.judge.judge(&Question { content, ..question })
+    }
+
     fn question<'q>(&self, operation: Operation, path: &'q Path) -> Question<'q> {
         Question {
             operation,
             path,
             tid: self.client.tid,
             tgid: self.client.tgid,
+            content: None,
         }
     }
 
@@ -102,9 +109,19 @@ impl<'e> Call<'e, '_> {
     /// The strictest judgement of `operations`; a denial is recorded and is the error. A rename or link
     /// stays one, whatever else it is.
     pub fn strictest(&self, operations: &[Operation], path: PathBuf) -> Result<Permit, Outcome> {
+        self.strictest_with(operations, path, None)
+    }
+
+    /// [`Call::strictest`] where it may be known what comes there.
+    pub fn strictest_with(
+        &self,
+        operations: &[Operation],
+        path: PathBuf,
+        content: Option<&[u8]>,
+    ) -> Result<Permit, Outcome> {
         let mut strictest: Option<(Operation, Judgement)> = None;
         for operation in operations {
-            let judgement = self.judge(*operation, &path);
+            let judgement = self.judge_content(*operation, &path, content);
             let stricter = |(_, before): &(Operation, Judgement)| {
                 before.verdict.strictness() >= judgement.verdict.strictness() && before.verdict != Verdict::Continue
             };

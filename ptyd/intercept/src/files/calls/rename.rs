@@ -6,7 +6,9 @@ use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 
 use super::call::{Call, done};
+use super::content::{Coming, coming};
 use super::permit::{Aside, Permit};
+use super::tree::MOVED;
 use crate::files::host::ObjectId;
 use crate::files::judge::Verdict;
 use crate::files::operation::Operation;
@@ -103,9 +105,22 @@ impl Move {
     ) -> Result<Outcome, Outcome> {
         let from_operations = leaving(source, exchange);
         let onto_operations = arriving(target, exchange);
-        let from = call.strictest(from_operations, call.path_of_entry(&self.old)?)?;
+        let (old, new) = (call.path_of_entry(&self.old)?, call.path_of_entry(&self.new)?);
+        // Where something only leaves, nothing comes.
+        let back = match target {
+            Some(target) if exchange => coming(call, Operation::Rename, &old, target),
+            _ => None,
+        };
+        let brought = match exchange {
+            true => back.as_ref().map(Coming::bytes),
+            false => Some(&[][..]),
+        };
+        let from = call.strictest_with(from_operations, old, brought)?;
         let from = call.ask_if_needed(from)?;
-        let onto = call.strictest(onto_operations, call.path_of_entry(&self.new)?)?;
+        let content = coming(call, Operation::Rename, &new, source);
+        let onto = call.strictest_with(onto_operations, new, content.as_ref().map(Coming::bytes))?;
+        // Nobody is kept waiting while a person is asked.
+        let content = content.filter(|_| onto.judgement.verdict != Verdict::Approve);
         let onto = match from.approved {
             // The person was shown one question for both ends.
             Some(true) if onto.judgement.verdict == Verdict::Approve => Permit {
@@ -125,11 +140,11 @@ impl Move {
         if call.path_of_entry(&self.old)? != from.path || call.path_of_entry(&self.new)? != onto.path {
             return Err(Outcome::Errno(Errno::AGAIN));
         }
-        call.not_weaker(&from.path, &onto.path)?;
-        call.tree_may_move(source, &from.path, &onto.path)?;
+        call.not_weaker(&from.path, &onto.path, MOVED)?;
+        let mut below = call.tree_may_move(source, &from.path, &onto.path)?;
         if let (Some(target), true) = (target, exchange) {
-            call.not_weaker(&onto.path, &from.path)?;
-            call.tree_may_move(target, &onto.path, &from.path)?;
+            call.not_weaker(&onto.path, &from.path, MOVED)?;
+            below.extend(call.tree_may_move(target, &onto.path, &from.path)?);
         }
         self.unchanged(source, target)?;
         let kept = match target {
@@ -138,7 +153,7 @@ impl Move {
         };
         let result = self.work();
         let kept = call.settle(kept, result.is_ok());
-        drop((_stay, _move));
+        drop((_stay, _move, back, content, below));
         let permit = from.with(&onto);
         call.finish(
             &permit,

@@ -9,6 +9,7 @@ use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::call::Call;
+use super::content::{Coming, coming};
 use super::permit::Permit;
 use crate::files::actor;
 use crate::files::judge::Verdict;
@@ -20,6 +21,9 @@ use crate::outcome::Outcome;
 /// (`EXDEV`), each file judged by itself.
 const MOST_ENTRIES: usize = 500_000;
 
+/// What a name that something leaves is judged by: nothing comes there.
+pub const MOVED: Option<&[u8]> = Some(&[]);
+
 impl Call<'_, '_> {
     /// Asks the person if the verdict says so.
     pub fn ask_if_needed(&self, permit: Permit) -> Result<Permit, Outcome> {
@@ -30,9 +34,10 @@ impl Call<'_, '_> {
     }
 
     /// Refuses to bring what is at `from` under `to`, where it could be read or written more freely.
-    pub fn not_weaker(&self, from: &Path, to: &Path) -> Result<(), Outcome> {
+    /// `content` is [`MOVED`] or, where the old name stays, nothing.
+    pub fn not_weaker(&self, from: &Path, to: &Path, content: Option<&[u8]>) -> Result<(), Outcome> {
         for operation in [Operation::Read, Operation::Write] {
-            let before = self.judge(operation, from);
+            let before = self.judge_content(operation, from, content);
             let strict = before.verdict.strictness() >= Verdict::Approve.strictness();
             if strict && self.judge(operation, to).verdict.strictness() < before.verdict.strictness() {
                 let errno = match before.verdict {
@@ -52,11 +57,13 @@ impl Call<'_, '_> {
     }
 
     /// Refuses a move of the folder `top` that brings something below it where it may not be made, or
-    /// from where it may not be taken. The caller holds the guard under which no name appears.
-    pub fn tree_may_move(&self, top: &Pin, from: &Path, to: &Path) -> Result<(), Outcome> {
+    /// from where it may not be taken. The caller holds the guard under which no name appears. What is
+    /// returned keeps files as they were judged.
+    pub fn tree_may_move(&self, top: &Pin, from: &Path, to: &Path) -> Result<Vec<Coming>, Outcome> {
+        let mut held = Vec::new();
         let judge = &self.engine.parts.judge;
         if top.kind() != libc::S_IFDIR || !(judge.differs_below(from) || judge.differs_below(to)) {
-            return Ok(());
+            return Ok(held);
         }
         // The worker's own rights: a folder that its owner cannot list can hold names as well.
         let names = actor::as_reader(|| list(top)).map_err(|errno| match errno {
@@ -69,16 +76,30 @@ impl Call<'_, '_> {
                 true => (Operation::Rename, Operation::Mkdir),
                 false => (Operation::Rename, Operation::Create),
             };
-            self.strictest_unasked(leave, &old)?;
-            self.strictest_unasked(arrive, &new)?;
-            self.not_weaker(&old, &new)?;
+            self.strictest_unasked(leave, &old, MOVED)?;
+            let there = self.judge(arrive, &new);
+            // Under the same rule it was judged when it came.
+            let judged = there.by_content && self.judge(arrive, &old) == there;
+            let content = match there.by_content && !judged && !folder {
+                true => actor::as_reader(|| pin_below(top, &name))
+                    .ok()
+                    .and_then(|pin| coming(self, arrive, &new, &pin)),
+                false => None,
+            };
+            let known = match judged || folder {
+                true => MOVED,
+                false => content.as_ref().map(Coming::bytes),
+            };
+            self.strictest_unasked(arrive, &new, known)?;
+            held.extend(content);
+            self.not_weaker(&old, &new, MOVED)?;
         }
-        Ok(())
+        Ok(held)
     }
 
     /// A thousand questions are not asked for one move: what needs one is refused.
-    fn strictest_unasked(&self, operation: Operation, path: &Path) -> Result<(), Outcome> {
-        let permit = self.strictest(&[operation], path.to_owned())?;
+    fn strictest_unasked(&self, operation: Operation, path: &Path, content: Option<&[u8]>) -> Result<(), Outcome> {
+        let permit = self.strictest_with(&[operation], path.to_owned(), content)?;
         match permit.judgement.verdict {
             Verdict::Approve => Err(self.refuse(&permit, Errno::ACCESS)),
             _ => Ok(()),
@@ -122,6 +143,11 @@ const BELOW: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINK
 fn open_below(top: &Pin, folder: &Path) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::openat2(&top.fd, folder, flags, Mode::empty(), BELOW)
+}
+
+fn pin_below(top: &Pin, path: &Path) -> Result<Pin, Errno> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Pin::plain(rustix::fs::openat2(&top.fd, path, flags, Mode::empty(), BELOW)?)
 }
 
 fn is_folder(top: &Pin, path: &Path) -> Result<bool, Errno> {

@@ -1,11 +1,13 @@
 //! Kernel interfaces of the file engine that no library wraps.
 
 mod identity;
+mod lease;
 mod raw;
 
 pub use identity::{
     TaskInfo, file_size_limit, open_descriptor_limit, set_fsgid, set_fsuid, signal_thread, task_info, unshare_fs,
 };
+pub use lease::lease_against_writers;
 pub use raw::{OpenHow, check_open_how, name_to_handle, set_times, stat_bytes, statx_bytes, truncate};
 
 use rustix::io::Errno;

@@ -94,6 +94,7 @@ pub fn quick(engine: &FileEngine, caller: &Caller<'_>) -> Option<Outcome> {
         path: target.path(),
         tid: caller.tid(),
         tgid: process.tgid,
+        content: None,
     };
     let judgement = engine.parts.judge.judge(&question);
     if judgement.verdict != Verdict::Continue {

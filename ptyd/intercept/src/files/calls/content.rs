@@ -1,0 +1,84 @@
+//! Rules that hold only for certain content: the new version is read when it takes its place, and does not
+//! change meanwhile.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::call::Call;
+use crate::files::actor;
+use crate::files::operation::Operation;
+use crate::files::resolve::Pin;
+use crate::files::sys;
+
+/// The largest file that is read; what is larger counts as unknown.
+const MOST: u64 = 1 << 20;
+
+/// What comes to a name, and that nobody writes to it for as long as this lives.
+pub struct Coming {
+    bytes: Vec<u8>,
+    _lease: Option<OwnedFd>,
+}
+
+impl Coming {
+    /// What a judge is told.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// What comes to `path` with the object `source`, if a rule asks for it and it can be known: a file with one
+/// name that nobody has open for writing. The lease (`fcntl(2)`) makes others wait who would open it so; they
+/// find it under its new name then, and are judged anew.
+pub fn coming(call: &Call<'_, '_>, operation: Operation, path: &Path, source: &Pin) -> Option<Coming> {
+    if !call.engine.parts.judge.judges_content() || !call.judge(operation, path).by_content {
+        return None;
+    }
+    if source.kind() != libc::S_IFREG {
+        // A folder or link has none of its own; a link is followed by whoever reads.
+        return (source.kind() == libc::S_IFDIR).then(|| Coming {
+            bytes: Vec::new(),
+            _lease: None,
+        });
+    }
+    actor::as_reader(|| read(call, source)).ok()
+}
+
+/// Waits a moment for those to close it who are about to: a worker of ours has a file that it opened for a
+/// caller open for a moment longer than the caller needs to write and close it.
+fn without_writers(fd: &OwnedFd) -> Result<(), Errno> {
+    const TRIES: u32 = 20;
+    for _ in 1..TRIES {
+        match sys::lease_against_writers(fd) {
+            Err(Errno::AGAIN) => std::thread::sleep(Duration::from_micros(500)),
+            result => return result,
+        }
+    }
+    sys::lease_against_writers(fd)
+}
+
+fn read(call: &Call<'_, '_>, source: &Pin) -> Result<Coming, Errno> {
+    let number = rustix::path::DecInt::from_fd(&source.fd);
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(call.descriptors(), number, flags, Mode::empty())?;
+    without_writers(&fd)?;
+    let stat = rustix::fs::fstat(&fd)?;
+    if stat.st_nlink != 1 || !u64::try_from(stat.st_size).is_ok_and(|size| size <= MOST) {
+        return Err(Errno::ACCESS);
+    }
+    let mut file = File::from(fd);
+    let mut bytes = Vec::new();
+    file.by_ref()
+        .take(MOST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    Ok(Coming {
+        bytes,
+        _lease: Some(file.into()),
+    })
+}
