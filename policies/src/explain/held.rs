@@ -58,9 +58,14 @@ pub struct Held {
     pub network: bool,
     /// Host names.
     pub network_names: bool,
-    pub network_limits: bool,
+    /// `max_per_minute`.
+    pub network_rate: bool,
+    /// `max_bytes`.
+    pub network_bytes: bool,
     pub dns_redirects: bool,
     pub connect_redirects: bool,
+    /// `tls.mode: rewrite_sni`.
+    pub rewrite_sni: bool,
     pub http_services: bool,
     pub unix_sockets: bool,
     pub signals: bool,
@@ -181,8 +186,11 @@ fn others(layer: &Layer, held: &Held, say: &mut impl FnMut(String, &str)) {
         if !held.network_names && !model.domains.is_empty() {
             say(name.clone(), "host names are not known here");
         }
-        if !held.network_limits && (model.max_bytes.is_some() || model.max_per_minute.is_some()) {
-            say(name.clone(), "`max_bytes` and `max_per_minute` are not counted here");
+        if !held.network_rate && model.max_per_minute.is_some() {
+            say(name.clone(), "`max_per_minute` is not counted here");
+        }
+        if !held.network_bytes && model.max_bytes.is_some() {
+            say(name.clone(), "`max_bytes` is not counted here");
         }
         if asks(rule.common.decision) {
             say(name, asked);
@@ -205,6 +213,16 @@ fn others(layer: &Layer, held: &Held, say: &mut impl FnMut(String, &str)) {
         }
     }
     if layer.at == 0 {
+        for target in layer
+            .connects
+            .iter()
+            .filter(|target| target.sni.is_some() && !held.rewrite_sni)
+        {
+            say(
+                format!("connect redirect `{}`", target.rule),
+                "the server name inside of TLS is not changed here: the connection is refused, or as on_failure says",
+            );
+        }
         let mut lists = |present: bool, held: bool, list: &str| {
             if present && !held {
                 say(list.to_owned(), "not done here");

@@ -1,5 +1,7 @@
 //! Who holds a local port, as the kernel lists it, `sock_diag(7)`.
 
+pub(crate) mod ends;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use rustix::io::Errno;

@@ -9,8 +9,10 @@ use agentsh_policy::{NetOp, NetworkQuery, Policy, Protocol, Verdict};
 use rustix::io::Errno;
 
 use crate::address;
+use crate::engine::Connections;
 use crate::own::{Holder, Own, Owner};
 use crate::pins::Pins;
+use crate::rates::Rates;
 use crate::resolver::{Court, Resolver, Upstream};
 
 /// How a socket talks, as far as rules tell transports apart.
@@ -52,6 +54,10 @@ pub struct Ruling<'p> {
 pub struct Gate {
     /// Names by address.
     pub pins: Arc<Pins>,
+    /// What was let through and has not ended.
+    pub connections: Arc<Connections>,
+    /// How often rules let something through.
+    pub rates: Rates,
     own: Own,
     upstream: Upstream,
     resolver: Mutex<Option<Arc<Resolver>>>,
@@ -62,6 +68,8 @@ impl Gate {
     pub fn new(upstream: Upstream) -> Gate {
         Gate {
             pins: Arc::default(),
+            connections: Arc::default(),
+            rates: Rates::default(),
             own: Own::default(),
             upstream,
             resolver: Mutex::default(),

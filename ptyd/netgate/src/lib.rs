@@ -5,17 +5,23 @@
 //! answered to the session opens nothing; who listens at a local endpoint is asked of the kernel, not guessed
 //! from names.
 //!
-//! It carries nothing out and records nothing: `intercept` does the first, the supervisor the second.
+//! It carries nothing out and records nothing: an [`Engine`] sees to it that nothing passes by the gate (with
+//! [`Notify`], `intercept` carries out what it lets through), and the supervisor tells what happened.
 
 mod address;
 mod diag;
+mod engine;
 mod gate;
 mod own;
 mod pins;
+mod rates;
+pub mod relay;
 mod resolver;
 
 pub use address::{is_machine, is_special};
+pub use engine::{Closed, Connection, Connections, Counters, Engine, EngineError, Notify, Told};
 pub use gate::{Flow, Gate, Ruling, Transport};
 pub use own::{Holder, Owner};
 pub use pins::Pins;
+pub use rates::Rates;
 pub use resolver::{Court, Lookup, Resolver, Upstream};

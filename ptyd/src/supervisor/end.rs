@@ -77,10 +77,17 @@ pub(super) fn close(session: &Session, reason: &str) -> io::Result<()> {
         tracing::error!("a control group is still in use: {}", folders.join(", "));
     }
     session.terminals.close_all(LAST_BYTES);
+    let network = &session.shared.engine;
+    network.stop();
+    let counters = network.counters();
     session
         .recorder
         .emit(EventDraft {
-            fields: &[("reason", Value::Text(reason))],
+            fields: &[
+                ("reason", Value::Text(reason)),
+                ("connections_closed", Value::Unsigned(counters.closed)),
+                ("ends_lost", Value::Unsigned(counters.lost)),
+            ],
             ..EventDraft::new(EventType::SessionDestroyed)
         })
         .and_then(|()| session.recorder.seal())

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use agentsh_audit::{EventDraft, EventType, RecordError, Recorder, Store, Value};
+use agentsh_netgate::Told;
 use agentsh_policy::config;
 use agentsh_protocol::Bytes;
 use agentsh_protocol::api::{ApiError, ErrorKind, SessionInfo, SessionState};
@@ -82,6 +83,11 @@ pub(super) fn make(setup: Setup) -> Result<Made, ApiError> {
     let engine = files::engine(&session).map_err(failed)?;
     // Set once, here.
     let _ = session.shared.files.set(engine);
+    let network = &session.shared.engine;
+    let started = network.start(Arc::clone(&session) as Arc<dyn Told>);
+    started
+        .and_then(|()| network.apply(&session.rules().policy))
+        .map_err(|error| failed(format!("the network engine `{}`: {error}", network.name())))?;
     Ok(Made { session, notices })
 }
 
@@ -165,6 +171,10 @@ pub(super) fn reload(session: &Session) -> Result<(), ApiError> {
             ..EventDraft::new(EventType::PolicyChanged)
         })
         .map_err(failed)?;
+    let network = &session.shared.engine;
+    network
+        .apply(&planned.rules.policy)
+        .map_err(|error| failed(format!("the network engine `{}`: {error}", network.name())))?;
     session.set_rules(planned.rules, planned.not_held);
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use agentsh_intercept::files::{FileEngine, Tasks};
 use agentsh_intercept::{Endpoints, Inside, Locator};
-use agentsh_netgate::{Gate, Upstream};
+use agentsh_netgate::{Engine, Gate, Notify, Upstream};
 
 use super::members::Members;
 
@@ -19,6 +19,8 @@ pub(crate) struct Shared {
     pub endpoints: Arc<Endpoints>,
     /// Names and internet sockets of the session.
     pub gate: Gate,
+    /// What holds the rules on the network.
+    pub engine: Box<dyn Engine>,
     /// Made last: it knows the session.
     pub files: OnceLock<Arc<FileEngine>>,
 }
@@ -27,11 +29,13 @@ impl Shared {
     /// `folder`: the supervisor's own, out of the session's reach.
     pub(crate) fn new(folder: &Path) -> io::Result<Shared> {
         let members = Arc::new(Members::default());
+        let gate = Gate::new(Upstream::of_host());
         Ok(Shared {
             locator: Locator::new(Arc::clone(&members) as Arc<dyn Tasks>, false)?,
             inside: Arc::new(Inside::new(folder)?),
             endpoints: Arc::default(),
-            gate: Gate::new(Upstream::of_host()),
+            engine: Box::new(Notify::new(Arc::clone(&gate.connections))),
+            gate,
             members,
             files: OnceLock::new(),
         })

@@ -1,8 +1,10 @@
 //! The network by effect: servers on another network of the test count what reaches them.
 
 mod addresses;
+mod faults;
 mod local;
 mod names;
+mod people;
 mod sends;
 
 use agentsh_tests::network::Far;

@@ -1,18 +1,21 @@
 //! Operations of one command on internet sockets: policy, people and record, through the session's gate.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+mod closed;
+mod names;
+mod redirect;
+
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use agentsh_audit::{Decision as Recorded, EventDraft, EventType, Layer, Outcome as Policy, Value};
+use agentsh_audit::{Decision as Recorded, EventDraft, EventType, Outcome as Policy};
 use agentsh_intercept::{Act, Errno, InternetOperation, InternetRequest, Outcome, SocketDecision};
-use agentsh_netgate::{Court, Flow, Holder, Lookup, Owner, Ruling, Transport, is_machine};
+use agentsh_netgate::{Connection, Flow, Holder, Owner, Ruling, Transport, is_machine};
 use agentsh_policy::{Decision, NetOp, Subject};
 
 use super::approvals::{Answered, Ask, Bound};
 use super::execs::decision_of;
 use super::judge::CommandJudge;
-use super::session::Session;
 use super::sockets::process;
 
 /// What stands in the record for an endpoint that the session made itself.
@@ -48,12 +51,24 @@ fn kind(operation: NetOp) -> EventType {
 }
 
 /// How an operation came to be allowed or not, for the record.
+#[derive(Clone, Copy)]
 struct Told<'a> {
     effective: Recorded,
     message: Option<&'a str>,
     approval: Option<&'a str>,
     rule: Option<&'a str>,
+    redirect: Option<&'a str>,
     result: i32,
+}
+
+/// What lets an operation pass, if it is not its rule alone.
+#[derive(Clone, Copy, Default)]
+struct Leave<'a> {
+    approval: Option<&'a str>,
+    /// A rule of our own.
+    rule: Option<&'a str>,
+    /// Where it leads instead, by this rule.
+    instead: Option<(SocketAddr, &'a str)>,
 }
 
 /// One operation on its way.
@@ -77,7 +92,14 @@ impl Judging<'_> {
                 effective: told.effective,
                 message: told.message,
                 approval: told.approval,
-                ..Policy::plain(decision_of(verdict), told.rule.or(verdict.rule))
+                redirect: told.redirect.map(str::as_bytes),
+                ..Policy::plain(
+                    match told.redirect {
+                        Some(_) => Recorded::Redirect,
+                        None => decision_of(verdict),
+                    },
+                    told.rule.or(verdict.rule),
+                )
             }),
             result: Some(told.result),
             ..self.judge.draft(kind(self.flow.operation), self.pid)
@@ -85,23 +107,50 @@ impl Judging<'_> {
     }
 
     /// Carries it out and tells what became of it.
-    fn perform(&self, act: &mut Act<'_>, approval: Option<&str>, rule: Option<&str>) -> Outcome {
+    fn perform(&self, act: &mut Act<'_>, leave: Leave<'_>) -> Outcome {
+        let gate = &self.judge.session().shared.gate;
         if self.flow.transport == Transport::Udp || self.flow.operation != NetOp::Connect {
-            self.judge.session().shared.gate.note(self.request.inode, self.owner());
+            gate.note(self.request.inode, self.owner());
         }
-        let (result, outcome) = match act(None) {
+        let (result, outcome) = match act(leave.instead.map(|(to, _)| to)) {
             Ok(value) => (0, Outcome::Value(value)),
             Err(Outcome::Errno(errno)) => (errno.raw_os_error(), Outcome::Errno(errno)),
             Err(other) => (Errno::INTR.raw_os_error(), other),
         };
+        if self.flow.operation == NetOp::Connect && (result == 0 || result == Errno::INPROGRESS.raw_os_error()) {
+            self.watch(leave);
+        }
+        let redirect = leave.instead.map(|(to, _)| to.to_string());
         self.tell(&Told {
-            effective: Recorded::Allow,
+            effective: match redirect {
+                Some(_) => Recorded::Redirect,
+                None => Recorded::Allow,
+            },
             message: None,
-            approval,
-            rule,
+            approval: leave.approval,
+            rule: leave.rule.or(leave.instead.map(|(_, rule)| rule)),
+            redirect: redirect.as_deref(),
             result,
         });
         outcome
+    }
+
+    /// The end of the connection is to be told.
+    fn watch(&self, leave: Leave<'_>) {
+        let Ok(cookie) = rustix::net::sockopt::socket_cookie(self.request.socket) else {
+            return;
+        };
+        let rule = leave.rule.or(self.ruling.verdict.rule);
+        self.judge.session().shared.gate.connections.opened(
+            cookie,
+            Connection {
+                owner: self.owner(),
+                remote: self.request.address,
+                host: self.ruling.host.clone(),
+                rule: rule.map(Arc::from),
+                udp: self.flow.transport == Transport::Udp,
+            },
+        );
     }
 
     fn refuse(&self, message: Option<&str>, approval: Option<&str>) -> Outcome {
@@ -110,6 +159,7 @@ impl Judging<'_> {
             message,
             approval,
             rule: None,
+            redirect: None,
             result: Errno::ACCESS.raw_os_error(),
         });
         Outcome::Errno(Errno::ACCESS)
@@ -160,7 +210,13 @@ impl Judging<'_> {
         let caller = self.request.caller;
         caller.will_block();
         match self.judge.session().ask(&ask, &|| caller.interruption()) {
-            Answered::Yes(id) => self.perform(act, Some(&id), None),
+            Answered::Yes(id) => self.perform(
+                act,
+                Leave {
+                    approval: Some(&id),
+                    ..Leave::default()
+                },
+            ),
             Answered::No(id, why) => self.refuse(Some(&why), id.as_deref()),
             Answered::Interrupted(seen) => SocketDecision::Interrupted(seen).outcome(),
         }
@@ -173,32 +229,12 @@ impl Judging<'_> {
         }
     }
 
-    fn asks_for_names(&self) -> bool {
-        matches!(self.flow.operation, NetOp::Connect | NetOp::Send)
-            && self.flow.transport != Transport::Other
-            && self.request.address.port() == NAMES
-    }
-
-    /// Leads to the session's own resolver.
-    fn steer(&self, act: &mut Act<'_>) -> Outcome {
-        let session = self.judge.session();
-        let court = Arc::clone(session) as Arc<dyn Court>;
-        let resolver = match session.shared.gate.resolver(&court) {
-            Ok(resolver) => resolver,
-            Err(error) => {
-                tracing::error!("no names: the resolver does not start: {error}");
-                return self.refuse(Some("the session's resolver does not start"), None);
-            }
-        };
-        let udp = self.flow.transport == Transport::Udp;
-        match local_port(self.request) {
-            Ok(port) => resolver.admit(udp, port, self.owner()),
-            Err(errno) => return Outcome::Errno(errno),
-        }
-        match act(Some(resolver.endpoint(self.request.v6))) {
-            Ok(value) => Outcome::Value(value),
-            Err(outcome) => outcome,
-        }
+    /// Whether its rule has let through all that it lets through in a minute.
+    fn is_too_often(&self) -> Option<String> {
+        let (limit, place) = (self.ruling.verdict.max_per_minute?, self.ruling.verdict.place?);
+        let gate = &self.judge.session().shared.gate;
+        (!gate.rates.admit((place.layer, place.index), limit))
+            .then(|| format!("the rule lets {limit} through in a minute"))
     }
 
     /// Who listens at a local peer; what cannot be known is somebody else's.
@@ -218,70 +254,8 @@ impl Judging<'_> {
     }
 }
 
-/// Where names are asked for, whatever server is meant.
-const NAMES: u16 = 53;
-
 fn is_local(address: SocketAddr) -> bool {
     is_machine(address.ip())
-}
-
-/// The socket's own port; it gets one now if it has none, as the kernel would give it with the peer.
-fn local_port(request: &InternetRequest<'_>) -> Result<u16, Errno> {
-    let port = |socket| -> Result<u16, Errno> {
-        let address = SocketAddr::try_from(rustix::net::getsockname(socket)?).map_err(|_| Errno::AFNOSUPPORT)?;
-        Ok(address.port())
-    };
-    match port(request.socket)? {
-        0 => {
-            let any: IpAddr = match request.v6 {
-                true => Ipv6Addr::UNSPECIFIED.into(),
-                false => Ipv4Addr::UNSPECIFIED.into(),
-            };
-            rustix::net::bind(request.socket, &SocketAddr::new(any, 0))?;
-            port(request.socket)
-        }
-        port => Ok(port),
-    }
-}
-
-impl Court for Session {
-    fn policy(&self, look: &mut dyn FnMut(&agentsh_policy::Policy)) {
-        look(&self.rules().policy);
-    }
-
-    fn told(&self, lookup: &Lookup<'_>) {
-        let decision = lookup.decision.word().parse().unwrap_or(Recorded::Deny);
-        let effective = match lookup.passed {
-            true if decision == Recorded::Redirect => Recorded::Redirect,
-            true => Recorded::Allow,
-            false => Recorded::Deny,
-        };
-        let redirect = lookup.redirect.map(|to| to.to_string());
-        let addresses: Vec<String> = lookup.addresses.iter().map(ToString::to_string).collect();
-        let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
-        let recorded = self.recorder.emit(EventDraft {
-            command: Some(&lookup.owner.command),
-            pid: lookup.owner.pid,
-            operation: Some("resolve"),
-            domain: Some(lookup.name),
-            policy: Some(Policy {
-                effective,
-                message: lookup.message,
-                redirect: redirect.as_ref().map(String::as_bytes),
-                ..Policy::plain(decision, lookup.rule)
-            }),
-            layer: Some(Layer::Notify),
-            fields: &[
-                ("record", Value::Text(&lookup.kind)),
-                ("code", Value::Text(&lookup.code)),
-                ("addresses", Value::List(&addresses)),
-            ],
-            ..EventDraft::new(EventType::DnsQuery)
-        });
-        if let Err(error) = recorded {
-            tracing::error!("recording a query: {error}");
-        }
-    }
 }
 
 /// The file that a process runs.
@@ -311,16 +285,26 @@ impl CommandJudge {
         if judging.asks_for_names() {
             return judging.steer(act);
         }
+        if let Some(outcome) = judging.redirected(&rules.policy, act) {
+            return outcome;
+        }
+        let by = |rule| Leave {
+            rule: Some(rule),
+            ..Leave::default()
+        };
         if flow.operation == NetOp::Bind && request.address.port() == 0 {
             // What the kernel does for every client; that others connect is asked about by its own name.
-            return judging.perform(act, None, Some(ANY_PORT));
+            return judging.perform(act, by(ANY_PORT));
         }
         let decision = ruling.verdict.decision;
         if decision.passes() {
-            return judging.perform(act, None, None);
+            return match judging.is_too_often() {
+                Some(message) => judging.refuse(Some(&message), None),
+                None => judging.perform(act, Leave::default()),
+            };
         }
         match judging.holder() {
-            Some(Holder::Own) => return judging.perform(act, None, Some(OWN)),
+            Some(Holder::Own) => return judging.perform(act, by(OWN)),
             // As the kernel says it; nothing is tried, so that nobody can come in between.
             Some(Holder::Nobody) => return Outcome::Errno(Errno::CONNREFUSED),
             Some(Holder::Foreign) | None => {}

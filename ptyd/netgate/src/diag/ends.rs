@@ -1,0 +1,135 @@
+//! Ends of sockets, as the kernel tells them to whoever listens (`SKNLGRP_INET_TCP_DESTROY` and its like).
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::sockopt::{Timeout, set_socket_recv_buffer_size, set_socket_timeout};
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, netlink};
+
+use super::{SOCK_DIAG_BY_FAMILY, half, word};
+
+/// TCP and UDP over both families: groups 1 to 4.
+const GROUPS: u32 = 0xf;
+
+/// `INET_DIAG_INFO`.
+const INFO: u16 = 2;
+
+/// Places in `struct tcp_info` (`linux/tcp.h`).
+const BYTES_RECEIVED: usize = 128;
+const BYTES_SENT: usize = 200;
+const BYTES_REPEATED: usize = 208;
+
+/// Room for bursts, of which the kernel doubles half.
+const ROOM: usize = 2 << 20;
+
+/// A listener looks around so often.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The end of a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct End {
+    /// `SO_COOKIE`.
+    pub cookie: u64,
+    /// What was sent and received, where the kernel counts it.
+    pub bytes: Option<(u64, u64)>,
+}
+
+/// A descriptor on which the ends of all sockets of this network namespace are told from now on.
+///
+/// # Errors
+/// Where the kernel does not tell.
+pub(crate) fn listen() -> Result<OwnedFd, Errno> {
+    let flags = SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(netlink::SOCK_DIAG))?;
+    // More would only be kinder to bursts.
+    let _ = set_socket_recv_buffer_size(&socket, ROOM);
+    set_socket_timeout(&socket, Timeout::Recv, Some(LOOK))?;
+    rustix::net::bind(&socket, &SocketAddrNetlink::new(0, GROUPS))?;
+    Ok(socket)
+}
+
+/// Waits for the next ends, for a second at most.
+///
+/// # Errors
+/// `EAGAIN` if there was none; `ENOBUFS` if some were not told for want of room.
+pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8], take: &mut dyn FnMut(End)) -> Result<(), Errno> {
+    let (length, _) = rustix::net::recv(socket, &mut *buffer, RecvFlags::empty())?;
+    read(buffer.get(..length).unwrap_or_default(), take);
+    Ok(())
+}
+
+fn read(mut bytes: &[u8], take: &mut dyn FnMut(End)) {
+    while let (Some(length), Some(kind)) = (word(bytes, 0), half(bytes, 4)) {
+        let length = length as usize;
+        let Some(message) = bytes.get(16..length) else { return };
+        if kind == SOCK_DIAG_BY_FAMILY
+            && let Some(end) = one(message)
+        {
+            take(end);
+        }
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+}
+
+/// `struct inet_diag_msg` and its attributes.
+fn one(message: &[u8]) -> Option<End> {
+    let cookie = u64::from(word(message, 44)?) | u64::from(word(message, 48)?) << 32;
+    let mut end = End { cookie, bytes: None };
+    let mut attributes = message.get(72..)?;
+    while let (Some(length), Some(kind)) = (half(attributes, 0), half(attributes, 2)) {
+        let length = usize::from(length);
+        let value = attributes.get(4..length)?;
+        if kind == INFO {
+            let number = |at: usize| Some(u64::from_ne_bytes(*value.get(at..)?.first_chunk()?));
+            end.bytes = number(BYTES_SENT)
+                .zip(number(BYTES_RECEIVED))
+                .map(|(sent, received)| (sent.saturating_sub(number(BYTES_REPEATED).unwrap_or(0)), received));
+        }
+        attributes = attributes.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    Some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_end_is_told_with_what_went_both_ways() -> Result<(), Box<dyn std::error::Error>> {
+        let socket = listen()?;
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let mut client = TcpStream::connect(listener.local_addr()?)?;
+        let (mut server, _) = listener.accept()?;
+        client.write_all(&[1; 5000])?;
+        server.write_all(&[2; 70])?;
+        server.read_exact(&mut [0; 5000])?;
+        client.read_exact(&mut [0; 70])?;
+        let cookie = rustix::net::sockopt::socket_cookie(&client)?;
+        drop((client, server));
+        let mut found = None;
+        let mut buffer = vec![0; 32 << 10];
+        while found.is_none() {
+            receive(&socket, &mut buffer, &mut |end| {
+                if end.cookie == cookie {
+                    found = Some(end);
+                }
+            })?;
+        }
+        assert_eq!(found.and_then(|end| end.bytes), Some((5000, 70)));
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_fail(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
+            read(&bytes, &mut |_| ());
+        }
+    }
+}
