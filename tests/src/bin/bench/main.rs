@@ -4,6 +4,7 @@
 //! `bench WORD…` measures only the works whose names contain one of the words.
 
 mod cold;
+mod network;
 mod pairs;
 mod seek;
 mod works;

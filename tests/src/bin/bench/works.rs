@@ -5,7 +5,7 @@ use agentsh_tests::shell::Subject;
 use agentsh_tests::{Result, Shell, User, World, skips};
 
 use crate::pairs::{PAIRS, ratio, time, warm_world};
-use crate::{Work, cold, seek};
+use crate::{Work, cold, network, seek};
 
 /// Every number, in the order of the design.
 pub fn all() -> Vec<Work> {
@@ -19,6 +19,8 @@ pub fn all() -> Vec<Work> {
         ("build", build),
         ("sequential", sequential),
         ("pipe", pipe),
+        ("connection, bulk", network::bulk),
+        ("connection, connects", network::connects),
         ("cold", cold::first_command),
         ("memory", cold::idle_memory),
         ("replay", seek::in_an_hour),
