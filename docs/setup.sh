@@ -4,7 +4,7 @@ set -euo pipefail
 
 build=(gcc clang make pkg-config libseccomp-dev jq curl git openssl ca-certificates iproute2 util-linux)
 test=(zsh tcsh bubblewrap socat rsync strace procps psmisc lsof busybox-static tmux python3 perl gdb
-    openssh-server openssh-client dnsutils netcat-openbsd sqlite3 time file vim less
+    openssh-server openssh-client dnsutils netcat-openbsd python3-pip sqlite3 time file vim less
     ltrace parallel)
 # Often there without being a package.
 command -v node >/dev/null || test+=(nodejs)
@@ -24,6 +24,12 @@ if [ ${#missing[@]} -gt 0 ]; then
     echo "installing: ${missing[*]}" >&2
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+# The vendors' clients for Python, which the proxy's suite drives; in a folder of the sources' own.
+python="$(dirname "$0")/../target/suite/python"
+if [ "${1:-build}" = test ] && [ ! -d "$python/anthropic" ]; then
+    /usr/bin/python3 -m pip install -q --root-user-action ignore --target "$python" anthropic==2.14.0 openai==3.57.0 google-genai==3.6.1 ollama==0.6.3
 fi
 
 if ! command -v cargo >/dev/null; then

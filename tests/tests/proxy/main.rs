@@ -4,6 +4,7 @@ mod fake;
 mod http;
 mod intercept;
 mod llm;
+mod sdk;
 mod services;
 mod streams;
 mod tls;
