@@ -6,6 +6,7 @@
 mod cold;
 mod network;
 mod pairs;
+mod proxy;
 mod seek;
 mod works;
 

@@ -5,7 +5,7 @@ use agentsh_tests::shell::Subject;
 use agentsh_tests::{Result, Shell, User, World, skips};
 
 use crate::pairs::{PAIRS, ratio, time, warm_world};
-use crate::{Work, cold, network, seek};
+use crate::{Work, cold, network, proxy, seek};
 
 /// Every number, in the order of the design.
 pub fn all() -> Vec<Work> {
@@ -24,6 +24,8 @@ pub fn all() -> Vec<Work> {
         ("cold", cold::first_command),
         ("memory", cold::idle_memory),
         ("replay", seek::in_an_hour),
+        ("proxy", proxy::talk),
+        ("proxy idle", proxy::idle),
     ]
 }
 
