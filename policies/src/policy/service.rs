@@ -70,6 +70,14 @@ impl<'p> ServiceView<'p> {
         &self.service.model
     }
 
+    /// Whether a person may have to be asked about some request.
+    pub fn asks(&self) -> bool {
+        self.service
+            .rules
+            .iter()
+            .any(|rule| rule.common.decision == Decision::Approve)
+    }
+
     /// Judges a request by its method and its path without query, percent-decoded and without dot parts.
     pub fn request(&self, method: &str, path: &str) -> Verdict<'p> {
         let found = self.service.rules.iter().enumerate().find(|(_, rule)| {

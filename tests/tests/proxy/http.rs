@@ -67,6 +67,7 @@ fn a_request_goes_where_it_says_and_policy_knows_the_name() -> Result {
         format!("http://denied.example:{port}/x"),
         format!("--proxytunnel http://denied.example:{port}/x"),
         format!("-H 'Host: othername' http://localtest:{port}/x"),
+        "--proxytunnel http://localtest:53/x".to_owned(),
     ] {
         let out = run(
             &world,

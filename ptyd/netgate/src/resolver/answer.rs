@@ -102,6 +102,18 @@ impl Resolver {
         }
     }
 
+    /// The addresses of a name, for somebody who dials in the place of `owner`: judged, told and pinned as if it had
+    /// asked itself.
+    pub fn addresses(&self, name: &str, owner: &Owner) -> Vec<IpAddr> {
+        let Ok(name) = Name::from_ascii(format!("{name}.")) else {
+            return Vec::new();
+        };
+        let kinds = [RecordType::A, RecordType::AAAA].into_iter();
+        kinds
+            .flat_map(|kind| self.look_up(&Query::query(name.clone(), kind), owner).addresses())
+            .collect()
+    }
+
     fn look_up(&self, query: &Query, owner: &Owner) -> Answer {
         let name = query.name().to_lowercase().to_ascii();
         let name = name.strip_suffix('.').unwrap_or(&name);

@@ -89,9 +89,10 @@ fn notify(policy: &Policy) -> Option<Notify> {
     (notify.command.is_some() || notify.webhook.is_some()).then_some(notify)
 }
 
-/// Whether rules or defaults of the policy ask on execs, files or sockets.
+/// Whether rules or defaults of the policy ask on execs, files, sockets or requests.
 fn asks(policy: &Policy) -> bool {
     policy.asks_on_sockets()
+        || policy.services().any(|service| service.asks())
         || policy.command_decisions().contains(agentsh_policy::Decision::Approve)
         || policy.signals_can_ask()
         || FileOp::ALL

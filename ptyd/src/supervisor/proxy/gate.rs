@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 
 use agentsh_intercept::Interruption;
-use agentsh_netgate::{is_machine, is_special};
+use agentsh_netgate::{Court, Owner, is_machine, is_special};
 use agentsh_policy::{Decision, NetOp, NetworkQuery, Protocol, ServiceView, Subject, Verdict};
 use agentsh_proxy::{Client, Event, Gate, Ruling, Service};
 
@@ -25,6 +25,20 @@ impl SessionGate {
 }
 
 const ENDED: &str = "the session has ended";
+
+/// The port of servers of names.
+const NAMES: u16 = 53;
+
+/// The addresses that a table of hosts (`hosts(5)`) has for a name.
+fn listed(table: &str, host: &str) -> Vec<IpAddr> {
+    let lines = table.lines().map(|line| line.split('#').next().unwrap_or_default());
+    let named = lines.filter_map(|line| {
+        let mut words = line.split_whitespace();
+        let address = words.next()?.parse().ok()?;
+        words.any(|name| name.eq_ignore_ascii_case(host)).then_some(address)
+    });
+    named.collect()
+}
 
 /// Whether an address is none of the public internet's, or this machine's own: no public name should have it.
 fn is_inner(address: IpAddr) -> bool {
@@ -91,54 +105,81 @@ impl Session {
         Some(found.model().name.value.clone())
     }
 
-    fn judge_connection(&self, client: &Client, host: &str, port: u16) -> (Ruling, Vec<SocketAddr>) {
+    /// The addresses of a host, asked as its program would: the host's own table first, then the session's resolver.
+    fn addresses_of(self: &Arc<Self>, client: &Client, host: &str) -> Vec<IpAddr> {
+        if let Ok(address) = host.parse() {
+            return vec![address];
+        }
+        let table = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+        let found = listed(&table, host);
+        if !found.is_empty() {
+            return found;
+        }
+        let court = Arc::clone(self) as Arc<dyn Court>;
+        let owner = Owner {
+            command: Arc::from(client.command.as_deref().unwrap_or_default()),
+            pid: client.pid,
+        };
+        match self.shared.gate.resolver(&court) {
+            Ok(resolver) => resolver.addresses(host, &owner),
+            Err(error) => {
+                tracing::error!("no names: the resolver does not start: {error}");
+                Vec::new()
+            }
+        }
+    }
+
+    fn judge_connection(self: &Arc<Self>, client: &Client, host: &str, port: u16) -> (Ruling, Vec<SocketAddr>) {
+        if port == NAMES {
+            return (
+                Ruling::deny("names are resolved by the session's own resolver"),
+                Vec::new(),
+            );
+        }
         if let Some(service) = self.reserved(host, port) {
             let why = format!("{host} is reached as the service `{service}` only");
             return (Ruling::deny(why), Vec::new());
         }
-        let addresses: Vec<SocketAddr> = match (host, port).to_socket_addrs() {
-            Ok(addresses) => addresses.collect(),
-            Err(_) => Vec::new(),
-        };
+        let addresses = self.addresses_of(client, host);
         let rules = self.rules();
-        let named = host.parse::<IpAddr>().is_err();
-        let ask = |host: Option<&str>, address: Option<SocketAddr>| {
+        let ask = |host: Option<&str>, address: Option<IpAddr>| {
             rules.policy.network(&NetworkQuery {
                 operation: NetOp::Connect,
                 protocol: Protocol::Tcp,
                 host,
-                address: address.map(|address| address.ip().to_canonical()),
+                address: address.map(|address| address.to_canonical()),
                 port,
             })
         };
+        let name = host.parse::<IpAddr>().is_err().then_some(host);
         // A name that has no address is judged as a name.
-        let name = named.then_some(host);
         let mut strictest = ask(name, addresses.first().copied());
-        let mut passing = Vec::new();
-        for address in &addresses {
-            let verdict = ask(name, Some(*address));
-            // No rule on names opens what lies inside: that takes a rule on addresses.
-            let inner = ask(None, Some(*address));
-            if is_inner(address.ip()) && !(inner.decision.passes() && inner.rule.is_some()) {
-                let why = format!(
-                    "{host}: {} is an inner address, and no rule on addresses allows it",
-                    address.ip()
-                );
+        for address in addresses.iter().copied() {
+            // No rule on names alone opens what lies inside: that takes one that names the address.
+            let inner = ask(None, Some(address));
+            let meant = inner.decision.passes() && inner.rule.is_some();
+            if is_inner(address) && !meant && !name.is_some_and(|name| rules.policy.name_may_mean(name, address)) {
+                let why = format!("{host}: {address} is an inner address, and no rule that names it allows it");
                 return (Ruling::deny(why), Vec::new());
             }
+            let verdict = ask(name, Some(address));
             if verdict.decision.strictness() > strictest.decision.strictness() {
                 strictest = verdict;
             }
-            passing.push(*address);
         }
-        let target = format!("{host}:{port}");
         let subject = Subject {
             host,
             operation: "connect",
             ..Subject::default()
         };
-        let ruling = self.ruled(client, "connect", &target, &strictest, &subject);
-        (ruling, passing)
+        let ruling = self.ruled(client, "connect", &format!("{host}:{port}"), &strictest, &subject);
+        (
+            ruling,
+            addresses
+                .into_iter()
+                .map(|address| SocketAddr::new(address, port))
+                .collect(),
+        )
     }
 
     fn secret_service(&self, view: &ServiceView<'_>) -> Result<Service, String> {
@@ -269,5 +310,20 @@ impl Gate for SessionGate {
         if let Err(error) = write() {
             tracing::error!("keeping a body: {error}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hosts_own_table_is_read() {
+        let table = "127.0.0.1 localhost # me.example\n# 10.0.0.1 not.example\n10.1.2.3\tA.example b.example\n::1 a.example\nx y\n";
+        assert_eq!(
+            listed(table, "a.example"),
+            [IpAddr::from([10, 1, 2, 3]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])]
+        );
+        assert!(listed(table, "me.example").is_empty() && listed(table, "not.example").is_empty());
     }
 }

@@ -118,11 +118,9 @@ impl Rig {
         let run = session::exec(&self.session.id, &[], &argv).deadline(std::time::Duration::from_secs(300));
         let outcome = run.run(&self.world)?;
         outcome.expect_success(what)?;
-        let pair = |line: &str| {
-            Some(
-                line.split_once(' ')
-                    .map(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)))??,
-            )
+        let pair = |line: &str| -> Option<(f64, f64)> {
+            let (direct, led) = line.split_once(' ')?;
+            Some((direct.parse().ok()?, led.parse().ok()?))
         };
         let pairs: Option<Vec<_>> = outcome.out().lines().map(pair).collect();
         pairs
