@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use agentsh_protocol::places;
+use agentsh_protocol::{Bytes, places};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt};
@@ -63,14 +63,20 @@ fn try_connect(uid: u32) -> Result<Option<OwnedFd>, Refusal> {
     Ok(Some(socket))
 }
 
-/// Starts the broker beside this program's own file and waits until it serves.
-fn start(uid: u32) -> Result<(), Refusal> {
+/// A program of ours, which stands beside this one's own file.
+pub(crate) fn beside(name: &str) -> Result<Bytes, Refusal> {
     let own = rustix::fs::readlink("/proc/self/exe", Vec::new())
         .map_err(|errno| Refusal::new(format!("/proc/self/exe: {}", std::io::Error::from(errno))))?;
     let folder = Path::new(std::ffi::OsStr::from_bytes(own.as_bytes()))
         .parent()
         .unwrap_or(Path::new("/"));
-    let broker = folder.join(places::BROKER_PROGRAM);
+    Ok(Bytes::from(folder.join(name).as_path()))
+}
+
+/// Starts the broker and waits until it serves.
+fn start(uid: u32) -> Result<(), Refusal> {
+    let broker = beside(places::BROKER_PROGRAM)?;
+    let broker = Path::new(broker.as_os_str());
     let failed = |what: &dyn std::fmt::Display| Refusal::new(format!("cannot start {}: {what}", broker.display()));
     let program = CString::new(broker.as_os_str().as_bytes()).map_err(|error| failed(&error))?;
     if let Err(errno) = rustix::fs::access(&*program, rustix::fs::Access::EXEC_OK) {

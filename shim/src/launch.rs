@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use agentsh_protocol::frame::{self, FrameError};
 use agentsh_protocol::launch::{Entered, LaunchReply, LaunchRequest, Plan, Proof, Verdict};
-use agentsh_protocol::{Bytes, VERSION};
+use agentsh_protocol::{Bytes, VERSION, places};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 use crate::start::Wanted;
@@ -15,7 +15,10 @@ use crate::{Invocation, Refusal, broker, sys, terminal};
 /// Asks, enters, executes.
 pub(crate) fn launch(wanted: Wanted, invocation: &Invocation<'_>) -> Result<Infallible, Refusal> {
     let argv = &invocation.argv[wanted.first_argument..];
-    let terminal = if wanted.in_place { None } else { terminal::find() };
+    let terminal = match wanted.in_place || wanted.detached.is_some() {
+        true => None,
+        false => terminal::find(),
+    };
     let request = LaunchRequest {
         version: VERSION,
         start: wanted.start,
@@ -26,6 +29,7 @@ pub(crate) fn launch(wanted: Wanted, invocation: &Invocation<'_>) -> Result<Infa
             .map(|entry| Bytes::from(entry.to_bytes()))
             .collect(),
         terminal: terminal.as_ref().map(|terminal| terminal.number),
+        detached: wanted.detached,
     };
     let (mut socket, reply, fds) = match ask(&request) {
         // A broker that died before it answered has started nothing: the next one is asked.
@@ -34,17 +38,19 @@ pub(crate) fn launch(wanted: Wanted, invocation: &Invocation<'_>) -> Result<Infa
     };
     match reply {
         LaunchReply::Refused { status, message } => Err(Refusal { status, message }),
+        LaunchReply::Report { session, program } => report(&session, &program, invocation),
         LaunchReply::Exec { program } => execute(&program, owned(argv), owned(&invocation.env)),
         LaunchReply::Enter(plan) => {
             let mut fds = fds.into_iter();
             let groups = fds.by_ref().take(plan.groups as usize).collect();
             let ruleset = if plan.landlock { fds.next() } else { None };
             if plan.terminal {
-                let (Some(terminal), Some(slave), Some(hub)) = (&terminal, fds.next(), fds.next()) else {
-                    return Err(Refusal::new("the plan came without its terminal"));
+                let (slave, hub) = (fds.next().map(sys::out_of_the_way), fds.next().map(sys::out_of_the_way));
+                socket = match (&terminal, slave, hub) {
+                    (Some(terminal), Some(slave), Some(hub)) => terminal::split(terminal, slave, hub, socket)?,
+                    (None, Some(slave), None) => terminal::detach(slave, socket)?,
+                    _ => return Err(Refusal::new("the plan came without its terminal")),
                 };
-                let (slave, hub) = (sys::out_of_the_way(slave), sys::out_of_the_way(hub));
-                socket = terminal::split(terminal, slave, hub, socket)?;
             }
             enter(&plan, ruleset.map(sys::out_of_the_way), groups, &socket)?;
             let argv = match &plan.argv {
@@ -54,6 +60,16 @@ pub(crate) fn launch(wanted: Wanted, invocation: &Invocation<'_>) -> Result<Infa
             execute(&plan.program, argv, environment(&plan, &invocation.env)?)
         }
     }
+}
+
+/// Becomes `agentsh exec --output json` for the shell.
+fn report(session: &str, program: &Bytes, invocation: &Invocation<'_>) -> Result<Infallible, Refusal> {
+    let agentsh = broker::beside(places::CLI_PROGRAM)?;
+    let mut argv: Vec<CString> = vec![c"agentsh".into(), c"exec".into(), c"--output".into(), c"json".into()];
+    argv.push(c_string(&Bytes(["--program=".as_bytes(), &program.0].concat()))?);
+    argv.extend([c_string(&Bytes::from(session.as_bytes()))?, c"--".into()]);
+    argv.extend(owned(&invocation.argv));
+    execute(&agentsh, argv, owned(&invocation.env))
 }
 
 /// Why there is no answer.

@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 
+use agentsh_protocol::Bytes;
 use agentsh_protocol::launch::Start;
 
 use crate::{Invocation, Refusal, sys};
@@ -20,6 +21,8 @@ pub(crate) struct Wanted {
     pub start: Start,
     /// The program keeps the caller's own terminal, whatever policy says of recording.
     pub in_place: bool,
+    /// It gets a terminal of this size, and this process does not wait for it.
+    pub detached: Option<(u16, u16)>,
     pub first_argument: usize,
 }
 
@@ -45,6 +48,7 @@ pub(crate) fn what_to_start(invocation: &Invocation<'_>) -> Result<Wanted, Refus
                     name: Some((*shell).to_owned()),
                 },
                 in_place: false,
+                detached: None,
                 first_argument: 0,
             });
         }
@@ -53,6 +57,7 @@ pub(crate) fn what_to_start(invocation: &Invocation<'_>) -> Result<Wanted, Refus
         return Ok(Wanted {
             start: Start::Shell { name: None },
             in_place: false,
+            detached: None,
             first_argument: 0,
         });
     }
@@ -66,25 +71,51 @@ pub(crate) fn what_to_start(invocation: &Invocation<'_>) -> Result<Wanted, Refus
     })
 }
 
+/// `agentsh-enter SESSION COMMAND-ID [--in-place|--detached=COLSxROWS|--program=FILE] -- ARGV…`.
 fn enter(invocation: &Invocation<'_>) -> Result<Wanted, Refusal> {
     let text = |argument: &CStr| argument.to_str().ok().map(str::to_owned);
-    match invocation.argv[1..] {
-        [session, command, separator, _, ..] if separator == c"--" || separator == c"--in-place" => {
-            let session = text(session).ok_or_else(|| Refusal::new("the session id is not text"))?;
-            let start = Start::Exec {
-                session,
-                command_id: text(command).filter(|id| !id.is_empty()),
-            };
-            Ok(Wanted {
-                start,
-                in_place: separator == c"--in-place",
-                first_argument: 4,
-            })
-        }
-        _ => Err(Refusal::new(format!(
-            "usage: {ENTER} SESSION COMMAND-ID --|--in-place PROGRAM [ARGUMENT…]"
-        ))),
+    let usage = || {
+        Refusal::new(format!(
+            "usage: {ENTER} SESSION COMMAND-ID [--in-place|--detached=COLSxROWS|--program=FILE] -- PROGRAM [ARGUMENT…]"
+        ))
+    };
+    let [_, session, command, rest @ ..] = invocation.argv.as_slice() else {
+        return Err(usage());
+    };
+    let end = rest.iter().position(|word| *word == c"--").ok_or_else(usage)?;
+    if rest.len() == end + 1 {
+        return Err(usage());
     }
+    let (mut in_place, mut detached, mut file) = (false, None, None);
+    for option in &rest[..end] {
+        let option = option.to_bytes();
+        match (
+            option,
+            option.strip_prefix(b"--detached="),
+            option.strip_prefix(b"--program="),
+        ) {
+            (b"--in-place", ..) => in_place = true,
+            (_, Some(size), _) => detached = Some(self::size(size).ok_or_else(usage)?),
+            (_, _, Some(path)) => file = Some(Bytes::from(path)),
+            _ => return Err(usage()),
+        }
+    }
+    let session = text(session).ok_or_else(|| Refusal::new("the session id is not text"))?;
+    Ok(Wanted {
+        start: Start::Exec {
+            session,
+            command_id: text(command).filter(|id| !id.is_empty()),
+            program: file,
+        },
+        in_place,
+        detached,
+        first_argument: 3 + end + 1,
+    })
+}
+
+fn size(text: &[u8]) -> Option<(u16, u16)> {
+    let (cols, rows) = std::str::from_utf8(text).ok()?.split_once('x')?;
+    Some((cols.parse().ok()?, rows.parse().ok()?))
 }
 
 fn base_name(path: &[u8]) -> &[u8] {

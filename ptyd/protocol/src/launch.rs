@@ -30,6 +30,9 @@ pub struct LaunchRequest {
     /// terminal in its place.
     #[serde(default)]
     pub terminal: Option<i32>,
+    /// Columns and rows: the program gets a terminal that is nobody's, and its caller does not wait for it.
+    #[serde(default)]
+    pub detached: Option<(u16, u16)>,
 }
 
 /// What is to be started.
@@ -42,6 +45,9 @@ pub enum Start {
     Exec {
         session: String,
         command_id: Option<String>,
+        /// The program's file, where its `argv[0]` is another name.
+        #[serde(default)]
+        program: Option<Bytes>,
     },
 }
 
@@ -51,8 +57,12 @@ pub enum Start {
 pub enum LaunchReply {
     /// Enter the sandbox, say [`Entered`], wait for [`Verdict`]. The frame's descriptors are
     /// [`Plan::groups`] entrances, then the ruleset if [`Plan::landlock`] is set; then, if
-    /// [`Plan::terminal`] is, the new terminal and a stream that speaks [`crate::terminal`].
+    /// [`Plan::terminal`] is, the new terminal and a stream that speaks [`crate::terminal`] (no stream if the
+    /// caller wants it detached).
     Enter(Box<Plan>),
+    /// The caller is to print one JSON object about this program instead of what it prints: become
+    /// `agentsh exec --output json` in this session.
+    Report { session: String, program: Bytes },
     /// The caller is inside its session already: execute this at once.
     Exec { program: Bytes },
     /// Do not start. `status` is 126 or 127; `message` is one line for stderr.

@@ -14,6 +14,9 @@ pub const DISABLED: &str = "/run/agentsh/disabled";
 /// The broker's program, beside the shim's and the command line's own file.
 pub const BROKER_PROGRAM: &str = "agentsh-ptyd";
 
+/// The command line's.
+pub const CLI_PROGRAM: &str = "agentsh";
+
 /// Why a runtime folder is not used.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {problem}")]

@@ -64,6 +64,10 @@ pub(super) fn launch(session: &Arc<Session>, launch: Launch) {
         tracing::error!("launch connection: {error}");
         return;
     }
+    if let Some(reply) = to_be_reported(session, &launch) {
+        let _ = frame::send(&launch.connection, &reply, &[]);
+        return;
+    }
     match prepare(session, &launch) {
         Ok((candidate, rules)) => {
             if let Err(refusal) = enter(session, &launch, &candidate, &rules) {
@@ -87,6 +91,22 @@ pub(super) fn launch(session: &Arc<Session>, launch: Launch) {
             let _ = frame::send(&launch.connection, &reply, &[]);
         }
     }
+}
+
+/// The configuration may have a shell without a terminal print one JSON object: `agentsh exec` does that, and comes
+/// back here for the shell itself. Login shells are what people and services get in by, and stay themselves.
+fn to_be_reported(session: &Session, launch: &Launch) -> Option<LaunchReply> {
+    let request = &launch.request;
+    let login = request.argv.first().is_some_and(|name| name.0.starts_with(b"-"));
+    let wanted = session.config.shim.output == agentsh_policy::config::Output::Json;
+    if !wanted || login || request.terminal.is_some() || !matches!(request.start, Start::Shell { .. }) {
+        return None;
+    }
+    let program = program(session, request, launch.peer.pid, None).ok()?;
+    Some(LaunchReply::Report {
+        session: session.id.clone(),
+        program: Bytes::from(program.as_path()),
+    })
 }
 
 fn limit_steps(connection: &OwnedFd) -> rustix::io::Result<()> {
@@ -162,6 +182,9 @@ fn program(session: &Session, request: &LaunchRequest, pid: i32, cwd: Option<&Pa
                 policy: None,
             })
         }
+        Start::Exec {
+            program: Some(program), ..
+        } => Ok(PathBuf::from(program.as_os_str())),
         Start::Exec { .. } => {
             let name = request
                 .argv
@@ -326,7 +349,8 @@ fn enter_on(
     fds.extend(
         opened
             .iter()
-            .flat_map(|opened| [opened.slave.as_fd(), opened.relay.as_fd()]),
+            .flat_map(|opened| [Some(opened.slave.as_fd()), opened.relay.as_ref().map(AsFd::as_fd)])
+            .flatten(),
     );
     if opened.is_some() {
         rustix::net::sockopt::set_socket_passcred(connection, true)?;

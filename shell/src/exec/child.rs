@@ -1,8 +1,9 @@
 //! The command's process: a child that executes the shim's program, which enters the session in place and becomes
 //! the command.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -21,7 +22,11 @@ const ENTER: &str = "agentsh-enter";
 /// # Errors
 /// The shim is not beside this program, or the folder of `--cwd` cannot be entered.
 pub fn start(exec: &Exec, session_id: &str, command_id: &str, watch: &Watch) -> Result<Child, Error> {
-    let mut command = enter(session_id, command_id, Terminal::AsPolicySays)?;
+    let terminal = match exec.detach {
+        true => Terminal::Nobodys(size_of_own()),
+        false => Terminal::AsPolicySays,
+    };
+    let mut command = enter(session_id, command_id, terminal, exec.program.as_deref())?;
     command.args(&exec.argv);
     command.envs(exec.env.iter().map(|(name, value)| (name, value)));
     if let Some(cwd) = &exec.cwd {
@@ -42,22 +47,37 @@ pub enum Terminal {
     AsPolicySays,
     /// Its caller's, which shares it with the command by process groups.
     Own,
+    /// One that is nobody's, of so many columns and rows: its caller does not wait for it.
+    Nobodys((u16, u16)),
+}
+
+/// The size of this process's terminal, or what terminals have that nobody sized.
+fn size_of_own() -> (u16, u16) {
+    match agentsh_terminal::pty::window(io::stdout().as_fd()) {
+        Ok(window) if window.cols > 0 && window.rows > 0 => (window.cols, window.rows),
+        _ => (80, 24),
+    }
 }
 
 /// The shim's program, about to become command `command_id` of the session; what it runs is to be added.
 ///
 /// # Errors
 /// The shim is not beside this program.
-pub fn enter(session_id: &str, command_id: &str, terminal: Terminal) -> Result<Command, Error> {
+pub fn enter(session_id: &str, command_id: &str, terminal: Terminal, file: Option<&OsStr>) -> Result<Command, Error> {
     let program = beside_us(shim::PROGRAM).map_err(|source| Error::file("/proc/self/exe", source))?;
     let mut command = Command::new(program);
-    let terminal = match terminal {
-        Terminal::AsPolicySays => "--",
-        Terminal::Own => "--in-place",
-    };
-    command
-        .arg0(ENTER)
-        .args([session_id, command_id, terminal].map(OsStr::new));
+    command.arg0(ENTER).args([session_id, command_id].map(OsStr::new));
+    match terminal {
+        Terminal::AsPolicySays => {}
+        Terminal::Own => drop(command.arg("--in-place")),
+        Terminal::Nobodys((cols, rows)) => drop(command.arg(format!("--detached={cols}x{rows}"))),
+    }
+    if let Some(file) = file {
+        let mut option = OsString::from("--program=");
+        option.push(file);
+        command.arg(option);
+    }
+    command.arg("--");
     Ok(command)
 }
 

@@ -15,7 +15,7 @@ use std::process::Child;
 use std::time::Instant;
 
 use agentsh_audit::{SessionDir, Stream as Name};
-use agentsh_protocol::api::{self, CommandInfo, Killed, SessionInfo};
+use agentsh_protocol::api::{self, CommandInfo, CommandState, Killed, SessionInfo};
 use agentsh_protocol::{is_id, new_id};
 
 use crate::client::{self, Client};
@@ -37,9 +37,41 @@ use watch::{Outcome, Running};
 /// # Errors
 /// Everything that kept the command from running, or its end from being known.
 pub fn run(exec: &Exec, context: &Context) -> Result<Exit, Error> {
+    if exec.detach {
+        return detached(exec, context);
+    }
     match exec.output {
         Output::Human => human(exec, context),
         Output::Json => json(exec, context),
+    }
+}
+
+/// The command is started on a terminal that is nobody's; its id is all that is told.
+fn detached(exec: &Exec, context: &Context) -> Result<Exit, Error> {
+    let broker = context.broker()?;
+    let session = session(exec, &broker)?;
+    let command = new_id();
+    let watch = Watch::start().map_err(|source| Error::io("watching for signals", source))?;
+    let mut child = child::start(exec, &session.id, &command, &watch)?;
+    let status = child
+        .wait()
+        .map_err(|source| Error::io("starting the command", source))?;
+    if !status.success() {
+        // The shim has said why.
+        return Ok(Exit::Status(
+            status
+                .code()
+                .and_then(|code| u8::try_from(code).ok())
+                .unwrap_or(exit::OURS),
+        ));
+    }
+    let info: CommandInfo = broker.get(&client::path(&["sessions", &session.id, "commands", &command]))?;
+    match (info.state, exec.output) {
+        (CommandState::Refused, _) => Err(Error::NotRun {
+            problem: "it could not enter the session; `agentsh logs` shows why".to_owned(),
+        }),
+        (_, Output::Human) => render::print(&format!("{command}\n")).map(|()| Exit::DONE),
+        (_, Output::Json) => render::json(context, &info).map(|()| Exit::DONE),
     }
 }
 

@@ -49,6 +49,9 @@ pub fn run(wanted: &Wanted, context: &Context) -> Result<Exit, Error> {
 /// The shell itself, with our streams.
 fn plain(wanted: &Wanted, session: &SessionInfo, context: &Context) -> Result<Exit, Error> {
     let exec = Exec {
+        pty: false,
+        detach: false,
+        program: None,
         output: Output::Human,
         events: Events::None,
         timeout: None,

@@ -67,7 +67,7 @@ impl Shell {
         let (terminal, report_to) = (inherited(&io::stdin())?, inherited(&reports_end)?);
         drop(reports_end);
         let command = new_id();
-        let mut start = child::enter(session, &command, child::Terminal::Own)?;
+        let mut start = child::enter(session, &command, child::Terminal::Own, None)?;
         start
             .arg(name(program))
             .args(options(program))

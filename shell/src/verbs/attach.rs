@@ -60,8 +60,8 @@ fn find(broker: &Client, target: &str) -> Result<CommandInfo, Error> {
     };
     match broker.get::<SessionInfo>(&client::path(&["sessions", target])) {
         Ok(session) => {
-            let open = commands(&session.id)?.into_iter().filter(|command| command.terminal);
-            return open.last().ok_or_else(|| {
+            let mut open = commands(&session.id)?.into_iter().filter(|command| command.terminal);
+            return open.next_back().ok_or_else(|| {
                 Error::unknown(
                     format!("no command of session {} has an open terminal", render::visible(target)),
                     "`agentsh exec --pty --detach` starts one; a recording of others is shown by `agentsh replay`",

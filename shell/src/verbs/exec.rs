@@ -16,13 +16,21 @@ use crate::exit::Exit;
 Examples:
   agentsh exec \"$SID\" -- make test
   agentsh exec --output json --events all \"$SID\" -- curl -s https://example.com
+  agentsh exec --pty --detach \"$SID\" -- htop
   agentsh exec --timeout 90s --cwd /srv/app --env RUST_LOG=debug project -- cargo test
 
 The command has this process's own streams, and ends as it would end here: its status is ours, and its death by \
 a signal too. 124: the time was up. 125: our failure. 126: refused, and stderr says by which rule.")]
 pub struct Exec {
     /// How the result is told: the command's own streams, or one JSON object
-    #[arg(long, value_name = "FORM", value_enum, default_value_t)]
+    #[arg(
+        long,
+        value_name = "FORM",
+        value_enum,
+        default_value_t,
+        env = "AGENTSH_OUTPUT",
+        hide_env_values = true
+    )]
     pub output: Output,
     /// Which events the JSON object holds; its counts are always complete
     #[arg(long, value_name = "WHICH", value_enum, default_value_t)]
@@ -36,6 +44,15 @@ pub struct Exec {
     /// Set a variable in the command's environment (policy may still remove it)
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     pub env: Vec<(String, String)>,
+    /// Run on a terminal of its own
+    #[arg(long, requires = "detach")]
+    pub pty: bool,
+    /// Do not wait: print the command's id; `agentsh attach` shows its terminal
+    #[arg(long, requires = "pty", conflicts_with = "timeout")]
+    pub detach: bool,
+    /// The program's file, where ARGV begins with another name for it
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub program: Option<OsString>,
     /// The session: id, unique beginning of it, or name
     pub session: String,
     /// The program and its arguments

@@ -34,9 +34,19 @@ enum Standing {
     Job,
     /// The terminal controls it not: it is a file to read and write.
     Guest,
+    /// There is no caller's terminal: the command leads a session on its own, and nobody relays.
+    Nobody,
 }
 
-/// What relay and monitor know.
+/// How the command is put on its terminal.
+#[derive(Clone, Copy)]
+struct Place {
+    standing: Standing,
+    controlling: bool,
+    in_front: bool,
+}
+
+/// What the relay knows.
 struct Scene {
     tty: OwnedFd,
     standing: Standing,
@@ -98,12 +108,46 @@ pub(crate) fn split(terminal: &Terminal, slave: OwnedFd, hub: OwnedFd, launch: O
         }
         Ok(0) => {
             drop((near, hub));
-            monitor::begin(&scene, in_front, slave, far, &mask, &terminal.replaced, launch)
+            let place = Place {
+                standing,
+                controlling,
+                in_front,
+            };
+            monitor::begin(place, slave, far, &mask, &terminal.replaced, launch)
         }
         Ok(monitor) => {
             drop((slave, far, launch));
             let relay = relay::Relay::new(scene, before, raw, hub, near, monitor);
             relay.run()
+        }
+    }
+}
+
+/// Puts the command on a terminal that is nobody's. Returns in the command; this process ends as soon as the program
+/// runs, or did not start.
+pub(crate) fn detach(slave: OwnedFd, launch: OwnedFd) -> Result<OwnedFd, Refusal> {
+    let failed = |what: &str, error: std::io::Error| Refusal::new(format!("terminal: {what}: {error}"));
+    let (near, far) = sys::pair().map_err(|error| failed("socketpair", error))?;
+    let (running, held) = sys::pair().map_err(|error| failed("socketpair", error))?;
+    let mask = sys::block_all();
+    match sys::fork().map_err(|error| failed("fork", error))? {
+        0 => {
+            drop((near, running));
+            let place = Place {
+                standing: Standing::Nobody,
+                controlling: true,
+                in_front: true,
+            };
+            let launch = monitor::begin(place, slave, far, &mask, &[0, 1, 2], launch)?;
+            // Open until the program is executed, which closes it.
+            std::mem::forget(held);
+            Ok(launch)
+        }
+        _ => {
+            drop((slave, far, held, launch));
+            // Nothing is ever sent: its end says that the command is on its way, or is not.
+            sys::receive(&running, &mut [0; 1]);
+            sys::end(0)
         }
     }
 }

@@ -4,21 +4,22 @@ use std::os::fd::OwnedFd;
 
 use super::job::{Order, Report};
 use super::sys::{self, Change, Mask, Tty};
-use super::{Scene, Standing};
+use super::{Place, Standing};
 use crate::Refusal;
 
 /// In the relay's child. Returns in the command.
 pub(super) fn begin(
-    scene: &Scene,
-    in_front: bool,
+    place: Place,
     slave: OwnedFd,
     relay: OwnedFd,
     mask: &Mask,
     replaced: &[i32],
     launch: OwnedFd,
 ) -> Result<OwnedFd, Refusal> {
-    if scene.standing == Standing::Job {
-        sys::lead_session(&slave, true);
+    match place.standing {
+        Standing::Job => sys::lead_session(&slave, true),
+        Standing::Nobody => sys::lead_session(&slave, false),
+        Standing::Leader | Standing::Guest => {}
     }
     // Ignored by the caller, it would hide the command's end from us; the command gets that back.
     let ignored = sys::stop_ignoring_children();
@@ -29,9 +30,9 @@ pub(super) fn begin(
         }
         Ok(0) => {
             drop(relay);
-            match scene.standing {
-                Standing::Leader => sys::lead_session(&slave, scene.controlling),
-                Standing::Job => sys::lead_group(in_front.then_some(&slave)),
+            match place.standing {
+                Standing::Leader | Standing::Nobody => sys::lead_session(&slave, place.controlling),
+                Standing::Job => sys::lead_group(place.in_front.then_some(&slave)),
                 Standing::Guest => {}
             }
             let moved = replaced.iter().try_for_each(|fd| sys::put_at(&slave, *fd));
@@ -43,7 +44,7 @@ pub(super) fn begin(
         }
         Ok(command) => {
             drop(launch);
-            watch(scene.standing, command, slave, relay)
+            watch(place.standing, command, slave, relay)
         }
     }
 }

@@ -31,8 +31,8 @@ const MAX_SIZE: u64 = 256 << 20;
 pub(in super::super) struct Opened {
     /// The command's terminal.
     pub slave: OwnedFd,
-    /// The relay's connection to the hub.
-    pub relay: UnixStream,
+    /// The relay's connection to the hub, if the caller has a terminal.
+    pub relay: Option<UnixStream>,
     hub: Arc<Hub>,
 }
 
@@ -61,7 +61,7 @@ pub(in super::super) enum OpenError {
     Record(#[from] agentsh_audit::RecordError),
 }
 
-/// A terminal for the command `id`, if its caller has one and policy has it recorded.
+/// A terminal for the command `id`: if its caller has one and policy has it recorded, or if it is to run detached.
 pub(in super::super) fn open(
     session: &Arc<Session>,
     rules: &Rules,
@@ -69,46 +69,43 @@ pub(in super::super) fn open(
     pidfd: &OwnedFd,
     id: &str,
 ) -> Result<Option<Opened>, OpenError> {
-    let (Some(number), true) = (request.terminal, rules.records_terminals) else {
-        return Ok(None);
+    let caller = match (request.detached, request.terminal) {
+        (Some(_), _) => None,
+        (None, Some(number)) if rules.records_terminals => match Caller::of(pidfd, number)? {
+            None => return Ok(None),
+            caller => caller,
+        },
+        _ => return Ok(None),
     };
-    let caller = |error| OpenError::Caller(error);
-    let terminal =
-        rustix::process::pidfd_getfd(pidfd, number, PidfdGetfdFlags::empty()).map_err(|error| caller(error.into()))?;
-    // Settings can be had of terminals only.
-    let Ok(settings) = Settings::of(terminal.as_fd()) else {
-        return Ok(None);
+    let window = match (&caller, request.detached) {
+        (Some(caller), _) => pty::window(caller.terminal.as_fd()).map_err(OpenError::Caller)?,
+        (None, size) => {
+            let (cols, rows) = size.unwrap_or((80, 24));
+            Window {
+                cols,
+                rows,
+                ..Window::default()
+            }
+        }
     };
-    let window = pty::window(terminal.as_fd()).map_err(caller)?;
-    let pair = Pty::open(window, Some(&settings))?;
-    let reporter = Reporter::new(session, id);
-    let config = Config {
-        size_rule: SizeRule::Fixed,
-        scrollback: SCROLLBACK,
-        recording: Some(Recording {
+    let pair = Pty::open(window, caller.as_ref().map(|caller| &caller.settings))?;
+    let reporter = Reporter::new(session, id, caller.is_some());
+    let recording = match rules.records_terminals {
+        false => None,
+        true => Some(Recording {
             config: recording(session, rules, request, id, window)?,
             report: reporter.of_recording(),
             patience: PATIENCE,
         }),
     };
-    reporter.opened(window)?;
+    let config = Config {
+        size_rule: SizeRule::Fixed,
+        scrollback: SCROLLBACK,
+        recording,
+    };
+    reporter.opened(window, rules.records_terminals)?;
     let hub = Arc::new(hub::start(pair.master, window, config, reporter.of_hub()).map_err(OpenError::Hub)?);
-    let (relay, control) = UnixStream::pair().map_err(OpenError::Hub)?;
-    hub.attach(Joining {
-        role: Role::Primary,
-        // A terminal of another user (su) cannot be opened anew; then everything goes through the relay.
-        io: match pty::reopen(terminal.as_fd()) {
-            Ok(output) => Io::Terminal {
-                control,
-                output,
-                before: settings,
-            },
-            Err(_) => Io::Framed(control),
-        },
-        window: Some(window),
-        take: false,
-        fresh: true,
-    });
+    let relay = caller.map(|caller| caller.join(&hub, window)).transpose()?;
     hub.mark(Marker::Command(line(request)));
     session.terminals.insert(id, Arc::clone(&hub));
     Ok(Some(Opened {
@@ -116,6 +113,46 @@ pub(in super::super) fn open(
         relay,
         hub,
     }))
+}
+
+/// The terminal of whoever starts the command.
+struct Caller {
+    terminal: OwnedFd,
+    settings: Settings,
+}
+
+impl Caller {
+    /// The caller's descriptor `number`, if it is a terminal.
+    fn of(pidfd: &OwnedFd, number: i32) -> Result<Option<Caller>, OpenError> {
+        let terminal = rustix::process::pidfd_getfd(pidfd, number, PidfdGetfdFlags::empty())
+            .map_err(|error| OpenError::Caller(error.into()))?;
+        // Settings can be had of terminals only.
+        Ok(match Settings::of(terminal.as_fd()) {
+            Ok(settings) => Some(Caller { terminal, settings }),
+            Err(_) => None,
+        })
+    }
+
+    /// Makes it the hub's primary client; the relay's end of the connection.
+    fn join(self, hub: &Hub, window: Window) -> Result<UnixStream, OpenError> {
+        let (relay, control) = UnixStream::pair().map_err(OpenError::Hub)?;
+        hub.attach(Joining {
+            role: Role::Primary,
+            // A terminal of another user (su) cannot be opened anew; then everything goes through the relay.
+            io: match pty::reopen(self.terminal.as_fd()) {
+                Ok(output) => Io::Terminal {
+                    control,
+                    output,
+                    before: self.settings,
+                },
+                Err(_) => Io::Framed(control),
+            },
+            window: Some(window),
+            take: false,
+            fresh: true,
+        });
+        Ok(relay)
+    }
 }
 
 /// The command as a person would type it.

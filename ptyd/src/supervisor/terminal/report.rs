@@ -14,17 +14,20 @@ use super::super::session::Session;
 pub(super) struct Reporter {
     session: Weak<Session>,
     command: String,
+    /// Its first client is its caller's own terminal.
+    of_caller: bool,
 }
 
 impl Reporter {
-    pub(super) fn new(session: &Arc<Session>, command: &str) -> Reporter {
+    pub(super) fn new(session: &Arc<Session>, command: &str, of_caller: bool) -> Reporter {
         Reporter {
             session: Arc::downgrade(session),
             command: command.to_owned(),
+            of_caller,
         }
     }
 
-    pub(super) fn opened(&self, window: Window) -> Result<(), RecordError> {
+    pub(super) fn opened(&self, window: Window, recorded: bool) -> Result<(), RecordError> {
         let Some(session) = self.session.upgrade() else {
             return Err(RecordError::Closed);
         };
@@ -34,7 +37,9 @@ impl Reporter {
             ..EventDraft::new(EventType::PtyOpen)
         })?;
         session.terminals.opened();
-        session.terminals.opened();
+        if recorded {
+            session.terminals.opened();
+        }
         Ok(())
     }
 
@@ -82,14 +87,13 @@ impl Reporter {
     /// What the hub tells, in its own thread.
     pub(super) fn of_hub(&self) -> impl FnMut(Event) + Send + 'static {
         let reporter = self.clone();
-        // The first client is the caller's own terminal.
         let mut primary = None;
         move |event| {
             let Some(session) = reporter.session.upgrade() else {
                 return;
             };
             match event {
-                Event::Attached(id) if *primary.get_or_insert(id) == id => {}
+                Event::Attached(id) if reporter.of_caller && *primary.get_or_insert(id) == id => {}
                 Event::Attached(_) => reporter.emit(EventType::PtyAttach, &[]),
                 Event::Detached(id, why) if primary == Some(id) => {
                     match why {

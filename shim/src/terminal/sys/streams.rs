@@ -1,0 +1,146 @@
+//! Waiting, reading and writing.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// Waits until a signal came or the other side said something.
+pub(in super::super) fn wait_readable(signals: &OwnedFd, other: Option<&OwnedFd>) {
+    let mut set = [poll_of(Some(signals), libc::POLLIN), poll_of(other, libc::POLLIN)];
+    // SAFETY: an array of the given length.
+    unsafe { libc::poll(set.as_mut_ptr(), 2, -1) };
+}
+
+pub(in super::super) fn is_readable(fd: &OwnedFd) -> bool {
+    let mut set = [poll_of(Some(fd), libc::POLLIN)];
+    // SAFETY: an array of the given length.
+    unsafe { libc::poll(set.as_mut_ptr(), 1, 0) > 0 }
+}
+
+/// What the relay waited for.
+pub(in super::super) struct Ready {
+    pub signals: bool,
+    pub monitor: bool,
+    pub hub: bool,
+    pub typed: bool,
+    pub hung_up: bool,
+}
+
+/// A negative number is not looked at, poll(2).
+fn poll_of(fd: Option<&OwnedFd>, events: libc::c_short) -> libc::pollfd {
+    let fd = fd.map_or(-1, AsRawFd::as_raw_fd);
+    libc::pollfd { fd, events, revents: 0 }
+}
+
+/// Waits for what the relay serves; `hub` and `tty` with whether there is something to write and to read.
+pub(in super::super) fn wait(
+    signals: &OwnedFd,
+    monitor: Option<&OwnedFd>,
+    (hub, writes): (Option<&OwnedFd>, bool),
+    (tty, reads): (Option<&OwnedFd>, bool),
+) -> Ready {
+    let hub_events = libc::POLLIN | if writes { libc::POLLOUT } else { 0 };
+    let mut set = [
+        poll_of(Some(signals), libc::POLLIN),
+        poll_of(monitor, libc::POLLIN),
+        poll_of(hub, hub_events),
+        poll_of(tty, if reads { libc::POLLIN } else { 0 }),
+    ];
+    // SAFETY: an array of the given length.
+    let count = unsafe { libc::poll(set.as_mut_ptr(), set.len() as libc::nfds_t, -1) };
+    let [signals, monitor, hub, tty] = set.map(|entry| if count > 0 { entry.revents } else { 0 });
+    Ready {
+        signals: signals != 0,
+        monitor: monitor != 0,
+        hub: hub & !libc::POLLOUT != 0,
+        typed: tty & libc::POLLIN != 0,
+        hung_up: tty & (libc::POLLHUP | libc::POLLERR) != 0,
+    }
+}
+
+/// Sends one packet.
+pub(in super::super) fn send(to: &OwnedFd, packet: &[u8]) -> bool {
+    // SAFETY: reads `packet` only.
+    unsafe { libc::send(to.as_raw_fd(), packet.as_ptr().cast(), packet.len(), libc::MSG_NOSIGNAL) >= 0 }
+}
+
+/// Receives one packet; `None` if the other side is gone.
+pub(in super::super) fn receive<'a>(from: &OwnedFd, packet: &'a mut [u8]) -> Option<&'a [u8]> {
+    // SAFETY: writes into `packet` only.
+    let count = unsafe { libc::recv(from.as_raw_fd(), packet.as_mut_ptr().cast(), packet.len(), 0) };
+    usize::try_from(count)
+        .ok()
+        .filter(|count| *count > 0)
+        .map(|count| &packet[..count])
+}
+
+/// Sends what a stream takes at once; `None` if nobody is at its other end.
+pub(in super::super) fn send_some(to: &OwnedFd, bytes: &[u8]) -> Option<usize> {
+    if bytes.is_empty() {
+        return Some(0);
+    }
+    let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+    // SAFETY: reads `bytes` only.
+    let count = unsafe { libc::send(to.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
+    usize::try_from(count).ok().or_else(|| again().then_some(0))
+}
+
+/// What is there of a stream; `None` at its end.
+pub(in super::super) fn receive_some<'a>(from: &OwnedFd, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+    // SAFETY: writes into `buffer` only.
+    let count = unsafe {
+        libc::recv(
+            from.as_raw_fd(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            libc::MSG_DONTWAIT,
+        )
+    };
+    some(count, buffer)
+}
+
+/// What was typed; the key that ends input, alone, comes as an empty slice. `None` if nothing can be read.
+pub(in super::super) fn read_typed<'a>(from: &OwnedFd, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+    // SAFETY: writes into `buffer` only.
+    let count = unsafe { libc::read(from.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) };
+    usize::try_from(count).ok().map(|count| &buffer[..count])
+}
+
+/// How many bytes wait to be read from a terminal.
+pub(in super::super) fn waiting(tty: &OwnedFd) -> usize {
+    let mut count: libc::c_int = 0;
+    // SAFETY: the kernel writes one number.
+    unsafe { libc::ioctl(tty.as_raw_fd(), libc::FIONREAD, &raw mut count) };
+    usize::try_from(count).unwrap_or(0)
+}
+
+/// Lets a moment pass.
+pub(in super::super) fn pause() {
+    // SAFETY: looks at no descriptors.
+    unsafe { libc::poll(std::ptr::null_mut(), 0, 1) };
+}
+
+fn some(count: isize, buffer: &[u8]) -> Option<&[u8]> {
+    match usize::try_from(count) {
+        Ok(0) => None,
+        Ok(count) => Some(&buffer[..count]),
+        Err(_) => again().then_some(&[]),
+    }
+}
+
+fn again() -> bool {
+    let error = io::Error::last_os_error();
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+/// Writes everything, or as much as a terminal takes that goes away.
+pub(in super::super) fn write_all(to: &OwnedFd, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        // SAFETY: reads `bytes` only.
+        let count = unsafe { libc::write(to.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
+        match usize::try_from(count) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(_) if again() => {}
+            Err(_) => return,
+        }
+    }
+}
