@@ -30,6 +30,8 @@ pub fn held(controllers: &Controllers, uid: u32) -> Held {
         environment: true,
         transparent_commands: true,
         memfd_exec: true,
+        record_terminal: true,
+        record_input: true,
         notify: true,
         webhook: true,
         network: true,
