@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, openpty};
-use nix::sys::termios::{LocalFlags, tcgetattr};
+use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use regex::bytes::Regex;
 
 use crate::child::Child;
@@ -107,6 +107,18 @@ impl Terminal {
         Ok(())
     }
 
+    /// Whether what is typed is echoed, as the master's side sees it.
+    pub fn echo(&self) -> Result<bool> {
+        Ok(tcgetattr(&self.master)?.local_flags.contains(LocalFlags::ECHO))
+    }
+
+    /// Switches echo from the master's side.
+    pub fn set_echo(&self, on: bool) -> Result {
+        let mut settings = tcgetattr(&self.master)?;
+        settings.local_flags.set(LocalFlags::ECHO, on);
+        Ok(tcsetattr(&self.master, SetArg::TCSANOW, &settings)?)
+    }
+
     /// Changes the window's size.
     pub fn resize(&self, rows: u16, columns: u16) -> Result {
         Ok(crate::sys::resize(&self.master, rows, columns)?)
@@ -131,6 +143,17 @@ impl Terminal {
             ended.map_err(|error| fail(format!("{error}; the terminal shows:\n{}", self.text())))?,
             self.seen,
         ))
+    }
+
+    /// Reads to the end of the session without keeping what appears; how many bytes that was.
+    pub fn discard(mut self) -> Result<u64> {
+        let deadline = Instant::now() + Duration::from_secs(600);
+        let mut total = 0;
+        while self.more(deadline)? {
+            total += self.seen.len() as u64;
+            self.seen.clear();
+        }
+        self.child.wait(PATIENCE).map(|_| total)
     }
 
     /// Hangs up: the terminal is gone for everybody on it.

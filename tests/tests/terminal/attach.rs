@@ -164,3 +164,34 @@ fn what_cannot_be_attached_to_is_said() -> Result {
     let outcome = world.agentsh(["attach", id.as_str()])?;
     check(outcome.err().contains("terminal"), "without a terminal", &outcome)
 }
+
+#[test]
+fn a_detached_command_has_a_terminal_and_waits_for_people() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        let session = agentsh_tests::session::create(&world, &[])?.id;
+        let script = "test -t 0 && test -t 1 && stty size; read -r line; echo \"got $line\"; exit 7";
+        let outcome = world.agentsh(["exec", "--pty", "--detach", &session, "--", "bash", "-c", script])?;
+        outcome.expect_success("exec --detach")?;
+        let id = outcome.out().trim().to_owned();
+        let mut person = agentsh(&world, &["attach", &session])?;
+        person.expect("24 80")?;
+        person.send([29])?;
+        let (ended, _) = person.finish()?;
+        check(ended == Ended::Exit(0), "left", &ended)?;
+        let mut person = agentsh(&world, &["attach", &id])?;
+        person.expect("24 80")?;
+        person.send("by hand\r")?;
+        person.expect("got by hand")?;
+        person.expect("has ended: exit status: 7")?;
+        person.finish()?;
+        let finished = await_event(&world, "its end", |event| event.kind == "command_finished")?;
+        let status = finished.fields.get("exit_code").and_then(serde_json::Value::as_i64);
+        check(status == Some(7), "its status", &finished)?;
+        let played = output(&recording(&world)?);
+        check(played.contains("got by hand"), "the recording", &played)?;
+        let refused = world.agentsh(["exec", "--pty", "--detach", &session, "--", "no-such-program"])?;
+        check(refused.err().contains("command not found"), "refused", &refused)?;
+    }
+    Ok(())
+}

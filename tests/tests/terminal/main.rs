@@ -2,5 +2,7 @@
 
 mod attach;
 mod deaths;
+mod programs;
 mod recordings;
+mod rendered;
 mod support;

@@ -8,6 +8,7 @@ mod network;
 mod pairs;
 mod proxy;
 mod seek;
+mod terminal;
 mod works;
 
 use std::process::ExitCode;

@@ -5,7 +5,7 @@ use agentsh_tests::shell::Subject;
 use agentsh_tests::{Result, Shell, User, World, skips};
 
 use crate::pairs::{PAIRS, ratio, time, warm_world};
-use crate::{Work, cold, network, proxy, seek};
+use crate::{Work, cold, network, proxy, seek, terminal};
 
 /// Every number, in the order of the design.
 pub fn all() -> Vec<Work> {
@@ -26,6 +26,8 @@ pub fn all() -> Vec<Work> {
         ("replay", seek::in_an_hour),
         ("proxy", proxy::talk),
         ("proxy idle", proxy::idle),
+        ("terminal output", terminal::output),
+        ("terminal keys", terminal::keys),
     ]
 }
 

@@ -1,0 +1,124 @@
+//! A recorded terminal against the same program on a native one.
+
+use std::time::{Duration, Instant};
+
+use agentsh_tests::bench::{Limit, Measured};
+use agentsh_tests::pty::Terminal;
+use agentsh_tests::record::await_event;
+use agentsh_tests::shell::Subject;
+use agentsh_tests::world::PRODUCT;
+use agentsh_tests::{Result, Shell, User, World, fail};
+
+use crate::pairs::{PAIRS, warm_world};
+
+/// Bytes of a flood.
+const FLOOD: u64 = 200_000_000;
+
+/// Keys pressed in each sample.
+const KEYS: usize = 300;
+
+fn flooded(world: &World) -> Result {
+    let text = "yes 'the quick brown fox jumps over the lazy dog and some more words' | head -c 200000000 > flood";
+    let outcome = Shell::named("bash").args(["-c", text]).run(world)?;
+    outcome.expect_success("the flood").map(drop)
+}
+
+/// How long it takes until all of the flood has appeared, in seconds.
+fn flood(world: &World, subject: &Subject, watched: bool) -> Result<f64> {
+    let shell = Shell::named("bash")
+        .args(["-c", "read x; exec cat flood"])
+        .on_terminal();
+    let mut terminal = Terminal::open(&shell.cwd(world.workspace()), world, subject)?;
+    let watcher = match watched {
+        false => None,
+        true => Some(watch(world)?),
+    };
+    let start = Instant::now();
+    terminal.send("\r")?;
+    let seen = terminal.discard()?;
+    let time = start.elapsed().as_secs_f64();
+    if let Some(watcher) = watcher {
+        watcher.join().map_err(|_| fail("the watcher died"))?;
+    }
+    match seen >= FLOOD {
+        true => Ok(time),
+        false => Err(fail(format!("{seen} bytes appeared"))),
+    }
+}
+
+/// Somebody who looks at the newest command, and takes all of it.
+fn watch(world: &World) -> Result<std::thread::JoinHandle<()>> {
+    let attached = |world: &World| {
+        agentsh_tests::record::events(world)
+            .map(|events| events.iter().filter(|event| event.kind == "pty_attach").count())
+    };
+    let before = attached(world)?;
+    let session = await_event(world, "a terminal", |event| event.kind == "pty_open")?.session_id;
+    let shell = Shell::program(format!("{PRODUCT}/agentsh"))
+        .args(["attach", "--watch", &session])
+        .on_terminal();
+    let terminal = Terminal::open(&shell, world, &Subject::Real)?;
+    agentsh_tests::world::processes::wait_until(Duration::from_secs(30), || {
+        attached(world).is_ok_and(|now| now > before)
+    });
+    Ok(std::thread::spawn(move || drop(terminal.discard())))
+}
+
+/// 200 MB of output, and what one watcher adds.
+pub fn output() -> Result<Vec<Measured>> {
+    let world = warm_world(User::agent())?;
+    flooded(&world)?;
+    let (mut recorded, mut watched) = (Vec::new(), Vec::new());
+    for _ in 0..PAIRS {
+        let native = flood(&world, &Subject::Real, false)?;
+        let alone = flood(&world, &Subject::shims(), false)?;
+        recorded.push(alone / native);
+        watched.push(flood(&world, &Subject::shims(), true)? / alone);
+    }
+    let limit = |work, at_most| Limit {
+        work,
+        at_most,
+        unit: "×",
+    };
+    Ok(vec![
+        Measured::of(limit("200 MB of output on a recorded terminal", 2.0), &recorded),
+        Measured::of(limit("the same with a watcher, against without", 1.5), &watched),
+    ])
+}
+
+/// The slowest of a hundred answers to a key, in milliseconds.
+fn slowest(world: &World, subject: &Subject) -> Result<f64> {
+    let shell = Shell::named("bash")
+        .args(["-c", "stty raw -echo; echo ready; exec cat"])
+        .on_terminal();
+    let mut terminal = Terminal::open(&shell.cwd(world.workspace()), world, subject)?;
+    terminal.expect("ready")?;
+    terminal.send("x")?;
+    terminal.expect("x")?;
+    let mut times = Vec::with_capacity(KEYS);
+    for _ in 0..KEYS {
+        let start = Instant::now();
+        terminal.send("k")?;
+        terminal.expect("k")?;
+        times.push(start.elapsed().as_secs_f64() * 1000.0);
+    }
+    terminal.child().signal_group(libc::SIGKILL)?;
+    times.sort_by(f64::total_cmp);
+    Ok(times[KEYS * 99 / 100])
+}
+
+/// From a key to its echo by the program.
+pub fn keys() -> Result<Vec<Measured>> {
+    let world = warm_world(User::agent())?;
+    let mut above = Vec::new();
+    for _ in 0..PAIRS {
+        let native = slowest(&world, &Subject::Real)?;
+        above.push(slowest(&world, &Subject::shims())? - native);
+    }
+    let limit = Limit {
+        work: "a key and its echo, p99 above native",
+        at_most: 2.0,
+        unit: "ms",
+    };
+    Ok(vec![Measured::of(limit, &above)])
+}
