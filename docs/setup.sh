@@ -5,9 +5,10 @@ set -euo pipefail
 build=(gcc clang make pkg-config libseccomp-dev jq curl git openssl ca-certificates iproute2 util-linux)
 test=(zsh tcsh bubblewrap socat rsync strace procps psmisc lsof busybox-static tmux python3 perl gdb
     openssh-server openssh-client dnsutils netcat-openbsd python3-pip sqlite3 time file vim less
-    ltrace parallel)
+    ltrace parallel python3-venv)
 # Often there without being a package.
 command -v node >/dev/null || test+=(nodejs)
+command -v npm >/dev/null || test+=(npm)
 
 packages=("${build[@]}")
 [ "${1:-build}" = test ] && packages+=("${test[@]}")

@@ -9,4 +9,5 @@ mod content;
 mod decisions;
 mod faults;
 mod native;
+mod programs;
 mod races;

@@ -49,7 +49,12 @@ struct Move {
 impl Move {
     fn new(call: &mut Call<'_, '_>, old: &Place, new: &Place, flags: RenameFlags) -> Result<Self, Outcome> {
         call.act(false)?;
-        let (old, new) = (call.entry(old)?, call.entry(new)?);
+        let old = call.entry(old)?;
+        // The kernel asks for leave to search the first folder before it looks for the second.
+        let new = call.entry(new).map_err(|error| match old.stat() {
+            Err(Errno::ACCESS) => Outcome::Errno(Errno::ACCESS),
+            _ => error,
+        })?;
         Ok(Move { old, new, flags })
     }
 
