@@ -67,6 +67,11 @@ impl Event {
             && (about(&self.path) || about(&self.exe))
     }
 
+    /// Whether this is a connect to `remote`, whatever came of it.
+    pub fn is_connect(&self, remote: &str) -> bool {
+        self.kind == "net_connect" && self.remote.as_deref() == Some(remote)
+    }
+
     /// The arguments as one text.
     pub fn line(&self) -> String {
         self.argv

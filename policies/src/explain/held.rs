@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{ExecMode, FileEngine, NetworkNamespace, Notify, PipeRecording, Switch};
+use crate::model::{ExecMode, FileEngine, NetworkEngine, NetworkNamespace, Notify, PipeRecording, Switch};
 use crate::policy::{Layer, Policy};
 use crate::words::{Decision, Errno, FileOp};
 
@@ -87,6 +87,8 @@ pub struct Held {
     pub namespaces: bool,
     pub memfd_exec: bool,
     pub private_network: bool,
+    /// `network.engine: ebpf`.
+    pub ebpf: bool,
     pub fuse: bool,
     pub record_terminal: bool,
     pub record_input: bool,
@@ -296,6 +298,10 @@ fn keys(layer: &Layer, held: &Held, say: &mut impl FnMut(String, &str)) {
         (
             file.network.namespace == NetworkNamespace::Private && !held.private_network,
             "network.namespace",
+        ),
+        (
+            file.network.engine == NetworkEngine::Ebpf && !held.ebpf,
+            "network.engine",
         ),
         (
             !file.network.forward.is_empty() && !held.private_network,

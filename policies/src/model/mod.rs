@@ -13,8 +13,8 @@ pub use rules::{CommandRedirect, CommandRule, Context, FileOpWord, FileRule, Net
 pub use services::{HttpDefault, HttpRule, HttpService, InjectedHeader, Injection, Secret};
 pub use settings::{
     Approvals, Audit, Checkpoints, EnvPolicy, ExecMode, FileEngine, Filesystem, Namespace, NamespaceGrant, Network,
-    NetworkNamespace, Notify, OnFull, PipeRecording, Record, ResourceLimits, Sandbox, Switch, TransparentCommands,
-    Trash,
+    NetworkEngine, NetworkNamespace, Notify, OnFull, PipeRecording, Record, ResourceLimits, Sandbox, Switch,
+    TransparentCommands, Trash,
 };
 pub use signals::{SignalRule, SignalTarget, SignalWord};
 

@@ -109,11 +109,20 @@ words! {
     NetworkNamespace { #[default] Host = "host", Private = "private" }
 }
 
+words! {
+    /// What holds decisions on internet sockets.
+    #[derive(Default)]
+    NetworkEngine { #[default] Auto = "auto", Notify = "notify", Ebpf = "ebpf" }
+}
+
 /// The network that a session has.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Network {
     pub namespace: NetworkNamespace,
+    /// `ebpf`: beside the notified calls a wall in the kernel, which lets through only what was judged, and
+    /// nothing once the supervisor is dead. `auto` is `notify`.
+    pub engine: NetworkEngine,
     /// Ports of a private namespace that are reached from the host.
     pub forward: Vec<u16>,
 }

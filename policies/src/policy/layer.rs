@@ -15,7 +15,7 @@ use super::{ConnectTarget, DnsTarget, Policy, RuleRef};
 use crate::error::{LoadError, Source};
 use crate::glob::Glob;
 use crate::load::Document;
-use crate::model::{ExecMode, PolicyFile};
+use crate::model::{ExecMode, NetworkEngine, PolicyFile};
 use crate::vars::Variables;
 use crate::words::Decision;
 
@@ -185,6 +185,9 @@ impl Policy {
             limits.disk_write_bps_max = smaller(limits.disk_write_bps_max, other.disk_write_bps_max);
             limits.net_bandwidth_mbps = smaller(limits.net_bandwidth_mbps, other.net_bandwidth_mbps);
             limits.pids_max = smaller(limits.pids_max, other.pids_max);
+            if own.network.engine == NetworkEngine::Ebpf {
+                file.network.engine = NetworkEngine::Ebpf;
+            }
             if own.sandbox.exec == ExecMode::Strict {
                 file.sandbox.exec = ExecMode::Strict;
             }

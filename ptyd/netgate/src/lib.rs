@@ -17,6 +17,7 @@ mod pins;
 mod rates;
 pub mod relay;
 mod resolver;
+mod wall;
 
 pub use address::{is_machine, is_special};
 pub use engine::{Closed, Connection, Connections, Counters, Engine, EngineError, Notify, Told};
@@ -25,3 +26,4 @@ pub use own::{Holder, Owner};
 pub use pins::Pins;
 pub use rates::Rates;
 pub use resolver::{Court, Lookup, Resolver, Upstream};
+pub use wall::{Event, Operation, Wall, What};

@@ -5,9 +5,11 @@ use agentsh_policy::{FileOp, Held, Hold, Operation};
 
 use crate::cgroup::{Controllers, Resource, Version};
 
-/// What the plan of this build can hold for a user of this host.
-pub fn held(controllers: &Controllers, uid: u32) -> Held {
+/// What the plan of this build can hold for a user of this host; `ebpf`: whether programs of the kernel can be
+/// put around groups ([`crate::probe::ebpf`]).
+pub fn held(controllers: &Controllers, ebpf: bool, uid: u32) -> Held {
     Held {
+        ebpf,
         memory: limit(controllers, Resource::Memory, uid),
         swap: limit(controllers, Resource::Swap, uid),
         cpu: limit(controllers, Resource::Cpu, uid),
@@ -97,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_limit_without_a_group_says_what_stands_in_for_it() {
-        let missing = |uid| held(&Controllers::default(), uid);
+        let missing = |uid| held(&Controllers::default(), false, uid);
         assert!(matches!(missing(0).memory, Hold::Partly(_)));
         assert!(matches!(
             (missing(0).pids, missing(1000).pids),
@@ -115,7 +117,7 @@ mod tests {
         ] {
             let operation = Operation::parse(&words)?;
             assert!(
-                holder(&operation, &held(&Controllers::default(), 0)).is_some()
+                holder(&operation, &held(&Controllers::default(), false, 0)).is_some()
                     && holder(&operation, &Held::default()).is_none()
             );
         }

@@ -5,11 +5,14 @@ mod mode;
 mod notify;
 
 use std::fs;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::MetadataExt as _;
 
 pub use landlock::in_landlock_domain;
 pub use mode::{Layer, Mode};
 
-use crate::cgroup::Controllers;
+use crate::cgroup::{Controllers, Group, Hierarchies, Limits};
 
 /// The outcome of one probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +91,6 @@ fn reading() -> Finding {
 }
 
 const CAP_SYS_PTRACE: u32 = 19;
-const CAP_BPF: u32 = 39;
 
 fn fuse() -> Finding {
     match fs::OpenOptions::new().read(true).write(true).open("/dev/fuse") {
@@ -97,14 +99,32 @@ fn fuse() -> Finding {
     }
 }
 
-/// Only the right to load programs is looked at here: the loader proves the rest when it loads them.
-fn ebpf() -> Finding {
-    let capable = crate::status::SecurityStatus::own().is_ok_and(|status| status.capabilities[2] >> CAP_BPF & 1 == 1);
-    match (capable, fs::metadata("/sys/kernel/btf/vmlinux").is_ok()) {
-        (true, true) => Finding::Works("CAP_BPF and BTF".into()),
-        (true, false) => Finding::Missing("the kernel has no BTF".into()),
-        (false, _) => Finding::Missing("needs CAP_BPF".into()),
+/// A program is loaded and put around a group that nobody is in.
+pub fn ebpf() -> Finding {
+    match walled() {
+        Ok(()) => Finding::Works("a program was loaded and attached to a control group".into()),
+        Err(error) => Finding::Missing(error.to_string()),
     }
+}
+
+/// The inode of the first pid namespace (`PROC_PID_INIT_INO`).
+const FIRST_PIDS: u64 = 0xefff_fffc;
+
+fn walled() -> io::Result<()> {
+    // Programs of the kernel know processes by their numbers there.
+    if fs::metadata("/proc/self/ns/pid")?.ino() != FIRST_PIDS {
+        return Err(io::Error::other("this process is not in the first pid namespace"));
+    }
+    let own = std::process::id() as i32;
+    let name = format!("probe-{own}-{:?}-ebpf", std::thread::current().id());
+    let made = Group::make(&Hierarchies::mounted()?, own, &name, &Limits::default(), true)?;
+    let Some(group) = made.group else {
+        return Err(io::Error::other("no control group was made"));
+    };
+    let folder = group.unified_folder().ok_or(io::ErrorKind::NotFound)?;
+    let tried = fs::File::open(folder).and_then(|folder| crate::sys::attach_trial_program(folder.as_fd()));
+    group.remove()?;
+    tried
 }
 
 /// Every limit that a group below the caller's own can hold.

@@ -75,3 +75,49 @@ pub(crate) fn getppid() -> io::Result<i64> {
     // SAFETY: takes no arguments.
     check(unsafe { libc::syscall(libc::SYS_getppid) })
 }
+
+/// The beginning of `union bpf_attr` for `BPF_PROG_LOAD` (`bpf(2)`).
+#[repr(C)]
+#[derive(Default)]
+struct ProgramLoad {
+    kind: u32,
+    count: u32,
+    instructions: u64,
+    license: u64,
+    log: [u32; 4],
+    version_and_flags: [u32; 2],
+    name: [u8; 16],
+    device: u32,
+    place: u32,
+}
+
+/// Loads a program that allows every `connect` and attaches it to a control group, which ends both with the group.
+pub(crate) fn attach_trial_program(group: BorrowedFd<'_>) -> io::Result<()> {
+    const BPF_PROG_LOAD: libc::c_long = 5;
+    const BPF_PROG_ATTACH: libc::c_long = 8;
+    const CGROUP_SOCK_ADDR: u32 = 18;
+    const CGROUP_INET4_CONNECT: u32 = 10;
+    const ALLOW_MULTI: u32 = 2;
+    // r0 = 1; exit
+    let instructions: [u64; 2] = [0x0000_0001_0000_00b7_u64.to_le(), 0x95_u64.to_le()];
+    let load = ProgramLoad {
+        kind: CGROUP_SOCK_ADDR,
+        count: instructions.len() as u32,
+        instructions: instructions.as_ptr() as u64,
+        license: c"GPL".as_ptr() as u64,
+        place: CGROUP_INET4_CONNECT,
+        ..ProgramLoad::default()
+    };
+    // SAFETY: the kernel reads `load` and what it points to, all of which outlive the call.
+    let fd = check(unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_LOAD, &raw const load, size_of::<ProgramLoad>()) })?;
+    // SAFETY: the result is a descriptor that nobody else owns.
+    let program = unsafe { OwnedFd::from_raw_fd(fd as i32) };
+    let attach = [
+        group.as_raw_fd() as u32,
+        program.as_raw_fd() as u32,
+        CGROUP_INET4_CONNECT,
+        ALLOW_MULTI,
+    ];
+    // SAFETY: the kernel reads these four numbers.
+    check(unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_ATTACH, &raw const attach, size_of_val(&attach)) }).map(drop)
+}

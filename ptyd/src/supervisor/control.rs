@@ -11,6 +11,7 @@ use agentsh_intercept::OwnSocket;
 use agentsh_protocol::approvals::Change;
 use agentsh_protocol::control::{Answer, Call, FromSupervisor, ToSupervisor};
 use agentsh_protocol::frame::{self, FrameError};
+use agentsh_sandbox::cgroup::Group;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -21,6 +22,7 @@ use super::launch::{self, Launch};
 use super::limits::{self, Clock};
 use super::make::Made;
 use super::session::Session;
+use super::wall;
 use super::watch::PolicyWatch;
 use super::{calls, end, make};
 use crate::sys;
@@ -60,11 +62,14 @@ async fn run(made: Made, control: OwnedFd) -> io::Result<()> {
         },
     );
     let mut policy = watch(&session);
+    let mut walled = None;
     let mut broker_lives = true;
     let mut busy = 0;
     let mut clock = Clock::start();
     let mut timers = Timers::default();
     let reason = loop {
+        // A changed policy may ask for one.
+        walled = walled.or_else(|| wall_notice(&session));
         tokio::select! {
             message = receive(&control), if broker_lives => match message {
                 Ok((ToSupervisor::Launch { request, peer }, fds)) => start(&session, *request, peer, fds),
@@ -103,6 +108,7 @@ async fn run(made: Made, control: OwnedFd) -> io::Result<()> {
                     }
                 }
             },
+            () = stopped(walled.as_ref()) => tell_stopped(&session),
             () = changed(policy.as_ref()) => {
                 if let Err(error) = make::reload(&session) {
                     // The rules in force stay: a file that cannot be read loosens nothing.
@@ -155,7 +161,13 @@ impl Timers {
 /// Removes the groups of commands that are over. Their last processes may still be on their way out.
 async fn sweep(session: Arc<Session>) {
     let mut pause = Duration::from_millis(1);
-    while !session.groups.sweep(|command| !session.is_served(command)) && pause < LONGEST_SWEEP {
+    let is_over = |command: &str| !session.is_served(command);
+    let at_end = |group: &Group| {
+        if let Some((raised, folder)) = session.shared.wall.get().zip(group.unified_folder()) {
+            raised.wall.forget(folder);
+        }
+    };
+    while !session.groups.sweep(is_over, at_end) && pause < LONGEST_SWEEP {
         tokio::time::sleep(pause).await;
         pause *= 2;
     }
@@ -170,6 +182,34 @@ fn watch(session: &Session) -> Option<PolicyWatch> {
     PolicyWatch::new(&files)
         .inspect_err(|error| tracing::error!("changes of the policy are not noticed: {error}"))
         .ok()
+}
+
+/// What tells that the wall has stopped something, if there is a wall.
+fn wall_notice(session: &Session) -> Option<AsyncFd<OwnedFd>> {
+    let raised = session.shared.wall.get()?;
+    let notice = raised.wall.notice().and_then(sys::readable);
+    notice
+        .inspect_err(|error| tracing::error!("what the wall stops is told at the session's end only: {error}"))
+        .ok()
+}
+
+async fn stopped(notice: Option<&AsyncFd<OwnedFd>>) {
+    let Some(notice) = notice else {
+        return std::future::pending().await;
+    };
+    match notice.readable().await {
+        Ok(mut ready) => ready.clear_ready(),
+        Err(error) => {
+            tracing::error!("waiting for the wall: {error}");
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn tell_stopped(session: &Session) {
+    if let Some(raised) = session.shared.wall.get() {
+        wall::tell(session, raised);
+    }
 }
 
 async fn changed(watch: Option<&PolicyWatch>) {

@@ -12,6 +12,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::control::Notice;
 use super::limits;
 use super::session::Session;
+use super::wall;
 use crate::{process, sys};
 
 /// How long the ends of killed commands may take to be reported.
@@ -69,6 +70,9 @@ const LAST_BYTES: Duration = Duration::from_secs(5);
 
 /// Closes recordings and record.
 pub(super) fn close(session: &Session, reason: &str) -> io::Result<()> {
+    if let Some(raised) = session.shared.wall.get() {
+        wall::tell(session, raised);
+    }
     for command in session.groups.commands() {
         limits::tell(session, &command, true);
     }

@@ -20,6 +20,7 @@ use super::policy::Choice;
 use super::proof::Proof;
 use super::session::{Parts, Session};
 use super::shared::Shared;
+use super::wall;
 use crate::diagnostics;
 
 /// A session that stands, and what its loop listens to.
@@ -46,6 +47,13 @@ fn refused(problem: PlanError) -> ApiError {
         error: ErrorKind::Refused,
         message: problem.to_string(),
         hint,
+    }
+}
+
+fn unwalled(problem: String) -> ApiError {
+    ApiError {
+        hint: Some("`agentsh detect` says what this host can hold".to_owned()),
+        ..error(ErrorKind::Refused, problem)
     }
 }
 
@@ -81,6 +89,7 @@ pub(super) fn make(setup: Setup) -> Result<Made, ApiError> {
     session.approvals.set_watchers(setup.watchers);
     let session = Arc::new(session);
     let engine = files::engine(&session).map_err(failed)?;
+    wall::raise(&session, session.rules().walled).map_err(unwalled)?;
     // Set once, here.
     let _ = session.shared.files.set(engine);
     let network = &session.shared.engine;
@@ -155,6 +164,7 @@ fn record_created(recorder: &Recorder, info: &SessionInfo, nobody: Option<String
 pub(super) fn reload(session: &Session) -> Result<(), ApiError> {
     let policy = session.choice.resolve(&session.account, &session.config)?;
     let planned = plan::plan(policy, &session.config, session.account.uid).map_err(refused)?;
+    wall::raise(session, planned.rules.walled).map_err(unwalled)?;
     let running: Vec<String> = session.running_commands();
     session
         .dir

@@ -31,6 +31,7 @@ mod signals;
 mod sockets;
 mod terminal;
 mod territory;
+mod wall;
 mod watch;
 
 use std::os::fd::OwnedFd;

@@ -12,6 +12,7 @@ use agentsh_sandbox::probe::{Host, Mode};
 use super::files;
 use super::limits::Limited;
 use super::rules::{Rules, RulesError};
+use super::wall;
 
 /// Capabilities that commands of a root session keep unless the configuration says otherwise
 /// (`capabilities(7)`): what file ownership, changing users and low ports need, and nothing that
@@ -43,6 +44,8 @@ pub(super) enum PlanError {
     NotStrict(Vec<String>),
     #[error("landlock.enabled is false in the configuration, and no mode of this build does without it")]
     LandlockOff,
+    #[error("the policy's network.engine is ebpf, which cannot be had here: {0}")]
+    NoWall(String),
     #[error(transparent)]
     Rules(#[from] RulesError),
 }
@@ -63,7 +66,7 @@ pub(super) fn plan(policy: Policy, config: &Config, uid: u32) -> Result<Planned,
     }
     let host = Host::probe();
     let mode = mode(&host, config)?;
-    let held = placement::held(&host.controllers, uid);
+    let held = placement::held(&host.controllers, host.ebpf.works(), uid);
     let not_held = policy.not_held(&held);
     if config.security.strict && !not_held.is_empty() {
         return Err(PlanError::NotStrict(not_held));
@@ -74,13 +77,19 @@ pub(super) fn plan(policy: Policy, config: &Config, uid: u32) -> Result<Planned,
     };
     let filter = filter::compile(&spec).map_err(RulesError::from)?;
     let capabilities = capabilities(config);
-    let limited = Limited::by(&policy).map_err(RulesError::from)?;
+    let walled = wall::is_wanted(&policy);
+    if walled && !host.ebpf.works() {
+        return Err(PlanError::NoWall(host.ebpf.detail().to_owned()));
+    }
+    let limited = Limited::by(&policy, walled).map_err(RulesError::from)?;
     let mut layers = layers(&host, &not_held);
     layers.push(groups(&host, &limited));
+    layers.push(ebpf(&host, walled));
     let mut rules = Rules::new(policy, filter, capabilities, host.landlock_abi, &config.landlock)?;
     let by_group = |resource: &Resource| host.controllers.holder(*resource).is_ok();
     rules.held_by_groups = limited.resources.set().filter(by_group).collect();
     rules.limited = limited;
+    rules.walled = walled;
     Ok(Planned {
         rules,
         mode,
@@ -188,6 +197,20 @@ fn layers(host: &Host, not_held: &[String]) -> Vec<LayerInfo> {
             detail: host.notify.detail().to_owned(),
         },
     ]
+}
+
+/// The wall in the kernel.
+fn ebpf(host: &Host, walled: bool) -> LayerInfo {
+    let (enforced, detail) = match walled {
+        true => (Enforced::Fully, "what no judged call asked for does not leave"),
+        false if host.ebpf.works() => (Enforced::Not, "not used: network.engine does not ask for it"),
+        false => (Enforced::Not, host.ebpf.detail()),
+    };
+    LayerInfo {
+        layer: "ebpf".into(),
+        enforced,
+        detail: detail.to_owned(),
+    }
 }
 
 /// What control groups hold of the policy's limits.

@@ -49,6 +49,8 @@ pub(crate) struct Rules {
     pub judges_content: bool,
     /// Limits of resources and time.
     pub limited: Limited,
+    /// Whether the wall in the kernel is around its commands.
+    pub walled: bool,
     /// Those of them that control groups were found to hold.
     pub held_by_groups: Vec<Resource>,
     /// Whether a command with a terminal gets one of ours.
@@ -117,6 +119,7 @@ impl Rules {
             redirects_files,
             judges_content,
             limited: Limited::default(),
+            walled: false,
             held_by_groups: Vec::new(),
             records_terminals,
             patterns: OnceLock::new(),

@@ -9,6 +9,7 @@ use agentsh_intercept::{Endpoints, Inside, Locator};
 use agentsh_netgate::{Engine, Gate, Notify, Upstream};
 
 use super::members::Members;
+use super::wall::Raised;
 
 /// Resolution of paths, the way to our own sockets, and who belongs to the session.
 pub(crate) struct Shared {
@@ -23,6 +24,8 @@ pub(crate) struct Shared {
     pub engine: Box<dyn Engine>,
     /// Made last: it knows the session.
     pub files: OnceLock<Arc<FileEngine>>,
+    /// Where policy asks for it.
+    pub wall: OnceLock<Raised>,
 }
 
 impl Shared {
@@ -38,6 +41,7 @@ impl Shared {
             gate,
             members,
             files: OnceLock::new(),
+            wall: OnceLock::new(),
         })
     }
 }

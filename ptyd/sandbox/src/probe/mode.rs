@@ -27,7 +27,7 @@ pub enum Layer {
 }
 
 /// The layers that this build has. No mode is claimed that needs another one.
-const BUILT: &[Layer] = &[Layer::Landlock, Layer::Notify];
+const BUILT: &[Layer] = &[Layer::Landlock, Layer::Notify, Layer::Ebpf];
 
 impl Mode {
     /// All, best first.

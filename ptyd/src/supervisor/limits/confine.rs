@@ -28,7 +28,7 @@ pub(crate) fn confine(session: &Session, rules: &Rules, pid: i32, command: &str)
     let Some(hierarchies) = &limited.hierarchies else {
         return Ok(Confined::default());
     };
-    let made = Group::make(hierarchies, pid, command, &limited.resources, false)
+    let made = Group::make(hierarchies, pid, command, &limited.resources, rules.walled)
         .map_err(|error| format!("its control group: {error}"))?;
     lessened(session, rules, command, &made)?;
     let Made { group, refused, .. } = made;
@@ -49,6 +49,14 @@ pub(crate) fn confine(session: &Session, rules: &Rules, pid: i32, command: &str)
     }
     if let Some(group) = group {
         let group = session.groups.add(command, group);
+        if rules.walled {
+            let wall = session.shared.wall.get().zip(group.unified_folder());
+            let (raised, folder) = wall.ok_or("its control group has no wall")?;
+            raised
+                .wall
+                .enclose(folder)
+                .map_err(|error| format!("the wall around it: {error}"))?;
+        }
         let entrances = group
             .entrances()
             .map_err(|error| format!("its control group: {error}"))?;

@@ -1,5 +1,6 @@
 //! The groups of a session's commands, until each is removed.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,6 +22,8 @@ pub(crate) struct Groups(Mutex<Vec<Entry>>);
 struct Entry {
     command: String,
     group: Arc<Group>,
+    /// The inode of its v2 folder.
+    number: Option<u64>,
     /// How often each of [`COUNTED`] was reached when it was told last.
     told: [u64; COUNTED.len()],
 }
@@ -33,9 +36,14 @@ impl Groups {
     /// Takes a command's group in.
     pub(crate) fn add(&self, command: &str, group: Group) -> Arc<Group> {
         let group = Arc::new(group);
+        let number = group
+            .unified_folder()
+            .and_then(|folder| std::fs::metadata(folder).ok())
+            .map(|meta| meta.ino());
         self.lock().push(Entry {
             command: command.to_owned(),
             group: Arc::clone(&group),
+            number,
             told: [0; COUNTED.len()],
         });
         group
@@ -51,6 +59,13 @@ impl Groups {
     /// All of them.
     pub(crate) fn all(&self) -> Vec<Arc<Group>> {
         self.lock().iter().map(|entry| Arc::clone(&entry.group)).collect()
+    }
+
+    /// The command whose v2 group has this number: the inode of its folder.
+    pub(crate) fn command_at(&self, number: u64) -> Option<String> {
+        let entries = self.lock();
+        let found = entries.iter().find(|entry| entry.number == Some(number));
+        found.map(|entry| entry.command.clone())
     }
 
     /// The commands that have one.
@@ -81,12 +96,14 @@ impl Groups {
     }
 
     /// Removes the groups of commands that are over; whether none of those is left.
-    pub(crate) fn sweep(&self, is_over: impl Fn(&str) -> bool) -> bool {
+    /// Before each `at_end` is called.
+    pub(crate) fn sweep(&self, is_over: impl Fn(&str) -> bool, at_end: impl Fn(&Group)) -> bool {
         let mut left = true;
         self.lock().retain(|entry| {
             if !is_over(&entry.command) {
                 return true;
             }
+            at_end(&entry.group);
             let removed = entry.group.remove().is_ok();
             left &= removed;
             !removed

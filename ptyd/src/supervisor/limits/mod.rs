@@ -24,12 +24,13 @@ pub(crate) struct Limited {
     pub command: Option<Duration>,
     pub session: Option<Duration>,
     pub idle: Option<Duration>,
-    /// Where groups are made; none if no resource is limited.
+    /// Where groups are made; none if none are.
     pub hierarchies: Option<Hierarchies>,
 }
 
 impl Limited {
-    pub(super) fn by(policy: &Policy) -> std::io::Result<Limited> {
+    /// `grouped`: whether groups are needed for more than limits.
+    pub(super) fn by(policy: &Policy, grouped: bool) -> std::io::Result<Limited> {
         let Some(settings) = policy.settings() else {
             return Ok(Limited::default());
         };
@@ -41,10 +42,8 @@ impl Limited {
             .with(Resource::DiskRead, limits.disk_read_bps_max)
             .with(Resource::DiskWrite, limits.disk_write_bps_max)
             .with(Resource::Pids, limits.pids_max);
-        let hierarchies = match resources.set().next() {
-            Some(_) => Some(Hierarchies::mounted()?),
-            None => None,
-        };
+        let grouped = grouped || resources.set().next().is_some();
+        let hierarchies = grouped.then(Hierarchies::mounted).transpose()?;
         Ok(Limited {
             resources,
             command: settings.command_timeout,

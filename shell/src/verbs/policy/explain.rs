@@ -1,6 +1,6 @@
 use agentsh_policy::{Explanation, Held, Matching, Operation, Policy};
 use agentsh_sandbox::cgroup::Controllers;
-use agentsh_sandbox::placement;
+use agentsh_sandbox::{placement, probe};
 use clap::Args;
 use serde::Serialize;
 
@@ -67,7 +67,7 @@ struct Whole {
 impl Explain {
     pub fn run(self, context: &Context) -> Result<Exit, Error> {
         let policy = self.against.resolve(context)?;
-        let held = placement::held(&Controllers::probe(), context.uid);
+        let held = placement::held(&Controllers::probe(), probe::ebpf().works(), context.uid);
         if self.asked.is_empty() {
             let whole = Whole {
                 policy: policy.name().to_owned(),
@@ -187,7 +187,7 @@ mod tests {
         Ok(Story::of(
             &policy,
             &operation,
-            &placement::held(&Controllers::default(), 0),
+            &placement::held(&Controllers::default(), false, 0),
         ))
     }
 
