@@ -21,6 +21,7 @@ mod workspace;
 use std::process::ExitCode;
 use std::rc::Rc;
 
+use agentsh_audit::Store;
 use agentsh_policy::config;
 use agentsh_protocol::places::Account;
 use tokio::net::UnixListener;
@@ -74,7 +75,7 @@ fn serve(options: &Options, ready: &Ready) -> Result<(), Box<dyn std::error::Err
     };
     diagnostics::start(&account.state_dir(), &configuration.log.level, configuration.log.format);
     tracing::info!(uid = account.uid, "broker {} serves", crate::build::VERSION);
-    orphans::end(&account);
+    let forsaken = orphans::end(&account);
     tidy::begin(account.clone(), configuration.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let registry = Rc::new(Registry::new(account, configuration));
@@ -82,6 +83,9 @@ fn serve(options: &Options, ready: &Ready) -> Result<(), Box<dyn std::error::Err
         let Sockets { launch, api, lock } = sockets;
         let (launch, api) = (UnixListener::from_std(launch)?, UnixListener::from_std(api)?);
         ready.serving();
+        for session in forsaken {
+            tokio::task::spawn_local(orphans::attend(Store::new(registry.store.path()), session));
+        }
         tokio::task::spawn_local(approvals::keep_told(Rc::clone(&registry)));
         attend::attend(&registry, &launch, &api).await;
         tracing::info!("broker ends");

@@ -1,7 +1,7 @@
 //! The groups themselves: nobody leaves them, and nothing is left of them.
 
 use agentsh_tests::shell::Subject;
-use agentsh_tests::world::processes::{signal_all, wait_until};
+use agentsh_tests::world::processes::{Process, signal_all, wait_until};
 use agentsh_tests::{Result, Shell, User, World, fail, session};
 
 use crate::{PATIENCE, limited, recorded_groups};
@@ -90,11 +90,35 @@ fn a_dead_supervisor_leaves_no_group() -> Result {
 fn the_next_broker_removes_what_dead_ones_left() -> Result {
     let world = World::new(User::root())?;
     let mut child = running(&world, "sleep 1000")?;
-    signal_all(&world.daemons(), libc::SIGKILL);
+    // Stopped first, so that none of them can react to the other's end.
+    for signal in [libc::SIGSTOP, libc::SIGKILL] {
+        signal_all(&world.daemons(), signal);
+    }
+    if !wait_until(PATIENCE, || world.daemons().is_empty()) {
+        return Err(fail("they do not die"));
+    }
     if left(&world)?.is_empty() {
         return Err(fail("nothing was left to be removed"));
     }
     world.shimmed("true")?;
+    child.wait(PATIENCE)?;
+    all_gone(&world)
+}
+
+#[test]
+fn a_supervisor_that_outlived_its_broker_leaves_nothing_when_it_dies() -> Result {
+    let world = World::new(User::root())?;
+    let mut child = running(&world, "sleep 1000")?;
+    signal_all(&world.brokers(), libc::SIGKILL);
+    if !wait_until(PATIENCE, || world.brokers().is_empty()) {
+        return Err(fail("the broker does not die"));
+    }
+    let supervisors = world.supervisors();
+    world.shimmed("true")?;
+    if left(&world)?.is_empty() || !supervisors.iter().all(Process::is_alive) {
+        return Err(fail("the next broker ended what had a supervisor"));
+    }
+    signal_all(&supervisors, libc::SIGKILL);
     child.wait(PATIENCE)?;
     all_gone(&world)
 }
