@@ -1,6 +1,6 @@
 //! `/proc/PID/status`, as far as sandboxes show in it (`proc_pid_status(5)`).
 
-use std::io;
+use std::io::{self, Read as _};
 
 /// The security state of one task, read from outside.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,16 +17,22 @@ pub struct SecurityStatus {
     pub umask: u32,
 }
 
+/// A file of procfs, with one read where it is as short as it should be.
+fn read(path: &str) -> io::Result<String> {
+    let mut text = String::with_capacity(8 << 10);
+    std::fs::File::open(path)?.read_to_string(&mut text)?;
+    Ok(text)
+}
+
 impl SecurityStatus {
     /// Reads the state of a process or thread of this pid namespace.
     pub fn of(pid: i32) -> io::Result<SecurityStatus> {
-        let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-        Ok(Self::parse(&text))
+        read(&format!("/proc/{pid}/status")).map(|text| Self::parse(&text))
     }
 
     /// The caller's own state.
     pub fn own() -> io::Result<SecurityStatus> {
-        Ok(Self::parse(&std::fs::read_to_string("/proc/self/status")?))
+        read("/proc/self/status").map(|text| Self::parse(&text))
     }
 
     fn parse(text: &str) -> SecurityStatus {

@@ -3,6 +3,8 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use crate::status::SecurityStatus;
 
@@ -53,17 +55,41 @@ pub fn entered(pid: i32, keep: u64, filtered: bool) -> Result<(), Mismatch> {
 
 /// The process `pid` has the caller's root and namespaces: nobody else put it into a sandbox made of those.
 pub fn same_world(pid: i32) -> Result<(), Mismatch> {
-    for name in NAMESPACES {
-        if fs::read_link(format!("/proc/{pid}/ns/{name}"))? != fs::read_link(format!("/proc/self/ns/{name}"))? {
+    let ours = World::own()?;
+    for (name, own) in NAMESPACES.iter().zip(&ours.namespaces) {
+        if fs::read_link(format!("/proc/{pid}/ns/{name}"))? != *own {
             return Err(Mismatch::Namespace(name));
         }
     }
-    let theirs = fs::metadata(format!("/proc/{pid}/root"))?;
-    let ours = fs::metadata("/proc/self/root")?;
-    if (theirs.dev(), theirs.ino()) != (ours.dev(), ours.ino()) {
+    if root(&format!("/proc/{pid}/root"))? != ours.root {
         return Err(Mismatch::Root);
     }
     Ok(())
+}
+
+/// Where this process is. It never moves, and looks once.
+struct World {
+    namespaces: Vec<PathBuf>,
+    root: (u64, u64),
+}
+
+impl World {
+    fn own() -> io::Result<&'static World> {
+        static OWN: OnceLock<World> = OnceLock::new();
+        if let Some(own) = OWN.get() {
+            return Ok(own);
+        }
+        let namespaces = NAMESPACES.iter().map(|name| fs::read_link(format!("/proc/self/ns/{name}")));
+        let own = World {
+            namespaces: namespaces.collect::<io::Result<_>>()?,
+            root: root("/proc/self/root")?,
+        };
+        Ok(OWN.get_or_init(|| own))
+    }
+}
+
+fn root(link: &str) -> io::Result<(u64, u64)> {
+    fs::metadata(link).map(|folder| (folder.dev(), folder.ino()))
 }
 
 /// The process `pid` is in no sandbox of somebody else, as far as that shows from outside: it has the

@@ -12,6 +12,9 @@ const ATTACKS: &str = include_str!("../../../ptyd/intercept/tests/files/attacks.
 
 const RULE: &str = r#"  - {name: guard, paths: ["${PROJECT_ROOT}/{guarded,repo/git/hooks}", "${PROJECT_ROOT}/{guarded,repo/git/hooks}/**"], operations: ["*"], decision: deny}"#;
 
+/// Names decide, in one tree only: what is far from it is read without a doubt.
+const BY_NAME: &str = r#"  - {name: guard, paths: ["${PROJECT_ROOT}/**/secret"], operations: ["*"], decision: deny}"#;
+
 fn seconds() -> Result<u64> {
     match std::env::var("AGENTSH_RACE_SECONDS") {
         Ok(text) => Ok(text.parse()?),
@@ -38,7 +41,8 @@ fn race(user: User, kind: &str) -> Result {
         .args(["-O1", "-pthread", "-o"])
         .args([&attacks, &source]);
     compile.run(&world)?.expect_success("cc")?;
-    let session = crate::attempts::session(&world, RULE, "")?;
+    let rule = if kind == "outside" { BY_NAME } else { RULE };
+    let session = crate::attempts::session(&world, rule, "")?;
     let seconds = seconds()?;
     let argv = [&*attacks.to_string_lossy(), kind, &seconds.to_string()];
     let outcome = session::exec(&session, &[], &argv)
@@ -59,6 +63,7 @@ fn race(user: User, kind: &str) -> Result {
 #[test]
 fn second_threads_gain_nothing() -> Result {
     race(User::agent(), "text")?;
+    race(User::root(), "outside")?;
     race(User::root(), "symlink")?;
     race(User::agent(), "exchange")?;
     race(User::root(), "move")

@@ -1,5 +1,5 @@
 /* Attacks on a judge: one thread calls, another changes what the call means.
- * attacks text|symlink|exchange|move SECONDS, in a folder with free/file, guarded/secret ("secret text"), one/secret,
+ * attacks text|outside|symlink|exchange|move SECONDS, in a folder with free/file, guarded/secret ("secret text"), one/secret,
  * two -> guarded, repo/. Prints "leaks N": how often something of guarded/ was had, or repo/git/hooks came into being. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,6 +23,15 @@ static void spin(int turns) { for (volatile int i = 0; i < turns; i++) {} }
 static void *text(void *unused) {
     while (!stop) {
         memcpy(path, "free/file\0\0\0\0\0\0\0", 16); __asm__ volatile("" ::: "memory"); spin(700);
+        memcpy(path, "guarded/secret\0\0", 16); __asm__ volatile("" ::: "memory"); spin(700);
+    }
+    return unused;
+}
+
+/* One swaps it for a file far away, which is read without any doubt. */
+static void *outside(void *unused) {
+    while (!stop) {
+        memcpy(path, "/etc/passwd\0\0\0\0\0", 16); __asm__ volatile("" ::: "memory"); spin(700);
         memcpy(path, "guarded/secret\0\0", 16); __asm__ volatile("" ::: "memory"); spin(700);
     }
     return unused;
@@ -67,8 +76,8 @@ int main(int count, char **args) {
     (void)count;
     char *kind = args[1];
     time_t end = time(0) + atoi(args[2]);
-    void *(*other)(void *) = kind[0] == 't' ? text : kind[0] == 's' ? symlinks : kind[0] == 'e' ? exchange : tree;
-    char *name = kind[0] == 't' ? path : kind[0] == 's' ? "free/swap" : "one/secret";
+    void *(*other)(void *) = kind[0] == 't' ? text : kind[0] == 'o' ? outside : kind[0] == 's' ? symlinks : kind[0] == 'e' ? exchange : tree;
+    char *name = kind[0] == 't' || kind[0] == 'o' ? path : kind[0] == 's' ? "free/swap" : "one/secret";
     pthread_t thread;
     pthread_create(&thread, 0, other, 0);
     while (time(0) < end) {
@@ -78,6 +87,7 @@ int main(int count, char **args) {
             continue;
         }
         look(open(name, O_RDONLY));
+        if (kind[0] == 'o') continue;
         int fd = open(name, O_RDWR | O_CREAT, 0666);
         look(fd);
         truncate(name, 5);
