@@ -79,7 +79,9 @@ impl World {
         if let Some(own) = OWN.get() {
             return Ok(own);
         }
-        let namespaces = NAMESPACES.iter().map(|name| fs::read_link(format!("/proc/self/ns/{name}")));
+        let namespaces = NAMESPACES
+            .iter()
+            .map(|name| fs::read_link(format!("/proc/self/ns/{name}")));
         let own = World {
             namespaces: namespaces.collect::<io::Result<_>>()?,
             root: root("/proc/self/root")?,
