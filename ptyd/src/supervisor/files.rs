@@ -110,6 +110,22 @@ fn right(operation: Operation) -> Option<Right> {
     }
 }
 
+/// A read that is let through sees what an earlier write put elsewhere.
+fn redirected_before<'p>(
+    policy: &'p Policy,
+    path: &[u8],
+    read: agentsh_policy::Verdict<'p>,
+) -> agentsh_policy::Verdict<'p> {
+    if !matches!(read.decision, Decision::Allow | Decision::Audit) {
+        return read;
+    }
+    let written = policy.file(FileOp::Write, path);
+    match written.decision {
+        Decision::Redirect => written,
+        _ => read,
+    }
+}
+
 impl FileJudge for Files {
     fn judge(&self, question: &Question<'_>) -> Judgement {
         let denied = |errno, rule| Judgement {
@@ -128,6 +144,10 @@ impl FileJudge for Files {
         let found = match question.content {
             Some(content) => rules.policy.file_with(op, path, content),
             None => rules.policy.file(op, path),
+        };
+        let found = match question.operation {
+            Operation::Read if rules.redirects_files => redirected_before(&rules.policy, path, found),
+            _ => found,
         };
         let rule = found.place.map(number);
         let verdict = match found.decision {

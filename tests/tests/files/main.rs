@@ -11,3 +11,4 @@ mod faults;
 mod native;
 mod programs;
 mod races;
+mod redirect;

@@ -5,6 +5,7 @@
 
 mod cold;
 mod network;
+mod opens;
 mod pairs;
 mod proxy;
 mod seek;

@@ -5,7 +5,7 @@ use agentsh_tests::shell::Subject;
 use agentsh_tests::{Result, Shell, User, World, skips};
 
 use crate::pairs::{PAIRS, ratio, time, warm_world};
-use crate::{Work, cold, network, proxy, seek, terminal};
+use crate::{Work, cold, network, opens, proxy, seek, terminal};
 
 /// Every number, in the order of the design.
 pub fn all() -> Vec<Work> {
@@ -16,6 +16,8 @@ pub fn all() -> Vec<Work> {
         ("tar", tar),
         ("find", find),
         ("create and delete", create_and_delete),
+        ("twenty thousand", twenty_thousand),
+        ("opens", opens::judged),
         ("build", build),
         ("sequential", sequential),
         ("pipe", pipe),
@@ -119,6 +121,24 @@ fn create_and_delete() -> Result<Vec<Measured>> {
         1,
         text,
     )?])
+}
+
+/// What an install of packages does: many small files in many folders, then a name for each folder.
+fn twenty_thousand() -> Result<Vec<Measured>> {
+    let world = warm_world(User::agent())?;
+    let script = world.user().home.join("create.py");
+    let text = "import os, shutil
+for package in range(400):
+    os.makedirs('node_modules/.p%d/lib' % package)
+    for file in range(50):
+        with open('node_modules/.p%d/lib/%d.js' % (package, file), 'w') as out: out.write('x' * 200)
+    os.rename('node_modules/.p%d' % package, 'node_modules/p%d' % package)
+shutil.rmtree('node_modules')
+";
+    world.user().write_file(&script, text, 0o644)?;
+    let run = format!("python3 -S {}", script.display());
+    let limit = times("20,000 files in 400 packages, made and removed", f64::INFINITY);
+    Ok(vec![ratio(&world, limit, 1, &run)?])
 }
 
 fn build() -> Result<Vec<Measured>> {

@@ -52,6 +52,7 @@ pub fn run() -> i32 {
         "race-exec" => syscalls::race_exec(&text(2), &text(3), &text(4)),
         "under-landlock" => cages::under_landlock(&words[2..]),
         "under-filter" => cages::under_filter(&words[2..]),
+        "opens" => timing::opens(&text(2), &text(3), &text(4)),
         "time" => timing::starts(&text(2), &words[3..]),
         "talk" => channels::talk(&text(2), &text(3)),
         "spawn-storm" => syscalls::spawn_storm(&text(2)),

@@ -30,3 +30,24 @@ pub fn starts(count: &str, words: &[Vec<u8>]) -> i32 {
     }
     crate::print(serde_json::json!(start.elapsed().as_nanos() as u64))
 }
+
+/// Opens a file so many times, for reading (`r`) or for both (`rw`), and prints the median and the 99th percentile of
+/// the nanoseconds that each took.
+pub fn opens(path: &str, count: &str, mode: &str) -> i32 {
+    let Ok(count) = count.parse::<usize>() else { return 2 };
+    let mut times = Vec::with_capacity(count);
+    for _ in 0..count {
+        let start = Instant::now();
+        let opened = std::fs::OpenOptions::new().read(true).write(mode == "rw").open(path);
+        times.push(start.elapsed().as_nanos() as u64);
+        if let Err(error) = opened {
+            report(&format!("{path}: {error}"));
+            return 1;
+        }
+    }
+    times.sort_unstable();
+    match times.get(count / 2).zip(times.get(count * 99 / 100)) {
+        Some((median, high)) => crate::print(serde_json::json!([median, high])),
+        None => 2,
+    }
+}
