@@ -178,7 +178,7 @@ fn http_2_is_spoken_to_the_proxy() -> Result {
     let world = World::new(User::agent())?;
     let fake = Fake::with_body("application/json", b"{\"models\":[]}")?;
     configure(&format!("proxy: {{providers: {{ollama: '{}'}}}}\n", fake.base()))?;
-    let session = session::with_rules(&world, "")?;
+    let session = session::with_rules(&world, "network_rules: [{name: closed, decision: deny}]\n")?;
     let ask = "curl -sS --http2-prior-knowledge -w ' %{http_version} %{http_code}' $OLLAMA_HOST/api/tags";
     let out = run(&world, &session, ask)?.out();
     check(out == "{\"models\":[]} 2 200", "the answer", &out)?;
@@ -188,7 +188,7 @@ fn http_2_is_spoken_to_the_proxy() -> Result {
         &ask.replace("-sS", "-sS -H 'Host: elsewhere.example'"),
     )?
     .out();
-    check(out.ends_with("2 502"), "another host", &out)?;
+    check(out.ends_with("2 403"), "another host", &out)?;
     check(fake.asked().len() == 1, "one request arrived", &fake.asked())
 }
 
@@ -279,4 +279,45 @@ print(out.decode())"#,
         "the talk",
         &outcome,
     )
+}
+
+#[test]
+fn what_a_policy_says_of_connections_holds_through_the_proxy() -> Result {
+    let world = World::new(User::agent())?;
+    let fake = Fake::with_body("text/plain", b"from the server")?;
+    configure("proxy: {providers: {ollama: 'http://127.0.0.1:9'}}\n")?;
+    std::fs::write("/etc/hosts", "127.0.0.1 led.example lost.example often.example\n")?;
+    let rules = format!(
+        r#"network_rules:
+  - {{name: often, domains: [often.example], cidrs: ["127.0.0.0/8"], max_per_minute: 2, decision: allow}}
+  - {{name: here, cidrs: ["127.0.0.0/8"], decision: allow}}
+connect_redirects:
+  - {{name: led, match: "^led\\.example:80$", redirect_to: "127.0.0.1:{port}"}}
+  - {{name: lost, match: "^lost\\.example:80$", redirect_to_unix: /tmp/none}}
+"#,
+        port = fake.port
+    );
+    let session = session::with_rules(&world, &rules)?;
+    let out = run(
+        &world,
+        &session,
+        "curl -sS http://led.example/; curl -sS http://lost.example/",
+    )?
+    .out();
+    check(
+        out.starts_with("from the server") && out.contains("`lost` cannot be done"),
+        "led elsewhere",
+        &out,
+    )?;
+    check(
+        fake.only()?.field("host") == Some("led.example"),
+        "the host that was meant",
+        &fake.asked(),
+    )?;
+    let ask = format!(
+        "for i in 1 2 3; do curl -sS -o /dev/null -w '%{{http_code}} ' http://often.example:{}/; done",
+        fake.port
+    );
+    let out = run(&world, &session, &ask)?.out();
+    check(out == "200 200 403 ", "so often in a minute", &out)
 }

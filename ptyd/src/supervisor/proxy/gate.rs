@@ -7,7 +7,9 @@ use std::sync::{Arc, Weak};
 
 use agentsh_intercept::Interruption;
 use agentsh_netgate::{Court, Owner, is_machine, is_special};
-use agentsh_policy::{Decision, NetOp, NetworkQuery, Protocol, ServiceView, Subject, Verdict};
+use agentsh_policy::{
+    ConnectTarget, ConnectTo, Decision, NetOp, NetworkQuery, OnFailure, Protocol, ServiceView, Subject, Verdict,
+};
 use agentsh_proxy::{Client, Event, Gate, Ruling, Service};
 
 use super::{owner, secret, told};
@@ -38,6 +40,19 @@ fn listed(table: &str, host: &str) -> Vec<IpAddr> {
         words.any(|name| name.eq_ignore_ascii_case(host)).then_some(address)
     });
     named.collect()
+}
+
+/// Where a connection goes that the user's policy leads elsewhere, and what is told of it.
+fn led(redirect: &ConnectTarget) -> std::io::Result<(Vec<SocketAddr>, String)> {
+    let cannot = |why: &str| Err(std::io::Error::other(why.to_owned()));
+    match &redirect.to {
+        _ if redirect.sni.is_some() => cannot("the server name inside of TLS cannot be changed unseen"),
+        ConnectTo::Unix(_) => cannot("the proxy dials no unix sockets"),
+        ConnectTo::Host(to) => {
+            let addresses = to.to_socket_addrs()?.collect();
+            Ok((addresses, format!("led to {to} by `{}`", redirect.rule)))
+        }
+    }
 }
 
 /// Whether an address is none of the public internet's, or this machine's own: no public name should have it.
@@ -172,14 +187,32 @@ impl Session {
             operation: "connect",
             ..Subject::default()
         };
-        let ruling = self.ruled(client, "connect", &format!("{host}:{port}"), &strictest, &subject);
-        (
-            ruling,
-            addresses
-                .into_iter()
-                .map(|address| SocketAddr::new(address, port))
-                .collect(),
-        )
+        let target = format!("{host}:{port}");
+        let mut ruling = self.ruled(client, "connect", &target, &strictest, &subject);
+        if let (true, Some(limit), Some(place)) = (ruling.allowed, strictest.max_per_minute, strictest.place)
+            && !self.shared.gate.rates.admit((place.layer, place.index), limit)
+        {
+            ruling.allowed = false;
+            ruling.message = Some(format!("the rule lets {limit} through in a minute"));
+        }
+        let mut addresses: Vec<SocketAddr> = addresses
+            .into_iter()
+            .map(|address| SocketAddr::new(address, port))
+            .collect();
+        if let (true, Some(redirect)) = (ruling.allowed, rules.policy.connect_redirect(&target)) {
+            match led(redirect) {
+                Ok((to, message)) => {
+                    addresses = to;
+                    ruling.message = Some(message);
+                }
+                Err(_) if redirect.on_failure != OnFailure::FailClosed => {}
+                Err(why) => {
+                    ruling.allowed = false;
+                    ruling.message = Some(format!("`{}` cannot be done: {why}", redirect.rule));
+                }
+            }
+        }
+        (ruling, addresses)
     }
 
     fn secret_service(&self, view: &ServiceView<'_>) -> Result<Service, String> {
