@@ -1,5 +1,6 @@
 //! The decisions of one session.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,6 +51,9 @@ pub struct Ruling<'p> {
     pub host: Option<Arc<str>>,
 }
 
+/// So many agreements on datagrams are remembered.
+const AGREED: usize = 4_096;
+
 /// What is known of a session's network: names, sockets of its own.
 pub struct Gate {
     /// Names by address.
@@ -59,6 +63,7 @@ pub struct Gate {
     /// How often rules let something through.
     pub rates: Rates,
     own: Own,
+    agreed: Mutex<HashSet<(u64, SocketAddr)>>,
     upstream: Upstream,
     resolver: Mutex<Option<Arc<Resolver>>>,
 }
@@ -71,6 +76,7 @@ impl Gate {
             connections: Arc::default(),
             rates: Rates::default(),
             own: Own::default(),
+            agreed: Mutex::default(),
             upstream,
             resolver: Mutex::default(),
         }
@@ -120,6 +126,22 @@ impl Gate {
             }
         }
         strictest
+    }
+
+    /// A person has agreed to what this socket (`SO_COOKIE`) sends to this address.
+    pub fn agree(&self, cookie: u64, address: SocketAddr) {
+        let mut agreed = self.agreed.lock().unwrap_or_else(PoisonError::into_inner);
+        if agreed.len() >= AGREED {
+            // Who sends on is asked about again.
+            agreed.clear();
+        }
+        agreed.insert((cookie, address));
+    }
+
+    /// Whether a person has.
+    pub fn is_agreed(&self, cookie: u64, address: SocketAddr) -> bool {
+        let agreed = self.agreed.lock().unwrap_or_else(PoisonError::into_inner);
+        agreed.contains(&(cookie, address))
     }
 
     /// The socket with this inode is of the session.

@@ -110,3 +110,43 @@ for option in [5,6,57]: say(lambda: s.setsockopt(socket.IPPROTO_IPV6, option, st
     }
     Ok(())
 }
+
+#[test]
+fn echo_requests_follow_rules_that_are_not_about_ports() -> Result {
+    for user in User::both() {
+        let rules = "network_rules:
+  - {name: web, cidrs: [203.0.113.12], ports: [443], decision: allow}
+  - {name: tcp, cidrs: [203.0.113.12], protocol: tcp, decision: allow}
+  - {name: one, cidrs: [203.0.113.10], decision: allow}
+  - {name: rest, decision: deny}
+";
+        let (world, far) = world(user, rules)?;
+        std::fs::write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647")?;
+        let packets = far.capture()?;
+        let script = "
+def ping(host, connect):
+    def go():
+        s=socket.socket(F4,U,socket.IPPROTO_ICMP); s.settimeout(10); request=struct.pack('BBHHH',8,0,0,0,1)+b'echo'
+        if connect: s.connect((host,0)); s.send(request)
+        else: s.sendto(request,(host,0))
+        return s.recv(99)[-4:].decode()
+    say(go)
+";
+        expect(
+            &attempt(
+                &world,
+                &format!("{script}ping('203.0.113.12',True); ping('203.0.113.12',False)"),
+            )?,
+            "EACCES EACCES",
+        )?;
+        expect(&packets.count().to_string(), "0")?;
+        expect(
+            &attempt(
+                &world,
+                &format!("{script}ping('203.0.113.10',True); ping('203.0.113.10',False)"),
+            )?,
+            "echo echo",
+        )?;
+    }
+    Ok(())
+}

@@ -1,6 +1,7 @@
 //! The network by effect: servers on another network of the test count what reaches them.
 
 mod addresses;
+mod clients;
 mod faults;
 mod local;
 mod names;

@@ -233,3 +233,24 @@ for p in ['/run/nscd/socket','/run/systemd/resolve/io.systemd.Resolve','/run/ava
         false => Ok(()),
     }
 }
+
+#[test]
+fn the_server_of_a_service_is_reached_as_the_service_only() -> Result {
+    let rules = "network_rules:
+  - {name: all, decision: allow}
+http_services:
+  - {name: api, upstream: \"https://api.example.org\", default: deny, rules: [{name: get, methods: [GET], paths: [\"/ok\"], decision: allow}]}
+  - {name: free, upstream: \"https://free.example.org\", allow_direct: true, default: deny, rules: [{name: get, methods: [GET], paths: [\"/ok\"], decision: allow}]}
+";
+    let (world, far) = world(User::agent(), rules)?;
+    let server = NameServer::start(&far)?;
+    server.set_addresses("api.example.org", &["203.0.113.10"]);
+    server.set_addresses("free.example.org", &["203.0.113.11"]);
+    let (reserved, free) = (far.serve("203.0.113.10:443")?, far.serve("203.0.113.11:443")?);
+    let found = attempt(
+        &world,
+        "tcp('api.example.org',443); tcp('203.0.113.10',443); tcp('free.example.org',443)",
+    )?;
+    expect(&found, "EACCES EACCES served")?;
+    expect(&format!("{} {}", reserved.count(), free.count()), "0 1")
+}

@@ -97,6 +97,25 @@ fn a_person_sees_who_wants_to_go_where_and_decides() -> Result {
 }
 
 #[test]
+fn a_conversation_in_datagrams_is_asked_about_once() -> Result {
+    let (world, far) = world(User::agent(), ASK)?;
+    let datagrams = far.echo("203.0.113.10:443")?;
+    let _watcher = watcher(&world)?;
+    let script = "
+s=socket.socket(F4,U); s.settimeout(20)
+for _ in range(50): s.sendto(b'x',('203.0.113.10',443)); s.recv(9)
+print('done')";
+    let child = start(&world, script)?;
+    let question = the_question(&world)?;
+    expect(&datagrams.count().to_string(), "0")?;
+    world
+        .agentsh(["approve", "allow", &question.id])?
+        .expect_success("allow")?;
+    expect(child.finish(PATIENCE)?.out().trim_end(), "done")?;
+    expect(&datagrams.count().to_string(), "50")
+}
+
+#[test]
 fn somebody_who_is_killed_while_asking_leaves_nothing() -> Result {
     let (world, far) = world(User::agent(), ASK)?;
     let server = far.serve("203.0.113.10:443")?;

@@ -7,11 +7,13 @@ mod redirect;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use agentsh_audit::{Decision as Recorded, EventDraft, EventType, Outcome as Policy};
 use agentsh_intercept::{Act, Errno, InternetOperation, InternetRequest, Outcome, SocketDecision};
 use agentsh_netgate::{Connection, Flow, Holder, Owner, Ruling, Transport, is_machine};
 use agentsh_policy::{Decision, NetOp, Subject};
+use rustix::net::sockopt::socket_cookie;
 
 use super::approvals::{Answered, Ask, Bound};
 use super::execs::decision_of;
@@ -20,6 +22,9 @@ use super::sockets::process;
 
 /// What stands in the record for an endpoint that the session made itself.
 const OWN: &str = "own-endpoint";
+
+/// What stands in the record for datagrams of a conversation that a person has agreed to.
+const AGREED: &str = "agreed";
 
 /// What stands in the record for an address without a port, of which the kernel picks one.
 const ANY_PORT: &str = "any-port";
@@ -137,7 +142,7 @@ impl Judging<'_> {
 
     /// The end of the connection is to be told.
     fn watch(&self, leave: Leave<'_>) {
-        let Ok(cookie) = rustix::net::sockopt::socket_cookie(self.request.socket) else {
+        let Ok(cookie) = socket_cookie(self.request.socket) else {
             return;
         };
         let rule = leave.rule.or(self.ruling.verdict.rule);
@@ -185,6 +190,13 @@ impl Judging<'_> {
         })
     }
 
+    /// Whether a person has agreed to an earlier datagram of the same conversation.
+    fn is_agreed(&self) -> bool {
+        self.flow.operation == NetOp::Send
+            && socket_cookie(self.request.socket)
+                .is_ok_and(|cookie| self.judge.session().shared.gate.is_agreed(cookie, self.request.address))
+    }
+
     fn ask(&self, act: &mut Act<'_>) -> Outcome {
         let program = program(self.pid);
         let peer = self.peer();
@@ -210,13 +222,17 @@ impl Judging<'_> {
         let caller = self.request.caller;
         caller.will_block();
         match self.judge.session().ask(&ask, &|| caller.interruption()) {
-            Answered::Yes(id) => self.perform(
-                act,
-                Leave {
+            Answered::Yes(id) => {
+                if let (NetOp::Send, Ok(cookie)) = (self.flow.operation, socket_cookie(self.request.socket)) {
+                    // The datagrams that follow are of the same conversation.
+                    self.judge.session().shared.gate.agree(cookie, self.request.address);
+                }
+                let leave = Leave {
                     approval: Some(&id),
                     ..Leave::default()
-                },
-            ),
+                };
+                self.perform(act, leave)
+            }
             Answered::No(id, why) => self.refuse(Some(&why), id.as_deref()),
             Answered::Interrupted(seen) => SocketDecision::Interrupted(seen).outcome(),
         }
@@ -227,6 +243,17 @@ impl Judging<'_> {
             command: Arc::from(self.judge.command()),
             pid: self.pid,
         }
+    }
+
+    /// The service whose server this is, if nobody is to reach it by another way.
+    fn reserved(&self) -> Option<String> {
+        if self.flow.operation != NetOp::Connect {
+            return None;
+        }
+        let session = self.judge.session();
+        let at = self.request.address;
+        let names = session.shared.gate.pins.names(at.ip(), Instant::now());
+        names.iter().find_map(|name| session.reserved(name, at.port()))
     }
 
     /// Whether its rule has let through all that it lets through in a minute.
@@ -288,6 +315,10 @@ impl CommandJudge {
         if let Some(outcome) = judging.redirected(&rules.policy, act) {
             return outcome;
         }
+        if let Some(service) = judging.reserved() {
+            let message = format!("this host is reached as the service `{service}` only");
+            return judging.refuse(Some(&message), None);
+        }
         let by = |rule| Leave {
             rule: Some(rule),
             ..Leave::default()
@@ -310,6 +341,7 @@ impl CommandJudge {
             Some(Holder::Foreign) | None => {}
         }
         match decision {
+            Decision::Approve if judging.is_agreed() => judging.perform(act, by(AGREED)),
             Decision::Approve => judging.ask(act),
             _ => judging.refuse(judging.message().as_deref(), None),
         }

@@ -107,7 +107,7 @@ impl Session {
     }
 
     /// The service whose server this is, if it may be reached through the service alone.
-    fn reserved(&self, host: &str, port: u16) -> Option<String> {
+    pub(in crate::supervisor) fn reserved(&self, host: &str, port: u16) -> Option<String> {
         let rules = self.rules();
         let is_its = |service: &ServiceView<'_>| {
             let uri: Option<hyper::Uri> = service.model().upstream.value.parse().ok();
