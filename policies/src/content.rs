@@ -115,7 +115,7 @@ fn runs(section: &str, subsection: &str, key: &str, value: &str) -> bool {
         };
         first == section && (middle == "*" || middle == subsection) && (last == "*" || last == key)
     };
-    if RUN.iter().any(|known| listed(known)) {
+    if RUN.iter().any(listed) {
         return true;
     }
     match (section, key) {

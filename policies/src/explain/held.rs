@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::model::{ExecMode, FileEngine, NetworkEngine, NetworkNamespace, Notify, PipeRecording, Switch};
 use crate::policy::{Layer, Policy};
-use crate::words::{Decision, Errno, FileOp};
+use crate::words::{Decision, Errno, FileOp, Protocol};
 
 /// How far a limit is held.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,6 +193,8 @@ fn others(layer: &Layer, held: &Held, say: &mut impl FnMut(String, &str)) {
         }
         if !held.network_bytes && model.max_bytes.is_some() {
             say(name.clone(), "`max_bytes` is not counted here");
+        } else if model.max_bytes.is_some() && model.protocol != Some(Protocol::Tcp) {
+            say(name.clone(), "`max_bytes` is counted for TCP alone");
         }
         if asks(rule.common.decision) {
             say(name, asked);

@@ -1,6 +1,7 @@
 //! Who holds a local port, as the kernel lists it, `sock_diag(7)`.
 
 pub(crate) mod ends;
+pub(crate) mod traffic;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -51,14 +52,27 @@ pub(crate) fn living() -> Result<std::collections::HashSet<u64>, Errno> {
 }
 
 fn list(udp: bool, port: u16, take: &mut dyn FnMut(Bound)) -> Result<(), Errno> {
+    let states = if udp { ALL } else { LISTENING };
+    dump(udp, states, 0, port, &mut |message| {
+        if let Some((at, bound)) = one(message)
+            && (port == 0 || at == port)
+        {
+            take(bound);
+        }
+    })
+}
+
+/// Hands out the `struct inet_diag_msg` of every socket in these states, with these extensions.
+fn dump(udp: bool, states: u32, extensions: u8, port: u16, take: &mut dyn FnMut(&[u8])) -> Result<(), Errno> {
     let flags = SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(netlink::SOCK_DIAG))?;
     let mut buffer = vec![0u8; 32 << 10];
     for family in [libc::AF_INET, libc::AF_INET6] {
-        rustix::net::send(&socket, &request(family, udp, port), SendFlags::empty())?;
+        let request = request(family, udp, (states, extensions), port);
+        rustix::net::send(&socket, &request, SendFlags::empty())?;
         loop {
             let (length, _) = rustix::net::recv(&socket, &mut buffer[..], RecvFlags::empty())?;
-            if read(buffer.get(..length).unwrap_or_default(), port, take)? {
+            if read(buffer.get(..length).unwrap_or_default(), take)? {
                 break;
             }
         }
@@ -67,17 +81,14 @@ fn list(udp: bool, port: u16, take: &mut dyn FnMut(Bound)) -> Result<(), Errno> 
 }
 
 /// `struct nlmsghdr` and `struct inet_diag_req_v2`.
-fn request(family: i32, udp: bool, port: u16) -> Vec<u8> {
-    let (protocol, states) = match udp {
-        true => (libc::IPPROTO_UDP, ALL),
-        false => (libc::IPPROTO_TCP, LISTENING),
-    };
+fn request(family: i32, udp: bool, (states, extensions): (u32, u8), port: u16) -> Vec<u8> {
+    let protocol = if udp { libc::IPPROTO_UDP } else { libc::IPPROTO_TCP };
     let mut bytes = Vec::with_capacity(72);
     bytes.extend_from_slice(&72u32.to_ne_bytes());
     bytes.extend_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
     bytes.extend_from_slice(&DUMP.to_ne_bytes());
     bytes.extend_from_slice(&[0; 8]);
-    bytes.extend_from_slice(&[family as u8, protocol as u8, 0, 0]);
+    bytes.extend_from_slice(&[family as u8, protocol as u8, extensions, 0]);
     bytes.extend_from_slice(&states.to_ne_bytes());
     bytes.extend_from_slice(&port.to_be_bytes());
     bytes.resize(72, 0);
@@ -93,20 +104,14 @@ fn half(bytes: &[u8], at: usize) -> Option<u16> {
 }
 
 /// Takes in one datagram; true if it was the last.
-fn read(mut bytes: &[u8], port: u16, take: &mut dyn FnMut(Bound)) -> Result<bool, Errno> {
+fn read(mut bytes: &[u8], take: &mut dyn FnMut(&[u8])) -> Result<bool, Errno> {
     while let (Some(length), Some(kind)) = (word(bytes, 0), half(bytes, 4)) {
         let length = length as usize;
         let message = bytes.get(16..length).ok_or(Errno::BADMSG)?;
         match kind {
             NLMSG_DONE => return Ok(true),
             NLMSG_ERROR => return Err(Errno::NOTSUP),
-            SOCK_DIAG_BY_FAMILY => {
-                if let Some((at, bound)) = one(message)
-                    && (port == 0 || at == port)
-                {
-                    take(bound);
-                }
-            }
+            SOCK_DIAG_BY_FAMILY => take(message),
             _ => {}
         }
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
@@ -165,7 +170,9 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_it_fail(bytes in proptest::collection::vec(any::<u8>(), 0..256)) {
-            let _ = read(&bytes, 1, &mut |_| ());
+            let _ = read(&bytes, &mut |message| {
+                let _ = one(message);
+            });
         }
     }
 }

@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use agentsh_policy::Policy;
 use rustix::io::Errno;
 
 use crate::diag::ends::{self, End};
+use crate::diag::traffic;
 use crate::own::Owner;
 
 /// Why an engine does not hold a session: then there is no session.
@@ -39,6 +41,9 @@ pub trait Told: Send + Sync {
 
     /// So many events could not be told.
     fn lost(&self, count: u64);
+
+    /// A connection has carried more than its rule lets it carry, and is to be cut.
+    fn exceeded(&self, exceeded: &Exceeded<'_>);
 }
 
 /// Holds the rules of one session from [`Engine::start`] to [`Engine::stop`]. What it cannot judge it denies.
@@ -73,6 +78,8 @@ pub struct Connection {
     pub host: Option<Arc<str>>,
     pub rule: Option<Arc<str>>,
     pub udp: bool,
+    /// What it may carry both ways together.
+    pub max_bytes: Option<u64>,
 }
 
 /// The end of one.
@@ -84,6 +91,18 @@ pub struct Closed<'a> {
     pub bytes: Option<(u64, u64)>,
 }
 
+/// A connection that has used up what its rule grants.
+#[derive(Debug)]
+pub struct Exceeded<'a> {
+    pub connection: &'a Connection,
+    /// `SO_COOKIE` of its socket.
+    pub cookie: u64,
+    /// Its inode in sockfs.
+    pub inode: u64,
+    /// What it has carried both ways.
+    pub bytes: u64,
+}
+
 /// So many connections are watched; the ends of more are not told, and counted as lost.
 const MOST: usize = 65_536;
 
@@ -91,6 +110,8 @@ const MOST: usize = 65_536;
 #[derive(Default)]
 pub struct Connections {
     open: Mutex<HashMap<u64, Connection>>,
+    /// Whether some of them may carry no more than so much.
+    limited: Condvar,
     unwatched: AtomicU64,
 }
 
@@ -99,10 +120,30 @@ impl Connections {
     pub fn opened(&self, cookie: u64, connection: Connection) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.len() < MOST || open.contains_key(&cookie) {
+            let limited = connection.max_bytes.is_some();
             open.insert(cookie, connection);
+            if limited {
+                self.limited.notify_one();
+            }
         } else {
             self.unwatched.fetch_add(1, Ordering::AcqRel);
         }
+    }
+
+    /// Waits until some connection has a limit.
+    fn await_limited(&self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        while !open.values().any(|connection| connection.max_bytes.is_some()) {
+            open = self.limited.wait(open).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The connection of a socket that has carried so much, if that is too much; it is told once.
+    fn over(&self, cookie: u64, bytes: u64) -> Option<Connection> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = open.get_mut(&cookie)?;
+        let found = connection.clone();
+        connection.max_bytes.take_if(|limit| bytes > *limit).map(|_| found)
     }
 
     fn ended(&self, cookie: u64) -> Option<Connection> {
@@ -147,8 +188,16 @@ impl Engine for Notify {
             lost: Arc::clone(&self.lost),
             stopped: Arc::clone(&self.stopped),
         };
-        let thread = thread::Builder::new().name("connections".into()).stack_size(256 << 10);
-        thread.spawn(move || watch.run()).map_err(EngineError::Thread).map(drop)
+        let (told, connections) = (Arc::clone(&watch.told), Arc::clone(&self.connections));
+        spawn("connections", move || watch.run())?;
+        let stopped = Arc::clone(&self.stopped);
+        spawn("quotas", move || {
+            while !stopped.load(Ordering::Acquire) {
+                connections.await_limited();
+                look(&connections, &*told);
+                thread::sleep(PAUSE);
+            }
+        })
     }
 
     fn apply(&self, _policy: &Policy) -> Result<(), EngineError> {
@@ -164,6 +213,31 @@ impl Engine for Notify {
 
     fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), EngineError> {
+    let thread = thread::Builder::new().name(name.into()).stack_size(256 << 10);
+    thread.spawn(work).map_err(EngineError::Thread).map(drop)
+}
+
+/// How long a connection goes on unseen: what it carries meanwhile is beyond its limit.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Looks at what connections have carried.
+fn look(connections: &Connections, told: &dyn Told) {
+    let listed = traffic::list(&mut |socket| {
+        if let Some(connection) = connections.over(socket.cookie, socket.bytes) {
+            told.exceeded(&Exceeded {
+                connection: &connection,
+                cookie: socket.cookie,
+                inode: socket.inode,
+                bytes: socket.bytes,
+            });
+        }
+    });
+    if let Err(errno) = listed {
+        tracing::error!("what connections carry is not known: {errno}");
     }
 }
 

@@ -20,7 +20,7 @@ mod resolver;
 mod wall;
 
 pub use address::{is_machine, is_special};
-pub use engine::{Closed, Connection, Connections, Counters, Engine, EngineError, Notify, Told};
+pub use engine::{Closed, Connection, Connections, Counters, Engine, EngineError, Exceeded, Notify, Told};
 pub use gate::{Flow, Gate, Ruling, Transport};
 pub use own::{Holder, Owner};
 pub use pins::Pins;

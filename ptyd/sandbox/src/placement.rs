@@ -39,6 +39,7 @@ pub fn held(controllers: &Controllers, ebpf: bool, uid: u32) -> Held {
         network: true,
         network_names: true,
         network_rate: true,
+        network_bytes: true,
         dns_redirects: true,
         connect_redirects: true,
         http_services: true,

@@ -220,3 +220,29 @@ say(unix); tcp('203.0.113.12',81); tcp('203.0.113.12',82)";
     }
     Ok(())
 }
+
+#[test]
+fn a_connection_that_has_carried_enough_is_cut() -> Result {
+    let rules = "network_rules:\n  - {name: little, cidrs: [203.0.113.10], max_bytes: 100000, decision: allow}\n  - {name: rest, decision: deny}\n";
+    for user in User::both() {
+        let (world, far) = world(user, rules)?;
+        let _server = far.serve("203.0.113.10:443")?;
+        // Sent with breaks until it is cut: it would go on for minutes.
+        let script = "
+import select
+s=socket.socket(F4,T); s.connect(('203.0.113.10',443)); n=0
+def go():
+    global n
+    while n<30_000_000: n+=s.send(bytes(5000)); select.select([],[],[],0.01)
+say(go); print(n<30_000_000)
+tcp('203.0.113.10',443)";
+        let found = attempt(&world, script)?;
+        if found != "EPIPE True served" && found != "ECONNRESET True served" {
+            return Err(fail(found));
+        }
+        await_event(&world, "the limit", |event| {
+            event.kind == "limit_reached" && event.remote.as_deref() == Some("203.0.113.10:443")
+        })?;
+    }
+    Ok(())
+}

@@ -14,7 +14,7 @@ use super::{SOCK_DIAG_BY_FAMILY, half, word};
 const GROUPS: u32 = 0xf;
 
 /// `INET_DIAG_INFO`.
-const INFO: u16 = 2;
+pub(super) const INFO: u16 = 2;
 
 /// Places in `struct tcp_info` (`linux/tcp.h`).
 const BYTES_RECEIVED: usize = 128;
@@ -75,21 +75,32 @@ fn read(mut bytes: &[u8], take: &mut dyn FnMut(End)) {
 
 /// `struct inet_diag_msg` and its attributes.
 fn one(message: &[u8]) -> Option<End> {
-    let cookie = u64::from(word(message, 44)?) | u64::from(word(message, 48)?) << 32;
-    let mut end = End { cookie, bytes: None };
+    let cookie = cookie(message)?;
+    let bytes = carried(message)?;
+    Some(End { cookie, bytes })
+}
+
+/// `idiag_cookie` of a `struct inet_diag_msg`.
+pub(super) fn cookie(message: &[u8]) -> Option<u64> {
+    Some(u64::from(word(message, 44)?) | u64::from(word(message, 48)?) << 32)
+}
+
+/// What was sent and received, from the attributes of a `struct inet_diag_msg`; `None` if it is cut short.
+pub(super) fn carried(message: &[u8]) -> Option<Option<(u64, u64)>> {
+    let mut bytes = None;
     let mut attributes = message.get(72..)?;
     while let (Some(length), Some(kind)) = (half(attributes, 0), half(attributes, 2)) {
         let length = usize::from(length);
         let value = attributes.get(4..length)?;
         if kind == INFO {
             let number = |at: usize| Some(u64::from_ne_bytes(*value.get(at..)?.first_chunk()?));
-            end.bytes = number(BYTES_SENT)
+            bytes = number(BYTES_SENT)
                 .zip(number(BYTES_RECEIVED))
                 .map(|(sent, received)| (sent.saturating_sub(number(BYTES_REPEATED).unwrap_or(0)), received));
         }
         attributes = attributes.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
-    Some(end)
+    Some(bytes)
 }
 
 #[cfg(test)]

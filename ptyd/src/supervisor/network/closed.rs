@@ -1,7 +1,10 @@
-//! Ends of connections, as the session's engine tells them.
+//! Ends of connections, as the session's engine tells them, and those that are cut.
+
+use std::os::fd::OwnedFd;
 
 use agentsh_audit::{EventDraft, EventType, Layer, Outcome, Value};
-use agentsh_netgate::{Closed, Told};
+use agentsh_netgate::{Closed, Exceeded, Told};
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 use crate::supervisor::session::Session;
 
@@ -41,4 +44,55 @@ impl Told for Session {
             tracing::error!("recording a loss: {error}");
         }
     }
+
+    fn exceeded(&self, exceeded: &Exceeded<'_>) {
+        let connection = exceeded.connection;
+        let holders = self.processes();
+        let cut = holders
+            .iter()
+            .filter_map(|process| socket_of(process.pid, exceeded))
+            .filter(|socket| rustix::net::shutdown(socket, rustix::net::Shutdown::Both).is_ok())
+            .count();
+        if cut == 0 {
+            tracing::warn!(
+                pid = connection.owner.pid,
+                "a connection over its limit is nobody's any more"
+            );
+        }
+        let remote = connection.remote.to_string();
+        let recorded = self.recorder.emit(EventDraft {
+            command: Some(&connection.owner.command),
+            pid: connection.owner.pid,
+            remote: Some(&remote),
+            domain: connection.host.as_deref(),
+            policy: Some(Outcome::deny(connection.rule.as_deref(), None)),
+            layer: Some(Layer::Notify),
+            fields: &[
+                ("limit", Value::Text("max_bytes")),
+                ("bytes", Value::Unsigned(exceeded.bytes)),
+                ("cut", Value::Bool(cut > 0)),
+            ],
+            ..EventDraft::new(EventType::LimitReached)
+        });
+        if let Err(error) = recorded {
+            tracing::error!("recording a limit: {error}");
+        }
+    }
+}
+
+/// A duplicate of the socket, if the process has it.
+fn socket_of(pid: i32, exceeded: &Exceeded<'_>) -> Option<OwnedFd> {
+    let link = format!("socket:[{}]", exceeded.inode);
+    let number = std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .ok()?
+        .flatten()
+        .find(|entry| std::fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() == link.as_str()))?
+        .file_name()
+        .to_str()?
+        .parse()
+        .ok()?;
+    let pidfd = pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
+    let socket = pidfd_getfd(pidfd, number, PidfdGetfdFlags::empty()).ok()?;
+    // Whatever stands under the number by now.
+    (rustix::net::sockopt::socket_cookie(&socket).ok()? == exceeded.cookie).then_some(socket)
 }

@@ -154,6 +154,7 @@ impl Judging<'_> {
                 host: self.ruling.host.clone(),
                 rule: rule.map(Arc::from),
                 udp: self.flow.transport == Transport::Udp,
+                max_bytes: self.ruling.verdict.max_bytes.filter(|_| leave.rule.is_none()),
             },
         );
     }
