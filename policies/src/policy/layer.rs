@@ -51,6 +51,7 @@ pub struct Layer {
     pub(crate) services: Vec<CompiledService>,
     hidden: Vec<Vec<u8>>,
     exempt: Vec<Glob>,
+    checkpoints: Vec<Glob>,
     variables: Vec<(&'static str, Option<Vec<u8>>)>,
 }
 
@@ -81,8 +82,10 @@ impl Layer {
             exempt.extend(compiler.path_globs(path)?);
         }
         compiler.regexes(&file.record.redact)?;
+        let mut checkpoints = Vec::new();
         for glob in &file.checkpoints.auto {
-            compiler.name_glob(glob, b'/')?;
+            // No separator: a command line is one name.
+            checkpoints.extend(compiler.name_glob(glob, 0)?);
         }
         Ok(Layer {
             name: file.name.value.as_str().into(),
@@ -105,6 +108,7 @@ impl Layer {
             })?,
             hidden,
             exempt,
+            checkpoints,
             variables: variables.values(),
             file: file.clone(),
         })
@@ -208,6 +212,23 @@ impl Policy {
             idle_timeout: shortest(limits().map(|limits| limits.idle_timeout.0)),
             file,
         })
+    }
+
+    /// Whether some command has a checkpoint made before it.
+    pub fn makes_checkpoints(&self) -> bool {
+        self.layers.iter().any(|layer| !layer.checkpoints.is_empty())
+    }
+
+    /// Whether the workspace is to be kept before this command: a glob of `checkpoints.auto` is its program's
+    /// base name, its path, or its base name and arguments joined by spaces.
+    pub fn wants_checkpoint(&self, line: &[&[u8]]) -> bool {
+        let Some((program, args)) = line.split_first() else {
+            return false;
+        };
+        let base = program.rsplit(|byte| *byte == b'/').next().unwrap_or(program);
+        let whole = [&[base], args].concat().join(&b' ');
+        let mut globs = self.layers.iter().flat_map(|layer| &layer.checkpoints);
+        globs.any(|glob| [base, program, &whole].into_iter().any(|text| glob.is_match(text)))
     }
 
     /// Whether a deleted file at this path is not kept (`filesystem.trash.exempt` of the base).

@@ -26,6 +26,7 @@ pub fn held(controllers: &Controllers, ebpf: bool, uid: u32) -> Held {
         file_absent: true,
         file_redirect: true,
         soft_delete: true,
+        checkpoints: true,
         approve: true,
         command: true,
         command_redirect: true,

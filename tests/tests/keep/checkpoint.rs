@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use agentsh_tests::{Result, User, World, fail, session};
+use agentsh_tests::{Result, User, World, fail, record, session};
 use serde_json::Value;
 
 /// Every path below the workspace with its mode and contents, the repository's own folder left out.
@@ -98,6 +98,46 @@ fn a_rollback_brings_the_state_back_and_is_undone_by_another() -> Result {
             .expect_success("undo")?;
         if state(&world)? != after {
             return Err(fail(format!("{:#?}\n{after:#?}", state(&world)?)));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_command_that_policy_names_has_a_checkpoint_made_before_it() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        lay_out(&world)?;
+        let before = state(&world)?;
+        let policy = format!(
+            "{}checkpoints: {{auto: [\"rm -rf *\", truncate], keep: 2}}\n",
+            session::BASE
+        );
+        let path = session::write_policy(&world, "auto", &policy)?;
+        let session = session::create(&world, &["--policy", &path.to_string_lossy()])?.id;
+        let bash = |text: &str| session::run(&world, &session, &["bash", "-c", text]);
+        bash("rm -f nothing; cat a")?.expect_success("what is not named")?;
+        let listed = || -> Result<Vec<Value>> { world.agentsh(["checkpoint", "list", "--json"])?.json() };
+        if !listed()?.is_empty() {
+            return Err(fail(format!("{:?}", listed()?)));
+        }
+        bash("rm -rf b empty; rm link")?.expect_success("rm")?;
+        let [made] = &listed()?[..] else {
+            return Err(fail(format!("{:?}", listed()?)));
+        };
+        let id = made["id"].as_str().unwrap_or_default().to_owned();
+        record::await_event(&world, "the checkpoint", |event| {
+            event.kind == "checkpoint_created" && event.fields.get("id") == Some(&Value::from(id.as_str()))
+        })?;
+        world
+            .agentsh(["checkpoint", "rollback", &id])?
+            .expect_success("rollback")?;
+        if state(&world)? != before {
+            return Err(fail(format!("{:#?}\n{before:#?}", state(&world)?)));
+        }
+        bash("truncate -s 0 a; truncate -s 0 .hidden; rm -rf b")?.expect_success("more")?;
+        if listed()?.len() != 2 {
+            return Err(fail(format!("{:?}", listed()?)));
         }
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! Judging an exec: what policy says of all that would run, what is put in its place, and with which environment.
 
+mod checkpoint;
 mod environment;
 mod redirect;
 mod wrappers;
@@ -201,7 +202,13 @@ impl CommandJudge {
 impl Judge for CommandJudge {
     fn exec(&self, request: &ExecRequest<'_>) -> ExecDecision {
         let rules = self.session().rules();
-        self.decide(&rules, request).unwrap_or_else(|refused| refused)
+        let decided = self.decide(&rules, request);
+        decided
+            .and_then(|decision| match decision {
+                ExecDecision::Deny(_) => Ok(decision),
+                runs => self.checkpoint_before(&rules, request).map(|()| runs),
+            })
+            .unwrap_or_else(|refused| refused)
     }
 
     fn nameless_programs(&self) -> bool {
