@@ -49,10 +49,13 @@ enum Health {
 
 impl Doctor {
     pub fn run(self, context: &Context) -> Result<Exit, Error> {
+        let found = Host::probe();
         let checks = [
             program("command program", shim::PROGRAM),
             program("broker program", BROKER_PROGRAM),
-            host(),
+            host(&found),
+            limits(&found),
+            wall(&found),
             configuration(context),
             runtime_folder(context),
             broker(context),
@@ -129,14 +132,38 @@ fn program(check: &'static str, name: &str) -> Check {
     }
 }
 
-fn host() -> Check {
-    let found = Detected::on(&Host::probe());
+fn host(found: &Host) -> Check {
+    let found = Detected::on(found);
     match found.mode {
         Some(mode) => Check::good("host", format!("mode {mode}, {} of 100", found.score)),
         None => Check::bad(
             "host",
             "no security mode can be used",
             "`agentsh detect` says what is missing",
+        ),
+    }
+}
+
+/// Control groups: without them limits are those of processes and users.
+fn limits(found: &Host) -> Check {
+    match found.cgroup.works() {
+        true => Check::good("limits", found.cgroup.detail()),
+        false => Check::warning(
+            "limits",
+            found.cgroup.detail(),
+            "have a control group delegated to this user; `agentsh policy explain` says what is held without",
+        ),
+    }
+}
+
+/// What `network.engine: ebpf` needs.
+fn wall(found: &Host) -> Check {
+    match found.ebpf.works() {
+        true => Check::good("kernel wall", found.ebpf.detail()),
+        false => Check::warning(
+            "kernel wall",
+            found.ebpf.detail(),
+            "only policies with `network.engine: ebpf` need it: root, or CAP_BPF and CAP_NET_ADMIN, and a v2 hierarchy",
         ),
     }
 }
