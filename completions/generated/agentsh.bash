@@ -1641,7 +1641,7 @@ _agentsh() {
             return 0
             ;;
         agentsh__subcmd__exec)
-            opts="-h --output --events --timeout --cwd --env --color --help"
+            opts="-h --output --events --timeout --cwd --env --pty --detach --program --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1664,6 +1664,10 @@ _agentsh() {
                     return 0
                     ;;
                 --env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --program)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -101,9 +101,12 @@ none\t'None'"
 complete -c agentsh -n "__fish_agentsh_using_subcommand exec" -l timeout -d 'End the command with all of its processes after this time (`90s`, `5m`, `1h30m`)' -r
 complete -c agentsh -n "__fish_agentsh_using_subcommand exec" -l cwd -d 'Start in this folder instead of the current one' -r -F
 complete -c agentsh -n "__fish_agentsh_using_subcommand exec" -l env -d 'Set a variable in the command\'s environment (policy may still remove it)' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand exec" -l program -d 'The program\'s file, where ARGV begins with another name for it' -r
 complete -c agentsh -n "__fish_agentsh_using_subcommand exec" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
 always\t''
 never\t''"
+complete -c agentsh -n "__fish_agentsh_using_subcommand exec" -l pty -d 'Run on a terminal of its own'
+complete -c agentsh -n "__fish_agentsh_using_subcommand exec" -l detach -d 'Do not wait: print the command\'s id; `agentsh attach` shows its terminal'
 complete -c agentsh -n "__fish_agentsh_using_subcommand exec" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c agentsh -n "__fish_agentsh_using_subcommand shell" -l session -d 'The session: id, unique beginning of it, or name' -r
 complete -c agentsh -n "__fish_agentsh_using_subcommand shell" -l policy -d 'The policy of the session if one is made: a name, or a file' -r
