@@ -133,7 +133,9 @@ mod tests {
                 }
             })?;
         }
-        assert_eq!(found.and_then(|end| end.bytes), Some((5000, 70)));
+        let (sent, received) = found.and_then(|end| end.bytes).unwrap_or_default();
+        // The end of the stream counts as a byte of it, if it has come by then.
+        assert!(sent == 5000 && (70..=71).contains(&received), "{sent} {received}");
         Ok(())
     }
 

@@ -38,11 +38,12 @@ pub fn bulk() -> Result<Vec<Measured>> {
     Ok(vec![ratio(&world, limit, 1, text)?])
 }
 
+/// Few enough that all runs together leave ports free: those of closed connections rest for a minute.
 const CONNECTS: &str = "import socket,time
 t=[]
-for _ in range(2000):
+for _ in range(500):
     s=socket.socket(); a=time.perf_counter_ns(); s.connect(('203.0.113.10',443)); t.append(time.perf_counter_ns()-a); s.close()
-t.sort(); print(t[1000]/1e3, t[1980]/1e3, 1e9/(sum(t)/len(t)))";
+t.sort(); print(t[250]/1e3, t[495]/1e3, 1e9/(sum(t)/len(t)))";
 
 /// One caller that connects again and again.
 pub fn connects() -> Result<Vec<Measured>> {
