@@ -144,5 +144,13 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         processes::kill_all(self.namespace);
+        // Nobody who would remove them is left.
+        let events = crate::record::events(self).unwrap_or_default();
+        let groups = events.iter().filter_map(|event| event.fields.get("groups")?.as_array());
+        for folder in groups.flatten().filter_map(|folder| folder.as_str()).map(Path::new) {
+            processes::wait_until(Duration::from_secs(5), || {
+                std::fs::remove_dir(folder).is_ok() || !folder.exists()
+            });
+        }
     }
 }

@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use agentsh_tests::world::processes::wait_until;
 use agentsh_tests::{Result, User};
+
+use crate::PATIENCE;
 
 /// The calling thread, and what it starts, is in groups that the user may make others in. Dropping it goes back.
 pub struct Delegated {
@@ -40,9 +43,13 @@ impl Delegated {
 impl Drop for Delegated {
     fn drop(&mut self) {
         for (own, given) in self.own.iter().zip(&self.given) {
-            let left = fs::write(own.join("tasks"), "0").and_then(|()| fs::remove_dir(given));
-            if let Err(error) = left {
-                eprintln!("{}: {error}", given.display());
+            let gone = || {
+                fs::write(own.join("tasks"), "0")
+                    .and_then(|()| fs::remove_dir(given))
+                    .is_ok()
+            };
+            if !wait_until(PATIENCE, gone) {
+                eprintln!("{} is left", given.display());
             }
         }
     }
