@@ -58,7 +58,7 @@ pub fn kept_output(store: &Store, word: &str) -> Result<(SessionDir, String), Er
         )),
         (None, _) => Err(Error::unknown(
             format!("no output is kept of a command {word}"),
-            "only `exec --output json` keeps output, and only what is longer than it prints",
+            "`exec --output json` keeps output that is longer than it prints; `record.pipes` of a policy keeps others",
         )),
     }
 }

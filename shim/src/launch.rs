@@ -44,8 +44,20 @@ pub(crate) fn launch(wanted: Wanted, invocation: &Invocation<'_>) -> Result<Infa
             let mut fds = fds.into_iter();
             let groups = fds.by_ref().take(plan.groups as usize).collect();
             let ruleset = if plan.landlock { fds.next() } else { None };
+            let slave = if plan.terminal { fds.next() } else { None };
+            let hub = if plan.terminal && terminal.is_some() {
+                fds.next()
+            } else {
+                None
+            };
+            for number in &plan.pipes {
+                let pipe = fds
+                    .next()
+                    .ok_or_else(|| Refusal::new("the plan came without its pipes"))?;
+                sys::put_at(&pipe, *number).map_err(Refusal::new)?;
+            }
             if plan.terminal {
-                let (slave, hub) = (fds.next().map(sys::out_of_the_way), fds.next().map(sys::out_of_the_way));
+                let (slave, hub) = (slave.map(sys::out_of_the_way), hub.map(sys::out_of_the_way));
                 socket = match (&terminal, slave, hub) {
                     (Some(terminal), Some(slave), Some(hub)) => terminal::split(terminal, slave, hub, socket)?,
                     (None, Some(slave), None) => terminal::detach(slave, socket)?,

@@ -84,6 +84,18 @@ pub(crate) fn out_of_the_way(fd: OwnedFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(high) }
 }
 
+/// Makes the standard descriptor `number` name what `fd` names, over an exec too.
+pub(crate) fn put_at(fd: &OwnedFd, number: c_int) -> io::Result<()> {
+    if !(0..3).contains(&number) {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    }
+    // SAFETY: takes numbers; the caller's descriptor is what is to be replaced.
+    match unsafe { libc::dup2(fd.as_raw_fd(), number) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
 /// `execve(2)`; returns only on failure.
 pub(crate) fn execve(program: &CStr, argv: &[CString], env: &[CString]) -> io::Error {
     let pointers = |strings: &[CString]| -> Vec<*const c_char> {

@@ -105,6 +105,9 @@ pub struct Plan {
     /// A terminal came along: the program runs on it, in a child process, and the caller relays.
     #[serde(default)]
     pub terminal: bool,
+    /// Numbers for the frame's last descriptors, in the place of what is there.
+    #[serde(default)]
+    pub pipes: Vec<i32>,
 }
 
 /// Fetch descriptor `fd` of process `pid` (`pidfd_getfd(2)`), read it from its start, and say in

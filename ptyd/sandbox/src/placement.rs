@@ -35,6 +35,7 @@ pub fn held(controllers: &Controllers, ebpf: bool, uid: u32) -> Held {
         memfd_exec: true,
         record_terminal: true,
         record_input: true,
+        record_pipes: true,
         notify: true,
         webhook: true,
         network: true,

@@ -16,6 +16,7 @@ use rustix::process::PidfdGetfdFlags;
 
 use super::approvals::NOBODY;
 use super::command::{self, Command};
+use super::pipes::{self, Piped};
 use super::rules::{LetsRun as _, Rules};
 use super::session::Session;
 use super::terminal::{self, Opened};
@@ -298,7 +299,8 @@ fn record_start(
 /// Gives the plan, takes the listener, verifies, and lets the command go.
 fn enter(session: &Arc<Session>, launch: &Launch, candidate: &Candidate, rules: &Arc<Rules>) -> Result<(), Refusal> {
     let opened = terminal::open(session, rules, &launch.request, &launch.pidfd, &candidate.id)?;
-    let entered = enter_on(session, launch, candidate, rules, opened.as_ref());
+    let piped = pipes::open(session, rules, &launch.request, &launch.pidfd, &candidate.id)?;
+    let entered = enter_on(session, launch, candidate, rules, opened.as_ref(), &piped);
     if let (Err(_), Some(opened)) = (&entered, opened) {
         opened.forget(session, &candidate.id);
     }
@@ -311,6 +313,7 @@ fn enter_on(
     candidate: &Candidate,
     rules: &Arc<Rules>,
     opened: Option<&Opened>,
+    piped: &[Piped],
 ) -> Result<(), Refusal> {
     let Launch {
         request,
@@ -343,6 +346,7 @@ fn enter_on(
         env_remove: environment.remove,
         env_add: environment.add,
         terminal: opened.is_some(),
+        pipes: piped.iter().map(|pipe| pipe.number).collect(),
     };
     let mut fds: Vec<BorrowedFd<'_>> = confined.entrances.iter().map(AsFd::as_fd).collect();
     fds.push(ruleset.as_fd());
@@ -352,6 +356,7 @@ fn enter_on(
             .flat_map(|opened| [Some(opened.slave.as_fd()), opened.relay.as_ref().map(AsFd::as_fd)])
             .flatten(),
     );
+    fds.extend(piped.iter().map(|pipe| pipe.writer.as_fd()));
     if opened.is_some() {
         rustix::net::sockopt::set_socket_passcred(connection, true)?;
     }

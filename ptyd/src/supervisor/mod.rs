@@ -18,6 +18,7 @@ mod make;
 mod members;
 mod network;
 mod observed;
+mod pipes;
 mod plan;
 mod policy;
 mod proof;

@@ -1,5 +1,6 @@
 use std::fs::File;
 use std::io;
+use std::path::PathBuf;
 
 use agentsh_audit::{SessionDir, Stream};
 use agentsh_protocol::Bytes;
@@ -81,8 +82,17 @@ impl Output {
     }
 }
 
+/// Where it is: whole, or as it was recorded on its way through a pipe.
+fn place(dir: &SessionDir, command: &str, stream: Stream) -> Result<PathBuf, Error> {
+    let whole = dir.output_path(command, stream)?;
+    match whole.exists() {
+        true => Ok(whole),
+        false => Ok(dir.piped_path(command, stream)?),
+    }
+}
+
 fn copy(dir: &SessionDir, command: &str, stream: Stream, to: &mut dyn io::Write) -> Result<(), Error> {
-    let path = dir.output_path(command, stream)?;
+    let path = place(dir, command, stream)?;
     let copied = match File::open(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         file => file.and_then(|mut file| io::copy(&mut file, to)),
@@ -91,7 +101,7 @@ fn copy(dir: &SessionDir, command: &str, stream: Stream, to: &mut dyn io::Write)
 }
 
 fn read(dir: &SessionDir, command: &str, stream: Stream) -> Result<Option<Bytes>, Error> {
-    let path = dir.output_path(command, stream)?;
+    let path = place(dir, command, stream)?;
     match std::fs::read(&path) {
         Ok(bytes) => Ok(Some(Bytes(bytes))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -35,7 +35,7 @@ pub(super) fn begin(
                 Standing::Job => sys::lead_group(place.in_front.then_some(&slave)),
                 Standing::Guest => {}
             }
-            let moved = replaced.iter().try_for_each(|fd| sys::put_at(&slave, *fd));
+            let moved = replaced.iter().try_for_each(|fd| crate::sys::put_at(&slave, *fd));
             drop(slave);
             sys::ignore_children(ignored);
             mask.restore();

@@ -2,6 +2,7 @@
 
 mod attach;
 mod deaths;
+mod pipes;
 mod programs;
 mod recordings;
 mod rendered;

@@ -85,6 +85,12 @@ impl SessionDir {
         Ok(self.path().join("output").join(name))
     }
 
+    /// What a command wrote into a pipe of its caller, as it was recorded on its way.
+    pub fn piped_path(&self, command: &str, stream: Stream) -> Result<PathBuf, StoreError> {
+        let name = format!("{}.{}.piped", checked(command)?, stream.as_str());
+        Ok(self.path().join("output").join(name))
+    }
+
     /// Whether a process (the session's supervisor) has the record open for writing. Asked of the kernel, so it is true
     /// also when `session.json` is out of date.
     pub fn is_live(&self) -> bool {

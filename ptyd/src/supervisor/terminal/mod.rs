@@ -40,11 +40,11 @@ impl Terminals {
         lock(&self.hubs).remove(command);
     }
 
-    fn opened(&self) {
+    pub(in super::super) fn opened(&self) {
         *lock(&self.open) += 1;
     }
 
-    fn over(&self) {
+    pub(in super::super) fn over(&self) {
         let mut open = lock(&self.open);
         *open = open.saturating_sub(1);
         self.closed.notify_all();

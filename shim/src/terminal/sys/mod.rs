@@ -107,12 +107,6 @@ pub(super) fn lead_group(front: Option<&OwnedFd>) {
     }
 }
 
-/// Makes `fd` name what `from` names, over an exec too.
-pub(super) fn put_at(from: &OwnedFd, fd: i32) -> io::Result<()> {
-    // SAFETY: takes numbers; the caller's descriptor `fd` is what is to be replaced.
-    checked(unsafe { libc::dup2(from.as_raw_fd(), fd) }).map(drop)
-}
-
 /// Closes every descriptor but these, and leaves the caller's folder.
 pub(super) fn keep_only(kept: &[&OwnedFd]) {
     let mut numbers: Vec<u32> = kept.iter().map(|fd| fd.as_raw_fd() as u32).collect();
