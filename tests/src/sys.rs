@@ -212,3 +212,40 @@ pub fn capture(interface: &std::ffi::CStr, protocol: i32) -> io::Result<std::net
         Ok(socket)
     }
 }
+
+/// A copy of the mounts at `path` that is nowhere yet (`open_tree(2)`).
+pub fn clone_tree(path: &std::path::Path) -> std::io::Result<std::os::fd::OwnedFd> {
+    use std::os::fd::FromRawFd as _;
+    let path = std::ffi::CString::new(path.as_os_str().as_encoded_bytes())?;
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE as u32;
+    // SAFETY: a terminated path and integers.
+    let fd = unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) };
+    if fd < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: the call returned a descriptor that nobody else owns.
+    Ok(unsafe { std::os::fd::OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Puts such a copy at `path` (`move_mount(2)`).
+pub fn attach_tree(tree: &std::os::fd::OwnedFd, path: &std::path::Path) -> std::io::Result<()> {
+    use std::os::fd::AsRawFd as _;
+    /// `MOVE_MOUNT_F_EMPTY_PATH`.
+    const EMPTY: u32 = 4;
+    let path = std::ffi::CString::new(path.as_os_str().as_encoded_bytes())?;
+    // SAFETY: terminated paths and integers.
+    let moved = unsafe {
+        libc::syscall(
+            libc::SYS_move_mount,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            EMPTY,
+        )
+    };
+    match moved {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}

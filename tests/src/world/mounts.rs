@@ -81,3 +81,23 @@ fn layer(lower: &str) -> Result {
     )?;
     Ok(())
 }
+
+/// A folder of the machine that a world would hide, to be shown elsewhere in it.
+pub struct Tree(std::os::fd::OwnedFd);
+
+impl Tree {
+    /// The tree at `path`, before the world is entered.
+    pub fn of(path: &Path) -> Result<Tree> {
+        let tree = crate::sys::clone_tree(path);
+        Ok(Tree(
+            tree.map_err(|error| fail(format!("{}: {error}", path.display())))?,
+        ))
+    }
+
+    /// Shows it at `path`, which is made, in the world of the calling thread.
+    pub fn attach(self, path: &Path) -> Result {
+        fs::create_dir_all(path)?;
+        crate::sys::attach_tree(&self.0, path).map_err(|error| fail(format!("{}: {error}", path.display())))?;
+        Ok(())
+    }
+}
