@@ -9,7 +9,7 @@ use agentsh_intercept::files::{Answer, FileEngine, FileJudge, Judgement, Operati
 use agentsh_intercept::{Caller, Errno};
 use agentsh_keep::trash::Trash;
 use agentsh_policy::{Decision, FileOp, Policy, RuleRef};
-use agentsh_protocol::places;
+use agentsh_protocol::places::{self, Account};
 use agentsh_sandbox::filter::Notified;
 use agentsh_sandbox::hull::Right;
 
@@ -79,6 +79,26 @@ impl Files {
         };
         self.guarded.iter().any(inside) || is_trash(path)
     }
+}
+
+/// The folders of state, sockets and configuration.
+fn own_folders(account: &Account) -> Vec<PathBuf> {
+    let own = [
+        account.state_dir(),
+        places::run_dir(account.uid),
+        PathBuf::from(places::RUN_BASE),
+        account.config_dir(),
+    ];
+    own.into_iter().map(canonical).collect()
+}
+
+fn canonical(path: PathBuf) -> PathBuf {
+    std::fs::canonicalize(&path).unwrap_or(path)
+}
+
+/// Whether a path lies in a folder of ours, where nothing is made from inside.
+pub(super) fn is_ours(account: &Account, path: &Path) -> bool {
+    own_folders(account).iter().any(|folder| path.starts_with(folder))
 }
 
 /// A trash at a mount's top or in a workspace is known by its name.
@@ -235,17 +255,8 @@ pub(super) fn engine(session: &Arc<Session>) -> Result<Arc<FileEngine>, String> 
             tracing::info!("{error}");
         }
     }
-    let own = [
-        account.state_dir(),
-        places::run_dir(account.uid),
-        PathBuf::from(places::RUN_BASE),
-        account.config_dir(),
-    ];
-    let guarded = own
-        .into_iter()
-        .chain(trash.places())
-        .map(|path| std::fs::canonicalize(&path).unwrap_or(path))
-        .collect();
+    let mut guarded = own_folders(account);
+    guarded.extend(trash.places().into_iter().map(canonical));
     let policy = std::fs::canonicalize(dir.policy_path()).map_err(|error| error.to_string())?;
     let authorities = policy.with_file_name(proxy::AUTHORITIES);
     let readable = [policy, authorities];

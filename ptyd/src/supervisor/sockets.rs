@@ -1,8 +1,10 @@
 //! Socket calls of one command: our own sockets lead to this supervisor, Unix endpoints are judged, the
 //! rest is recorded.
 
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 use agentsh_audit::{Decision, EventDraft, EventType, Outcome};
 use agentsh_intercept::{
@@ -166,6 +168,20 @@ impl CommandJudge {
     }
 }
 
+impl CommandJudge {
+    /// A socket in a folder of ours, whatever policy says.
+    fn refuse_ours(&self, caller: &Caller<'_>, named: &Named<'_>) -> SocketDecision {
+        self.note(EventDraft {
+            path: Some(&named.text),
+            operation: Some("bind"),
+            policy: Some(Outcome::deny(Some("agentsh-itself"), None)),
+            result: Some(Errno::ACCESS.raw_os_error()),
+            ..self.draft(EventType::UnixBind, process(caller))
+        });
+        SocketDecision::Deny(Errno::ACCESS)
+    }
+}
+
 impl SocketJudge for CommandJudge {
     fn connect(&self, request: &ConnectRequest<'_>) -> SocketDecision {
         // Netlink: the filter lets through only what tells of this machine.
@@ -210,6 +226,9 @@ impl SocketJudge for CommandJudge {
         if verdict.decision.passes()
             && let UnixAddress::Path(path) = named.address
         {
+            if super::files::is_ours(&self.session().account, Path::new(OsStr::from_bytes(path))) {
+                return self.refuse_ours(request.caller, &named);
+            }
             let file = rules.policy.file(FileOp::Create, path);
             if !file.decision.passes() {
                 verdict = file;

@@ -86,7 +86,7 @@ fn roots_work_passes_under_the_default_pack_without_a_question() -> Result {
 
 #[test]
 fn the_packs_for_agents_let_the_same_work_pass() -> Result {
-    for pack in ["dev-safe", "agent-default", "agent-observe", "signal-strict"] {
+    for pack in ["agent-default", "agent-observe", "signal-strict"] {
         let world = world(User::agent())?;
         session::create(&world, &["--policy", pack])?;
         all_tasks(&world).map_err(|error| fail(format!("{pack}: {error}")))?;

@@ -4,6 +4,7 @@
 //! `bench WORD…` measures only the works whose names contain one of the words.
 
 mod cold;
+mod judged;
 mod network;
 mod opens;
 mod pairs;

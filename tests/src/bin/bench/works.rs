@@ -5,7 +5,7 @@ use agentsh_tests::shell::Subject;
 use agentsh_tests::{Result, Shell, User, World, skips};
 
 use crate::pairs::{PAIRS, ratio, time, warm_world};
-use crate::{Work, cold, network, opens, proxy, seek, terminal};
+use crate::{Work, cold, judged, network, opens, proxy, seek, terminal};
 
 /// Every number, in the order of the design.
 pub fn all() -> Vec<Work> {
@@ -25,6 +25,8 @@ pub fn all() -> Vec<Work> {
         ("connection, connects", network::connects),
         ("cold", cold::first_command),
         ("memory", cold::idle_memory),
+        ("judged calls", judged::calls),
+        ("matcher", judged::matcher),
         ("replay", seek::in_an_hour),
         ("proxy", proxy::talk),
         ("proxy idle", proxy::idle),

@@ -54,6 +54,7 @@ pub fn run() -> i32 {
         "under-filter" => cages::under_filter(&words[2..]),
         "opens" => timing::opens(&text(2), &text(3), &text(4)),
         "time" => timing::starts(&text(2), &words[3..]),
+        "call" => timing::calls(&text(2), &text(3)),
         "talk" => channels::talk(&text(2), &text(3)),
         "spawn-storm" => syscalls::spawn_storm(&text(2)),
         other => {

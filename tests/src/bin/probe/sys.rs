@@ -298,3 +298,9 @@ pub fn flipping(a: &'static [u8], b: &'static [u8]) -> *const u8 {
     });
     start as *const u8
 }
+
+/// Sends a signal to a process.
+pub fn signal(pid: i32, number: i32) -> bool {
+    // SAFETY: two integers.
+    unsafe { libc::kill(pid, number) == 0 }
+}

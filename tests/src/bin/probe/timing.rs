@@ -51,3 +51,53 @@ pub fn opens(path: &str, count: &str, mode: &str) -> i32 {
         None => 2,
     }
 }
+
+/// Makes `count` calls of a kind and prints the nanoseconds of the median one.
+pub fn calls(kind: &str, count: &str) -> i32 {
+    let Ok(count) = count.parse::<usize>() else { return 2 };
+    let times = match kind {
+        "exec" => each(count, || {
+            sys::spawn(&[c"/usr/bin/true".to_owned()]).is_ok_and(|pid| sys::wait(pid) == 0)
+        }),
+        "signal" => {
+            let Ok(child) = sys::spawn(&[c"/usr/bin/sleep".to_owned(), c"60".to_owned()]) else {
+                return 1;
+            };
+            let times = each(count, || sys::signal(child, libc::SIGCONT));
+            sys::signal(child, libc::SIGKILL);
+            sys::wait(child);
+            times
+        }
+        "connect" => {
+            let path = format!("probe-{}.sock", std::process::id());
+            let Ok(listener) = std::os::unix::net::UnixListener::bind(&path) else {
+                return 1;
+            };
+            let connect = || std::os::unix::net::UnixStream::connect(&path).is_ok() && listener.accept().is_ok();
+            let times = each(count, connect);
+            let _ = std::fs::remove_file(&path);
+            times
+        }
+        _ => return 2,
+    };
+    match times {
+        Some(mut times) => {
+            times.sort_unstable();
+            crate::print(serde_json::json!(times[times.len() / 2]))
+        }
+        None => 1,
+    }
+}
+
+/// The nanoseconds of each call; none if one fails.
+fn each(count: usize, mut call: impl FnMut() -> bool) -> Option<Vec<u64>> {
+    let mut times = Vec::with_capacity(count);
+    for _ in 0..count.max(1) {
+        let start = Instant::now();
+        if !call() {
+            return None;
+        }
+        times.push(start.elapsed().as_nanos() as u64);
+    }
+    Some(times)
+}
