@@ -1,6 +1,10 @@
 use agentsh_audit::Event;
 use agentsh_audit::read::{self, Filter};
+use agentsh_policy::{CommandOperation, FileOp, FileOperation, Operation, UnixOp, UnixOperation};
+use agentsh_protocol::Bytes;
 use agentsh_protocol::api::{self, SelfInfo};
+use agentsh_sandbox::cgroup::Controllers;
+use agentsh_sandbox::placement;
 use clap::Args;
 
 use crate::client::{self, Client, ClientError};
@@ -10,6 +14,7 @@ use crate::exec::guidance;
 use crate::exit::Exit;
 use crate::record;
 use crate::render;
+use crate::verbs::policy::{self, Story};
 
 /// How many of the newest sessions are searched.
 const SESSIONS: usize = 100;
@@ -49,7 +54,16 @@ impl Why {
             (false, true, None) => render::say("nothing was denied"),
             (false, true, Some(target)) => return Err(unknown(target)),
             (false, false, _) => {
-                let shown: Vec<String> = events.iter().map(|event| text(event, &show(event), context)).collect();
+                // Inside, the policy is what `agentsh policy show` prints; its answers are explained outside.
+                let story = |event: &Event| match supervisor {
+                    Some(_) => None,
+                    None => story(event, context),
+                };
+                let shown = events.iter().map(|event| {
+                    let story = story(event).map(|story| format!("\n{story}")).unwrap_or_default();
+                    text(event, &show(event), context) + &story
+                });
+                let shown: Vec<String> = shown.collect();
                 render::print(&shown.join("\n"))?;
             }
         }
@@ -120,6 +134,49 @@ fn is_meant(event: &Event, target: &str) -> bool {
 fn text(event: &Event, show: &str, context: &Context) -> String {
     let instead = guidance::instead(event, show).unwrap_or_default();
     render::event::details(event, context.out) + &render::pairs(&[("instead", instead)])
+}
+
+/// What the session's policy says of what happened, as it stands in the record.
+fn story(event: &Event, context: &Context) -> Option<String> {
+    let dir = record::session(context, Some(&event.session_id)).ok()?;
+    let policy = policy::of_session(&dir).ok()?;
+    let held = placement::held(&Controllers::probe(), context.uid);
+    let story = Story::of(&policy, &operation(event)?, &held);
+    Some(story.text(context.out, context.columns()))
+}
+
+/// What was judged, in the policy's words; `None` for what no rule of a list is about.
+fn operation(event: &Event) -> Option<Operation> {
+    let text = |bytes: &Option<Bytes>| bytes.as_ref().map(Bytes::lossy);
+    let word = event.operation.as_deref().unwrap_or_default();
+    let (place, kind) = (text(&event.path), event.kind.as_str());
+    if kind.starts_with("file_") {
+        return Some(Operation::File(FileOperation {
+            operation: FileOp::parse(word)?,
+            path: place?,
+        }));
+    }
+    if kind.starts_with("unix_") {
+        return Some(Operation::UnixSocket(UnixOperation {
+            operation: UnixOp::parse(word)?,
+            path: place?,
+        }));
+    }
+    if matches!(kind, "process_exec" | "command_started") {
+        let depth = event.fields.get("depth").and_then(serde_json::Value::as_u64);
+        let args = event.argv.iter().flatten().skip(1).map(Bytes::lossy);
+        return Some(Operation::Command(CommandOperation {
+            program: text(&event.exe)?,
+            called: (kind == "process_exec").then_some(place).flatten(),
+            args: args.collect(),
+            depth: depth.and_then(|depth| u32::try_from(depth).ok()).unwrap_or(0),
+        }));
+    }
+    if kind.starts_with("net_") {
+        let words = ["network", word, event.remote.as_deref()?];
+        return Operation::parse(&words).ok();
+    }
+    None
 }
 
 fn unknown(target: &str) -> Error {

@@ -67,3 +67,25 @@ fn the_end_of_a_command_is_on_record_as_its_parent_saw_it() -> Result {
     }
     Ok(())
 }
+
+#[test]
+fn why_tells_the_rules_the_winner_the_layer_and_what_would_change_it() -> Result {
+    let (world, _) = crate::world(User::agent())?;
+    world.shimmed("seq 7 8")?;
+    await_event(&world, "the denial", |event| {
+        event.is("process_exec", "deny", "/usr/bin/seq")
+    })?;
+    let outcome = world.agentsh(["why", "--last"])?;
+    outcome.expect_success("why")?;
+    for word in [
+        "banned-arguments",
+        "RULES THAT MATCH",
+        "held by",
+        "Without `banned-arguments` the rule `rest` would answer allow",
+    ] {
+        if !outcome.out().contains(word) {
+            return Err(fail(format!("{word}: {outcome:?}")));
+        }
+    }
+    Ok(())
+}

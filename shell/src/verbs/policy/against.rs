@@ -77,7 +77,10 @@ impl Against {
 
 /// A session's record has the base policy and those that narrow it, one YAML document each, with their variables
 /// resolved or named in comments before them.
-fn of_session(dir: &SessionDir) -> Result<Policy, Error> {
+///
+/// # Errors
+/// The record cannot be read.
+pub fn of_session(dir: &SessionDir) -> Result<Policy, Error> {
     let info = dir.info()?;
     let account = Account::of(info.uid);
     let workspace = info.workspace.map(|workspace| PathBuf::from(workspace.as_os_str()));

@@ -32,9 +32,9 @@ pub struct Explain {
     asked: Asked,
 }
 
-/// The story of one answer.
+/// The story of one answer: the rules that match, which wins, what holds it, what would change it.
 #[derive(Debug, Serialize)]
-struct Story {
+pub struct Story {
     #[serde(flatten)]
     answer: Answer,
     /// The layers of this build that hold the answer; `null` if none does.
@@ -90,7 +90,8 @@ impl Explain {
 }
 
 impl Story {
-    fn of(policy: &Policy, operation: &Operation, held: &Held) -> Story {
+    /// What this policy answers to an operation.
+    pub fn of(policy: &Policy, operation: &Operation, held: &Held) -> Story {
         let Explanation {
             matching, would_change, ..
         } = policy.explain(operation);
@@ -103,7 +104,8 @@ impl Story {
         }
     }
 
-    fn text(&self, style: Style, width: Option<usize>) -> String {
+    /// For people.
+    pub fn text(&self, style: Style, width: Option<usize>) -> String {
         let visible = |lines: &[String]| {
             lines
                 .iter()

@@ -11,6 +11,9 @@ mod show;
 mod test;
 mod validate;
 
+pub use against::of_session;
+pub use explain::Story;
+
 use std::path::{Path, PathBuf};
 
 use agentsh_policy::Document;
