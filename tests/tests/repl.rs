@@ -158,6 +158,9 @@ fn what_another_command_asks_appears_and_is_answered() -> Result {
     terminal.send(format!("{command}\r"))?;
     let outcome = asker.finish(Duration::from_secs(30))?;
     check(outcome.out() == "1\n2\n3\n", "the command went on", &outcome)?;
+    // Between two prompts the terminal is not the editor's, and an end of input means nothing.
+    terminal.expect("allowed: /usr/bin/seq")?;
+    terminal.expect(" > ")?;
     terminal.send("\u{4}")?;
     let (ended, _) = terminal.finish()?;
     check(ended == Ended::Exit(0), "its end", &ended)

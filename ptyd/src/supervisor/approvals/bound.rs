@@ -148,10 +148,18 @@ pub(super) fn parents(pid: i32) -> Vec<PathBuf> {
         let Some(parent) = crate::process::parent(pid).filter(|parent| *parent > 1) else {
             break;
         };
-        found.push(std::fs::read_link(format!("/proc/{parent}/exe")).unwrap_or_default());
+        found.push(name(parent));
         pid = parent;
     }
     found
+}
+
+/// The program of a process; of another user's only what it calls itself can be known.
+fn name(pid: i32) -> PathBuf {
+    let own = |_| std::fs::read_to_string(format!("/proc/{pid}/comm")).map(|text| text.trim_end().into());
+    std::fs::read_link(format!("/proc/{pid}/exe"))
+        .or_else(own)
+        .unwrap_or_else(|_| "?".into())
 }
 
 /// So many are shown.
