@@ -57,8 +57,8 @@ pub struct Hull {
     /// Them by the bytes of their paths.
     places: HashMap<Box<[u8]>, Spot>,
     lowered: BTreeMap<PathBuf, Stamp>,
-    /// Trees in which the hull is wider than policy for a right, because names there decide.
-    scattered: Vec<(Right, PathBuf)>,
+    /// Rights for which the hull is wider than policy in some tree, because names there decide.
+    scattered: Rights,
 }
 
 /// When a folder's names last changed.
@@ -83,14 +83,6 @@ impl Stamp {
 /// Folders deeper than this are not lowered: what is denied there is left out with its parent.
 const MAX_DEPTH: usize = 64;
 
-/// Whether `path` is `tree` or lies in it.
-fn is_below(path: &[u8], tree: &[u8]) -> bool {
-    match path.strip_prefix(tree) {
-        Some(rest) => rest.is_empty() || rest[0] == b'/' || tree == b"/",
-        None => false,
-    }
-}
-
 impl Hull {
     /// Walks from the root along the paths on which policy differs.
     pub fn compile(territory: &dyn Territory) -> Hull {
@@ -106,12 +98,9 @@ impl Hull {
             Outlook::All => self.grant(right, folder, true),
             Outlook::Nothing => {}
             Outlook::Scattered => {
-                self.scattered.push((right, folder.to_owned()));
-                // Reads there are carried out for the caller, and one that is continued elsewhere must not
-                // be turned there by a second thread. What changes something is never continued.
-                if !matches!(right, Right::ReadFile | Right::ReadFolder) {
-                    self.grant(right, folder, true);
-                }
+                self.scattered.insert(right);
+                // Programs there can only be executed by who may read them.
+                self.grant(right, folder, true);
             }
             Outlook::Mixed if depth < MAX_DEPTH => self.lower(territory, right, folder, depth),
             Outlook::Mixed => {}
@@ -168,12 +157,8 @@ impl Hull {
         let Some((folder, spot)) = self.granting(right, path) else {
             return false;
         };
-        let inside = |tree: &PathBuf| is_below(path, tree.as_os_str().as_bytes());
-        if self
-            .scattered
-            .iter()
-            .any(|(scattered, tree)| *scattered == right && inside(tree))
-        {
+        // A call that is continued anywhere could be turned into such a tree by a second thread.
+        if self.scattered.contains(right) {
             return false;
         }
         // The ruleset knows the object itself, not whatever has its name now.
