@@ -8,6 +8,9 @@ use super::job::{Order, Report};
 use super::sys::{self, OURS, Ready, Signal, Tty};
 use super::{Scene, Standing};
 
+/// How long the last output before a stop may be on its way to the caller's terminal, in milliseconds.
+const SETTLED: usize = 20;
+
 pub(super) struct Relay {
     scene: Scene,
     /// What the caller's terminal was set to.
@@ -139,6 +142,10 @@ impl Relay {
         let wants = matches!(signal, libc::SIGTTIN | libc::SIGTTOU);
         if wants && !self.raw && self.scene.in_front() {
             return self.resume(true);
+        }
+        if self.raw && self.hub.is_some() {
+            // Nobody can tell when a terminal has passed on what a stopped program wrote before.
+            (0..SETTLED).for_each(|_| sys::pause());
         }
         self.restore();
         let was_stopped = sys::stop(signal, self.scene.standing);

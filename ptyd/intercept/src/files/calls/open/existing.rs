@@ -102,7 +102,8 @@ pub(super) fn reopen(
         Err(Outcome::Errno(errno)) if !flags.observes() => return call.finish(permit, Err(errno), Aside::default()),
         Err(outcome) => return Err(outcome),
     };
-    if flags.writes() && second.is_none() && call.engine.parts.judge.judges_content() {
+    let content = pin.kind() == libc::S_IFREG && call.engine.parts.judge.judges_content();
+    if flags.writes() && second.is_none() && content {
         // Opening may have waited for a rename: under its new name it is another question.
         let now = call.resolver().own_descriptor(fd.as_fd())?;
         if call.path_of(&now)?.path() != Some(&permit.path) {
