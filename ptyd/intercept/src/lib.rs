@@ -38,4 +38,3 @@ pub use sockets::{
     Act, Address, BindRequest, ConnectRequest, Endpoints, Holder, Inside, InternetOperation, InternetRequest,
     OwnSocket, Peer, SocketDecision, SocketJudge, Sockets, Transport, UnixOperation,
 };
-pub use sys::steer::AVAILABLE as CAN_STEER;

@@ -5,6 +5,9 @@ use agentsh_policy::{FileOp, Held, Hold, Operation};
 
 use crate::cgroup::{Controllers, Resource, Version};
 
+/// Whether a waiting exec can be made another: its registers are known for this architecture.
+const STEERS: bool = cfg!(target_arch = "x86_64");
+
 /// What the plan of this build can hold for a user of this host; `ebpf`: whether programs of the kernel can be
 /// put around groups ([`crate::probe::ebpf`]).
 pub fn held(controllers: &Controllers, ebpf: bool, uid: u32) -> Held {
@@ -29,8 +32,8 @@ pub fn held(controllers: &Controllers, ebpf: bool, uid: u32) -> Held {
         checkpoints: true,
         approve: true,
         command: true,
-        command_redirect: true,
-        environment: true,
+        command_redirect: STEERS,
+        environment: STEERS,
         transparent_commands: true,
         memfd_exec: true,
         record_terminal: true,

@@ -46,9 +46,6 @@ pub fn steer(_tid: i32, _call: NewCall, _release: impl FnOnce() -> bool) -> Resu
     Err(Errno::NOSYS)
 }
 
-/// Whether calls can be steered here.
-pub const AVAILABLE: bool = cfg!(target_arch = "x86_64");
-
 #[cfg(target_arch = "x86_64")]
 fn last_errno() -> Errno {
     Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)

@@ -46,6 +46,8 @@ impl Core {
             let Ok(ready) = self.wait(reads, self.timeout(reads, frame, closed)) else {
                 break;
             };
+            // First: what is printed after the caller's terminal was set is for that setting.
+            self.serve(&ready.clients);
             let mut dry = false;
             if (draining || ready.master.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR)) && reads {
                 dry = self.read_terminal(&mut buffer);
@@ -54,7 +56,6 @@ impl Core {
                 self.flush_typed();
             }
             self.look_at_modes();
-            self.serve(&ready.clients);
             self.watch_exit(draining && dry, reads);
         }
         for client in &mut self.clients {
