@@ -1,4 +1,8 @@
 //! System calls that no wrapper of ours covers.
+#![cfg_attr(
+    not(all(feature = "enter", feature = "plan")),
+    allow(dead_code, reason = "each half of this crate uses its own part")
+)]
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};

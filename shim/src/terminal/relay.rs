@@ -9,7 +9,7 @@ use super::sys::{self, OURS, Ready, Signal, Tty};
 use super::{Scene, Standing};
 
 /// How long the last output before a stop may be on its way to the caller's terminal, in milliseconds.
-const SETTLED: usize = 20;
+const SETTLED: i32 = 20;
 
 pub(super) struct Relay {
     scene: Scene,
@@ -143,9 +143,13 @@ impl Relay {
         if wants && !self.raw && self.scene.in_front() {
             return self.resume(true);
         }
-        if self.raw && self.hub.is_some() {
-            // Nobody can tell when a terminal has passed on what a stopped program wrote before.
-            (0..SETTLED).for_each(|_| sys::pause());
+        // Nobody can tell when a terminal has passed on what a stopped program wrote before.
+        if self.raw
+            && self.hub.is_some()
+            && (sys::heard_within(&self.monitor, SETTLED) || sys::is_pending(libc::SIGCONT))
+        {
+            // It is not stopped any more.
+            return;
         }
         self.restore();
         let was_stopped = sys::stop(signal, self.scene.standing);

@@ -73,7 +73,7 @@ fn drivers_that_wait_for_sentinels() -> Result {
     let sleeps = || world.processes().iter().any(|process| process.exe.ends_with("sleep"));
     wait_until(SOON, sleeps);
     terminal.send([26])?;
-    terminal.at("SHELLPS1PREFIX$", "kill -9 %1")?;
+    terminal.at("SHELLPS1PREFIX$", "kill -9 %1; wait %1")?;
     terminal.at("SHELLPS1PREFIX$", "exit")?;
     terminal.finish()?;
     // A prompt that is data.

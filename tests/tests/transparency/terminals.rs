@@ -75,6 +75,8 @@ pub fn dialogues() -> Vec<Dialogue> {
             terminal.at(PROMPT, "bg")?;
             terminal.at(PROMPT, "fg")?;
             terminal.expect("fg\r\n.*sleep 1000'\r\n")?;
+            // The shell says so before it hands the terminal over: too early a key is its own, and means nothing.
+            std::thread::sleep(Duration::from_millis(300));
             terminal.send([26])?;
             terminal.at(PROMPT, "kill -9 %1; sleep 0.5")?;
             terminal.at(PROMPT, "exit")

@@ -76,6 +76,13 @@ fn reader(set: &libc::sigset_t) -> io::Result<OwnedFd> {
     owned(unsafe { libc::signalfd(-1, set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC) })
 }
 
+/// Whether a signal that is held back has come.
+pub(in super::super) fn is_pending(signal: i32) -> bool {
+    let mut set = MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: the kernel fills the set, and a number that is none is answered with -1.
+    unsafe { libc::sigpending(set.as_mut_ptr()) == 0 && libc::sigismember(set.as_ptr(), signal) == 1 }
+}
+
 /// A signal that came.
 pub(in super::super) struct Signal {
     pub number: i32,

@@ -113,6 +113,13 @@ pub(in super::super) fn waiting(tty: &OwnedFd) -> usize {
     usize::try_from(count).unwrap_or(0)
 }
 
+/// Whether something comes, or the other end goes, within so many milliseconds.
+pub(in super::super) fn heard_within(fd: &OwnedFd, milliseconds: libc::c_int) -> bool {
+    let mut set = [poll_of(Some(fd), libc::POLLIN)];
+    // SAFETY: one pollfd, valid and exclusive for the call.
+    unsafe { libc::poll(set.as_mut_ptr(), 1, milliseconds) > 0 }
+}
+
 /// Lets a moment pass.
 pub(in super::super) fn pause() {
     // SAFETY: looks at no descriptors.
