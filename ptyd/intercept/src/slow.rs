@@ -2,16 +2,19 @@
 //!
 //! A caller that waits killable does not see a signal that it handles, so somebody must look. One
 //! thread of the process does, only while there is a slow call: it interrupts the serving thread's
-//! blocking call, again and again until the call has ended.
+//! blocking call, again and again until the call has ended. Most calls that may block do not: it is woken
+//! for one that still goes on when the watch of serving threads looks ([`late`]).
 
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Condvar, LazyLock, Mutex, PoisonError};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::io::Errno;
 
 use crate::caller::{Caller, Interruption};
 use crate::outcome::Outcome;
+use crate::serve::Service;
 use crate::sys::interrupt::{self, ThreadId};
 
 /// How often waiting callers are looked at.
@@ -21,11 +24,28 @@ struct Entry {
     thread: ThreadId,
     tid: i32,
     id: u64,
-    listener: OwnedFd,
+    listener: Listener,
+}
+
+/// What keeps the caller's listener open as long as it is looked at.
+enum Listener {
+    Served(Arc<Service>),
+    Own(OwnedFd),
+}
+
+impl Listener {
+    fn fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Listener::Served(service) => service.listener(),
+            Listener::Own(fd) => fd.as_fd(),
+        }
+    }
 }
 
 static WATCHED: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
 static SOMEBODY: Condvar = Condvar::new();
+/// Whether the calls in `WATCHED` are being looked at.
+static LOOKING: AtomicBool = AtomicBool::new(false);
 static WATCH: LazyLock<Result<(), Errno>> = LazyLock::new(|| {
     interrupt::prepare()?;
     std::thread::Builder::new()
@@ -39,6 +59,7 @@ static WATCH: LazyLock<Result<(), Errno>> = LazyLock::new(|| {
 fn watch() {
     let mut entries = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
+        LOOKING.store(!entries.is_empty(), Ordering::Relaxed);
         entries = match entries.is_empty() {
             true => SOMEBODY.wait(entries).unwrap_or_else(PoisonError::into_inner),
             false => {
@@ -49,10 +70,19 @@ fn watch() {
             }
         };
         for entry in entries.iter() {
-            if Interruption::of(entry.tid, entry.id, entry.listener.as_fd()) != Interruption::None {
+            if Interruption::of(entry.tid, entry.id, entry.listener.fd()) != Interruption::None {
                 entry.thread.interrupt();
             }
         }
+    }
+}
+
+/// Calls that were begun a while ago are looked at from now on.
+pub fn late() {
+    // With the lock, so that the wake-up is not lost between the watch's last look and its sleep.
+    let entries = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+    if !entries.is_empty() && !LOOKING.load(Ordering::Relaxed) {
+        SOMEBODY.notify_one();
     }
 }
 
@@ -62,7 +92,11 @@ impl Watched {
     fn new(caller: &Caller<'_>) -> Result<Self, Errno> {
         (*WATCH)?;
         let thread = ThreadId::current();
-        let listener = caller.listener().try_clone_to_owned().map_err(|_| Errno::NFILE)?;
+        let listener = match caller.service() {
+            Some(service) => Listener::Served(Arc::clone(service)),
+            None => Listener::Own(caller.listener().try_clone_to_owned().map_err(|_| Errno::NFILE)?),
+        };
+        let nobody_looks_later = matches!(listener, Listener::Own(_));
         let entry = Entry {
             thread,
             tid: caller.tid(),
@@ -70,7 +104,9 @@ impl Watched {
             listener,
         };
         WATCHED.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
-        SOMEBODY.notify_one();
+        if nobody_looks_later {
+            SOMEBODY.notify_one();
+        }
         Ok(Watched(thread))
     }
 }

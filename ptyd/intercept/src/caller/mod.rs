@@ -37,6 +37,7 @@ pub struct Caller<'a> {
     notification: Notification,
     listener: BorrowedFd<'a>,
     service: Option<&'a Arc<Service>>,
+    elsewhere: bool,
     pidfd: OnceCell<Arc<OwnedFd>>,
     info: OnceCell<Option<TaskInfo>>,
     status: OnceCell<Status>,
@@ -61,6 +62,7 @@ impl<'a> Caller<'a> {
             notification,
             listener,
             service: None,
+            elsewhere: false,
             pidfd: OnceCell::new(),
             info: OnceCell::new(),
             status: OnceCell::new(),
@@ -70,9 +72,11 @@ impl<'a> Caller<'a> {
         }
     }
 
-    pub(crate) fn served(notification: Notification, service: &'a Arc<Service>) -> Self {
+    /// `elsewhere`: it called on another processor than the serving thread's.
+    pub(crate) fn served(notification: Notification, service: &'a Arc<Service>, elsewhere: bool) -> Self {
         Caller {
             service: Some(service),
+            elsewhere,
             ..Caller::new(notification, service.listener())
         }
     }
@@ -83,6 +87,16 @@ impl<'a> Caller<'a> {
         if let Some(service) = self.service {
             service.relieve();
         }
+    }
+
+    /// Whether it is to be woken where it was, and not on the serving thread's processor.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.elsewhere
+    }
+
+    /// The service that it is served by.
+    pub(crate) fn service(&self) -> Option<&'a Arc<Service>> {
+        self.service
     }
 
     /// What the kernel reported.

@@ -67,6 +67,31 @@ pub fn serve(listener: OwnedFd, handler: Arc<dyn Handler>, at_end: impl FnOnce()
     service.add_thread()
 }
 
+/// Whether several callers take turns; as long as one alone calls, nothing of another needs to be asked.
+#[derive(Default)]
+struct Turns {
+    last: i32,
+    streak: u32,
+}
+
+impl Turns {
+    /// Calls in a row after which a caller counts as alone.
+    const ALONE: u32 = 32;
+
+    fn are_taken(&self) -> bool {
+        self.streak < Turns::ALONE
+    }
+
+    fn took(&mut self, tid: i32) {
+        self.streak = if tid == self.last {
+            self.streak.saturating_add(1)
+        } else {
+            0
+        };
+        self.last = tid;
+    }
+}
+
 impl Service {
     fn add_thread(self: &Arc<Self>) -> io::Result<()> {
         let own = Arc::clone(self);
@@ -95,13 +120,17 @@ impl Service {
 
     /// One thread's life; it counts as waiting at entry and not at the end.
     fn run(self: &Arc<Self>) {
+        let mut turns = Turns::default();
         loop {
+            // Who was already waiting called on another processor, while this thread was at work here.
+            let elsewhere = turns.are_taken() && listener::pending(self.listener.as_fd());
             match listener::receive(self.listener.as_fd()) {
                 Ok(call) => {
                     self.waiting.fetch_sub(1, Ordering::AcqRel);
                     self.received.fetch_add(1, Ordering::AcqRel);
                     watch::call_received();
-                    let caller = Caller::served(Notification::from(call), self);
+                    turns.took(call.pid as i32);
+                    let caller = Caller::served(Notification::from(call), self, elsewhere);
                     answer(&caller, self.handled(&caller));
                     // In one step: of two threads that finish together, the one that leaves must not be
                     // counted, or the other would leave as well and nobody would receive.
@@ -196,11 +225,19 @@ pub(crate) fn answer(caller: &Caller<'_>, outcome: Outcome) -> bool {
         error,
         flags,
     };
-    loop {
+    let respond = || loop {
         match listener::respond(caller.listener(), response) {
             Ok(()) => return true,
             Err(Errno::INTR) => {}
             Err(_) => return false,
         }
+    };
+    if !caller.is_elsewhere() {
+        return respond();
     }
+    // Woken here it would wait for its turn on this processor, with its own idle.
+    let _ = listener::set_flags(caller.listener(), 0);
+    let sent = respond();
+    let _ = listener::set_flags(caller.listener(), listener::SYNC_WAKE_UP);
+    sent
 }

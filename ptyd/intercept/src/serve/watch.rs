@@ -11,8 +11,8 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use super::Service;
-use crate::kernel;
 use crate::sys::interrupt;
+use crate::{kernel, slow};
 
 /// How long a call may take unannounced before its command gets another thread: one to two times this.
 const TICK: Duration = Duration::from_millis(4);
@@ -72,6 +72,7 @@ fn watch() {
             }
             None => false,
         });
+        slow::late();
         idle = if active { 0 } else { idle + 1 };
         if idle < PATIENCE {
             drop(services);
