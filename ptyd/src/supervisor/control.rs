@@ -110,11 +110,12 @@ async fn run(made: Made, control: OwnedFd) -> io::Result<()> {
             },
             () = stopped(walled.as_ref()) => tell_stopped(&session),
             () = changed(policy.as_ref()) => {
+                // Before the files are read, so that no later change is missed.
+                policy = watch(&session);
                 if let Err(error) = make::reload(&session) {
                     // The rules in force stay: a file that cannot be read loosens nothing.
                     tracing::error!("the changed policy is not taken: {}", error.message);
                 }
-                policy = watch(&session);
             }
             limit = clock.over(&session) => {
                 limits::ask_to_end(&session).await;
