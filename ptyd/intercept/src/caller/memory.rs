@@ -17,10 +17,19 @@ pub const MAX_ARGUMENT: usize = 32 * PAGE as usize;
 /// quarters of 8 MiB, whatever the stack's limit.
 pub const MAX_ARGUMENTS: usize = 6 << 20;
 
-/// A window of one page over the caller's memory, so that strings that lie side by side cost one read.
+/// How many pages are remembered: the strings of an environment lie on a few, in any order.
+const REMEMBERED: usize = 8;
+
+/// Pages of the caller's memory that were read, so that strings that lie together cost one read.
 struct Pages {
     tid: i32,
-    page: u64,
+    pages: Vec<Page>,
+    /// The one that is replaced next.
+    oldest: usize,
+}
+
+struct Page {
+    address: u64,
     filled: usize,
     bytes: Box<[u8; PAGE as usize]>,
 }
@@ -29,24 +38,38 @@ impl Pages {
     fn new(tid: i32) -> Self {
         Pages {
             tid,
-            page: u64::MAX,
-            filled: 0,
-            bytes: Box::new([0; PAGE as usize]),
+            pages: Vec::new(),
+            oldest: 0,
         }
     }
 
     /// The readable bytes from `address` to the end of its page.
     fn at(&mut self, address: u64) -> Result<&[u8], Errno> {
-        let page = address & !(PAGE - 1);
-        if page != self.page {
-            self.page = u64::MAX;
-            self.filled = memory::read(self.tid, page, &mut self.bytes[..])?;
-            self.page = page;
-        }
-        match self.bytes[..self.filled].get((address - page) as usize..) {
+        let start = address & !(PAGE - 1);
+        let place = match self.pages.iter().position(|page| page.address == start) {
+            Some(place) => place,
+            None => self.read(start)?,
+        };
+        let page = &self.pages[place];
+        match page.bytes[..page.filled].get((address - start) as usize..) {
             Some(rest) if !rest.is_empty() => Ok(rest),
             _ => Err(Errno::FAULT),
         }
+    }
+
+    fn read(&mut self, start: u64) -> Result<usize, Errno> {
+        let mut bytes = match self.pages.len() {
+            REMEMBERED => self.pages.swap_remove(self.oldest).bytes,
+            _ => Box::new([0; PAGE as usize]),
+        };
+        let filled = memory::read(self.tid, start, &mut bytes[..])?;
+        self.pages.push(Page {
+            address: start,
+            filled,
+            bytes,
+        });
+        self.oldest = (self.oldest + 1) % REMEMBERED;
+        Ok(self.pages.len() - 1)
     }
 
     /// The NUL-terminated string at `address`, or `too_long` if it has `limit` bytes and more.
