@@ -9,6 +9,7 @@
 //! verified afterwards.
 
 mod caller;
+mod coarse;
 mod exec;
 pub mod files;
 mod handler;

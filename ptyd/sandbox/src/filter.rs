@@ -36,15 +36,15 @@ pub struct Notified {
 pub enum Condition {
     /// A register has these bits.
     Bits(MaskedEqual),
-    /// A register is not zero.
-    NotZero { argument: u32 },
+    /// A register has another value.
+    Not { argument: u32, value: u64 },
 }
 
 impl Condition {
     fn compare(self) -> ScmpArgCompare {
         match self {
             Condition::Bits(bits) => bits.compare(),
-            Condition::NotZero { argument } => ScmpArgCompare::new(argument, ScmpCompareOp::NotEqual, 0),
+            Condition::Not { argument, value } => ScmpArgCompare::new(argument, ScmpCompareOp::NotEqual, value),
         }
     }
 }

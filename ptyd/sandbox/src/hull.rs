@@ -55,7 +55,7 @@ type Object = (u64, u64);
 pub struct Hull {
     grants: BTreeMap<PathBuf, Grant>,
     /// Them by the bytes of their paths.
-    places: HashMap<Box<[u8]>, Spot>,
+    places: HashMap<Box<[u8]>, Spot, foldhash::fast::RandomState>,
     lowered: BTreeMap<PathBuf, Stamp>,
     /// Rights for which the hull is wider than policy in some tree, because names there decide.
     scattered: Rights,
@@ -152,8 +152,9 @@ impl Hull {
 
     /// Whether a process under this hull's ruleset surely has `right` on the object at this canonical
     /// path: it or a folder above it is granted, and has been there since. False is safe: the call is then
-    /// carried out instead of continued.
-    pub fn holds(&self, right: Right, path: &[u8]) -> bool {
+    /// carried out instead of continued. `moves` counts the names that the session moved: while it stays the
+    /// same, a folder is not looked at again for every call.
+    pub fn holds(&self, right: Right, path: &[u8], moves: u64) -> bool {
         let Some((folder, spot)) = self.granting(right, path) else {
             return false;
         };
@@ -162,7 +163,7 @@ impl Hull {
             return false;
         }
         // The ruleset knows the object itself, not whatever has its name now.
-        spot.is_there(folder)
+        spot.is_there(folder, moves)
     }
 
     /// The innermost grant at or above `path`. On the path of every decision: slices are looked up, nothing

@@ -3,15 +3,16 @@
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, LazyLock, Weak};
 
 use agentsh_intercept::files::{Answer, FileEngine, FileJudge, Judgement, Operation, Parts, Question, Tasks, Verdict};
 use agentsh_intercept::{Caller, Errno};
 use agentsh_keep::trash::Trash;
 use agentsh_policy::{Decision, FileOp, Policy, RuleRef};
 use agentsh_protocol::places::{self, Account};
-use agentsh_sandbox::filter::Notified;
+use agentsh_sandbox::filter::{Condition, Notified};
 use agentsh_sandbox::hull::Right;
+use memchr::memmem::Finder;
 
 use super::kept::{self, Keeper};
 use super::observed::FileLog;
@@ -32,7 +33,12 @@ pub(super) const GUARDED: u32 = u32::MAX;
 
 /// The engine's word in the policy's words.
 pub(super) fn file_op(operation: Operation) -> Option<FileOp> {
-    FileOp::parse(operation.name())
+    match operation {
+        // Asked for every plain open: the names need not be compared.
+        Operation::Read => Some(FileOp::Read),
+        Operation::List => Some(FileOp::List),
+        other => FileOp::parse(other.name()),
+    }
 }
 
 /// A rule's place as one number.
@@ -72,12 +78,7 @@ impl Files {
         if !operation.observes() && self.is_group(path) {
             return true;
         }
-        let path = path.as_os_str().as_bytes();
-        let inside = |folder: &PathBuf| {
-            path.strip_prefix(folder.as_os_str().as_bytes())
-                .is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
-        };
-        self.guarded.iter().any(inside) || is_trash(path)
+        self.guarded.iter().any(|folder| lies_in(path, folder)) || is_trash(path.as_os_str().as_bytes())
     }
 }
 
@@ -101,23 +102,27 @@ pub(super) fn is_ours(account: &Account, path: &Path) -> bool {
     own_folders(account).iter().any(|folder| path.starts_with(folder))
 }
 
+/// [`Path::starts_with`] for canonical paths, at a fraction of its cost.
+pub(super) fn lies_in(path: &Path, folder: &Path) -> bool {
+    let (path, folder) = (path.as_os_str().as_bytes(), folder.as_os_str().as_bytes());
+    path.strip_prefix(folder)
+        .is_some_and(|rest| matches!(rest.first(), None | Some(b'/')) || folder == b"/")
+}
+
 /// A trash at a mount's top or in a workspace is known by its name.
 fn is_trash(path: &[u8]) -> bool {
-    const NAME: &[u8] = b"/.agentsh-trash-";
-    path.windows(NAME.len()).any(|window| window == NAME)
+    static NAME: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"/.agentsh-trash-"));
+    NAME.find(path).is_some()
 }
 
 /// Whether it belongs to a process of the session in procfs: to the kernel another command's processes
 /// are behind other walls, so that looking at them is done for the caller.
 fn is_siblings(session: &Session, question: &Question<'_>) -> bool {
-    let mut parts = question.path.iter();
-    if (parts.next(), parts.next()) != (Some("/".as_ref()), Some("proc".as_ref())) {
+    let Some(below) = question.path.as_os_str().as_bytes().strip_prefix(b"/proc/") else {
         return false;
-    }
-    let process = parts
-        .next()
-        .and_then(|name| name.to_str())
-        .and_then(|name| name.parse().ok());
+    };
+    let name = below.split(|byte| *byte == b'/').next().unwrap_or_default();
+    let process = std::str::from_utf8(name).ok().and_then(|name| name.parse().ok());
     process.is_some_and(|process| process != question.tgid && session.shared.members.contains(process))
 }
 
@@ -215,6 +220,19 @@ impl FileJudge for Files {
             .is_some_and(|session| session.rules().redirects_files)
     }
 
+    fn names_moved(&self) {
+        if let Some(session) = self.session.upgrade() {
+            session.shared.members.names_moved();
+        }
+    }
+
+    fn link_texts_matter(&self) -> bool {
+        self.session.upgrade().is_none_or(|session| {
+            let rules = session.rules();
+            rules.looks_matter || rules.redirects_files
+        })
+    }
+
     fn judges_content(&self) -> bool {
         self.session
             .upgrade()
@@ -275,23 +293,46 @@ pub(super) fn engine(session: &Arc<Session>) -> Result<Arc<FileEngine>, String> 
 
 /// The file calls that have to be notified under this policy.
 pub(super) fn notified(policy: &Policy) -> Vec<Notified> {
-    let looks_matter = policy.hides_names()
-        || [FileOp::Stat, FileOp::Access, FileOp::Readlink].into_iter().any(|op| {
-            policy
-                .file_decisions(op)
-                .iter()
-                .any(|decision| decision != Decision::Allow)
-        });
+    let looks_matter = looks_matter(policy);
     let mut calls: Vec<Notified> = FileEngine::numbers()
         .into_iter()
         .filter(|call| looks_matter || !LOOKS.contains(call))
         .filter(|call| *call != libc::SYS_fallocate)
         .map(Notified::always)
         .collect();
+    if !looks_matter {
+        for (call, argument) in LINK_ROOM {
+            calls.retain(|notified| notified.call != *call);
+            let (argument, value) = (*argument, REALPATH_ROOM);
+            calls.push(Notified::when(*call, [Condition::Not { argument, value }]));
+        }
+    }
     // Only a fallocate that takes content away is a loss.
     calls.push(Notified::if_any_bit(libc::SYS_fallocate, 1, PUNCHING));
     calls
 }
+
+/// Whether some rule cares for names, attributes and the texts of links.
+pub(super) fn looks_matter(policy: &Policy) -> bool {
+    policy.hides_names()
+        || [FileOp::Stat, FileOp::Access, FileOp::Readlink].into_iter().any(|op| {
+            policy
+                .file_decisions(op)
+                .iter()
+                .any(|decision| decision != Decision::Allow)
+        })
+}
+
+/// The room that `realpath(3)` of the GNU library has for a link's text. It asks for every component of every
+/// path, hundreds of times in each run of a compiler, and hardly ever means a link of procfs.
+const REALPATH_ROOM: u64 = 1023;
+
+/// The register in which calls say what room they have for a link's text.
+const LINK_ROOM: &[(i64, u32)] = &[
+    (libc::SYS_readlinkat, 3),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_readlink, 2),
+];
 
 /// `FALLOC_FL_PUNCH_HOLE`, `COLLAPSE_RANGE`, `ZERO_RANGE`, `INSERT_RANGE` (`fallocate(2)`).
 const PUNCHING: u64 = 0x02 | 0x08 | 0x10 | 0x20;

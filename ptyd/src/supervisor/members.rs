@@ -1,5 +1,6 @@
 //! Who belongs to the session, and which walls they went behind.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, Weak};
 
 use agentsh_intercept::Guard;
@@ -8,7 +9,11 @@ use agentsh_sandbox::hull::{Hull, Right};
 
 /// The commands that are served.
 #[derive(Default)]
-pub(crate) struct Members(RwLock<Vec<Member>>);
+pub(crate) struct Members {
+    all: RwLock<Vec<Member>>,
+    /// How often the session moved a name.
+    moves: AtomicU64,
+}
 
 struct Member {
     command: Arc<str>,
@@ -21,7 +26,7 @@ struct Member {
 impl Members {
     /// A command is served from now on.
     pub(crate) fn add(&self, command: &str, guard: &Arc<Guard>, hull: Arc<Hull>, generation: u64) {
-        let mut members = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut members = self.all.write().unwrap_or_else(PoisonError::into_inner);
         members.retain(|member| member.guard.strong_count() > 0);
         members.push(Member {
             command: command.into(),
@@ -32,7 +37,12 @@ impl Members {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Vec<Member>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.all.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A name was moved or taken away: where folders are is looked at again.
+    pub(crate) fn names_moved(&self) {
+        self.moves.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Whether the process that was started then was seen to be of the session.
@@ -57,6 +67,7 @@ impl Members {
     /// Whether the ruleset of every command surely lets `right` happen at `path`, and was made from
     /// the rules in force.
     pub(crate) fn all_hulls_hold(&self, right: Right, path: &[u8], generation: u64) -> bool {
+        let moves = self.moves.load(Ordering::Acquire);
         let members = self.read();
         let mut last: Option<&Arc<Hull>> = None;
         for member in members.iter().filter(|member| member.guard.strong_count() > 0) {
@@ -67,7 +78,7 @@ impl Members {
             if last.is_some_and(|last| Arc::ptr_eq(last, &member.hull)) {
                 continue;
             }
-            if !member.hull.holds(right, path) {
+            if !member.hull.holds(right, path, moves) {
                 return false;
             }
             last = Some(&member.hull);

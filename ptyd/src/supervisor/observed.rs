@@ -7,7 +7,7 @@ use std::sync::Weak;
 use agentsh_audit::{Decision, EventDraft, EventType, Layer, Outcome, Value};
 use agentsh_intercept::files::{Effect, FileRecord, FileRecorder, Operation, Verdict};
 
-use super::files::rule_name;
+use super::files::{lies_in, rule_name};
 use super::session::Session;
 
 /// Writes what the file engine saw.
@@ -56,7 +56,7 @@ fn is_wanted(record: &FileRecord<'_>, workspace: Option<&Path>) -> bool {
         return true;
     }
     matches!(record.operation, Operation::Read | Operation::List | Operation::Open)
-        && workspace.is_some_and(|workspace| record.path.starts_with(workspace))
+        && workspace.is_some_and(|workspace| lies_in(record.path, workspace))
 }
 
 impl FileRecorder for FileLog {

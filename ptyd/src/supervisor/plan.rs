@@ -139,8 +139,9 @@ fn notified(policy: &Policy) -> Vec<Notified> {
     let bits = |(argument, mask, value)| Condition::Bits(MaskedEqual { argument, mask, value });
     let (flags, opens) = Sockets::SENDTO_FLAGS;
     let to_somebody = [
-        Condition::NotZero {
+        Condition::Not {
             argument: Sockets::SENDTO_ADDRESS,
+            value: 0,
         },
         bits((flags, opens, opens)),
     ];
@@ -148,7 +149,7 @@ fn notified(policy: &Policy) -> Vec<Notified> {
         Notified::when(libc::SYS_sendto, to_somebody),
         Notified::when(libc::SYS_clone, [bits(Sockets::CLONE_SHARES)]),
     ];
-    let others = Reach::BY_FIRST.map(|call| Notified::when(call, [Condition::NotZero { argument: 0 }]));
+    let others = Reach::BY_FIRST.map(|call| Notified::when(call, [Condition::Not { argument: 0, value: 0 }]));
     let owner = Notified::when(libc::SYS_fcntl, [bits((1, u64::from(u32::MAX), Reach::OWNER as u64))]);
     always
         .chain(sometimes)

@@ -43,6 +43,8 @@ pub(crate) struct Rules {
     pub memfd_exec: bool,
     /// Whether some denials must look like absent names.
     pub hides_names: bool,
+    /// Whether some rule cares for names, attributes and the texts of links.
+    pub looks_matter: bool,
     /// Whether some rule puts another file in a file's place.
     pub redirects_files: bool,
     /// Whether some rule holds for certain content only.
@@ -101,6 +103,7 @@ impl Rules {
             .settings()
             .is_some_and(|settings| settings.file.sandbox.memfd_exec);
         let hides_names = policy.hides_names();
+        let looks_matter = super::files::looks_matter(&policy);
         let redirects_files = FileOp::ALL
             .iter()
             .any(|op| policy.file_decisions(*op).contains(Decision::Redirect));
@@ -116,6 +119,7 @@ impl Rules {
             capabilities,
             memfd_exec,
             hides_names,
+            looks_matter,
             redirects_files,
             judges_content,
             limited: Limited::default(),

@@ -9,16 +9,17 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
-use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
 
 use super::host::{Host, ObjectId};
 use super::resolve::{Canonical, canonical, is_procfs};
+use crate::coarse;
 
-/// How long an entry is believed: what others than the session move meanwhile is not seen.
-const TRUST: Duration = Duration::from_secs(1);
+/// How long an entry is believed, in milliseconds: what others than the session move meanwhile is not seen.
+const TRUST: u64 = 1_000;
 
 /// Entries from which on all are forgotten.
 const REMEMBERED: usize = 1024;
@@ -36,13 +37,14 @@ pub struct Folders {
 
 #[derive(Default)]
 struct Known {
-    folders: HashMap<Start, HashMap<Box<[u8]>, Folder>>,
+    folders: HashMap<Start, HashMap<Box<[u8]>, Folder, RandomState>, RandomState>,
     count: usize,
 }
 
 struct Folder {
     path: Box<[u8]>,
-    looked: Instant,
+    /// By [`coarse::now`].
+    looked: u64,
     changes: u64,
 }
 
@@ -67,13 +69,13 @@ impl Folders {
         let found = known.folders.get(&from).and_then(|names| names.get(name));
         if let Some(folder) = found
             && folder.changes == changes
-            && folder.looked.elapsed() < TRUST
+            && coarse::now().saturating_sub(folder.looked) < TRUST
         {
             return copy(&folder.path, into);
         }
         drop(known);
         let folder = Folder {
-            looked: Instant::now(),
+            looked: coarse::now(),
             path: look(host, start, from, name)?,
             changes,
         };

@@ -100,6 +100,14 @@ pub trait FileJudge: Send + Sync {
         false
     }
 
+    /// A name was moved or taken away: what is believed to be somewhere may not be there any more.
+    fn names_moved(&self) {}
+
+    /// Whether some rule cares for what the text of a link says.
+    fn link_texts_matter(&self) -> bool {
+        true
+    }
+
     /// Whether some rule holds only for certain content.
     fn judges_content(&self) -> bool {
         false

@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
 use rustix::io::Errno;
 
 use super::{FileId, TaskStat};
 use crate::caller::Caller;
+use crate::coarse;
 use crate::exec::Above;
 
-/// After this a thread id is looked at again: it may have been reused.
-const TRUST: Duration = Duration::from_secs(2);
+/// After so many milliseconds a thread id is looked at again: it may have been reused.
+const TRUST: u64 = 2_000;
 
 /// How far up the tree a known ancestor is looked for.
 const MAX_ANCESTORS: usize = 64;
@@ -44,9 +45,9 @@ pub(crate) struct Table {
 
 #[derive(Default)]
 struct State {
-    processes: HashMap<i32, Known>,
-    /// Thread to process, and when that was looked at.
-    threads: HashMap<i32, (i32, Instant)>,
+    processes: HashMap<i32, Known, RandomState>,
+    /// Thread to process, and when that was looked at ([`coarse::now`]).
+    threads: HashMap<i32, (i32, u64), RandomState>,
 }
 
 /// A process, and the ones that were seen for the first time on the way to it, ancestors first.
@@ -84,7 +85,7 @@ impl Table {
         }
         let identified = self.place(tgid, &stat);
         let mut state = self.state();
-        state.threads.insert(tid, (tgid, Instant::now()));
+        state.threads.insert(tid, (tgid, coarse::now()));
         state.prune();
         Ok(identified)
     }
@@ -93,7 +94,7 @@ impl Table {
         let state = self.state();
         let (tgid, looked) = state.threads.get(&tid)?;
         let known = state.processes.get(tgid)?;
-        (looked.elapsed() < TRUST).then_some(*known)
+        (coarse::now().saturating_sub(*looked) < TRUST).then_some(*known)
     }
 
     /// Finds or makes the entry of process `tgid`, and those of its unseen ancestors.

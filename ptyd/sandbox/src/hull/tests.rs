@@ -1,5 +1,6 @@
 use super::*;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Everything is allowed but what lies at or below the given paths.
 struct Except(Vec<PathBuf>);
@@ -31,8 +32,11 @@ fn tree() -> io::Result<(tempfile::TempDir, PathBuf)> {
     Ok((dir, home))
 }
 
+/// With a move of the session before each look.
 fn holds(hull: &Hull, right: Right, path: &Path) -> bool {
-    hull.holds(right, path.as_os_str().as_bytes())
+    static MOVES: AtomicU64 = AtomicU64::new(1);
+    let moves = MOVES.fetch_add(1, Ordering::Relaxed);
+    hull.holds(right, path.as_os_str().as_bytes(), moves)
 }
 
 #[test]

@@ -207,6 +207,7 @@ impl<'e> Call<'e, '_> {
         self.rest();
         if result.is_ok() && permit.operation.moves_names() {
             self.engine.folders.changed();
+            self.engine.parts.judge.names_moved();
         }
         self.record(permit, Effect::CarriedOut, result, aside);
         super::call::done(result)

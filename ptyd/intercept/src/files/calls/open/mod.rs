@@ -19,7 +19,7 @@ mod new;
 mod quick;
 mod redirected;
 
-pub use quick::quick;
+pub use quick::{READ, link_of, quick, split};
 
 /// How often a name may appear or vanish between resolution and creation.
 const TRIES: usize = 16;
@@ -44,6 +44,11 @@ impl Flags {
     /// Whether it can change nothing: such an open may be continued.
     fn observes(self) -> bool {
         !self.writes() && !self.has(libc::O_CREAT) && !self.has(libc::O_TRUNC) && !self.has(libc::O_TMPFILE)
+    }
+
+    /// Whether opening alone changes something.
+    fn leaves_a_trace(self) -> bool {
+        self.has(libc::O_CREAT) || self.has(libc::O_TRUNC) || self.has(libc::O_TMPFILE)
     }
 
     fn follows(self) -> bool {
@@ -74,7 +79,7 @@ struct Request {
 impl Request {
     /// Asked while the thread is still the reader, which alone may ask.
     fn new(call: &Call<'_, '_>, place: Place, flags: Flags, mode: u32, resolve: ResolveFlags) -> Self {
-        let room = flags.observes() || call.client.has_room();
+        let room = !flags.leaves_a_trace() || call.client.has_room();
         Request {
             place,
             flags,

@@ -5,12 +5,12 @@
 //! Whatever is not this common case is left to the careful way.
 
 use std::ffi::OsStr;
-use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, FileType, StatxFlags};
 use rustix::io::Errno;
+use rustix::path::DecInt;
 
 use super::{Flags, UNUSUAL, VALID};
 use crate::caller::Caller;
@@ -24,7 +24,7 @@ use crate::outcome::Outcome;
 const PATH: usize = 1024;
 
 /// What is read of the caller's memory at once; a longer path goes the careful way.
-const READ: usize = 256;
+pub const READ: usize = 256;
 
 /// There is nothing. The kernel says so to the caller itself, and nothing is recorded.
 const MISSING: Operation = Operation::Access;
@@ -118,7 +118,7 @@ pub fn quick(engine: &FileEngine, caller: &Caller<'_>) -> Option<Outcome> {
 }
 
 /// The folder's name with its slash, and the last component if it is a name.
-fn split(path: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
+pub fn split(path: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     if path.is_empty() {
         return None;
     }
@@ -130,15 +130,21 @@ fn split(path: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
 }
 
 /// The link in procfs to the folder that a relative path of task `tid` starts at.
-fn link_of(tid: i32, folder: i32, into: &mut [u8; 32]) -> Option<&str> {
-    let size = into.len();
-    let mut rest = into.as_mut_slice();
+pub fn link_of(tid: i32, folder: i32, into: &mut [u8; 32]) -> Option<&str> {
+    let mut length = 0;
+    let mut push = |part: &[u8]| {
+        into[length..length + part.len()].copy_from_slice(part);
+        length += part.len();
+    };
+    push(DecInt::new(tid).as_bytes());
     match folder {
-        libc::AT_FDCWD => write!(rest, "{tid}/cwd").ok()?,
+        libc::AT_FDCWD => push(b"/cwd"),
         folder if folder < 0 => return None,
-        folder => write!(rest, "{tid}/fd/{folder}").ok()?,
+        folder => {
+            push(b"/fd/");
+            push(DecInt::new(folder).as_bytes());
+        }
     }
-    let length = size - rest.len();
     std::str::from_utf8(&into[..length]).ok()
 }
 
