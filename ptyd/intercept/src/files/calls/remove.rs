@@ -50,6 +50,8 @@ fn remove(call: &mut Call<'_, '_>, place: &Place, flags: AtFlags) -> Result<Outc
     let mut kept = None;
     if permit.judgement.verdict == Verdict::SoftDelete {
         removable(call, &entry, &object, loss)?;
+        // The trash works with rights of its own.
+        call.rest();
         match call.keep(&permit.judgement, Some(&entry), &object, &permit.path, loss) {
             Ok(it) => kept = Some(it),
             Err(errno) => return Err(call.refuse(&permit, errno)),
@@ -57,7 +59,13 @@ fn remove(call: &mut Call<'_, '_>, place: &Place, flags: AtFlags) -> Result<Outc
     }
     let result = match kept {
         Some(Kept::Moved(_)) => Ok(()),
-        Some(_) => same(&entry, &object).and_then(|()| work()),
+        Some(_) => match call.act(false) {
+            Ok(()) => same(&entry, &object).and_then(|()| work()),
+            Err(outcome) => {
+                call.settle(kept, false);
+                return Err(outcome);
+            }
+        },
         None => work(),
     };
     drop(guard);

@@ -39,6 +39,11 @@ impl Canonical {
 /// # Errors
 /// `ENAMETOOLONG` for an object deeper than `PATH_MAX`, which no rule can be compared with.
 pub fn canonical(host: &Host, fd: BorrowedFd<'_>, stat: &Stat) -> Result<Canonical, Errno> {
+    place(host, fd, || Ok(*stat))
+}
+
+/// [`canonical`]; the object is looked at only where its path leaves a doubt.
+fn place(host: &Host, fd: BorrowedFd<'_>, stat: impl FnOnce() -> Result<Stat, Errno>) -> Result<Canonical, Errno> {
     let number = rustix::path::DecInt::from_fd(fd);
     let text = rustix::fs::readlinkat(host.descriptors(), number, Vec::with_capacity(256))?.into_bytes();
     if text.first() != Some(&b'/') {
@@ -47,6 +52,7 @@ pub fn canonical(host: &Host, fd: BorrowedFd<'_>, stat: &Stat) -> Result<Canonic
     let Some(before) = text.strip_suffix(DELETED) else {
         return Ok(Canonical::At(owned(text)));
     };
+    let stat = stat()?;
     // A name may really end so: then it leads to this object.
     let literal = rustix::fs::lstat(Path::new(OsStr::from_bytes(&text)));
     if literal.is_ok_and(|there| (there.st_dev, there.st_ino) == (stat.st_dev, stat.st_ino)) {
@@ -63,8 +69,7 @@ pub fn canonical(host: &Host, fd: BorrowedFd<'_>, stat: &Stat) -> Result<Canonic
 /// # Errors
 /// As [`canonical`]; `ENOENT` if the folder has no path any more.
 pub fn of_name(host: &Host, parent: impl AsFd, name: &[u8]) -> Result<PathBuf, Errno> {
-    let stat = rustix::fs::fstat(&parent)?;
-    match canonical(host, parent.as_fd(), &stat)? {
+    match place(host, parent.as_fd(), || rustix::fs::fstat(&parent))? {
         Canonical::At(mut path) => {
             path.push(OsStr::from_bytes(name));
             Ok(path)
