@@ -140,7 +140,7 @@ fn prepare(session: &Arc<Session>, launch: &Launch) -> Result<(Candidate, Arc<Ru
             launch,
             &candidate,
             candidate.identity,
-            &policy,
+            &Known::of(launch, policy.clone()),
             Some(rustix::io::Errno::ACCESS.raw_os_error()),
         )?;
         let cwd = candidate.cwd.as_deref().map(Bytes::from);
@@ -248,17 +248,32 @@ fn judge(session: &Session, rules: &Rules, request: &LaunchRequest, candidate: &
     })
 }
 
+/// What the record says of a start, beside who starts what.
+struct Known {
+    policy: PolicyOutcome,
+    /// Sockets that were opened outside.
+    sockets: Vec<String>,
+}
+
+impl Known {
+    fn of(launch: &Launch, policy: PolicyOutcome) -> Known {
+        Known {
+            policy,
+            sockets: descriptors::inherited_sockets(launch.peer.pid),
+        }
+    }
+}
+
 /// Puts the start on record: what was not accepted there does not happen.
 fn record_start(
     session: &Session,
     launch: &Launch,
     candidate: &Candidate,
     process: Identity,
-    policy: &PolicyOutcome,
+    known: &Known,
     refused: Option<i32>,
 ) -> Result<(), Refusal> {
-    let sockets = descriptors::inherited_sockets(launch.peer.pid);
-    let sockets: Vec<&str> = sockets.iter().map(String::as_str).collect();
+    let sockets: Vec<&str> = known.sockets.iter().map(String::as_str).collect();
     let cwd = candidate
         .cwd
         .as_deref()
@@ -288,7 +303,7 @@ fn record_start(
         argv: Argv::Bytes(&launch.request.argv),
         operation: Some("exec"),
         path: cwd,
-        policy: Some(session.recorded(policy)),
+        policy: Some(session.recorded(&known.policy)),
         result: refused,
         fields: &fields,
         ..EventDraft::new(EventType::CommandStarted)
@@ -361,6 +376,8 @@ fn enter_on(
         rustix::net::sockopt::set_socket_passcred(connection, true)?;
     }
     frame::send(connection, &LaunchReply::Enter(Box::new(plan)), &fds)?;
+    // Looked at while the caller enters.
+    let known = Known::of(launch, rules.allowed_outcome(&candidate.program, request));
     let (entered, entrant) = match opened {
         None => (
             frame::receive::<Entered>(connection)?.0,
@@ -402,21 +419,14 @@ fn enter_on(
             signal: None,
             limit: None,
             terminal: false,
-            policy: rules.allowed_outcome(&candidate.program, request),
+            policy: known.policy.clone(),
         },
         root: Some(identity),
         guard: None,
         served: true,
     });
     session.serve(&candidate.id, identity, listener, (hull, generation))?;
-    record_start(
-        session,
-        launch,
-        candidate,
-        identity,
-        &rules.allowed_outcome(&candidate.program, request),
-        None,
-    )?;
+    record_start(session, launch, candidate, identity, &known, None)?;
     session.watch_end(&candidate.id, pidfd);
     session.environment_filtered(&candidate.id, identity.pid, &environment.names)?;
     frame::send(connection, &Verdict::Go, &[])?;
