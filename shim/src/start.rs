@@ -13,6 +13,9 @@ pub(crate) const SHELLS: [&str; 5] = ["bash", "sh", "zsh", "dash", "rbash"];
 /// The name under which `agentsh exec` starts this program.
 const ENTER: &str = "agentsh-enter";
 
+/// As many links as the kernel follows (`path_resolution(7)`).
+const MOST_LINKS: usize = 40;
+
 /// This program's own name: the configured default shell.
 const OWN: &str = "agentsh-shell-shim";
 
@@ -26,12 +29,25 @@ pub(crate) struct Wanted {
     pub first_argument: usize,
 }
 
+impl Wanted {
+    /// The shell of this name, or the configured default, with the caller's own arguments.
+    fn shell(name: Option<&str>) -> Wanted {
+        Wanted {
+            start: Start::Shell {
+                name: name.map(str::to_owned),
+            },
+            in_place: false,
+            detached: None,
+            first_argument: 0,
+        }
+    }
+}
+
 /// Reads it from the name of the file that was executed, else from `argv[0]`.
 ///
 /// The file comes first because the real shell is chosen so: whoever executes `…/bash` as `sh` gets
 /// bash in its POSIX mode, not dash.
 pub(crate) fn what_to_start(invocation: &Invocation<'_>) -> Result<Wanted, Refusal> {
-    let executed = sys::executed_file().map(base_name).unwrap_or_default();
     let called = invocation
         .argv
         .first()
@@ -41,25 +57,12 @@ pub(crate) fn what_to_start(invocation: &Invocation<'_>) -> Result<Wanted, Refus
     if called == ENTER.as_bytes() {
         return enter(invocation);
     }
-    for name in [executed, called] {
-        if let Some(shell) = SHELLS.iter().find(|shell| shell.as_bytes() == name) {
-            return Ok(Wanted {
-                start: Start::Shell {
-                    name: Some((*shell).to_owned()),
-                },
-                in_place: false,
-                detached: None,
-                first_argument: 0,
-            });
-        }
+    let file = sys::executed_file().unwrap_or_default();
+    if let Some(shell) = of_file(file, called).or_else(|| shell_named(called)) {
+        return Ok(Wanted::shell(Some(shell)));
     }
-    if executed == OWN.as_bytes() && (called == OWN.as_bytes() || called.is_empty()) {
-        return Ok(Wanted {
-            start: Start::Shell { name: None },
-            in_place: false,
-            detached: None,
-            first_argument: 0,
-        });
+    if base_name(file.to_bytes()) == OWN.as_bytes() && (called == OWN.as_bytes() || called.is_empty()) {
+        return Ok(Wanted::shell(None));
     }
     Err(Refusal {
         status: 127,
@@ -69,6 +72,42 @@ pub(crate) fn what_to_start(invocation: &Invocation<'_>) -> Result<Wanted, Refus
             SHELLS.join(", ")
         ),
     })
+}
+
+/// The shell that the executed file's name means: that of the last link on its way to this program which has one.
+/// None where that file is a script: then the kernel has put the name of its interpreter into `argv[0]`.
+fn of_file(file: &CStr, called: &[u8]) -> Option<&'static str> {
+    let named = named_on_the_way(file);
+    match named {
+        Some(shell) if shell.as_bytes() == called => named,
+        _ if is_script(file) => None,
+        _ => named,
+    }
+}
+
+fn shell_named(name: &[u8]) -> Option<&'static str> {
+    SHELLS.into_iter().find(|shell| shell.as_bytes() == name)
+}
+
+/// Whether the executed file is another than this program, which then only interprets it.
+fn is_script(file: &CStr) -> bool {
+    let identity = |path: &CStr| rustix::fs::stat(path).map(|stat| (stat.st_dev, stat.st_ino));
+    matches!((identity(file), identity(c"/proc/self/exe")), (Ok(file), Ok(own)) if file != own)
+}
+
+fn named_on_the_way(file: &CStr) -> Option<&'static str> {
+    let mut path = file.to_bytes().to_vec();
+    let mut named = shell_named(base_name(&path));
+    for _ in 0..MOST_LINKS {
+        let Ok(target) = rustix::fs::readlink(path.as_slice(), Vec::new()) else {
+            break;
+        };
+        let folder = path.len() - base_name(&path).len();
+        path.truncate(if target.as_bytes().starts_with(b"/") { 0 } else { folder });
+        path.extend(target.as_bytes());
+        named = shell_named(base_name(&path)).or(named);
+    }
+    named
 }
 
 /// `agentsh-enter SESSION COMMAND-ID [--in-place|--detached=COLSxROWS|--program=FILE] -- ARGV…`.

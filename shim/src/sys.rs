@@ -63,14 +63,14 @@ unsafe fn strings<'a>(vector: *const *const c_char) -> Vec<&'a CStr> {
 }
 
 /// The path by which this program was executed (`AT_EXECFN`, `getauxval(3)`).
-pub(crate) fn executed_file() -> Option<&'static [u8]> {
+pub(crate) fn executed_file() -> Option<&'static CStr> {
     // SAFETY: takes and returns integers.
     let address = unsafe { libc::getauxval(libc::AT_EXECFN) };
     if address == 0 {
         return None;
     }
     // SAFETY: the kernel put a C string there, above the stack, for the process's lifetime.
-    Some(unsafe { CStr::from_ptr(address as *const c_char) }.to_bytes())
+    Some(unsafe { CStr::from_ptr(address as *const c_char) })
 }
 
 /// Moves a descriptor of ours to a high number; keeps it where it is if the limits leave no room there.

@@ -36,6 +36,12 @@ pub fn cases() -> Vec<Case> {
         by("ssh matches by a command", "ssh", &["-G", "-F", "config", "host.invalid"]).change(|shell| shell.env("SHELL", "@bash@")).file("config", "Match exec \"echo $0 %h > matched\"\n  Port 2222\n", 0o600),
         by("tmux opens a window with a command", "@bash@", &["-c", "tmux -L t$$ -f /dev/null new-session -d -x 80 -y 24 'echo $0 > win; tmux wait-for -S done; sleep 60' && tmux -L t$$ wait-for done; cat win; tmux -L t$$ kill-server"]).needs(&["tmux"]),
         by("busybox is asked for its own shell", "busybox", &["sh", "-c", "@bash@ -c 'echo $0'"]),
+        by("links of other names", "dash", &["-c", "ln -s @bash@ one; ln -s one two; mkdir d; ln -s ../two d/three; ln -s @sh@ four; ln -s four bash; for link in ./one ./two d/three ./four ./bash; do $link -c 'echo \"$0 ${BASH_VERSION:+bash}\"; nosuchcommand'; done; cd d; ./three -c 'echo $0'; exec ./three -c 'exit 4'"]),
+        by("a script of another shell's name", "dash", &["-c", "./sh a; ./bash b; ./dash; d/zsh c; PATH=. sh d"])
+            .file("sh", "#!@bash@\necho \"sh $0 $1 ${BASH_VERSION:+bash} $-\"\n", 0o755)
+            .file("bash", "#!@sh@ -u\necho \"bash $0 $1 ${BASH_VERSION:+bash} $-\"\n", 0o755)
+            .file("dash", "#!/usr/bin/env -S @bash@ -e\necho \"dash $0 ${BASH_VERSION:+bash} $-\"\n", 0o755)
+            .file("d/zsh", "#!@dash@\necho \"zsh $0 $1 ${ZSH_VERSION:+zsh}\"\n", 0o755),
         by("a script whose interpreter is the shell with one option", "./run", &["x"]).file("run", "#!@sh@ -e\necho $0 $1\nfalse\necho no\n", 0o755),
     ]
 }
