@@ -142,9 +142,13 @@ impl io::Write for Plain<'_> {
 
 /// Starts `program` as a daemon: twice forked, in a session of its own, with `/` as folder, without
 /// environment, its standard descriptors on /dev/null and `ready` as descriptor 3.
+///
+/// The first child's end sends no signal: a SIGCHLD would stay pending, and the program would find it there.
 pub(crate) fn spawn_daemon(program: &CStr, argv: &[CString], ready: OwnedFd) -> io::Result<()> {
-    // SAFETY: this process has one thread; the child calls only functions that are safe after fork.
-    let child = unsafe { libc::fork() };
+    let no_signal = 0;
+    // SAFETY: fork(2) without an exit signal, on a copy of this stack; this process has one thread, and the child
+    // calls only functions that are safe after fork.
+    let child = unsafe { libc::syscall(libc::SYS_clone, no_signal, 0, 0, 0, 0) };
     match child {
         -1 => Err(io::Error::last_os_error()),
         0 => {
@@ -154,8 +158,8 @@ pub(crate) fn spawn_daemon(program: &CStr, argv: &[CString], ready: OwnedFd) -> 
         child => {
             drop(ready);
             let mut status = 0;
-            // SAFETY: waits for our own child; where SIGCHLD is ignored the call says ECHILD, which is fine.
-            unsafe { libc::waitpid(child, &raw mut status, 0) };
+            // SAFETY: waits for our own child; `__WALL` counts those without a signal too.
+            unsafe { libc::waitpid(child as libc::pid_t, &raw mut status, libc::__WALL) };
             Ok(())
         }
     }

@@ -119,3 +119,19 @@ fn a_writer_waits_for_a_slow_reader() -> Result {
         false => Err(fail(format!("{bytes} bytes, {}", count()))),
     }
 }
+
+#[test]
+fn the_first_start_of_all_leaves_no_signal_behind() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        let outcome = Shell::named("bash")
+            .args(["-c", "exec grep -E '^(SigPnd|ShdPnd|SigBlk)' /proc/self/status"])
+            .inherit(|inherit| inherit.blocked = vec![libc::SIGCHLD])
+            .run_shimmed(&world)?;
+        let expected = "SigPnd:\t0000000000000000\nShdPnd:\t0000000000000000\nSigBlk:\t0000000000010000\n";
+        if world.brokers().len() != 1 || outcome.out() != expected {
+            return Err(fail(format!("{outcome:?}")));
+        }
+    }
+    Ok(())
+}
