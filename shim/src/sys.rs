@@ -6,6 +6,10 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use crate::{Invocation, Refusal, run};
 
+mod mask;
+
+pub(crate) use mask::{SignalSet, change_mask, pending, take};
+
 /// Descriptors of ours stay above the numbers that shells and their scripts use.
 const HIGH: c_int = 200;
 
@@ -40,7 +44,7 @@ fn say(message: &str) {
     let line = format!("agentsh: {message}\n");
     // SAFETY: descriptor 2 is only borrowed for this write; if it is closed the write fails, harmlessly.
     let stderr = unsafe { BorrowedFd::borrow_raw(2) };
-    let _ = rustix::io::write(stderr, line.as_bytes());
+    let _ = write_without_sigpipe(stderr, line.as_bytes());
 }
 
 /// # Safety
@@ -113,18 +117,10 @@ pub(crate) fn execve(program: &CStr, argv: &[CString], env: &[CString]) -> io::E
 
 /// `write(2)` of everything with SIGPIPE held back: a dead peer is an error, not our death.
 pub(crate) fn write_without_sigpipe(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {
-    let mut old = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
-    let mut block = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: the sets are initialised by sigemptyset before use, `old` by sigprocmask.
-    unsafe {
-        libc::sigemptyset(block.as_mut_ptr());
-        libc::sigaddset(block.as_mut_ptr(), libc::SIGPIPE);
-        libc::sigprocmask(libc::SIG_BLOCK, block.as_ptr(), old.as_mut_ptr());
-    }
+    let before = change_mask(libc::SIG_BLOCK, SignalSet::of(&[libc::SIGPIPE]));
     // On failure the signal stays blocked and pending: the process ends with 126 next.
     io::Write::write_all(&mut Plain(fd), bytes)?;
-    // SAFETY: `old` was filled by the call above.
-    unsafe { libc::sigprocmask(libc::SIG_SETMASK, old.as_ptr(), std::ptr::null_mut()) };
+    change_mask(libc::SIG_SETMASK, before);
     Ok(())
 }
 

@@ -19,9 +19,13 @@ pub fn cases() -> Vec<Case> {
         with("ignored signals", |inherit| {
             inherit.ignored = vec![libc::SIGHUP, libc::SIGPIPE, libc::SIGINT, libc::SIGUSR1, 40]
         }),
+        with("ignored signals of the C library's own range", |inherit| {
+            inherit.ignored = vec![34, 35, 64]
+        }),
         with("ignored children", |inherit| inherit.ignored = vec![libc::SIGCHLD]),
         with("blocked signals", |inherit| {
-            inherit.blocked = vec![libc::SIGUSR2, libc::SIGALRM, 50]
+            // 34 is the first real-time signal; some C libraries keep it for themselves.
+            inherit.blocked = vec![libc::SIGUSR2, libc::SIGALRM, 34, 50]
         }),
         with("a umask", |inherit| inherit.umask = Some(0o027)),
         with("limits", |inherit| {
@@ -92,9 +96,41 @@ pub fn cases() -> Vec<Case> {
             "a loop of jobs",
             "for i in 1 2 3; do (exit $i) & done; wait; (sleep 0.01; exit 4) & wait $!; echo $?",
         ),
+        by_python(
+            "timers go on",
+            "signal.setitimer(signal.ITIMER_REAL, 1); signal.setitimer(signal.ITIMER_VIRTUAL, 500); signal.setitimer(signal.ITIMER_PROF, 600)",
+            "python3 -c 'import signal; print([round(left / 100) for which in (1, 2) for left in signal.getitimer(which)])'; trap 'echo alarm; exit 4' ALRM; sleep 50 & wait",
+        ),
+        by_python(
+            "a signal that came while it was held back",
+            "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, 34, 40]); os.kill(os.getpid(), signal.SIGUSR1); os.kill(os.getpid(), 34)",
+            "exec grep -E '^(Sig[PBIC]|Shd)' /proc/self/status",
+        ),
+        by_python(
+            "locks are held on",
+            "held = os.open('l', os.O_RDWR | os.O_CREAT); os.set_inheritable(held, True); fcntl.lockf(held, fcntl.LOCK_EX)",
+            "python3 -c 'import fcntl; fcntl.lockf(open(\"l\", \"r+\"), fcntl.LOCK_EX | fcntl.LOCK_NB)' 2>&1 | tail -n 1; flock -n l echo flock",
+        ),
+        by_python(
+            "attributes that survive an exec",
+            "libc = ctypes.CDLL(None); libc.prctl(36, 1, 0, 0, 0); libc.prctl(1, 15, 0, 0, 0); libc.prctl(29, 12345, 0, 0, 0); libc.prctl(41, 1, 0, 0, 0); libc.personality(0x0040000); os.sched_setaffinity(0, {0})",
+            "exec python3 -c 'import ctypes, os; libc = ctypes.CDLL(None); value = ctypes.c_int(); libc.prctl(2, ctypes.byref(value), 0, 0, 0); print(value.value, libc.prctl(30, 0, 0, 0, 0), libc.prctl(42, 0, 0, 0, 0), libc.personality(0xffffffff), os.sched_getaffinity(0)); libc.prctl(37, ctypes.byref(value), 0, 0, 0); print(value.value)'",
+        ),
+        by_python(
+            "flags and positions of open files",
+            "flags = [os.O_APPEND | os.O_WRONLY, os.O_SYNC | os.O_RDWR, os.O_NONBLOCK, os.O_NOATIME, os.O_PATH]; made = os.open('f', os.O_RDWR | os.O_CREAT); [os.dup2(os.open('f', flag), 30 + number) for number, flag in enumerate(flags)]; os.lseek(31, 7, 0); memory = os.memfd_create('m'); os.write(memory, b'hello'); os.dup2(memory, 40); os.dup2(os.eventfd(3), 41); os.dup2(os.open('.', os.O_TMPFILE | os.O_RDWR), 42); os.dup2(made, 500)",
+            "for fd in 30 31 32 33 34 40 41 42 500; do echo $fd $(grep -E 'flags|pos' /proc/$$/fdinfo/$fd); done; cat /proc/$$/fd/40; echo z >&42; cat /dev/fd/42; ls /proc/$$/fd",
+        ),
         text(
             "time and limits are the shell's own",
             "ulimit -S -n 100; ulimit -n; (ulimit -v 200000; ulimit -v)",
         ),
     ]
+}
+
+/// Python changes something about itself and becomes the shell.
+fn by_python(name: &'static str, change: &str, text: &str) -> Case {
+    let program =
+        format!("import ctypes, fcntl, os, signal, sys\n{change}\nos.execv(sys.argv[1], ['bash', '-c', sys.argv[2]])");
+    Case::new(name, Shell::program("python3").args(["-c", &program, "@bash@", text])).needs(&["python3"])
 }

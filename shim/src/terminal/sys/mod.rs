@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use super::Standing;
-use crate::sys::out_of_the_way;
+use crate::sys::{SignalSet, change_mask, out_of_the_way};
 
 pub(super) use signals::*;
 pub(super) use streams::*;
@@ -217,8 +217,8 @@ pub(super) fn end_as(status: i32) -> ! {
             libc::setrlimit(libc::RLIMIT_CORE, &none);
             libc::signal(signal, libc::SIG_DFL);
             libc::kill(libc::getpid(), signal);
-            libc::sigprocmask(libc::SIG_UNBLOCK, &signals::set_of(&[signal]), std::ptr::null_mut());
         }
+        change_mask(libc::SIG_UNBLOCK, SignalSet::of(&[signal]));
         end(128 + signal)
     }
     end(libc::WEXITSTATUS(status))

@@ -6,45 +6,19 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use super::super::Standing;
 use super::owned;
+use crate::sys::{SignalSet, change_mask, pending, take};
 
 /// A signal mask.
-pub(in super::super) struct Mask(libc::sigset_t);
-
-pub(super) fn set_of(signals: &[i32]) -> libc::sigset_t {
-    let mut set = MaybeUninit::uninit();
-    // SAFETY: sigemptyset initialises the set.
-    unsafe {
-        libc::sigemptyset(set.as_mut_ptr());
-        for signal in signals {
-            libc::sigaddset(set.as_mut_ptr(), *signal);
-        }
-        set.assume_init()
-    }
-}
-
-fn all() -> libc::sigset_t {
-    let mut set = MaybeUninit::uninit();
-    // SAFETY: sigfillset initialises the set.
-    unsafe {
-        libc::sigfillset(set.as_mut_ptr());
-        set.assume_init()
-    }
-}
+pub(in super::super) struct Mask(SignalSet);
 
 /// Holds every signal back; the mask as it was.
 pub(in super::super) fn block_all() -> Mask {
-    let mut before = MaybeUninit::uninit();
-    // SAFETY: sigprocmask fills `before`.
-    unsafe {
-        libc::sigprocmask(libc::SIG_SETMASK, &all(), before.as_mut_ptr());
-        Mask(before.assume_init())
-    }
+    Mask(change_mask(libc::SIG_SETMASK, SignalSet::ALL))
 }
 
 impl Mask {
     pub(in super::super) fn restore(&self) {
-        // SAFETY: a set that was filled.
-        unsafe { libc::sigprocmask(libc::SIG_SETMASK, &self.0, std::ptr::null_mut()) };
+        change_mask(libc::SIG_SETMASK, self.0);
     }
 }
 
@@ -63,24 +37,24 @@ pub(in super::super) fn ignore_children(ignored: bool) {
 
 /// Reads held-back signals, signalfd(2).
 pub(in super::super) fn signal_reader(signals: &[i32]) -> io::Result<OwnedFd> {
-    reader(&set_of(signals))
+    reader(SignalSet::of(signals))
 }
 
 /// Reads all of them.
 pub(in super::super) fn all_signals() -> io::Result<OwnedFd> {
-    reader(&all())
+    reader(SignalSet::ALL)
 }
 
-fn reader(set: &libc::sigset_t) -> io::Result<OwnedFd> {
-    // SAFETY: a set that was filled.
-    owned(unsafe { libc::signalfd(-1, set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC) })
+fn reader(set: SignalSet) -> io::Result<OwnedFd> {
+    let (address, size) = set.raw();
+    let flags = libc::SFD_NONBLOCK | libc::SFD_CLOEXEC;
+    // SAFETY: a set of the kernel's size that lives through the call.
+    owned(unsafe { libc::syscall(libc::SYS_signalfd4, -1, address, size, flags) as i32 })
 }
 
 /// Whether a signal that is held back has come.
 pub(in super::super) fn is_pending(signal: i32) -> bool {
-    let mut set = MaybeUninit::<libc::sigset_t>::zeroed();
-    // SAFETY: the kernel fills the set, and a number that is none is answered with -1.
-    unsafe { libc::sigpending(set.as_mut_ptr()) == 0 && libc::sigismember(set.as_ptr(), signal) == 1 }
+    pending().contains(signal)
 }
 
 /// A signal that came.
@@ -113,17 +87,13 @@ pub(in super::super) fn drain(reader: &OwnedFd) {
 /// Stops this process, with its job if it is one, and returns once it was continued; `false` if nothing stopped it.
 pub(in super::super) fn stop(signal: i32, standing: Standing) -> bool {
     let whom = if standing == Standing::Job { 0 } else { own_pid() };
-    let one = set_of(&[signal]);
-    let continued = set_of(&[libc::SIGCONT]);
-    let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: sets that were filled; everything else is numbers.
-    unsafe {
-        while libc::sigtimedwait(&continued, std::ptr::null_mut(), &now) > 0 {}
-        libc::kill(whom, signal);
-        libc::sigprocmask(libc::SIG_UNBLOCK, &one, std::ptr::null_mut());
-        libc::sigprocmask(libc::SIG_BLOCK, &one, std::ptr::null_mut());
-        libc::sigtimedwait(&continued, std::ptr::null_mut(), &now) > 0
-    }
+    let (one, continued) = (SignalSet::of(&[signal]), SignalSet::of(&[libc::SIGCONT]));
+    while take(continued) {}
+    // SAFETY: takes numbers.
+    unsafe { libc::kill(whom, signal) };
+    change_mask(libc::SIG_UNBLOCK, one);
+    change_mask(libc::SIG_BLOCK, one);
+    take(continued)
 }
 
 fn own_pid() -> i32 {
