@@ -43,12 +43,23 @@ impl Links<'_> {
     /// # Errors
     /// Those of the call itself: `EACCES`, `ELOOP`, `ENOEXEC` …
     pub fn follow(&self, pin: Pin, called: CString, argv: Vec<CString>) -> Result<Chain, Errno> {
+        let mut passed = Vec::new();
+        self.walk(pin, called, argv, &mut passed).map_err(|errno| {
+            // The kernel finds a file not executable before it looks for what that file asks for.
+            let refused = |pin: &Pin| self.locator.may_execute(self.caller, pin).err();
+            passed.iter().find_map(refused).unwrap_or(errno)
+        })
+    }
+
+    /// `passed` gets the files that ask for another one.
+    fn walk(&self, pin: Pin, called: CString, argv: Vec<CString>, passed: &mut Vec<Pin>) -> Result<Chain, Errno> {
         let mut subjects = Vec::new();
         let (mut pin, mut name, mut argv, mut role) = (pin, called, argv, Role::Program);
         loop {
             let header = self.add(&mut subjects, role, &pin, &name, &argv)?;
             let Header::Script { interpreter, argument } = header else {
                 let image = FileId::of(&pin.stat);
+                passed.push(pin);
                 match &header {
                     Header::Elf { loader: true, .. } => self.add_loaded(&mut subjects, &argv)?,
                     Header::Elf {
@@ -65,6 +76,7 @@ impl Links<'_> {
                     foreign,
                 });
             };
+            passed.push(pin);
             if subjects.len() > MAX_SCRIPTS {
                 return Err(Errno::LOOP);
             }
