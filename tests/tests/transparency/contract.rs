@@ -89,6 +89,7 @@ topics! {
     agents_start_shells_as_root agents_start_shells_as_a_user "agents";
     every_descriptor_is_inherited_by_root every_descriptor_is_inherited_by_a_user "descriptors";
     every_end_is_the_same_for_root every_end_is_the_same_for_a_user "ends";
+    every_failure_is_the_same_for_root every_failure_is_the_same_for_a_user "errors";
     other_programs_start_the_shell_as_root other_programs_start_the_shell_as_a_user "launchers";
     login_shells_are_login_shells_for_root login_shells_are_login_shells_for_a_user "login";
     all_arguments_pass_for_root all_arguments_pass_for_a_user "options";

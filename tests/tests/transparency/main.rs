@@ -7,6 +7,7 @@ mod agents;
 mod contract;
 mod descriptors;
 mod ends;
+mod errors;
 mod faults;
 mod launchers;
 mod login;
@@ -29,6 +30,7 @@ fn table() -> Vec<(&'static str, Vec<Case>)> {
         ("agents", agents::cases()),
         ("descriptors", descriptors::cases()),
         ("ends", ends::cases()),
+        ("errors", errors::cases()),
         ("launchers", launchers::cases()),
         ("login", login::cases()),
         ("options", options::cases()),

@@ -1,9 +1,11 @@
 //! Decisions: asked before, recorded after.
 
-use std::os::fd::AsFd;
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::RwLockReadGuard;
 
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::call::Call;
@@ -12,7 +14,7 @@ use crate::files::actor;
 use crate::files::judge::{Answer, Judgement, Question, Verdict};
 use crate::files::operation::Operation;
 use crate::files::record::{Effect, FileRecord};
-use crate::files::resolve::{Entry, Pin};
+use crate::files::resolve::{Entry, Pin, is_procfs};
 use crate::files::trash::{Doomed, Kept, Loss};
 use crate::outcome::Outcome;
 
@@ -141,6 +143,11 @@ impl<'e> Call<'e, '_> {
             approved: None,
         };
         if let Verdict::Deny(errno) = permit.judgement.verdict {
+            let errno = if is_made_in_procfs(&permit) {
+                Errno::NOENT
+            } else {
+                errno
+            };
             return Err(self.refuse(&permit, errno));
         }
         Ok(permit)
@@ -247,8 +254,13 @@ impl<'e> Call<'e, '_> {
         path: &Path,
         loss: Loss,
     ) -> Result<Kept, Errno> {
+        // A slash behind the name is the caller's way to say that it means a folder.
+        let name = entry.map(|entry| CString::new(entry.bare())).transpose();
+        let name = name.map_err(|_| Errno::INVAL)?;
         let doomed = Doomed {
-            entry: entry.map(|entry| (entry.parent.as_fd(), entry.name.as_c_str())),
+            entry: entry
+                .zip(name.as_deref())
+                .map(|(entry, name)| (entry.parent.as_fd(), name)),
             object: object.fd.as_fd(),
             path,
             loss,
@@ -270,4 +282,19 @@ impl<'e> Call<'e, '_> {
         }
         lost.then_some(kept != Kept::Nothing)
     }
+}
+
+/// Whether a name would be made in a procfs, where nobody can make one and every name that is not there is said to
+/// be missing (`echo > /dev/fd/9` without such a descriptor).
+fn is_made_in_procfs(permit: &Permit) -> bool {
+    let makes = matches!(
+        permit.operation,
+        Operation::Create | Operation::Mkdir | Operation::Mknod | Operation::Symlink
+    );
+    let folder = permit.path.parent().filter(|_| makes);
+    folder.is_some_and(|folder| open_folder(folder).and_then(is_procfs).is_ok_and(|it| it))
+}
+
+fn open_folder(path: &Path) -> Result<OwnedFd, Errno> {
+    rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
 }
