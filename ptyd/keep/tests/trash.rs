@@ -164,7 +164,7 @@ fn links_fifos_and_sockets_are_kept_as_what_they_are() -> Tested {
     symlink("/nowhere", &link)?;
     assert!(run("mkfifo", &[&fifo.to_string_lossy()]));
     let _listener = std::os::unix::net::UnixListener::bind(&socket)?;
-    let file = ground.file("file", "shared")?;
+    let file = ground.file("file", &"shared".repeat(1000))?;
     fs::hard_link(&file, &twin)?;
     for path in [&link, &fifo, &socket, &twin] {
         let kept = discard(&trash, path, Removal::Unlink)?;
@@ -174,6 +174,25 @@ fn links_fifos_and_sockets_are_kept_as_what_they_are() -> Tested {
     assert_eq!(fs::read_link(&link)?, PathBuf::from("/nowhere"));
     assert!(fs::metadata(&fifo)?.file_type().is_fifo() && fs::metadata(&socket)?.file_type().is_socket());
     assert_eq!(fs::metadata(&file)?.ino(), fs::metadata(&twin)?.ino());
+    Ok(())
+}
+
+#[test]
+fn a_lock_that_is_made_of_names_is_let_go() -> Tested {
+    let ground = Ground::new()?;
+    let trash = ground.trash()?;
+    let (file, lock) = (ground.file("file", "4711")?, ground.work().join("lock"));
+    for _ in 0..3 {
+        fs::hard_link(&file, &lock)?;
+        assert_eq!(fs::metadata(&file)?.nlink(), 2);
+        let kept = discard(&trash, &lock, Removal::Unlink)?;
+        assert_eq!((exists(&lock), fs::metadata(&file)?.nlink()), (false, 1));
+        assert_ne!(kept.record.how, How::Moved);
+    }
+    let last = discard(&trash, &file, Removal::Unlink)?;
+    assert_eq!(last.record.how, How::Moved);
+    trash.restore(last.record.id, &Target::Original)?;
+    assert_eq!(fs::read_to_string(&file)?, "4711");
     Ok(())
 }
 

@@ -11,6 +11,10 @@ use super::record::Draft;
 use super::{Cause, How, Kept, Meta, Trash, TrashError};
 use crate::fs::{Attributes, ENTRY_COST, Kind, Stat, apply, attributes, open_dir, stat, tree_charge};
 
+/// Programs take locks by giving a small file a second name and counting its names (gpg, mail programs): the name that
+/// goes must go, so that files up to this size, in bytes, which have other names are copied instead of moved.
+const LOCK_SIZE: u64 = 4096;
+
 /// What kind of deletion was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
@@ -29,7 +33,8 @@ impl Trash {
     /// is renamed, so that owner, times, links and attributes stay what they were; if the
     /// kernel would refuse the deletion it refuses the rename (sticky and immutable objects,
     /// folders that may not be written). An empty folder is described and then really removed. Where
-    /// the mount can have no trash, a file or link is copied to the home place first.
+    /// the mount can have no trash, a file or link is copied to the home place first; a small file with other
+    /// names is copied too.
     ///
     /// # Errors
     /// The deletion is refused and nothing is done: with the kernel's error number, or EDQUOT if the
@@ -70,8 +75,17 @@ impl Trash {
         draft: &Draft,
     ) -> Result<Kept, TrashError> {
         let Some(place) = place else {
-            return self.copy_out(parent, name, found, draft);
+            return self.copy_out(&self.home, parent, name, found, draft);
         };
+        if found.kind == Kind::File && found.nlink > 1 && found.size <= LOCK_SIZE {
+            match self.copy_out(place, parent, name, found, draft) {
+                // What we may not read is moved.
+                Err(TrashError::Refused {
+                    errno: Errno::ACCESS, ..
+                }) => {}
+                kept => return kept,
+            }
+        }
         let charge = tree_charge(parent, name, found).map_err(TrashError::refused(draft.original, "measure"))?;
         let record = draft.record(found, How::Moved, charge);
         let kept = self.admit(place, record, |id| {
@@ -79,14 +93,23 @@ impl Trash {
         });
         match kept {
             // One mount, and still two worlds: project quotas, encrypted folders, overlay layers.
-            Err(TrashError::Refused { errno: Errno::XDEV, .. }) => self.copy_out(parent, name, found, draft),
+            Err(TrashError::Refused { errno: Errno::XDEV, .. }) => {
+                self.copy_out(&self.home, parent, name, found, draft)
+            }
             kept => kept,
         }
     }
 
-    /// Copies a file or link to the home place and then deletes it.
-    fn copy_out(&self, parent: BorrowedFd, name: &CStr, found: &Stat, draft: &Draft) -> Result<Kept, TrashError> {
-        let kept = self.copy_in(&self.home, parent, name, found, draft)?;
+    /// Copies a file or link to a place and then deletes it.
+    fn copy_out(
+        &self,
+        place: &Arc<Place>,
+        parent: BorrowedFd,
+        name: &CStr,
+        found: &Stat,
+        draft: &Draft,
+    ) -> Result<Kept, TrashError> {
+        let kept = self.copy_in(place, parent, name, found, draft)?;
         // Not deleted if another object has taken the name meanwhile: that one is not kept.
         let removed = stat(parent, name).and_then(|now| match now.same_object(found) {
             true => rustix::fs::unlinkat(parent, name, AtFlags::empty()),
