@@ -99,6 +99,10 @@ pub struct FilterSpec {
     pub notified: Vec<Notified>,
     /// Whether a Landlock domain confines `ptrace` and `process_vm_*`; without one they are denied.
     pub confined: bool,
+    /// Whether the supervisor needs the commands' consent to read their memory, having no right of its own to: then
+    /// `PR_SET_DUMPABLE` (`prctl(2)`) of 0, as key agents do it, is said to be done and is not. A process that
+    /// could not be read could do nothing that is judged.
+    pub stays_readable: bool,
 }
 
 /// Why no filter could be made.
@@ -141,7 +145,7 @@ pub fn compile(spec: &FilterSpec) -> Result<CompiledFilter, FilterError> {
     let mut context = ScmpFilterContext::new(ScmpAction::Allow)?;
     context.set_act_badarch(ScmpAction::Errno(libc::ENOSYS))?;
     context.set_ctl_optimize(2)?;
-    deny::add_rules(&mut context, spec.confined)?;
+    deny::add_rules(&mut context, spec.confined, spec.stays_readable)?;
     for notified in &spec.notified {
         let call = syscall(notified.call);
         if notified.when.is_empty() {
@@ -199,6 +203,7 @@ mod tests {
                 Notified::if_any_bit(libc::SYS_openat, 2, (libc::O_CREAT | libc::O_WRONLY) as u64),
             ],
             confined: true,
+            stays_readable: true,
         };
         let filter = compile(&spec)?;
         assert!(

@@ -74,6 +74,7 @@ pub(super) fn plan(policy: Policy, config: &Config, uid: u32) -> Result<Planned,
     let spec = FilterSpec {
         notified: notified(&policy),
         confined: true,
+        stays_readable: uid != 0,
     };
     let filter = filter::compile(&spec).map_err(RulesError::from)?;
     let capabilities = capabilities(config);

@@ -19,6 +19,8 @@ pub fn cases() -> Vec<Case> {
         text("files of every kind", "mkdir -p a/b; echo x > a/b/f; ln -s b a/l; ln a/b/f a/h; chmod 640 a/b/f; mkfifo a/p; umask 077; echo y > a/private; mv a/h a/moved; rm a/l"),
         text("a repository", "git init -q r && cd r && git commit -q --allow-empty -m m && git log --format=%s && git status --porcelain").forget("r"),
         text("devices", "echo x > /dev/null; head -c 3 /dev/zero | od -c; head -c 2 /dev/urandom | wc -c; echo to >/dev/stderr; cat < /dev/stdin; test -c /dev/full; echo $?; echo y > /dev/fd/1"),
+        text("a lock that is made of names", "echo x > t; for i in 1 2 3; do ln t lock; stat -c %h t; rm lock; stat -c %h t; done"),
+        text("a key agent", "eval $(ssh-agent) > /dev/null; echo $?; ssh-keygen -q -t ed25519 -N '' -f k; ssh-add -q k; ssh-add -l | wc -l; kill $SSH_AGENT_PID; echo $?; rm k k.pub").needs(&["ssh-agent"]),
         text("temporary files", "f=$(mktemp) && echo x > $f && cat $f && rm $f; d=$(mktemp -d) && rmdir $d; echo $?"),
     ]
 }

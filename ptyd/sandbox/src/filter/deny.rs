@@ -16,6 +16,9 @@ const NAMESPACES: u64 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNET) as u64;
 
+/// The errno of a call that is said to be done.
+const DONE: i32 = 0;
+
 /// `CLONE_NEWTIME`: a flag of unshare only, in clone the same bit belongs to the exit signal.
 const NEW_TIME: u64 = 0x80;
 
@@ -124,7 +127,11 @@ const ROUTING: &[(i32, i32)] = &[
 const NETLINK: &[i32] = &[libc::NETLINK_ROUTE, libc::NETLINK_SOCK_DIAG, libc::NETLINK_AUDIT];
 const LAST_NETLINK: u64 = 31;
 
-pub(super) fn add_rules(context: &mut ScmpFilterContext, confined: bool) -> Result<(), SeccompError> {
+pub(super) fn add_rules(
+    context: &mut ScmpFilterContext,
+    confined: bool,
+    stays_readable: bool,
+) -> Result<(), SeccompError> {
     for call in ABSENT {
         context.add_rule_exact(ScmpAction::Errno(libc::ENOSYS), syscall(*call))?;
     }
@@ -147,6 +154,10 @@ pub(super) fn add_rules(context: &mut ScmpFilterContext, confined: bool) -> Resu
     }
     for bit in bits(NAMESPACES | NEW_TIME) {
         refuse(libc::EPERM, libc::SYS_unshare, &[flag(0, bit)])?;
+    }
+    if stays_readable {
+        let dumpable = equal(0, libc::PR_SET_DUMPABLE as u64);
+        refuse(DONE, libc::SYS_prctl, &[dumpable, equal(1, 0)])?;
     }
     // When our supervisor dies the newest filter's listener would answer: there must never be another.
     let operation = equal(0, libc::SECCOMP_SET_MODE_FILTER as u64);
