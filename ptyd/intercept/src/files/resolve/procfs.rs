@@ -108,7 +108,8 @@ fn root_link(resolver: &Resolver<'_>, link: BorrowedFd<'_>, name: &[u8]) -> Resu
     }
 }
 
-/// Refuses what no worker opens for anybody: objects of a task outside the session, and memory.
+/// Refuses what no worker opens for anybody: objects of a task outside the session, and memory that the caller
+/// does not have in its hands already.
 ///
 /// # Errors
 /// `EACCES`.
@@ -120,10 +121,29 @@ pub fn guard(resolver: &Resolver<'_>, pin: &Pin) -> Result<(), Errno> {
     let Some(tgid) = inside.first().and_then(|first| number(first)) else {
         return Ok(());
     };
-    if inside.last().is_some_and(|last| last == b"mem") {
-        return Err(Errno::ACCESS);
+    session_only(resolver, tgid)?;
+    match names_memory(&inside) && !is_in_hand(resolver, tgid) {
+        true => Err(Errno::ACCESS),
+        false => Ok(()),
     }
-    session_only(resolver, tgid)
+}
+
+/// Whether `pin`, which was let through by [`guard`], is the memory of a process.
+///
+/// # Errors
+/// Those of `fstatfs(2)` and `readlink(2)`.
+pub fn is_memory(resolver: &Resolver<'_>, pin: &Pin) -> Result<bool, Errno> {
+    Ok(pin.procfs && is_procfs(&pin.fd)? && names_memory(&components(resolver, pin.fd.as_fd())?))
+}
+
+fn names_memory(inside: &[Vec<u8>]) -> bool {
+    inside.last().is_some_and(|last| last == b"mem")
+}
+
+/// Whether the caller reads and writes that process's memory as it likes: its own, or as its tracer (`ptrace(2)`).
+fn is_in_hand(resolver: &Resolver<'_>, tgid: i32) -> bool {
+    let tracer = || status_number(tgid, "TracerPid:").filter(|tracer| *tracer > 0);
+    tgid == resolver.client.tgid || tracer().and_then(leader) == Some(resolver.client.tgid)
 }
 
 /// The components of `fd` below the root of its procfs, if it is one that counts tasks as we do.
@@ -159,8 +179,13 @@ fn session_only(resolver: &Resolver<'_>, task: i32) -> Result<(), Errno> {
 }
 
 fn leader(task: i32) -> Option<i32> {
+    status_number(task, "Tgid:")
+}
+
+/// A line of `/proc/TASK/status`, `proc_pid_status(5)`.
+fn status_number(task: i32, key: &str) -> Option<i32> {
     let text = std::fs::read_to_string(format!("/proc/{task}/status")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
     line.trim().parse().ok()
 }
 

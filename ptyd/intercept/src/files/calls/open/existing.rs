@@ -13,7 +13,7 @@ use crate::files::calls::call::Call;
 use crate::files::calls::permit::{Aside, Permit};
 use crate::files::judge::{Judgement, Verdict};
 use crate::files::operation::Operation;
-use crate::files::resolve::{Pin, controlling_terminal, guard};
+use crate::files::resolve::{Pin, controlling_terminal, guard, is_memory};
 use crate::files::trash::Loss;
 use crate::outcome::Outcome;
 
@@ -27,6 +27,10 @@ pub(super) fn open(call: &mut Call<'_, '_>, request: &Request, pin: Pin) -> Resu
     }
     guard(&call.resolver(), &pin)?;
     check_kind(call, request, &pin)?;
+    // What the caller does with it, it does by other calls as well.
+    if is_memory(&call.resolver(), &pin)? {
+        return nameless(call, flags, &pin);
+    }
     // What never had a path (a pipe under /dev/stdin) is the caller's own and no file of any rule.
     let Some(path) = call.path_of(&pin)?.path().map(PathBuf::from) else {
         return nameless(call, flags, &pin);
