@@ -87,6 +87,7 @@ macro_rules! topics {
 
 topics! {
     agents_start_shells_as_root agents_start_shells_as_a_user "agents";
+    debuggers_work_for_root debuggers_work_for_a_user "debuggers";
     every_descriptor_is_inherited_by_root every_descriptor_is_inherited_by_a_user "descriptors";
     every_end_is_the_same_for_root every_end_is_the_same_for_a_user "ends";
     every_failure_is_the_same_for_root every_failure_is_the_same_for_a_user "errors";

@@ -5,6 +5,7 @@
 
 mod agents;
 mod contract;
+mod debuggers;
 mod descriptors;
 mod ends;
 mod errors;
@@ -28,6 +29,7 @@ const PROBE: &str = "/usr/local/lib/agentsh-tests/probe";
 fn table() -> Vec<(&'static str, Vec<Case>)> {
     vec![
         ("agents", agents::cases()),
+        ("debuggers", debuggers::cases()),
         ("descriptors", descriptors::cases()),
         ("ends", ends::cases()),
         ("errors", errors::cases()),
