@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 use crate::error::{LoadError, Source};
 use crate::operation::{
-    Asked, CommandOperation, EnvOperation, FileOperation, NetworkOperation, Operation, SignalOperation, UnixOperation,
+    Asked, CommandOperation, EnvOperation, FileOperation, HttpOperation, NetworkOperation, Operation, SignalOperation,
+    UnixOperation,
 };
 use crate::place::At;
 use crate::policy::Policy;
@@ -39,6 +40,8 @@ pub struct Case {
     pub command: Option<CommandOperation>,
     #[serde(default)]
     pub network: Option<NetworkOperation>,
+    #[serde(default)]
+    pub http: Option<HttpOperation>,
     #[serde(default)]
     pub unix_socket: Option<UnixOperation>,
     #[serde(default)]
@@ -109,6 +112,7 @@ fn subject(source: &Source, case: &At<Case>, variables: &Variables) -> Result<Op
         given.file.map(Operation::File),
         given.command.map(Operation::Command),
         given.network.map(Operation::Network),
+        given.http.map(Operation::Http),
         given.unix_socket.map(Operation::UnixSocket),
         given.signal.map(Operation::Signal),
         given.env.map(Operation::Env),
@@ -121,7 +125,7 @@ fn subject(source: &Source, case: &At<Case>, variables: &Variables) -> Result<Op
         }
         _ => {
             let error = source.error(case.range(), "a case has exactly one subject");
-            Err(error.expecting("one of `file`, `command`, `network`, `unix_socket`, `signal`, `env`"))
+            Err(error.expecting("one of `file`, `command`, `network`, `http`, `unix_socket`, `signal`, `env`"))
         }
     }
 }
@@ -135,7 +139,7 @@ fn expand(source: &Source, case: &At<Case>, operation: &mut Operation, variables
         Operation::UnixSocket(unix) => vec![&mut unix.path],
         Operation::Signal(signal) => vec![&mut signal.program],
         Operation::Env(env) => vec![&mut env.program],
-        Operation::Network(_) => Vec::new(),
+        Operation::Network(_) | Operation::Http(_) => Vec::new(),
     };
     for text in texts {
         let failed = |problem: String| source.error(case.range(), problem);

@@ -42,7 +42,7 @@ pub use host::host_links;
 pub use load::{Document, parse, read};
 pub use message::Subject;
 pub use operation::{
-    CommandOperation, EnvOperation, FileOperation, NetworkOperation, Operation, SignalOperation,
+    CommandOperation, EnvOperation, FileOperation, HttpOperation, NetworkOperation, Operation, SignalOperation,
     USAGE as OPERATION_USAGE, UnixOperation,
 };
 pub use outlook::{Lowered, Outlook, Program, ProgramOutlook};

@@ -18,6 +18,7 @@ pub enum Operation {
     File(FileOperation),
     Command(CommandOperation),
     Network(NetworkOperation),
+    Http(HttpOperation),
     UnixSocket(UnixOperation),
     Signal(SignalOperation),
     Env(EnvOperation),
@@ -60,6 +61,17 @@ pub struct NetworkOperation {
     #[serde(default)]
     pub address: Option<IpAddr>,
     pub port: u16,
+}
+
+/// A request to a service.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HttpOperation {
+    /// Its name, or an alias.
+    pub service: String,
+    pub method: String,
+    /// Without a query, from the service's address on.
+    pub path: String,
 }
 
 fn connect() -> NetOp {
@@ -110,7 +122,10 @@ pub struct EnvOperation {
 
 /// How operations are written on a command line.
 pub const USAGE: &str = "file OPERATION PATH | command PROGRAM [ARG…] | network [connect|bind|listen|send] HOST:PORT | \
-unix [connect|bind|listen|sendto] PATH | signal SIGNAL TARGET | env NAME [PROGRAM]";
+http METHOD SERVICE PATH | unix [connect|bind|listen|sendto] PATH | signal SIGNAL TARGET | env NAME [PROGRAM]";
+
+/// The kinds of operations on a command line.
+const KINDS: [&str; 7] = ["file", "command", "network", "http", "unix", "signal", "env"];
 
 impl Operation {
     /// Reads an operation from words: see [`USAGE`].
@@ -149,6 +164,16 @@ impl Operation {
                     NetOp::parse(operation).ok_or_else(|| unknown(operation, "operation on sockets", known()))?;
                 network(operation, address)
             }
+            ["http", method, service, path] => {
+                if !path.starts_with('/') {
+                    return Err(format!("`{path}` does not begin with a slash"));
+                }
+                Ok(Operation::Http(HttpOperation {
+                    service: (*service).to_owned(),
+                    method: (*method).to_owned(),
+                    path: (*path).to_owned(),
+                }))
+            }
             ["unix", path] => Ok(Operation::UnixSocket(UnixOperation {
                 operation: UnixOp::Connect,
                 path: (*path).to_owned(),
@@ -181,14 +206,8 @@ impl Operation {
                 name: (*name).to_owned(),
                 program: (*program).to_owned(),
             })),
-            [first, ..] if ["file", "command", "network", "unix", "signal", "env"].contains(first) => {
-                Err(format!("an operation is: {USAGE}"))
-            }
-            [first, ..] => Err(unknown(
-                first,
-                "kind of operation",
-                vec!["file", "command", "network", "unix", "signal", "env"],
-            )),
+            [first, ..] if KINDS.contains(first) => Err(format!("an operation is: {USAGE}")),
+            [first, ..] => Err(unknown(first, "kind of operation", KINDS.to_vec())),
             [] => Err(format!("an operation is: {USAGE}")),
         }
     }
@@ -209,6 +228,12 @@ impl Operation {
             Operation::Network(network) => Subject {
                 host: network.host.as_deref().unwrap_or(""),
                 operation: network.operation.word(),
+                ..Subject::default()
+            },
+            Operation::Http(http) => Subject {
+                host: &http.service,
+                path: http.path.as_bytes(),
+                operation: &http.method,
                 ..Subject::default()
             },
             Operation::UnixSocket(unix) => Subject {
@@ -264,6 +289,7 @@ impl fmt::Display for Operation {
                     network.port
                 )
             }
+            Operation::Http(http) => write!(out, "{} {} of {}", http.method, http.path, http.service),
             Operation::UnixSocket(unix) => write!(out, "{} {}", unix.operation, unix.path),
             Operation::Signal(signal) => {
                 let name = signal
@@ -350,6 +376,7 @@ impl Policy {
             Operation::File(file) => self.file(file.operation, file.path.as_bytes()),
             Operation::Command(_) | Operation::Env(_) => self.command(&asked.command()),
             Operation::Network(network) => self.network(&net_query(network)),
+            Operation::Http(http) => self.request(&http.service, &http.method, &http.path),
             Operation::UnixSocket(unix) => self.unix_socket(unix.operation, unix_address(&unix.path)),
             Operation::Signal(signal) => self.signal(&signal_query(signal)),
         }

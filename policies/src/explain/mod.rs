@@ -75,7 +75,7 @@ impl Policy {
         let own: Vec<&Matching> = matching.iter().filter(|found| found.policy == verdict.policy).collect();
         match verdict.rule {
             None => lines.push(format!(
-                "No rule of `{}` matches; a rule in `{}` before all others, or `defaults.{}`, would decide.",
+                "No rule of `{}` matches; a rule in `{}` before all others, or {}, would decide.",
                 verdict.policy,
                 verdict.list,
                 default_key(operation)
@@ -89,7 +89,7 @@ impl Policy {
                     )),
                     None if behind.count() == 0 => {
                         lines.push(format!(
-                            "Without `{rule}` the defaults would decide (`defaults.{}`).",
+                            "Without `{rule}` the defaults would decide ({}).",
                             default_key(operation)
                         ));
                     }
@@ -114,15 +114,16 @@ impl Policy {
     }
 }
 
-/// The key of `defaults` that is asked when no rule matches.
+/// The key that is asked when no rule matches.
 fn default_key(operation: &Operation) -> &'static str {
     match operation {
-        Operation::File(file) if file.operation.is_read() => "read",
-        Operation::File(_) => "write",
-        Operation::Command(_) | Operation::Env(_) => "command",
-        Operation::Network(_) => "network",
-        Operation::UnixSocket(_) => "unix_socket",
-        Operation::Signal(_) => "signal",
+        Operation::File(file) if file.operation.is_read() => "`defaults.read`",
+        Operation::File(_) => "`defaults.write`",
+        Operation::Command(_) | Operation::Env(_) => "`defaults.command`",
+        Operation::Network(_) => "`defaults.network`",
+        Operation::Http(_) => "`default` of the service",
+        Operation::UnixSocket(_) => "`defaults.unix_socket`",
+        Operation::Signal(_) => "`defaults.signal`",
     }
 }
 
@@ -145,6 +146,10 @@ impl Layer {
                     .map(|index| self.network_verdict(index))
                     .collect()
             }
+            Operation::Http(http) => {
+                let service = self.service(&http.service);
+                service.map_or_else(Vec::new, |service| service.matching(&http.method, &http.path))
+            }
             Operation::UnixSocket(unix) => self
                 .unix_matching(unix.operation, unix_address(&unix.path))
                 .map(|index| self.unix_verdict(index))
@@ -165,6 +170,8 @@ impl Layer {
             Operation::File(file) => self.file(file.operation, file.path.as_bytes(), None),
             Operation::Command(_) | Operation::Env(_) => self.command(&asked.command()),
             Operation::Network(network) => self.network(&net_query(network)),
+            // Services are the user's own policy's alone.
+            Operation::Http(_) => None,
             Operation::UnixSocket(unix) => self.unix_socket(unix.operation, unix_address(&unix.path)),
             Operation::Signal(signal) => self.signal(&signal_query(signal)),
         }

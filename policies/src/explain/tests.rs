@@ -124,6 +124,27 @@ fn an_allowed_base_name_warns_where_the_session_can_write_a_file_of_that_name() 
 }
 
 #[test]
+fn a_request_to_a_service_is_explained_by_the_service_s_rules() -> Result<(), LoadError> {
+    let policy = policy(
+        "http_services:\n  - {name: gh, upstream: 'https://api.example.org', aliases: [hub], rules: [{name: get, methods: [get], paths: ['/repos/**'], decision: allow}, {name: ask, paths: ['/repos/x'], decision: approve}]}\n",
+    )?;
+    let explained = policy.explain(&operation(&["http", "GET", "hub", "/repos/x"])?);
+    assert_eq!(
+        (explained.decision, explained.rule.as_deref()),
+        (Decision::Allow, Some("get"))
+    );
+    assert_eq!(
+        explained.would_change[0],
+        "Without `get` the rule `ask` would answer approve."
+    );
+    for (method, service, path) in [("POST", "gh", "/user"), ("GET", "other", "/repos/x")] {
+        let explained = policy.explain(&operation(&["http", method, service, path])?);
+        assert_eq!((explained.decision, explained.rule), (Decision::Deny, None));
+    }
+    Ok(())
+}
+
+#[test]
 fn operations_are_read_from_words_with_suggestions() {
     assert!(Operation::parse(&["file", "raed", "/x"]).is_err_and(|problem| problem.contains("`read`")));
     assert!(Operation::parse(&["fil", "read", "/x"]).is_err_and(|problem| problem.contains("`file`")));
@@ -131,6 +152,10 @@ fn operations_are_read_from_words_with_suggestions() {
     assert!(
         Operation::parse(&["network", "[::1]:80"]).is_ok_and(|operation| operation.to_string() == "connect ::1:80")
     );
+    assert!(
+        Operation::parse(&["http", "GET", "api", "/x"]).is_ok_and(|operation| operation.to_string() == "GET /x of api")
+    );
+    assert!(Operation::parse(&["http", "GET", "api", "x"]).is_err());
     assert!(Operation::parse(&["signal", "TERM", "external"]).is_ok());
     assert!(Operation::parse(&[]).is_err());
 }

@@ -20,6 +20,13 @@ struct CompiledRequest {
     paths: Vec<Glob>,
 }
 
+impl CompiledRequest {
+    fn fits(&self, method: &str, path: &str) -> bool {
+        let any_method = self.methods.is_empty() || self.methods.iter().any(|known| known.eq_ignore_ascii_case(method));
+        any_method && (self.paths.is_empty() || self.paths.iter().any(|glob| glob.is_match(path.as_bytes())))
+    }
+}
+
 impl CompiledService {
     pub fn compile(compiler: Compiler<'_>, service: &HttpService) -> Result<CompiledService, LoadError> {
         let mut rules = Vec::new();
@@ -51,12 +58,30 @@ pub struct ServiceView<'p> {
 impl Policy {
     /// The services; only the user's own policy has any.
     pub fn services(&self) -> impl Iterator<Item = ServiceView<'_>> {
-        let layers = self.layers.iter().take(1);
-        layers.flat_map(|layer| layer.services.iter().map(move |service| ServiceView { layer, service }))
+        self.layers.iter().take(1).flat_map(Layer::services)
     }
 
     /// The service of this name, or of this alias.
     pub fn service(&self, name: &str) -> Option<ServiceView<'_>> {
+        self.layers.first()?.service(name)
+    }
+
+    /// Judges a request to a service; one that there is not takes none.
+    pub fn request(&self, service: &str, method: &str, path: &str) -> Verdict<'_> {
+        match self.service(service) {
+            Some(service) => service.request(method, path),
+            None => Verdict::by_default(Decision::Deny, List::HttpServices, self.name()),
+        }
+    }
+}
+
+impl Layer {
+    fn services(&self) -> impl Iterator<Item = ServiceView<'_>> {
+        let view = |service| ServiceView { layer: self, service };
+        self.services.iter().map(view)
+    }
+
+    pub(crate) fn service(&self, name: &str) -> Option<ServiceView<'_>> {
         self.services().find(|view| {
             let model = view.model();
             model.name.value == name || model.aliases.iter().any(|alias| alias.value == name)
@@ -80,15 +105,9 @@ impl<'p> ServiceView<'p> {
 
     /// Judges a request by its method and its path without query, percent-decoded and without dot parts.
     pub fn request(&self, method: &str, path: &str) -> Verdict<'p> {
-        let found = self.service.rules.iter().enumerate().find(|(_, rule)| {
-            let any_method =
-                rule.methods.is_empty() || rule.methods.iter().any(|known| known.eq_ignore_ascii_case(method));
-            any_method && (rule.paths.is_empty() || rule.paths.iter().any(|glob| glob.is_match(path.as_bytes())))
-        });
-        match found {
-            Some((index, rule)) => rule
-                .common
-                .verdict(List::HttpServices, self.layer.place(index), &self.layer.name),
+        let first = self.fitting(method, path).next();
+        match first {
+            Some(verdict) => verdict,
             None => {
                 let decision = match self.service.model.default {
                     HttpDefault::Allow => Decision::Allow,
@@ -97,5 +116,17 @@ impl<'p> ServiceView<'p> {
                 Verdict::by_default(decision, List::HttpServices, &self.layer.name)
             }
         }
+    }
+
+    /// Verdicts of all rules that match, in their order.
+    pub(crate) fn matching(&self, method: &str, path: &str) -> Vec<Verdict<'p>> {
+        self.fitting(method, path).collect()
+    }
+
+    fn fitting(&self, method: &str, path: &str) -> impl Iterator<Item = Verdict<'p>> {
+        let (layer, rules) = (self.layer, self.service.rules.iter().enumerate());
+        rules
+            .filter(move |(_, rule)| rule.fits(method, path))
+            .map(|(index, rule)| rule.common.verdict(List::HttpServices, layer.place(index), &layer.name))
     }
 }

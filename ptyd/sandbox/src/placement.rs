@@ -92,6 +92,10 @@ pub fn holder(operation: &Operation, held: &Held) -> Option<&'static str> {
             held.network,
             "notify: carried out on the caller's own socket; landlock: no TCP port is open to the command itself",
         ),
+        Operation::Http(_) => (
+            held.http_services,
+            "proxy: judged request by request; the service's own host is reached by no other way unless allow_direct says so",
+        ),
         Operation::UnixSocket(_) => (held.unix_sockets, "notify: carried out on the caller's own socket"),
         Operation::Signal(_) => (held.signals, "notify: judged for each process that is meant"),
         Operation::Env(_) => (held.environment, "the supervisor, at the start of each program"),

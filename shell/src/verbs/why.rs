@@ -172,6 +172,10 @@ fn operation(event: &Event) -> Option<Operation> {
             depth: depth.and_then(|depth| u32::try_from(depth).ok()).unwrap_or(0),
         }));
     }
+    if kind == "http_request" {
+        let service = event.fields.get("service")?.as_str()?;
+        return Operation::parse(&["http", word, service, &place?]).ok();
+    }
     if kind.starts_with("net_") {
         let words = ["network", word, event.remote.as_deref()?];
         return Operation::parse(&words).ok();

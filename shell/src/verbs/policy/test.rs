@@ -20,7 +20,7 @@ Examples:
   agentsh policy test --policy ./strict.yaml command npm publish
   agentsh policy test --policy ./strict.yaml --cases ./strict.cases.yaml
 
-An operation is: file OPERATION PATH, command PROGRAM [ARG...], network [connect|bind|listen|send] HOST:PORT, \
+An operation is: file OPERATION PATH, command PROGRAM [ARG...], network [connect|bind|listen|send] HOST:PORT, http METHOD SERVICE PATH, \
 unix [connect|bind|listen|sendto] PATH, signal SIGNAL TARGET, env NAME [PROGRAM]. Status 3 is the answer \"deny\".")]
 pub struct Test {
     #[command(flatten)]
