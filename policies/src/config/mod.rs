@@ -7,7 +7,8 @@ mod origin;
 
 pub use model::{
     Broker, BrokerFailure, BrokerStart, Capabilities, Config, CustomPattern, Dlp, DlpMode, Landlock, LandlockNetwork,
-    Listen, Log, LogFormat, MinimumMode, Output, Proxy, ProxyLimits, Retention, Security, SecurityMode, Sessions, Shim,
+    Listen, Log, LogFormat, MinimumMode, Output, Price, Proxy, ProxyLimits, Retention, Security, SecurityMode,
+    Sessions, Shim,
 };
 pub use origin::Key;
 

@@ -218,9 +218,22 @@ pub struct Proxy {
     pub providers: BTreeMap<String, String>,
     pub store_bodies: bool,
     pub limits: ProxyLimits,
+    /// Prices of models by the beginning of their name, before those that are built in.
+    pub prices: BTreeMap<String, Price>,
     pub tls_intercept: bool,
     /// Hosts whose TLS is never opened.
     pub pinned: Vec<String>,
+}
+
+/// What a model costs: US dollars a million tokens.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    pub input: f64,
+    /// Tokens of the request that were read from a cache; as `input` if not given.
+    #[serde(default)]
+    pub cached: Option<f64>,
+    pub output: f64,
 }
 
 /// Limits of the proxy; 0: none.

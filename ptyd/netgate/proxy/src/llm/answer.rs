@@ -52,7 +52,8 @@ struct Over<'a> {
 impl Asked {
     fn over(&self, mut learnt: Learnt, over: &Over<'_>) {
         if over.status.is_success() {
-            learnt.finish(self.provider.kind, self.model.as_deref(), self.request, over.said);
+            let (asked, lengths) = (self.model.as_deref(), (self.request, over.said));
+            learnt.finish(self.provider.kind, asked, lengths, &self.shared.settings.prices);
         }
         let now = Instant::now();
         let event = LlmResponseEvent {

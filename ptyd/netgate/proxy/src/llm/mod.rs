@@ -13,6 +13,7 @@ mod roles;
 mod usage;
 
 pub use meter::{Limits, Meter, ModelUse};
+pub use price::Price;
 pub use provider::{Provider, ProviderError, ProviderKind};
 pub use usage::Usage;
 

@@ -32,14 +32,35 @@ const PRICES: &[(&str, f64, f64, f64)] = &[
     ("gemini-2.0-flash", 0.1, 0.025, 0.4),
 ];
 
-/// The price of a use. Tokens written to a cache cost a quarter more at Anthropic.
-pub(super) fn cost(kind: ProviderKind, model: &str, usage: &Usage) -> Option<f64> {
-    if kind == ProviderKind::Ollama {
-        return Some(0.0);
-    }
+/// A price of the operator's.
+#[derive(Debug, Clone)]
+pub struct Price {
+    /// The beginning of the model's name.
+    pub model: String,
+    /// US dollars a million tokens of the request.
+    pub input: f64,
+    /// The same for those that were read from a cache.
+    pub cached: f64,
+    /// The same for the answer.
+    pub output: f64,
+}
+
+/// The price of a use, by the operator's list before ours. Tokens written to a cache cost a quarter more at Anthropic.
+pub(super) fn cost(own: &[Price], kind: ProviderKind, model: &str, usage: &Usage) -> Option<f64> {
     let name = model.rsplit('/').next().unwrap_or(model);
-    let known = PRICES.iter().filter(|(begin, ..)| is_of(name, begin));
-    let (_, input, cached, output) = known.max_by_key(|(begin, ..)| begin.len())?;
+    let own = own.iter().filter(|price| is_of(name, &price.model));
+    let own = own.max_by_key(|price| price.model.len());
+    let ours = || {
+        PRICES
+            .iter()
+            .filter(|(begin, ..)| is_of(name, begin))
+            .max_by_key(|(begin, ..)| begin.len())
+    };
+    let (input, cached, output) = match own {
+        Some(price) => (price.input, price.cached, price.output),
+        None if kind == ProviderKind::Ollama => return Some(0.0),
+        None => ours().map(|(_, input, cached, output)| (*input, *cached, *output))?,
+    };
     let plain = usage.input.saturating_sub(usage.cached + usage.written) as f64;
     let sum = plain * input
         + usage.cached as f64 * cached
@@ -65,19 +86,30 @@ mod tests {
             output: 1_000_000,
             ..Usage::default()
         };
-        let price = |model| cost(ProviderKind::OpenAi, model, &usage);
+        let price = |model| cost(&[], ProviderKind::OpenAi, model, &usage);
         assert_eq!(price("gpt-4o-mini-2024-07-18"), Some(0.75));
         assert_eq!(price("openai/gpt-4o"), Some(12.5));
         assert_eq!(price("gpt-4omega"), None);
         assert_eq!(price("o3-2025-04-16"), Some(10.0));
-        assert_eq!(cost(ProviderKind::Ollama, "llama3", &usage), Some(0.0));
+        assert_eq!(cost(&[], ProviderKind::Ollama, "llama3", &usage), Some(0.0));
+        let own = ["gpt-4o", "gpt-4o-mini", "llama3"].map(|model| Price {
+            model: model.to_owned(),
+            input: 1.0,
+            cached: 1.0,
+            output: model.len() as f64,
+        });
+        let price = |kind, model| cost(&own, kind, model, &usage);
+        assert_eq!(price(ProviderKind::OpenAi, "gpt-4o-mini-2024-07-18"), Some(12.0));
+        assert_eq!(price(ProviderKind::OpenAi, "gpt-4o"), Some(7.0));
+        assert_eq!(price(ProviderKind::OpenAi, "o3"), Some(10.0));
+        assert_eq!(price(ProviderKind::Ollama, "llama3:8b"), Some(7.0));
         let cached = Usage {
             input: 2_000_000,
             cached: 1_000_000,
             written: 1_000_000,
             ..Usage::default()
         };
-        let sonnet = cost(ProviderKind::Anthropic, "claude-sonnet-4-5", &cached);
+        let sonnet = cost(&[], ProviderKind::Anthropic, "claude-sonnet-4-5", &cached);
         assert!(sonnet.is_some_and(|sum| (sum - 4.05).abs() < 1e-9));
     }
 }

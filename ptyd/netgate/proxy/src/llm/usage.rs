@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::price;
+use super::price::{self, Price};
 use super::provider::ProviderKind;
 
 /// Tokens, and what they cost.
@@ -70,7 +70,13 @@ impl Learnt {
     }
 
     /// The end: what nobody told is counted by length, and priced.
-    pub(super) fn finish(&mut self, kind: ProviderKind, asked: Option<&str>, request: u64, answer: u64) {
+    pub(super) fn finish(
+        &mut self,
+        kind: ProviderKind,
+        asked: Option<&str>,
+        (request, answer): (u64, u64),
+        own: &[Price],
+    ) {
         if !self.told {
             self.usage.input = request.div_ceil(4);
             self.usage.output = answer.div_ceil(4);
@@ -80,7 +86,7 @@ impl Learnt {
             self.model = asked.map(str::to_owned);
         }
         let model = self.model.as_deref().unwrap_or_default();
-        self.usage.cost = price::cost(kind, model, &self.usage);
+        self.usage.cost = price::cost(own, kind, model, &self.usage);
     }
 
     fn tool(&mut self, name: Option<String>) {
