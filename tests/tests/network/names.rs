@@ -172,6 +172,31 @@ look('mapped.example.org',F6); look('db.example.com'); tcp('10.9.8.7',443); tcp(
 }
 
 #[test]
+fn odd_questions_reach_no_server() -> Result {
+    let (world, far) = world(User::agent(), NAMES)?;
+    let server = NameServer::start(&far)?;
+    server.set_addresses("www.example.org", &["203.0.113.10"]);
+    let script = "
+def question(labels, kind=1, cls=1): return b''.join(bytes([len(l)])+l for l in labels)+b'\\0'+struct.pack('>HH',kind,cls)
+def ask(questions, count=1, flags=0x100, wait=60):
+    def go():
+        s=socket.socket(F4,U); s.settimeout(wait); s.connect(('198.51.100.53',53))
+        s.send(struct.pack('>HHHHHH',7,flags,count,0,0,0)+questions); r=s.recv(4096); return '%d/%d' % (r[3]&15, r[7])
+    say(go)
+at=[b'example',b'org']
+ask(question([b'WwW',b'eXaMpLe',b'ORG'])); ask(question([b'www']+at,65))
+ask(question([b'w\\0w']+at)); ask(question([b'a.b']+at)); ask(question([b'a b']+at)); ask(question([b'\\xff\\xfe']+at))
+ask(question([b'www']+at,1,3)); ask(question([b'www']+at)+question([b'www']+at),2); ask(question([b'www']+at),1,0x2900)
+ask(b'\\xc0\\x0c\\0\\1\\0\\1',wait=2); ask(b'',wait=2); ask(question([b'x'*63]*4+at),wait=2)";
+    expect(
+        &attempt(&world, script)?,
+        "0/1 0/0 5/0 5/0 5/0 5/0 1/0 1/0 4/0 timeout timeout timeout",
+    )?;
+    let stray = server.asked().into_iter().find(|name| name != "www.example.org");
+    expect(&format!("{stray:?}"), "None")
+}
+
+#[test]
 fn ten_thousand_names_carry_nothing_out() -> Result {
     let (world, far) = world(User::agent(), NAMES)?;
     let server = NameServer::start(&far)?;

@@ -21,6 +21,7 @@ const REDIRECTED: u32 = 60;
 
 /// What is said where the budget is used up.
 const TOO_MUCH: &str = "the session asks for more names than any program needs";
+const ODD: &str = "the name has characters that no name of a host or service has";
 const INNER: &str = "the name has an address that no public name should have, and no rule says that it may";
 
 /// What policy says of a name, copied out of the rules.
@@ -121,6 +122,7 @@ impl Resolver {
         let judged = self.judge(name, kind);
         let answer = match &judged.redirect {
             Some((to, _)) => self.redirected(query, name, *to),
+            None if !is_plain(name) => Answer::refused(ODD),
             None if !judged.decision.passes() && judged.decision != Decision::Approve => {
                 Answer::of(ResponseCode::Refused)
             }
@@ -276,6 +278,13 @@ fn chain(query: &Query, records: Vec<Record>) -> Vec<Record> {
         }
     }
     kept
+}
+
+/// Letters, digits, hyphens and underscores: a label may hold any byte (RFC 2181, section 11), and what reads it then
+/// may take a dot or a zero byte in it for an end.
+fn is_plain(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    name.bytes().all(plain)
 }
 
 /// RFC 6761: always this machine.
