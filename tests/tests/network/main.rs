@@ -7,6 +7,7 @@ mod local;
 mod names;
 mod people;
 mod sends;
+mod tools;
 
 use agentsh_tests::network::Far;
 use agentsh_tests::{Outcome, Result, User, World, fail, session};
