@@ -224,7 +224,7 @@ fn others(layer: &Layer, held: &Held, say: &mut impl FnMut(String, &str)) {
         {
             say(
                 format!("connect redirect `{}`", target.rule),
-                "the server name inside of TLS is not changed here: the connection is refused, or as on_failure says",
+                "the server name inside of TLS is changed only where proxy.tls_intercept opens it: the connection is refused, or as on_failure says",
             );
         }
         let mut lists = |present: bool, held: bool, list: &str| {

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use agentsh_policy::{NetOp, NetworkQuery, Policy, Protocol, Verdict};
+use agentsh_policy::{Decision, NetOp, NetworkQuery, Policy, Protocol, Verdict};
 use rustix::io::Errno;
 
 use crate::address;
@@ -49,6 +49,8 @@ pub struct Ruling<'p> {
     pub verdict: Verdict<'p>,
     /// The name that the peer was judged by.
     pub host: Option<Arc<str>>,
+    /// Whether another of the peer's names would be judged less strictly, and might pass.
+    pub depends: bool,
 }
 
 /// So many agreements on datagrams are remembered.
@@ -111,20 +113,32 @@ impl Gate {
                 port: flow.address.port(),
             }),
             host: host.cloned(),
+            depends: false,
         };
         let mut strictest = ask(names.first(), flow.address.ip().to_canonical());
         if !outward {
             return strictest;
         }
-        for face in address::faces(flow.address.ip()) {
-            let named = names.iter().map(Some).chain(names.is_empty().then_some(None));
-            for name in named {
+        let (mut mildest, mut limited) = (None, false);
+        for name in names.iter().map(Some).chain(names.is_empty().then_some(None)) {
+            // Of one name the strictest of all faces holds.
+            let mut of_name = None;
+            for face in address::faces(flow.address.ip()) {
                 let ruling = ask(name, face);
-                if ruling.verdict.decision.strictness() > strictest.verdict.decision.strictness() {
+                let strictness = ruling.verdict.decision.strictness();
+                of_name = of_name.max(Some(strictness));
+                limited |= ruling.verdict.max_bytes.is_some();
+                if strictness > strictest.verdict.decision.strictness() {
                     strictest = ruling;
                 }
             }
+            mildest = mildest.min(of_name).or(of_name);
         }
+        let strictness = strictest.verdict.decision.strictness();
+        // What a rule lets a connection carry is counted on the caller's own socket.
+        strictest.depends = names.len() > 1
+            && !limited
+            && mildest.is_some_and(|mildest| mildest < strictness && mildest < Decision::Deny.strictness());
         strictest
     }
 
@@ -167,7 +181,7 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
-    use agentsh_policy::{Decision, Variables, parse};
+    use agentsh_policy::{Variables, parse};
 
     use super::*;
 
@@ -214,6 +228,15 @@ mod tests {
             .add(&Arc::from("a.example"), address, Duration::ZERO, Instant::now());
         assert_eq!(connect(&gate, &policy, "203.0.113.7:443"), Decision::Approve);
         assert_eq!(connect(&gate, &policy, "203.0.113.8:443"), Decision::Allow);
+        let flow = |address: &str| -> Result<Flow, std::net::AddrParseError> {
+            Ok(Flow {
+                operation: NetOp::Connect,
+                transport: Transport::Tcp,
+                address: address.parse()?,
+            })
+        };
+        assert!(gate.judge(&policy, &flow("203.0.113.7:443")?).depends);
+        assert!(!gate.judge(&policy, &flow("203.0.113.8:443")?).depends);
         Ok(())
     }
 

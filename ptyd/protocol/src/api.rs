@@ -189,7 +189,7 @@ pub struct PolicyOutcome {
 }
 
 /// `GET /v1/sessions/ID/proxy`: the session's proxy, and its use of language models.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ProxyInfo {
     pub session_id: String,
     /// Where it listens; absent until a program was led to it.
@@ -201,8 +201,11 @@ pub struct ProxyInfo {
     /// Services of the policy, by name.
     #[serde(default)]
     pub services: Vec<String>,
-    /// What happens to findings: redact, block, audit, off.
+    /// What happens to findings: redact, block, audit, off; empty of a session that is over.
     pub dlp: String,
+    /// Whether TLS is opened, for programs that are told to trust who opens it.
+    #[serde(default)]
+    pub tls_opened: bool,
     pub limits: ProxyLimits,
     #[serde(default)]
     pub usage: Vec<LlmUse>,
@@ -220,7 +223,7 @@ pub struct ProxyLimits {
 }
 
 /// What one model was used in a session.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct LlmUse {
     pub provider: String,
     pub model: String,

@@ -97,9 +97,25 @@ async fn session(registry: &Rc<Registry>, word: &str) -> Result<SessionInfo, Api
 }
 
 async fn proxy(registry: &Rc<Registry>, word: &str) -> Result<ProxyInfo, ApiError> {
-    match registry.find_running(word)?.call(Call::Proxy).await? {
-        Answer::Proxy { proxy } => Ok(*proxy),
-        _ => Err(api_error(ErrorKind::Failed, "the supervisor answered something else")),
+    match registry.find_running(word) {
+        Ok(supervisor) => match supervisor.call(Call::Proxy).await? {
+            Answer::Proxy { proxy } => Ok(*proxy),
+            _ => Err(api_error(ErrorKind::Failed, "the supervisor answered something else")),
+        },
+        Err(error) if error.error == ErrorKind::Refused => {
+            let dir = registry.store.find(word).map_err(store_error)?;
+            let read = agentsh_audit::read::llm_use(&dir);
+            let (usage, problems) = read.map_err(|error| api_error(ErrorKind::Failed, error))?;
+            for problem in problems {
+                tracing::warn!("{problem}");
+            }
+            Ok(ProxyInfo {
+                session_id: dir.id().to_owned(),
+                usage,
+                ..ProxyInfo::default()
+            })
+        }
+        Err(error) => Err(error),
     }
 }
 

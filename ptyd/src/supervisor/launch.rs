@@ -341,7 +341,7 @@ fn enter_on(
         // What the operator set stands.
         let name = |entry: &Bytes| entry.0.split(|byte| *byte == b'=').next().map(<[u8]>::to_vec);
         let set: Vec<_> = environment.add.iter().map(name).collect();
-        let own = session.proxy_variables()?.into_iter();
+        let own = session.proxy_variables(&candidate.id)?.into_iter();
         environment.add.extend(own.filter(|entry| !set.contains(&name(entry))));
     }
     let generation = session.generation();

@@ -66,7 +66,8 @@ pub(super) fn plan(policy: Policy, config: &Config, uid: u32) -> Result<Planned,
     }
     let host = Host::probe();
     let mode = mode(&host, config)?;
-    let held = placement::held(&host.controllers, host.ebpf.works(), uid);
+    let mut held = placement::held(&host.controllers, host.ebpf.works(), uid);
+    held.rewrite_sni = config.proxy.tls_intercept;
     let not_held = policy.not_held(&held);
     if config.security.strict && !not_held.is_empty() {
         return Err(PlanError::NotStrict(not_held));

@@ -12,9 +12,9 @@ use crate::render::{self, Table};
 /// What there is to see of language models.
 #[derive(Debug, Subcommand)]
 pub enum LlmVerb {
-    /// Show tokens and cost of running sessions, by model
+    /// Show tokens and cost of sessions, by model
     Usage {
-        /// The session: its id, a unique beginning, or its name (all that run)
+        /// The session, running or over: its id, a unique beginning, or its name (all that run)
         session: Option<String>,
         /// Print JSON
         #[arg(long)]

@@ -66,13 +66,20 @@ fn text(proxy: &ProxyInfo) -> String {
         limit(proxy.limits.tpm, "tokens a minute"),
         limit(proxy.limits.budget, "tokens a session"),
     ];
-    let none = "not started: no program was led to it".to_owned();
+    let none = "not started: nothing was led to it".to_owned();
+    let tls = match proxy.tls_opened {
+        true => {
+            "opened for programs that exec, wrap and the line editor start; what a shim starts is told of no authority"
+        }
+        false => "not opened",
+    };
     let providers = proxy.providers.iter().map(|(name, base)| format!("{name} ({base})"));
     render::pairs(&[
         ("session", proxy.session_id.clone()),
         ("address", proxy.address.clone().unwrap_or(none)),
         ("providers", list(providers.collect())),
         ("services", list(proxy.services.clone())),
+        ("tls", tls.to_owned()),
         ("findings", proxy.dlp.clone()),
         ("limits", list(limits.into_iter().flatten().collect())),
         (

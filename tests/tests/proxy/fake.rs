@@ -36,7 +36,14 @@ impl Fake {
     pub fn start(
         answer: impl Fn(&Asked, &mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
     ) -> Result<Fake> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
+        Fake::on(TcpListener::bind("127.0.0.1:0")?, answer)
+    }
+
+    /// The same, wherever the listener is.
+    pub fn on(
+        listener: TcpListener,
+        answer: impl Fn(&Asked, &mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
+    ) -> Result<Fake> {
         let port = listener.local_addr()?.port();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (kept, answer) = (Arc::clone(&asked), Arc::new(answer));
@@ -57,8 +64,13 @@ impl Fake {
 
     /// Answers every request with these bytes as a body of this kind, in pieces of seven bytes.
     pub fn with_body(kind: &'static str, body: &[u8]) -> Result<Fake> {
+        Fake::on_with_body(TcpListener::bind("127.0.0.1:0")?, kind, body)
+    }
+
+    /// The same, wherever the listener is.
+    pub fn on_with_body(listener: TcpListener, kind: &'static str, body: &[u8]) -> Result<Fake> {
         let body = body.to_vec();
-        Fake::start(move |_, stream| {
+        Fake::on(listener, move |_, stream| {
             write!(
                 stream,
                 "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"

@@ -9,11 +9,11 @@ use agentsh_tests::world::processes::wait_until;
 use agentsh_tests::{Result, User, World, session};
 
 use super::fake::Fake;
-use super::{bash, check, configure, run};
+use super::{check, configure, run};
 
 /// A session with a proxy, in which this machine's addresses may be reached by the proxy; `localtest` and
 /// `othername` are names of this machine.
-fn begin(world: &World, rules: &str) -> Result<SessionInfo> {
+pub fn begin(world: &World, rules: &str) -> Result<SessionInfo> {
     configure("proxy: {providers: {ollama: 'http://127.0.0.1:9'}}\n")?;
     let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
     std::fs::write(
@@ -110,67 +110,6 @@ fn a_name_that_leads_inside_needs_a_rule_on_addresses() -> Result {
     .out();
     check(out.contains("inner address"), "the answer", &out)?;
     check(fake.asked().is_empty(), "nothing arrived", &fake.asked())
-}
-
-/// Sends raw bytes to the proxy and prints what comes back.
-const RAW: &str = r#"import os, socket, sys
-host, port = os.environ["http_proxy"].split("//")[1].split(":")
-data = sys.stdin.buffer.read().replace(b"@PROXY@", b"%s:%s" % (host.encode(), port.encode()))
-s = socket.create_connection((host, int(port))); s.settimeout(20)
-s.sendall(data)
-out = b""
-try:
-    while piece := s.recv(4096): out += piece
-except OSError: pass
-print(out.decode("latin-1").split("\r\n")[0])
-"#;
-
-#[test]
-fn requests_that_two_readers_read_differently_reach_nobody() -> Result {
-    let world = World::new(User::agent())?;
-    let (fake, session) = plain(&world)?;
-    world.user().write_file(&world.workspace().join("raw.py"), RAW, 0o644)?;
-    let server = format!("localtest:{}", fake.port);
-    let smuggled = format!("GET http://{server}/smuggled HTTP/1.1\r\nHost: {server}\r\n\r\n");
-    for (what, head) in [
-        (
-            "CL.TE",
-            "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        ),
-        (
-            "TE.TE",
-            "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n",
-        ),
-        ("CL.CL", "Content-Length: 0\r\nContent-Length: 40\r\n\r\n"),
-        ("obs-fold", "X: y\r\n Content-Length: 5\r\n\r\n"),
-        ("bare line feed", "X: y\nContent-Length: 5\r\n\r\n"),
-        ("zero byte", "X: a\0b\r\n\r\n"),
-        ("two hosts", "Host: denied.example\r\n\r\n"),
-        ("space before colon", "Content-Length : 3\r\n\r\n"),
-    ] {
-        let bytes = format!("POST http://{server}/first HTTP/1.1\r\nHost: {server}\r\n{head}{smuggled}").into_bytes();
-        let outcome = bash(&session, "python3 raw.py")
-            .stdin(agentsh_tests::Input::Bytes(bytes))
-            .run(&world)?;
-        check(
-            outcome.out().starts_with("HTTP/1.1 400") || outcome.out().starts_with("HTTP/1.1 501"),
-            what,
-            &outcome,
-        )?;
-    }
-    check(fake.asked().is_empty(), "nothing arrived", &fake.asked())?;
-    // A second request behind a good one is not read: one connection, one request.
-    let bytes = format!("GET http://{server}/first HTTP/1.1\r\nHost: {server}\r\n\r\n{smuggled}").into_bytes();
-    let outcome = bash(&session, "python3 raw.py")
-        .stdin(agentsh_tests::Input::Bytes(bytes))
-        .run(&world)?;
-    check(outcome.out().starts_with("HTTP/1.1 200"), "the first", &outcome)?;
-    let asked = fake.only()?;
-    check(
-        asked.head.starts_with("GET /first ") && asked.field("host") == Some(&server),
-        "only the first",
-        &asked,
-    )
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::tls::Server;
 use super::{check, configure, is_kept, run};
 
 /// A loopback address that no other run of this test has.
-fn address() -> String {
+pub fn address() -> String {
     let [.., high, low] = std::process::id().to_be_bytes();
     format!("127.77.{high}.{low}")
 }

@@ -276,6 +276,99 @@ fn limits_answer_429_and_say_which() -> Result {
     Ok(())
 }
 
+/// What each provider answers where no stream is asked for: path, request, answer, tokens of input and output.
+const WHOLE: &[(&str, &str, &str, &str, u64, u64)] = &[
+    (
+        "openai",
+        "/embeddings",
+        r#"{"model":"text-embedding-3-small","input":["mail jo@example.org"]}"#,
+        r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.25,-1.5e-3]}],"model":"text-embedding-3-small","usage":{"prompt_tokens":8,"total_tokens":8}}"#,
+        8,
+        0,
+    ),
+    (
+        "openai",
+        "/chat/completions",
+        r#"{"model":"gpt-4o","messages":[{"role":"user","content":"mail jo@example.org"}]}"#,
+        r#"{"model":"gpt-4o","choices":[{"index":0,"message":{"role":"assistant","content":"Hi"}}],"usage":{"prompt_tokens":6,"completion_tokens":2}}"#,
+        6,
+        2,
+    ),
+    (
+        "openai",
+        "/responses",
+        r#"{"model":"gpt-5","input":"mail jo@example.org"}"#,
+        r#"{"model":"gpt-5","output":[{"type":"message","content":[{"type":"output_text","text":"Hi"}]}],"usage":{"input_tokens":5,"output_tokens":3}}"#,
+        5,
+        3,
+    ),
+    (
+        "anthropic",
+        "/v1/messages",
+        r#"{"model":"claude-sonnet-4-5","max_tokens":9,"messages":[{"role":"user","content":"mail jo@example.org"}]}"#,
+        r#"{"type":"message","model":"claude-sonnet-4-5","content":[{"type":"text","text":"Hi"}],"usage":{"input_tokens":7,"output_tokens":4}}"#,
+        7,
+        4,
+    ),
+    (
+        "gemini",
+        "/v1beta/models/gemini-2.5-flash:generateContent",
+        r#"{"contents":[{"parts":[{"text":"mail jo@example.org"}]}]}"#,
+        r#"{"candidates":[{"content":{"parts":[{"text":"Hi"}]}}],"usageMetadata":{"promptTokenCount":4,"candidatesTokenCount":1},"modelVersion":"gemini-2.5-flash"}"#,
+        4,
+        1,
+    ),
+    (
+        "ollama",
+        "/api/embed",
+        r#"{"model":"llama3.2","input":"mail jo@example.org"}"#,
+        r#"{"model":"llama3.2","embeddings":[[0.1,0.2]],"prompt_eval_count":9}"#,
+        9,
+        0,
+    ),
+];
+
+#[test]
+fn whole_answers_are_accounted_too_and_the_record_knows_it_when_the_session_is_over() -> Result {
+    let world = World::new(User::agent())?;
+    for (provider, path, request, answer, input, output) in WHOLE.iter().copied() {
+        let fake = Fake::with_body("application/json", answer.as_bytes())?;
+        configure(&format!("proxy: {{providers: {{{provider}: '{}'}}}}\n", fake.base()))?;
+        let session = session::with_rules(&world, "")?;
+        let text = format!(
+            "curl -sS -d '{request}' {base}{path}; curl -sS -o /dev/null {base}/models",
+            base = variable(provider)
+        );
+        let seen = run(&world, &session, &text)?.out();
+        check(seen == answer, "the answer as it was sent", &(path, seen))?;
+        let asked = fake.asked();
+        let sent = asked.first().map(|one| String::from_utf8_lossy(&one.body).into_owned());
+        check(
+            sent == Some(request.replace("jo@example.org", "[REDACTED:email]")),
+            "the request, searched",
+            &sent,
+        )?;
+        let used = |what: &str| -> Result<String> {
+            let usage = proxy(&world, &session)?.usage;
+            let one = usage.first().ok_or_else(|| fail(format!("no usage {what}")))?;
+            check(
+                (one.requests, one.input_tokens, one.output_tokens, one.found) == (1, input, output, 1)
+                    && one.cost_usd.is_some(),
+                what,
+                &(path, &usage),
+            )?;
+            Ok(serde_json::to_string(&usage)?)
+        };
+        let running = used("while it runs")?;
+        world
+            .agentsh(["session", "destroy", &session.id])?
+            .expect_success("destroy")?;
+        let over = used("when it is over")?;
+        check(running == over, "the same", &(running, over))?;
+    }
+    Ok(())
+}
+
 #[test]
 fn bodies_are_kept_only_where_it_is_asked_for_and_without_findings() -> Result {
     let world = World::new(User::agent())?;

@@ -2,12 +2,15 @@
 
 mod fake;
 mod http;
+mod http2;
 mod intercept;
 mod llm;
 mod sdk;
 mod services;
+mod smuggling;
 mod streams;
 mod tls;
+mod transparent;
 
 use agentsh_protocol::api::{ProxyInfo, SessionInfo};
 use agentsh_tests::{Outcome, Result, Shell, World, fail, session};

@@ -1,15 +1,27 @@
 //! Services of the policy: a secret that the agent never holds, rules by method and path.
 
+use std::time::Duration;
+
 use agentsh_protocol::api::SessionInfo;
+use agentsh_protocol::approvals::Approval;
 use agentsh_tests::record::await_event;
-use agentsh_tests::{Result, User, World, session};
+use agentsh_tests::world::PRODUCT;
+use agentsh_tests::world::processes::wait_until;
+use agentsh_tests::{Output, Result, Shell, User, World, fail, session};
 
 use super::tls::Server;
-use super::{check, is_kept, proxy, run};
+use super::{bash, check, is_kept, proxy, run};
+
+const PATIENCE: Duration = Duration::from_secs(300);
 
 const SECRET: &str = "ghp_theSecretThatNobodyInsideKnows0123456";
 
 fn begin(world: &World, server: &Server, more: &str) -> Result<SessionInfo> {
+    begin_asking(world, server, "1s", more)
+}
+
+/// The same; questions wait for so long.
+fn begin_asking(world: &World, server: &Server, wait: &str, more: &str) -> Result<SessionInfo> {
     let secrets = world.user().home.join(".config/agentsh/secrets");
     world.user().make_folder(&secrets)?;
     world
@@ -26,7 +38,7 @@ fn begin(world: &World, server: &Server, more: &str) -> Result<SessionInfo> {
     scrub_response: true
     rules:
       - {{name: read, methods: [GET], paths: ["/repos/**"], decision: allow}}
-      - {{name: ask, methods: [POST], paths: ["/repos/*/issues"], decision: approve, timeout: 1s}}
+      - {{name: ask, methods: [POST], paths: ["/repos/*/issues"], decision: approve, timeout: {wait}}}
       - {{name: never, methods: [DELETE], decision: deny, message: "nothing is deleted"}}
 {more}"#,
         server.port
@@ -145,6 +157,68 @@ fn a_service_takes_only_what_its_rules_say() -> Result {
         "the message",
         &message,
     )?;
+    server.stop()
+}
+
+/// Two requests on one connection; how many answers come back, and the first one's status.
+const TWICE: &str = r#"import os, socket
+host, port = os.environ["http_proxy"].split("//")[1].split(":")
+def ask(repository): return f"POST /svc/github/repos/{repository}/issues HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 1\r\n\r\nx".encode()
+s = socket.create_connection((host, int(port))); s.sendall(ask("x") + ask("y"))
+out = b""
+try:
+    while piece := s.recv(4096): out += piece
+except OSError: pass
+print(out.count(b"HTTP/1.1 "), out[9:12].decode())
+"#;
+
+#[test]
+fn a_request_that_a_person_agreed_to_passes_and_none_behind_it() -> Result {
+    let world = World::new(User::agent())?;
+    let server = Server::start(&world, "127.0.0.1:0")?;
+    let session = begin_asking(&world, &server, "5m", "")?;
+    world
+        .user()
+        .write_file(&world.workspace().join("twice.py"), TWICE, 0o644)?;
+    let mut watcher = Shell::program(format!("{PRODUCT}/agentsh"))
+        .args(["approve", "--watch", "--json"])
+        .stdout(Output::Null)
+        .deadline(PATIENCE)
+        .spawn(&world)?;
+    let listed = || -> Vec<Approval> {
+        let listed = world.agentsh(["approve", "list", "--json"]);
+        listed.and_then(|outcome| outcome.json()).unwrap_or_default()
+    };
+    let known = || {
+        let info = world.agentsh(["session", "info", "--json", &session.id]);
+        info.is_ok_and(|outcome| !outcome.out().contains("nobody can be asked"))
+    };
+    check(
+        wait_until(PATIENCE, known),
+        "the session does not learn of the watcher",
+        &"",
+    )?;
+    let child = bash(&session, "python3 twice.py").deadline(PATIENCE).spawn(&world)?;
+    let asked = wait_until(PATIENCE, || listed().len() == 1);
+    let question = listed().pop().filter(|_| asked).ok_or_else(|| fail("no question"))?;
+    check(
+        question.operation == "http POST" && server.asked().is_empty(),
+        "the question",
+        &question,
+    )?;
+    world
+        .agentsh(["approve", "allow", &question.id])?
+        .expect_success("approve")?;
+    let outcome = child.finish(PATIENCE)?;
+    check(outcome.out() == "1 200\n", "one answer", &outcome)?;
+    let asked = server.asked();
+    check(
+        asked.lines().count() == 1 && asked.contains("/api/repos/x/issues"),
+        "what arrived",
+        &asked,
+    )?;
+    watcher.signal(libc::SIGTERM)?;
+    watcher.wait(PATIENCE)?;
     server.stop()
 }
 

@@ -32,6 +32,9 @@ host, port = sys.argv[4].split(":")
 server = http.server.ThreadingHTTPServer((host, int(port)), Answer)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(sys.argv[1] + "/leaf.pem", sys.argv[1] + "/leaf.key")
+def named(socket, name, context):
+    with open(sys.argv[3] + ".names", "a") as log: log.write(str(name) + "\n")
+context.sni_callback = named
 server.socket = context.wrap_socket(server.socket, server_side=True)
 with open(sys.argv[2], "w") as file: file.write(str(server.server_port) + "\n")
 server.serve_forever()
@@ -88,6 +91,11 @@ impl Server {
     /// What it was asked, one line each.
     pub fn asked(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The names that TLS asked it for, one a line.
+    pub fn named(&self) -> String {
+        std::fs::read_to_string(format!("{}.names", self.log)).unwrap_or_default()
     }
 
     pub fn stop(mut self) -> Result {

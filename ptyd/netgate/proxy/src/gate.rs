@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dlp::Counts;
+use crate::host::Authority;
 use crate::llm::Usage;
 
 /// Who asks: the process that holds the other end of the connection, as the kernel told.
@@ -51,6 +52,55 @@ impl Ruling {
     }
 }
 
+/// Where a connection goes that policy was asked about.
+#[derive(Debug, Clone, Default)]
+pub struct Route {
+    /// What policy says of it.
+    pub ruling: Ruling,
+    /// The addresses that may be dialled.
+    pub addresses: Vec<SocketAddr>,
+    /// The name that its TLS is to ask for instead of the host's.
+    pub server_name: Option<String>,
+}
+
+impl Route {
+    /// One that is not taken.
+    pub fn deny(message: impl Into<String>) -> Route {
+        Route {
+            ruling: Ruling::deny(message),
+            ..Route::default()
+        }
+    }
+}
+
+/// A connection that its program meant for somebody else and that was led here.
+#[derive(Debug, Clone)]
+pub struct Meant {
+    /// Who made it.
+    pub client: Client,
+    /// Whom it was meant for.
+    pub address: SocketAddr,
+    /// The names by which that is known to the session; none: by its address alone.
+    pub names: Vec<String>,
+    /// The provider of models that is there, by name.
+    pub provider: Option<String>,
+    /// Whether policy has let it through, whichever of the names is meant.
+    pub judged: bool,
+    /// Whether the program trusts the authority that opens TLS.
+    pub trusts: bool,
+}
+
+impl Meant {
+    /// Whether a host that a program names is whom the connection was meant for.
+    pub(crate) fn is(&self, host: &Authority) -> bool {
+        let by_address = || host.address().is_some_and(|address| address == self.address.ip());
+        let by_name = self.names.contains(&host.host);
+        let here = || self.provider.is_some() && self.address.ip().is_loopback() && host.is_loopback();
+        let known = by_name || (self.names.is_empty() && by_address()) || here();
+        known && host.port.is_none_or(|port| port == self.address.port())
+    }
+}
+
 /// A service of the policy.
 #[derive(Debug, Clone)]
 pub struct Service {
@@ -67,9 +117,9 @@ pub struct Service {
 /// An HTTP request that was judged.
 #[derive(Debug, Clone, Copy)]
 pub struct HttpEvent<'a> {
-    /// The method; `CONNECT` for a tunnel.
+    /// The method; `CONNECT` for a tunnel; empty where the request could not be read.
     pub method: &'a str,
-    /// The host.
+    /// The host; empty where it is not known.
     pub host: &'a str,
     /// The port.
     pub port: u16,
@@ -92,6 +142,8 @@ pub struct LlmRequestEvent<'a> {
     pub provider: &'a str,
     /// The model, if the request names one.
     pub model: Option<&'a str>,
+    /// Its method.
+    pub method: &'a str,
     /// The path without its query.
     pub path: &'a str,
     /// Whether a stream was asked for.
@@ -146,8 +198,11 @@ pub trait Gate: Send + Sync + 'static {
     /// Who holds the other end of the connection from `peer` to `local`; `None` is turned away.
     fn who(&self, peer: SocketAddr, local: SocketAddr) -> Option<Client>;
 
-    /// Judges a connection by name and by each address that the name has; those that may be dialled.
-    fn connect(&self, client: &Client, host: &str, port: u16) -> (Ruling, Vec<SocketAddr>);
+    /// Whom the connection from `peer` to `local` was meant for; `None`: it was not led here.
+    fn meant(&self, peer: SocketAddr, local: SocketAddr) -> Option<Meant>;
+
+    /// Judges a connection by name and by each address that the name has.
+    fn connect(&self, client: &Client, host: &str, port: u16) -> Route;
 
     /// The addresses of an upstream that the operator named: no rule is asked.
     ///

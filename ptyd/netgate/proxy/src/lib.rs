@@ -15,10 +15,10 @@ mod http;
 mod llm;
 
 pub use dlp::{Counts, Dlp, Mode};
-pub use gate::{Client, Event, Gate, HttpEvent, LlmRequestEvent, LlmResponseEvent, Ruling, Service};
+pub use gate::{Client, Event, Gate, HttpEvent, LlmRequestEvent, LlmResponseEvent, Meant, Route, Ruling, Service};
 pub use host::Authority;
 pub use http::{InterceptError, Proxy};
-pub use llm::{Limits, Meter, ModelUse, Provider, ProviderError, ProviderKind, Usage};
+pub use llm::{Limits, Meter, ModelUse, Price, Provider, ProviderError, ProviderKind, Usage};
 
 /// What a proxy is made from.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub struct Settings {
     pub dlp: Dlp,
     /// Limits on their use.
     pub limits: Limits,
+    /// What models cost, before what is known here.
+    pub prices: Vec<Price>,
     /// Whether bodies are given to [`Gate::store`].
     pub store_bodies: bool,
     /// Whether TLS is opened where [`Gate::opens`] says so.

@@ -2,6 +2,7 @@
 
 mod closed;
 mod names;
+mod proxied;
 mod redirect;
 
 use std::net::SocketAddr;
@@ -25,6 +26,9 @@ const OWN: &str = "own-endpoint";
 
 /// What stands in the record for datagrams of a conversation that a person has agreed to.
 const AGREED: &str = "agreed";
+
+/// What stands in the record for an address with several names, of which TLS or HTTP will say which is meant.
+const BY_NAME: &str = "by-name";
 
 /// What stands in the record for an address without a port, of which the kernel picks one.
 const ANY_PORT: &str = "any-port";
@@ -72,8 +76,8 @@ struct Leave<'a> {
     approval: Option<&'a str>,
     /// A rule of our own.
     rule: Option<&'a str>,
-    /// Where it leads instead, by this rule.
-    instead: Option<(SocketAddr, &'a str)>,
+    /// Where it leads instead, by this rule if it is not the one that judged it.
+    instead: Option<(SocketAddr, Option<&'a str>)>,
 }
 
 /// One operation on its way.
@@ -133,7 +137,7 @@ impl Judging<'_> {
             },
             message: None,
             approval: leave.approval,
-            rule: leave.rule.or(leave.instead.map(|(_, rule)| rule)),
+            rule: leave.rule.or(leave.instead.and_then(|(_, rule)| rule)),
             redirect: redirect.as_deref(),
             result,
         });
@@ -232,7 +236,7 @@ impl Judging<'_> {
                     approval: Some(&id),
                     ..Leave::default()
                 };
-                self.perform(act, leave)
+                self.pass(act, leave)
             }
             Answered::No(id, why) => self.refuse(Some(&why), id.as_deref()),
             Answered::Interrupted(seen) => SocketDecision::Interrupted(seen).outcome(),
@@ -316,6 +320,9 @@ impl CommandJudge {
         if let Some(outcome) = judging.redirected(&rules.policy, act) {
             return outcome;
         }
+        if judging.depends_on_name() {
+            return judging.lead_by_name(act);
+        }
         if let Some(service) = judging.reserved() {
             let message = format!("this host is reached as the service `{service}` only");
             return judging.refuse(Some(&message), None);
@@ -332,7 +339,7 @@ impl CommandJudge {
         if decision.passes() {
             return match judging.is_too_often() {
                 Some(message) => judging.refuse(Some(&message), None),
-                None => judging.perform(act, Leave::default()),
+                None => judging.pass(act, Leave::default()),
             };
         }
         match judging.holder() {

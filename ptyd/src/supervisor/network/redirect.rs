@@ -32,9 +32,7 @@ impl Judging<'_> {
 
     fn lead(&self, target: &ConnectTarget, act: &mut Act<'_>) -> io::Result<Outcome> {
         if target.sni.is_some() {
-            return Err(io::Error::other(
-                "the server name inside of TLS cannot be changed unseen",
-            ));
+            return self.lead_to_opened(act, &target.rule);
         }
         // Names are looked up and sockets are dialled.
         self.request.caller.will_block();
@@ -52,7 +50,7 @@ impl Judging<'_> {
         let outcome = self.perform(
             act,
             Leave {
-                instead: Some((to, &target.rule)),
+                instead: Some((to, Some(&target.rule))),
                 ..Leave::default()
             },
         );

@@ -10,7 +10,7 @@ use agentsh_netgate::{Court, Owner, is_machine, is_special};
 use agentsh_policy::{
     ConnectTarget, ConnectTo, Decision, NetOp, NetworkQuery, OnFailure, Protocol, ServiceView, Subject, Verdict,
 };
-use agentsh_proxy::{Client, Event, Gate, Ruling, Service};
+use agentsh_proxy::{Client, Event, Gate, Meant, Route, Ruling, Service};
 
 use super::{owner, secret, told};
 use crate::process::Identity;
@@ -42,17 +42,23 @@ fn listed(table: &str, host: &str) -> Vec<IpAddr> {
     named.collect()
 }
 
-/// Where a connection goes that the user's policy leads elsewhere, and what is told of it.
-fn led(redirect: &ConnectTarget) -> std::io::Result<(Vec<SocketAddr>, String)> {
-    let cannot = |why: &str| Err(std::io::Error::other(why.to_owned()));
-    match &redirect.to {
-        _ if redirect.sni.is_some() => cannot("the server name inside of TLS cannot be changed unseen"),
-        ConnectTo::Unix(_) => cannot("the proxy dials no unix sockets"),
-        ConnectTo::Host(to) => {
-            let addresses = to.to_socket_addrs()?.collect();
-            Ok((addresses, format!("led to {to} by `{}`", redirect.rule)))
-        }
-    }
+/// Where a connection goes that the user's policy leads elsewhere.
+fn led(redirect: &ConnectTarget) -> std::io::Result<Route> {
+    let to = match &redirect.to {
+        ConnectTo::Unix(_) => return Err(std::io::Error::other("the proxy dials no unix sockets")),
+        ConnectTo::Host(to) => to,
+    };
+    Ok(Route {
+        ruling: Ruling {
+            allowed: true,
+            decision: Decision::Redirect.word().to_owned(),
+            rule: Some(redirect.rule.to_string()),
+            message: Some(format!("led to {to} by `{}`", redirect.rule)),
+            approval: None,
+        },
+        addresses: to.to_socket_addrs()?.collect(),
+        server_name: redirect.sni.as_deref().map(str::to_owned),
+    })
 }
 
 /// Whether an address is none of the public internet's, or this machine's own: no public name should have it.
@@ -125,8 +131,7 @@ impl Session {
         if let Ok(address) = host.parse() {
             return vec![address];
         }
-        let table = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
-        let found = listed(&table, host);
+        let found = Session::listed_addresses(host);
         if !found.is_empty() {
             return found;
         }
@@ -144,19 +149,23 @@ impl Session {
         }
     }
 
-    fn judge_connection(self: &Arc<Self>, client: &Client, host: &str, port: u16) -> (Ruling, Vec<SocketAddr>) {
+    fn judge_connection(self: &Arc<Self>, client: &Client, host: &str, port: u16) -> Route {
         if port == NAMES {
-            return (
-                Ruling::deny("names are resolved by the session's own resolver"),
-                Vec::new(),
-            );
+            return Route::deny("names are resolved by the session's own resolver");
+        }
+        let rules = self.rules();
+        let target = format!("{host}:{port}");
+        if let Some(redirect) = rules.policy.connect_redirect(&target) {
+            match led(redirect) {
+                Ok(route) => return route,
+                Err(_) if redirect.on_failure != OnFailure::FailClosed => {}
+                Err(why) => return Route::deny(format!("`{}` cannot be done: {why}", redirect.rule)),
+            }
         }
         if let Some(service) = self.reserved(host, port) {
-            let why = format!("{host} is reached as the service `{service}` only");
-            return (Ruling::deny(why), Vec::new());
+            return Route::deny(format!("{host} is reached as the service `{service}` only"));
         }
         let addresses = self.addresses_of(client, host);
-        let rules = self.rules();
         let ask = |host: Option<&str>, address: Option<IpAddr>| {
             rules.policy.network(&NetworkQuery {
                 operation: NetOp::Connect,
@@ -175,7 +184,7 @@ impl Session {
             let meant = inner.decision.passes() && inner.rule.is_some();
             if is_inner(address) && !meant && !name.is_some_and(|name| rules.policy.name_may_mean(name, address)) {
                 let why = format!("{host}: {address} is an inner address, and no rule that names it allows it");
-                return (Ruling::deny(why), Vec::new());
+                return Route::deny(why);
             }
             let verdict = ask(name, Some(address));
             if verdict.decision.strictness() > strictest.decision.strictness() {
@@ -187,7 +196,6 @@ impl Session {
             operation: "connect",
             ..Subject::default()
         };
-        let target = format!("{host}:{port}");
         let mut ruling = self.ruled(client, "connect", &target, &strictest, &subject);
         if let (true, Some(limit), Some(place)) = (ruling.allowed, strictest.max_per_minute, strictest.place)
             && !self.shared.gate.rates.admit((place.layer, place.index), limit)
@@ -195,24 +203,31 @@ impl Session {
             ruling.allowed = false;
             ruling.message = Some(format!("the rule lets {limit} through in a minute"));
         }
-        let mut addresses: Vec<SocketAddr> = addresses
-            .into_iter()
-            .map(|address| SocketAddr::new(address, port))
-            .collect();
-        if let (true, Some(redirect)) = (ruling.allowed, rules.policy.connect_redirect(&target)) {
-            match led(redirect) {
-                Ok((to, message)) => {
-                    addresses = to;
-                    ruling.message = Some(message);
-                }
-                Err(_) if redirect.on_failure != OnFailure::FailClosed => {}
-                Err(why) => {
-                    ruling.allowed = false;
-                    ruling.message = Some(format!("`{}` cannot be done: {why}", redirect.rule));
-                }
-            }
+        let addresses = addresses.into_iter().map(|address| SocketAddr::new(address, port));
+        Route {
+            ruling,
+            addresses: addresses.collect(),
+            server_name: None,
         }
-        (ruling, addresses)
+    }
+
+    /// Whether the TLS of this host is opened for programs that trust who opens it.
+    pub(in crate::supervisor) fn opens_tls(&self, host: &str) -> bool {
+        let fits = |pinned: &str| {
+            let pinned = pinned.to_ascii_lowercase();
+            match pinned.strip_prefix("*.") {
+                Some(above) => host.strip_suffix(above).is_some_and(|name| name.ends_with('.')),
+                None => host == pinned,
+            }
+        };
+        let proxy = &self.config.proxy;
+        proxy.tls_intercept && !proxy.pinned.iter().any(|pinned| fits(pinned))
+    }
+
+    /// The addresses that the host's own table has for a name.
+    pub(in crate::supervisor) fn listed_addresses(host: &str) -> Vec<IpAddr> {
+        let table = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+        listed(&table, host)
     }
 
     fn secret_service(&self, view: &ServiceView<'_>) -> Result<Service, String> {
@@ -254,10 +269,16 @@ impl Gate for SessionGate {
         })
     }
 
-    fn connect(&self, client: &Client, host: &str, port: u16) -> (Ruling, Vec<SocketAddr>) {
+    fn meant(&self, peer: SocketAddr, local: SocketAddr) -> Option<Meant> {
+        let session = self.0.upgrade()?;
+        let inode = owner::inode(peer, local).ok()?;
+        session.proxy.led.take(peer.port(), inode.into())
+    }
+
+    fn connect(&self, client: &Client, host: &str, port: u16) -> Route {
         match self.0.upgrade() {
             Some(session) => session.judge_connection(client, host, port),
-            None => (Ruling::deny(ENDED), Vec::new()),
+            None => Route::deny(ENDED),
         }
     }
 
@@ -297,15 +318,7 @@ impl Gate for SessionGate {
     }
 
     fn opens(&self, host: &str) -> bool {
-        let fits = |pinned: &str| {
-            let pinned = pinned.to_ascii_lowercase();
-            match pinned.strip_prefix("*.") {
-                Some(above) => host.strip_suffix(above).is_some_and(|name| name.ends_with('.')),
-                None => host == pinned,
-            }
-        };
-        let session = self.0.upgrade();
-        session.is_some_and(|session| !session.config.proxy.pinned.iter().any(|pinned| fits(pinned)))
+        self.0.upgrade().is_some_and(|session| session.opens_tls(host))
     }
 
     fn new_id(&self) -> String {

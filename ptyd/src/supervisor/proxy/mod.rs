@@ -1,36 +1,49 @@
-//! The session's proxy: started when the first program is that is led to it, and only where the operator
-//! named providers of models or the policy has services.
+//! The session's proxy: started when the first program, or the first connection, is led to it. Programs are where the
+//! operator named providers of models or the policy has services; connections also where only their first bytes tell
+//! which of an address's names is meant.
 
 mod gate;
+mod led;
 mod owner;
 mod secret;
 mod settings;
 mod told;
 mod trust;
 
+use std::collections::HashSet;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use agentsh_netgate::Owner;
 use agentsh_protocol::Bytes;
 use agentsh_protocol::api::ProxyInfo;
-use agentsh_proxy::{InterceptError, Proxy};
+use agentsh_proxy::{InterceptError, Meant, Provider, Proxy};
 
 use self::gate::SessionGate;
+use self::led::Led;
 pub(super) use self::trust::FILE as AUTHORITIES;
 use super::session::Session;
 
 /// Threads that move bytes.
 const WORKERS: usize = 2;
 
-/// The proxy of a session, if it runs.
+/// The proxy of a session.
 #[derive(Default)]
-pub(crate) struct SessionProxy(Mutex<Option<Running>>);
+pub(crate) struct SessionProxy {
+    /// If it runs.
+    running: Mutex<Option<Running>>,
+    led: Led,
+    /// Commands whose programs are told to trust the authority that opens TLS.
+    trusting: Mutex<HashSet<String>>,
+    providers: OnceLock<Vec<Provider>>,
+}
 
 #[derive(Clone)]
 struct Running {
     address: SocketAddr,
+    /// Where connections are led: for sockets of IPv4, and of IPv6 where there is any.
+    doors: (SocketAddr, Option<SocketAddr>),
     proxy: Arc<Proxy>,
 }
 
@@ -51,23 +64,27 @@ impl Session {
         !self.config.proxy.providers.is_empty() || self.rules().policy.services().next().is_some()
     }
 
-    /// The variables that lead a program to the proxy, which runs from then on. None where there is nothing
-    /// that it would be led to.
-    pub(crate) fn proxy_variables(self: &Arc<Self>) -> Result<Vec<Bytes>, ProxyError> {
+    fn running_proxy(self: &Arc<Self>) -> Result<Running, ProxyError> {
+        let mut running = self.proxy.running.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(match &*running {
+            Some(running) => running.clone(),
+            None => running.insert(start(self)?).clone(),
+        })
+    }
+
+    /// The variables that lead the programs of a command to the proxy, which runs from then on. None where there is
+    /// nothing that they would be led to.
+    pub(crate) fn proxy_variables(self: &Arc<Self>, command: &str) -> Result<Vec<Bytes>, ProxyError> {
         if !self.needs_proxy() {
             return Ok(Vec::new());
         }
-        let running = {
-            let mut proxy = self.proxy.0.lock().unwrap_or_else(PoisonError::into_inner);
-            match &*proxy {
-                Some(running) => running.clone(),
-                None => proxy.insert(start(self)?).clone(),
-            }
-        };
+        let running = self.running_proxy()?;
         let to = format!("http://{}", running.address);
         let mut variables = settings::general(&to);
         if running.proxy.authority().is_some() {
             variables.extend(trust::variables(&self.dir));
+            let mut trusting = self.proxy.trusting.lock().unwrap_or_else(PoisonError::into_inner);
+            trusting.insert(command.to_owned());
         }
         for provider in running.proxy.providers() {
             variables.extend(provider.variables(&to));
@@ -82,18 +99,59 @@ impl Session {
         Ok(variables.into_iter().map(entry).collect())
     }
 
+    /// Whether programs of this command are told to trust the authority that opens TLS.
+    pub(super) fn trusts_proxy(&self, command: &str) -> bool {
+        let trusting = self.proxy.trusting.lock().unwrap_or_else(PoisonError::into_inner);
+        trusting.contains(command)
+    }
+
+    /// Providers of models whose traffic the proxy is to see.
+    pub(super) fn providers(&self) -> &[Provider] {
+        self.proxy.providers.get_or_init(|| {
+            settings::providers(&self.config).unwrap_or_else(|error| {
+                tracing::error!("no provider is known: {error}");
+                Vec::new()
+            })
+        })
+    }
+
+    /// Awaits a connection from a local port by the socket with this inode, and says where it is to go.
+    pub(super) fn await_led(
+        self: &Arc<Self>,
+        (port, inode, v6): (u16, u64, bool),
+        meant: Meant,
+    ) -> Result<SocketAddr, ProxyError> {
+        let (v4, six) = self.running_proxy()?.doors;
+        match self.proxy.led.expect(port, inode, meant) {
+            true => Ok(six.filter(|_| v6).unwrap_or(v4)),
+            false => Err(io::Error::from(io::ErrorKind::WouldBlock).into()),
+        }
+    }
+
+    /// The connection does not come.
+    pub(super) fn forget_led(&self, port: u16) {
+        self.proxy.led.forget(port);
+    }
+
     /// What the proxy is, and what it was used for.
     pub(crate) fn proxy_info(&self) -> ProxyInfo {
-        let running = self.proxy.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let running = self
+            .proxy
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         told::info(self, running.as_ref().map(|running| (running.address, &*running.proxy)))
     }
 }
 
 fn start(session: &Arc<Session>) -> Result<Running, ProxyError> {
     let settings = settings::of(&session.config)?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    listener.set_nonblocking(true)?;
-    let address = listener.local_addr()?;
+    let (listener, address) = listen(Ipv4Addr::LOCALHOST.into())?;
+    let (led, v4) = listen(Ipv4Addr::LOCALHOST.into())?;
+    // A host without IPv6 has no sockets that would need it.
+    let six = listen(Ipv6Addr::LOCALHOST.into()).ok();
+    let doors = (v4, six.as_ref().map(|(_, address)| *address));
     // Programs of the session reach it without a rule, as they do what they bound themselves.
     let owner = Owner {
         command: Arc::from(""),
@@ -118,6 +176,13 @@ fn start(session: &Arc<Session>) -> Result<Running, ProxyError> {
         .name("proxy-accept".to_owned())
         .spawn(move || {
             runtime.block_on(async {
+                for listener in std::iter::once(led).chain(six.map(|(listener, _)| listener)) {
+                    let serving = Arc::clone(&serving);
+                    match tokio::net::TcpListener::from_std(listener) {
+                        Ok(listener) => drop(tokio::spawn(async move { serving.serve_led(listener).await })),
+                        Err(error) => tracing::error!("no connection can be led to the proxy: {error}"),
+                    }
+                }
                 match tokio::net::TcpListener::from_std(listener) {
                     Ok(listener) => serving.serve(listener).await,
                     Err(error) => tracing::error!("the proxy does not listen: {error}"),
@@ -125,5 +190,12 @@ fn start(session: &Arc<Session>) -> Result<Running, ProxyError> {
             });
         })?;
     tracing::info!("the proxy listens at {address}");
-    Ok(Running { address, proxy })
+    Ok(Running { address, doors, proxy })
+}
+
+fn listen(at: IpAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind((at, 0))?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
 }

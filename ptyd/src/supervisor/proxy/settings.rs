@@ -1,7 +1,7 @@
 //! The proxy's part of the configuration, as the proxy takes it.
 
 use agentsh_policy::config::{Config, DlpMode};
-use agentsh_proxy::{Dlp, Limits, Mode, Provider, ProviderError, Settings};
+use agentsh_proxy::{Dlp, Limits, Mode, Price, Provider, ProviderError, Settings};
 use agentsh_redact::{Class, PatternError, Patterns, Rule};
 
 /// What of the configuration cannot be used.
@@ -21,20 +21,35 @@ const OFF: [Class; 1] = [Class::Entropy];
 /// Reads it.
 pub(super) fn of(config: &Config) -> Result<Settings, SettingsError> {
     let proxy = &config.proxy;
-    let providers = proxy.providers.iter();
+    let providers = providers(config)?;
     Ok(Settings {
-        providers: providers
-            .map(|(name, base)| Provider::new(name, base))
-            .collect::<Result<_, _>>()?,
-        dlp: dlp(config)?,
+        // Only their traffic is searched.
+        dlp: if providers.is_empty() { Dlp::off() } else { dlp(config)? },
+        providers,
         limits: Limits {
             requests: proxy.limits.rpm,
             tokens: proxy.limits.tpm,
             budget: proxy.limits.budget,
         },
+        prices: proxy.prices.iter().map(price).collect(),
         store_bodies: proxy.store_bodies,
         tls_intercept: proxy.tls_intercept,
     })
+}
+
+fn price((model, price): (&String, &agentsh_policy::config::Price)) -> Price {
+    Price {
+        model: model.clone(),
+        input: price.input,
+        cached: price.cached.unwrap_or(price.input),
+        output: price.output,
+    }
+}
+
+/// The providers of models.
+pub(super) fn providers(config: &Config) -> Result<Vec<Provider>, ProviderError> {
+    let named = config.proxy.providers.iter();
+    named.map(|(name, base)| Provider::new(name, base)).collect()
 }
 
 fn dlp(config: &Config) -> Result<Dlp, SettingsError> {
@@ -83,24 +98,32 @@ mod tests {
         Ok(of(&config))
     }
 
+    fn with(text: &str) -> String {
+        format!("proxy: {{providers: {{openai: 'https://api.openai.com/v1'}}}}\n{text}")
+    }
+
     #[test]
     fn the_configuration_says_what_is_searched_for() -> Result<(), Box<dyn std::error::Error>> {
         let settings = read("proxy: {providers: {openai: 'https://api.openai.com/v1'}, limits: {rpm: 3}}\n")??;
         assert_eq!((settings.providers.len(), settings.limits.requests), (1, 3));
         assert!(settings.dlp.patterns.is_some() && settings.dlp.mode == Mode::Redact);
-        assert!(read("dlp: {mode: off}\n")??.dlp.patterns.is_none());
+        assert!(read(&with("dlp: {mode: off}\n"))??.dlp.patterns.is_none());
+        assert!(
+            read("dlp: {mode: block}\n")??.dlp.patterns.is_none(),
+            "nothing to search"
+        );
         let none = "dlp: {mode: block, patterns: {email: false, phone: false, credit_card: false, ssn: false, \
                     api_keys: false, private_keys: false}}\n";
-        assert!(read(none)??.dlp.patterns.is_none());
+        assert!(read(&with(none))??.dlp.patterns.is_none());
         assert!(
-            matches!(read("dlp: {patterns: {emails: true}}\n")?, Err(SettingsError::Unknown(name, _)) if name == "emails")
+            matches!(read(&with("dlp: {patterns: {emails: true}}\n"))?, Err(SettingsError::Unknown(name, _)) if name == "emails")
         );
         assert!(matches!(
             read("proxy: {providers: {x: 'nowhere'}}\n")?,
             Err(SettingsError::Provider(_))
         ));
         let empty = "dlp: {custom_patterns: [{name: a, pattern: 'a*'}]}\n";
-        assert!(matches!(read(empty)?, Err(SettingsError::Pattern(_))));
+        assert!(matches!(read(&with(empty))?, Err(SettingsError::Pattern(_))));
         Ok(())
     }
 }

@@ -40,10 +40,10 @@ fn request(session: &Session, client: &Client, http: &HttpEvent<'_>) -> Result<(
     let mut fields = vec![("status", Value::Unsigned(http.status.into()))];
     fields.extend(http.service.map(|service| ("service", Value::Text(service))));
     session.recorder.emit(EventDraft {
-        operation: Some(http.method),
+        operation: Some(http.method).filter(|method| !method.is_empty()),
         path: Some(http.path.as_bytes()).filter(|path| !path.is_empty()),
-        domain: Some(http.host),
-        remote: Some(&remote),
+        domain: Some(http.host).filter(|host| !host.is_empty()),
+        remote: Some(remote.as_str()).filter(|_| !http.host.is_empty()),
         policy: Some(Outcome {
             effective: if ruling.allowed {
                 Decision::Allow
@@ -72,6 +72,7 @@ fn llm_request(session: &Session, client: &Client, asked: &LlmRequestEvent<'_>) 
     ];
     fields.extend(asked.model.map(|model| ("model", Value::Text(model))));
     session.recorder.emit(EventDraft {
+        operation: Some(asked.method),
         path: Some(asked.path.as_bytes()),
         policy: Some(match asked.refused {
             Some(why) => Outcome::deny(None, Some(why)),
@@ -147,6 +148,7 @@ pub(super) fn info(session: &Session, running: Option<(SocketAddr, &Proxy)>) -> 
             .map(|service| service.model().name.value.clone())
             .collect(),
         dlp: config.dlp.mode.word().to_owned(),
+        tls_opened: config.proxy.tls_intercept,
         limits: agentsh_protocol::api::ProxyLimits {
             rpm: config.proxy.limits.rpm,
             tpm: config.proxy.limits.tpm,

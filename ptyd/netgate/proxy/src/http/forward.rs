@@ -12,7 +12,7 @@ use super::head::strip_hops;
 use super::server::Shared;
 use super::upstream::{self, Unreachable};
 use super::{Answer, refuse, tunnel};
-use crate::gate::{Client, Event, HttpEvent, Ruling};
+use crate::gate::{Client, Event, HttpEvent, Route};
 use crate::host::Authority;
 
 /// One request; `secure`: the server speaks TLS.
@@ -27,7 +27,8 @@ pub(super) async fn forward(
     let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
     let (asker, host) = (Arc::clone(client), to.host.clone());
     let asked = shared.ask(move |gate| gate.connect(&asker, &host, port)).await;
-    let (ruling, addresses) = asked.unwrap_or_else(|error| (Ruling::deny(error.to_string()), Vec::new()));
+    let route = asked.unwrap_or_else(|error| Route::deny(error.to_string()));
+    let ruling = &route.ruling;
     let record = |status: StatusCode| {
         let event = HttpEvent {
             method: &method,
@@ -35,7 +36,7 @@ pub(super) async fn forward(
             port,
             path: &path,
             service: None,
-            ruling: &ruling,
+            ruling,
             status: status.as_u16(),
         };
         shared.gate.record(client, Event::Http(event))
@@ -46,8 +47,11 @@ pub(super) async fn forward(
         return refuse(StatusCode::FORBIDDEN, &format!("{to}: denied by policy: {why}"));
     }
     let (request, switch) = prepare(request, &to);
-    let sent = match upstream::dial(&addresses).await {
-        Ok(stream) if secure => shared.upstreams.send_secure(stream, &to.host, request).await,
+    let sent = match upstream::dial(&route.addresses).await {
+        Ok(stream) if secure => {
+            let name = route.server_name.as_deref().unwrap_or(&to.host);
+            shared.upstreams.send_secure(stream, name, request).await
+        }
         Ok(stream) => upstream::send_on(stream, request).await,
         Err(error) => Err(Unreachable(error.to_string())),
     };

@@ -10,6 +10,7 @@ mod screen;
 mod server;
 mod service;
 mod sni;
+mod transparent;
 mod tunnel;
 mod upstream;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::HOST;
+use hyper::header::{CONTENT_LENGTH, HOST};
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -16,14 +16,14 @@ use tokio::sync::Semaphore;
 use super::intercept::{InterceptError, Interceptor};
 use super::rewound::Rewound;
 use super::screen::{MAX_FIELDS, MAX_HEAD, Spoken, Unserved, screen};
-use super::{Answer, Upstreams, answer, forward, refuse, service, tunnel};
+use super::{Answer, Upstreams, answer, forward, refuse, service, transparent, tunnel};
 use crate::Settings;
-use crate::gate::{Client, Gate};
+use crate::gate::{Client, Event, Gate, HttpEvent, Meant, Ruling};
 use crate::host::Authority;
 use crate::llm::{self, Meter, Provider};
 
 /// How long a program may take for the head of its request.
-const HEAD_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const HEAD_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long a refused connection is drained, so that its answer is not lost to a reset.
 const DRAIN: Duration = Duration::from_millis(500);
@@ -89,8 +89,21 @@ impl Proxy {
         &self.0.settings.providers
     }
 
-    /// Serves until it is dropped. Errors of accepting are waited out: there is nobody to tell.
+    /// Serves programs that know it as their proxy, until it is dropped.
     pub async fn serve(&self, listener: TcpListener) {
+        self.accept(listener, connection).await;
+    }
+
+    /// Serves connections that were led here though their programs meant somebody else, [`Gate::meant`].
+    pub async fn serve_led(&self, listener: TcpListener) {
+        self.accept(listener, transparent::connection).await;
+    }
+
+    /// Errors of accepting are waited out: there is nobody to tell.
+    async fn accept<F>(&self, listener: TcpListener, serve: fn(Arc<Shared>, TcpStream) -> F)
+    where
+        F: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
         loop {
             let slots = Arc::clone(&self.0.slots);
             let Ok(slot) = slots.acquire_owned().await else {
@@ -100,7 +113,7 @@ impl Proxy {
                 Ok((stream, _)) => {
                     let shared = Arc::clone(&self.0);
                     tokio::spawn(async move {
-                        if let Err(error) = connection(shared, stream).await {
+                        if let Err(error) = serve(shared, stream).await {
                             tracing::debug!("a program's connection: {error}");
                         }
                         drop(slot);
@@ -134,6 +147,8 @@ pub(super) enum Place {
     Proxy(u16),
     /// Inside of the TLS of this host.
     Inside(Authority),
+    /// On a connection that was meant for somebody else.
+    Meant(Meant),
 }
 
 /// Serves HTTP on a connection.
@@ -149,7 +164,10 @@ where
     let spoken = match tokio::time::timeout(HEAD_LIMIT, screen(&mut stream)).await {
         Ok(Ok(spoken)) => spoken,
         Ok(Err(Unserved::Ended)) | Err(_) => return Ok(()),
-        Ok(Err(Unserved::Refused(status, why))) => return turn_away(stream, status, why).await.map_err(Into::into),
+        Ok(Err(Unserved::Refused(status, why))) => {
+            unread(shared, client, status, why);
+            return turn_away(stream, status, why).await.map_err(Into::into);
+        }
     };
     let (shared, client) = (Arc::clone(shared), Arc::clone(client));
     let service = service_fn(move |request| {
@@ -178,6 +196,20 @@ where
     Ok(())
 }
 
+/// Tells of a request that was not read.
+fn unread(shared: &Shared, client: &Client, status: u16, why: &str) {
+    let event = HttpEvent {
+        method: "",
+        host: "",
+        port: 0,
+        path: "",
+        service: None,
+        ruling: &Ruling::deny(why),
+        status,
+    };
+    shared.gate.record(client, Event::Http(event));
+}
+
 async fn turn_away(mut stream: impl AsyncRead + AsyncWrite + Unpin, status: u16, why: &str) -> io::Result<()> {
     stream.write_all(&answer::raw(status, why)).await?;
     stream.shutdown().await?;
@@ -191,9 +223,13 @@ async fn turn_away(mut stream: impl AsyncRead + AsyncWrite + Unpin, status: u16,
 async fn route(shared: &Arc<Shared>, client: &Arc<Client>, place: &Place, request: Request<Incoming>) -> Answer {
     let named = match named(&request, place) {
         Ok(named) => named,
-        Err(why) => return refuse(StatusCode::BAD_REQUEST, why),
+        Err(why) => {
+            unread(shared, client, 400, why);
+            return refuse(StatusCode::BAD_REQUEST, why);
+        }
     };
     let port = match place {
+        Place::Meant(meant) => return transparent::request(shared, client, meant, named, request).await,
         Place::Inside(host) => return inside(shared, client, host, named, request).await,
         Place::Proxy(port) => *port,
     };
@@ -246,9 +282,16 @@ async fn inside(
     }
 }
 
-/// The host that a request names, the same everywhere. (Of HTTP/1 this was seen before; of HTTP/2 it was not.)
+/// The host that a request names, the same everywhere, where its framing and path can be read in one way only. (Of
+/// HTTP/1 this was seen before; of HTTP/2 it was not.)
 fn named(request: &Request<Incoming>, place: &Place) -> Result<Authority, &'static str> {
     let parse = |text: &str| Authority::parse(text).ok_or("the host is no plain name of a host");
+    if request.method() != Method::CONNECT && !request.uri().path().starts_with('/') {
+        return Err("the path does not begin with a slash");
+    }
+    if request.headers().get_all(CONTENT_LENGTH).iter().count() > 1 {
+        return Err("Content-Length more than once");
+    }
     let mut hosts = request.headers().get_all(HOST).iter();
     let (host, more) = (hosts.next(), hosts.next());
     if more.is_some() {
@@ -270,6 +313,7 @@ fn named(request: &Request<Incoming>, place: &Place) -> Result<Authority, &'stat
         (Some(aimed), Some(host)) => {
             let default = match place {
                 Place::Inside(_) => 443,
+                Place::Meant(meant) => meant.address.port(),
                 Place::Proxy(_) if request.method() == Method::CONNECT => aimed.port_or(443),
                 Place::Proxy(_) => 80,
             };

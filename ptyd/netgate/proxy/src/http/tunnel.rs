@@ -8,12 +8,13 @@ use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
+use tokio::net::TcpStream;
 
 use super::rewound::Rewound;
 use super::server::Shared;
 use super::sni::{self, Hello, MAX_HELLO};
 use super::{Answer, full, refuse, upstream};
-use crate::gate::{Client, Event, HttpEvent, Ruling};
+use crate::gate::{Client, Event, HttpEvent, Route, Ruling};
 use crate::host::Authority;
 
 /// A buffer begins with so many bytes, and grows where it is filled.
@@ -21,9 +22,11 @@ const SMALL: usize = 2 << 10;
 const LARGE: usize = 256 << 10;
 
 /// Where a tunnel leads.
-struct End {
-    to: Authority,
-    port: u16,
+pub(super) struct End {
+    pub to: Authority,
+    pub port: u16,
+    /// Whether its TLS is opened where the operator wants it.
+    pub opens: bool,
 }
 
 /// One tunnel.
@@ -36,36 +39,56 @@ pub(super) async fn open(
     let Some(port) = to.port else {
         return refuse(StatusCode::BAD_REQUEST, "CONNECT needs host:port");
     };
-    let end = End { to, port };
-    let (asker, host) = (Arc::clone(client), end.to.host.clone());
-    let asked = shared.ask(move |gate| gate.connect(&asker, &host, port)).await;
-    let (ruling, addresses) = asked.unwrap_or_else(|error| (Ruling::deny(error.to_string()), Vec::new()));
-    if !ruling.allowed {
-        record(shared, client, &end, &ruling, StatusCode::FORBIDDEN);
-        let why = ruling.message.as_deref().unwrap_or("no rule allows it");
-        return refuse(StatusCode::FORBIDDEN, &format!("{}: denied by policy: {why}", end.to));
-    }
-    let stream = match upstream::dial(&addresses).await {
-        Ok(stream) => stream,
-        Err(error) => {
-            record(shared, client, &end, &ruling, StatusCode::BAD_GATEWAY);
-            return refuse(StatusCode::BAD_GATEWAY, &format!("{}: {error}", end.to));
-        }
+    let end = End { to, port, opens: true };
+    let far = match reach(shared, client, &end).await {
+        Ok(far) => far,
+        Err((status, why)) => return refuse(status, &why),
     };
-    if !record(shared, client, &end, &ruling, StatusCode::OK) {
-        return refuse(StatusCode::BAD_GATEWAY, "the request cannot be recorded");
-    }
     let (shared, client) = (Arc::clone(shared), Arc::clone(client));
     tokio::spawn(async move {
         match hyper::upgrade::on(request).await {
-            Ok(upgraded) => carry(&shared, &client, &end, TokioIo::new(upgraded), stream).await,
+            Ok(upgraded) => carry(&shared, &client, &end, TokioIo::new(upgraded), far).await,
             Err(error) => tracing::debug!("a tunnel: {error}"),
         }
     });
     Response::new(full(bytes::Bytes::new()))
 }
 
-fn record(shared: &Shared, client: &Client, end: &End, ruling: &Ruling, status: StatusCode) -> bool {
+/// The server's side of a tunnel.
+pub(super) struct Far {
+    stream: TcpStream,
+    /// The name that its TLS is to ask for instead.
+    server_name: Option<String>,
+}
+
+/// Judges a tunnel, dials its end, and puts it on record; else what its program is told.
+pub(super) async fn reach(shared: &Arc<Shared>, client: &Arc<Client>, end: &End) -> Result<Far, (StatusCode, String)> {
+    let (asker, host, port) = (Arc::clone(client), end.to.host.clone(), end.port);
+    let asked = shared.ask(move |gate| gate.connect(&asker, &host, port)).await;
+    let route = asked.unwrap_or_else(|error| Route::deny(error.to_string()));
+    let ruling = &route.ruling;
+    if !ruling.allowed {
+        record(shared, client, end, ruling, StatusCode::FORBIDDEN);
+        let why = ruling.message.as_deref().unwrap_or("no rule allows it");
+        return Err((StatusCode::FORBIDDEN, format!("{}: denied by policy: {why}", end.to)));
+    }
+    let stream = match upstream::dial(&route.addresses).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            record(shared, client, end, ruling, StatusCode::BAD_GATEWAY);
+            return Err((StatusCode::BAD_GATEWAY, format!("{}: {error}", end.to)));
+        }
+    };
+    match record(shared, client, end, ruling, StatusCode::OK) {
+        true => Ok(Far {
+            stream,
+            server_name: route.server_name,
+        }),
+        false => Err((StatusCode::BAD_GATEWAY, "the request cannot be recorded".to_owned())),
+    }
+}
+
+pub(super) fn record(shared: &Shared, client: &Client, end: &End, ruling: &Ruling, status: StatusCode) -> bool {
     let event = HttpEvent {
         method: "CONNECT",
         host: &end.to.host,
@@ -79,13 +102,12 @@ fn record(shared: &Shared, client: &Client, end: &End, ruling: &Ruling, status: 
 }
 
 /// Passes bytes in both directions, the client's only after its first were looked at; or opens the TLS in them.
-async fn carry<C, S>(shared: &Arc<Shared>, client: &Arc<Client>, end: &End, mut program: C, server: S)
+pub(super) async fn carry<C>(shared: &Arc<Shared>, client: &Arc<Client>, end: &End, mut program: C, far: Far)
 where
     C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    S: AsyncRead + AsyncWrite + Send + Unpin,
 {
     let mut looked = Vec::new();
-    if let Some(interceptor) = shared.interceptor.as_ref().filter(|_| end.port == 443) {
+    if let Some(interceptor) = shared.interceptor.as_ref().filter(|_| end.opens && end.port == 443) {
         let Ok(first) = first(shared, client, end, &mut program).await else {
             return;
         };
@@ -95,7 +117,7 @@ where
         {
             let opened = Rewound::new(first, program);
             // Nothing of it is passed on: each request dials for itself.
-            drop(server);
+            drop(far);
             if let Err(error) = interceptor.serve(shared, client, host, opened).await {
                 tracing::debug!("a tunnel whose TLS is opened: {error}");
             }
@@ -103,8 +125,13 @@ where
         }
         looked = first;
     }
+    if far.server_name.is_some() {
+        let why = "the server name inside of TLS that is not opened cannot be changed";
+        record(shared, client, end, &Ruling::deny(why), StatusCode::FORBIDDEN);
+        return;
+    }
     let (mut from_program, mut to_program) = split(Rewound::new(looked, program));
-    let (mut from_server, mut to_server) = split(server);
+    let (mut from_server, mut to_server) = split(far.stream);
     let up = async {
         let first = first(shared, client, end, &mut from_program).await?;
         to_server.write_all(&first).await?;
@@ -152,7 +179,7 @@ async fn fits(shared: &Arc<Shared>, client: &Arc<Client>, end: &End, name: &str)
     };
     let (asker, port) = (Arc::clone(client), end.port);
     let asked = shared.ask(move |gate| gate.connect(&asker, &plain.host, port)).await;
-    asked.is_ok_and(|(ruling, _)| ruling.allowed)
+    asked.is_ok_and(|route| route.ruling.allowed)
 }
 
 /// Passes bytes in both directions.

@@ -86,11 +86,24 @@ impl Provider {
     /// The path below the provider's address, without its first slash, if it is there over TLS that `path` of
     /// `host` is.
     pub(crate) fn rest_of<'p>(&self, host: &crate::Authority, path: &'p str) -> Option<&'p str> {
-        let uri: hyper::Uri = self.base.parse().ok()?;
-        let at = crate::Authority::parse(uri.authority()?.as_str())?;
+        let (at, secure) = self.at()?;
         let same = (&at.host, at.port_or(443)) == (&host.host, host.port_or(443));
-        let below = path.strip_prefix(uri.path().trim_end_matches('/'))?.strip_prefix('/')?;
-        (same && uri.scheme_str() == Some("https")).then_some(below)
+        self.below(path).filter(|_| same && secure)
+    }
+
+    /// The path below the provider's address, without its first slash.
+    pub(crate) fn below<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let uri: hyper::Uri = self.base.parse().ok()?;
+        path.strip_prefix(uri.path().trim_end_matches('/'))?.strip_prefix('/')
+    }
+
+    /// Its host and port, and whether TLS is spoken there.
+    pub fn at(&self) -> Option<(crate::Authority, bool)> {
+        let uri: hyper::Uri = self.base.parse().ok()?;
+        let secure = uri.scheme_str() == Some("https");
+        let mut at = crate::Authority::parse(uri.authority()?.as_str())?;
+        at.port = Some(at.port_or(if secure { 443 } else { 80 }));
+        Some((at, secure))
     }
 
     /// An error as its clients expect it.

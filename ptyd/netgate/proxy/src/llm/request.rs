@@ -63,6 +63,7 @@ pub(crate) async fn request(
             id: &id,
             provider: &provider.name,
             model: asked.model.as_deref(),
+            method: head.method.as_str(),
             path: &format!("/{rest}"),
             stream: asked.stream,
             bytes: body.len() as u64,
