@@ -7,6 +7,7 @@
 //! It enforces nothing: commands enter their sandbox by the shim's program, and the broker judges. Nothing that it
 //! reads from the environment is passed on as evidence (`NO_COLOR` and `TERM` change colours only).
 
+mod acts;
 mod attach;
 mod cli;
 mod client;

@@ -10,6 +10,7 @@
 //! | `POST /v1/sessions` | [`CreateSession`] | [`SessionInfo`] |
 //! | `GET /v1/sessions/ID` | | [`SessionInfo`] |
 //! | `DELETE /v1/sessions/ID` | | [`SessionInfo`], state `ended` |
+//! | `POST /v1/sessions/ID/acts` | [`crate::act::Act`] | it is in the session's record |
 //! | `GET /v1/sessions/ID/proxy` | | [`ProxyInfo`] |
 //! | `GET /v1/sessions/ID/commands` | | `[CommandInfo]` |
 //! | `GET /v1/sessions/ID/commands/CID` | | [`CommandInfo`] |

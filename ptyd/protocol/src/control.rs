@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Bytes;
+use crate::act::Act;
 use crate::api::{ApiError, CommandInfo, Killed, ProxyInfo, SessionInfo};
 use crate::approvals::{Approval, Change, Grant, Reply};
 use crate::launch::LaunchRequest;
@@ -76,6 +77,10 @@ pub enum Call {
     /// Ends all and then the supervisor itself.
     End {
         reason: String,
+    },
+    /// What a person has done outside is to be on record.
+    Note {
+        act: Act,
     },
     /// The policy file changed: load again.
     Reload,

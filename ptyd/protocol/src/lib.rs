@@ -7,6 +7,7 @@
 //!
 //! It does not decide who a peer is: that is read from the kernel by the receiver, never from a frame.
 
+pub mod act;
 pub mod api;
 pub mod approvals;
 mod bytes;

@@ -42,6 +42,11 @@ pub(super) async fn answer(registry: &Rc<Registry>, method: &Method, path: &str,
             registry.find_running(id)?.call(Call::Reload).await?;
             json(&session(registry, id).await?)
         }
+        ("POST", ["v1", "sessions", id, "acts"]) => {
+            let act = parse(body)?;
+            registry.find_running(id)?.call(Call::Note { act }).await?;
+            json(&())
+        }
         ("GET", ["v1", "sessions", id, "proxy"]) => json(&proxy(registry, id).await?),
         ("GET", ["v1", "sessions", id, "commands"]) => json(&commands(registry, id).await?),
         ("GET", ["v1", "sessions", id, "commands", command]) => json(&command_of(registry, id, command).await?),

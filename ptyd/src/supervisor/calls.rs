@@ -31,6 +31,14 @@ pub(super) fn answer(session: &Arc<Session>, call: Call, fds: Vec<OwnedFd>) -> A
         },
         Call::KillCommand { command } => kill(session, &command).map_or_else(error, |killed| Answer::Killed { killed }),
         Call::Attach { command, watch } => attach(session, &command, watch, fds).map_or_else(error, |()| Answer::Done),
+        Call::Note { act } => match session.note_act(&act) {
+            Ok(()) => Answer::Done,
+            Err(problem) => error(ApiError {
+                error: ErrorKind::Failed,
+                message: format!("the record takes nothing: {problem}"),
+                hint: None,
+            }),
+        },
         Call::Reload => make::reload(session).map_or_else(error, |()| Answer::Done),
         Call::Watchers { count } => {
             session.approvals.set_watchers(count);

@@ -1,5 +1,6 @@
 //! The supervisor: one session, from its making to its end.
 
+mod acts;
 mod approvals;
 mod calls;
 mod command;

@@ -176,3 +176,34 @@ fn checkpoints_are_listed_for_their_workspace_and_purged() -> Result {
         left => Err(fail(format!("{left:?}"))),
     }
 }
+
+#[test]
+fn what_a_person_keeps_and_brings_back_is_in_the_record_of_the_workspace_s_session() -> Result {
+    let world = World::new(User::agent())?;
+    lay_out(&world)?;
+    let session = session::create(&world, &[])?.id;
+    let id = id_of(&world, &["--session", &session, "--label", "here"])?;
+    let made = record::await_event(&world, "the checkpoint", |event| event.kind == "checkpoint_created")?;
+    fs::write(world.workspace().join("a"), "changed\n")?;
+    let rollback = ["checkpoint", "rollback", "--session", &session, &id];
+    world
+        .agentsh(rollback.iter().chain(&["--dry-run"]))?
+        .expect_success("dry run")?;
+    world.agentsh(rollback)?.expect_success("rollback")?;
+    let back = record::await_event(&world, "the rollback", |event| event.kind == "checkpoint_restored")?;
+    let field = |event: &record::Event, name: &str| event.fields.get(name).cloned().unwrap_or_default();
+    let restored = record::events(&world)?
+        .iter()
+        .filter(|event| event.kind == "checkpoint_restored")
+        .count();
+    match field(&made, "id") == id.as_str()
+        && field(&made, "label") == "here"
+        && field(&back, "id") == id.as_str()
+        && field(&back, "changes") == 1
+        && field(&back, "undo") != ""
+        && restored == 1
+    {
+        true => Ok(()),
+        false => Err(fail(format!("{made:?} {back:?}"))),
+    }
+}

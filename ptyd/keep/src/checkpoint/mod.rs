@@ -123,6 +123,11 @@ impl Checkpoints {
         self.recovered.as_ref()
     }
 
+    /// The folder, as the kernel names it.
+    pub fn workspace(&self) -> &Path {
+        &self.workspace
+    }
+
     /// The headers of all checkpoints.
     ///
     /// # Errors

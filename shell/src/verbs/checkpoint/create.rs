@@ -1,7 +1,9 @@
+use agentsh_protocol::act::Act;
 use clap::Args;
 
 use super::Of;
 use super::shown::{Shown, say_problems};
+use crate::acts;
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -22,7 +24,13 @@ pub struct Create {
 
 impl Create {
     pub fn run(self, context: &Context) -> Result<Exit, Error> {
-        let header = self.of.open(context)?.create(self.label.as_deref())?.header;
+        let checkpoints = self.of.open(context)?;
+        let header = checkpoints.create(self.label.as_deref())?.header;
+        let act = Act::CheckpointCreated {
+            checkpoint: header.id.to_string(),
+            label: self.label.clone(),
+        };
+        acts::tell_workspace(context, checkpoints.workspace(), &act);
         say_problems(&header.problems);
         for path in &header.unstable {
             render::say(&format!(

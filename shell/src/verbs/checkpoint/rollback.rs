@@ -1,10 +1,12 @@
 use agentsh_keep::Id;
 use agentsh_keep::checkpoint::{self, Problem};
+use agentsh_protocol::act::Act;
 use clap::Args;
 use serde::Serialize;
 
 use super::Of;
 use super::shown::{Changed, say_problems, table};
+use crate::acts;
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -44,6 +46,14 @@ impl Rollback {
     pub fn run(self, context: &Context) -> Result<Exit, Error> {
         let checkpoints = self.of.open(context)?;
         let done = checkpoints.rollback(checkpoints.find(&self.id)?, self.dry_run)?;
+        if !self.dry_run {
+            let act = Act::CheckpointRestored {
+                checkpoint: done.target.to_string(),
+                undo: done.undo.map(|undo| undo.to_string()),
+                changes: done.changes.len() as u64,
+            };
+            acts::tell_workspace(context, checkpoints.workspace(), &act);
+        }
         match self.json {
             true => render::json(context, &report(&done))?,
             false => render::print(&table(&done.changes).render(context.out, context.columns()))?,

@@ -1,11 +1,14 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use agentsh_keep::trash::Selection;
+use agentsh_keep::trash::{Record, Selection};
+use agentsh_protocol::act::Act;
 use clap::{ArgGroup, Args};
 
 use super::super::gc::{size, time};
 use super::entry::Shown;
-use super::restore::ids;
+use super::restore::records;
+use crate::acts;
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -36,11 +39,12 @@ impl Purge {
     pub fn run(self, context: &Context) -> Result<Exit, Error> {
         let trash = super::open(context)?;
         let gone = trash.purge(&Selection {
-            ids: ids(&trash, &self.ids)?,
+            ids: records(&trash, &self.ids)?.iter().map(|record| record.id).collect(),
             older_than: self.older_than,
             shrink_to: self.shrink_to,
             all: self.all,
         })?;
+        tell(context, &gone);
         match self.json {
             true => render::json(context, &gone.iter().map(Shown::record).collect::<Vec<_>>())?,
             false => {
@@ -49,5 +53,20 @@ impl Purge {
             }
         }
         Ok(Exit::DONE)
+    }
+}
+
+/// Each session that lost them learns how many are gone now.
+fn tell(context: &Context, gone: &[Record]) {
+    let mut sessions: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for record in gone {
+        if let Some(session) = &record.meta.session {
+            let (entries, bytes) = sessions.entry(session).or_default();
+            *entries += 1;
+            *bytes += record.charge;
+        }
+    }
+    for (session, (entries, bytes)) in sessions {
+        acts::tell(context, session, &Act::Purged { entries, bytes });
     }
 }

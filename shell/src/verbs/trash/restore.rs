@@ -1,8 +1,10 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use agentsh_keep::trash::{Id, Target, Trash};
+use agentsh_keep::trash::{Record, Target, Trash};
+use agentsh_protocol::act::Act;
 use clap::Args;
 
+use crate::acts;
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -36,9 +38,12 @@ impl Restore {
             (None, false) => Target::Original,
         };
         let mut failed = false;
-        for id in ids(&trash, &self.ids)?.into_iter().rev() {
-            match trash.restore(id, &target) {
-                Ok(path) => render::print(&(render::visible(&path.to_string_lossy()) + "\n"))?,
+        for record in records(&trash, &self.ids)?.into_iter().rev() {
+            match trash.restore(record.id, &target) {
+                Ok(path) => {
+                    tell(context, &record, &path);
+                    render::print(&(render::visible(&path.to_string_lossy()) + "\n"))?;
+                }
                 Err(error) => {
                     failed = true;
                     render::error(&error.into(), context);
@@ -49,11 +54,23 @@ impl Restore {
     }
 }
 
-/// The ids that words stand for, oldest first, each once.
-pub(super) fn ids(trash: &Trash, words: &[String]) -> Result<Vec<Id>, Error> {
-    let found = words.iter().map(|word| Ok(trash.show(word)?.record.id));
-    let mut ids = found.collect::<Result<Vec<Id>, Error>>()?;
-    ids.sort_unstable();
-    ids.dedup();
-    Ok(ids)
+/// The session that lost it learns that it is back.
+fn tell(context: &Context, record: &Record, path: &Path) {
+    if let Some(session) = &record.meta.session {
+        let act = Act::Restored {
+            entry: record.id.to_string(),
+            original: record.original.clone(),
+            path: path.into(),
+        };
+        acts::tell(context, session, &act);
+    }
+}
+
+/// The records that words stand for, oldest first, each once.
+pub(super) fn records(trash: &Trash, words: &[String]) -> Result<Vec<Record>, Error> {
+    let found = words.iter().map(|word| Ok(trash.show(word)?.record));
+    let mut records = found.collect::<Result<Vec<Record>, Error>>()?;
+    records.sort_unstable_by_key(|record| record.id);
+    records.dedup_by_key(|record| record.id);
+    Ok(records)
 }
