@@ -44,10 +44,19 @@ impl Measured {
 impl std::fmt::Display for Measured {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Limit { work, at_most, unit } = self.limit;
-        let held = if self.is_held() { "held" } else { "MISSED" };
+        let held = match (at_most.is_finite(), self.is_held()) {
+            (false, _) => "informs",
+            (true, true) => "held",
+            (true, false) => "MISSED",
+        };
+        let at_most = if at_most.is_finite() {
+            format!("{at_most:.2}")
+        } else {
+            "none".to_owned()
+        };
         write!(
             f,
-            "{work:<58} {at_most:>7.2} {unit:<3} {:>8.3}   [{:.3}, {:.3}] n={:<3} {held}",
+            "{work:<58} {at_most:>7} {unit:<3} {:>8.3}   [{:.3}, {:.3}] n={:<3} {held}",
             self.median, self.interval.low, self.interval.high, self.samples
         )
     }

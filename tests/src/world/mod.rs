@@ -4,6 +4,7 @@ pub mod mounts;
 pub mod people;
 pub mod processes;
 mod product;
+pub mod toolchain;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -1,11 +1,9 @@
 //! Outside programs at work in a session, with their own checks and against their work without one.
 
-use std::path::Path;
 use std::time::Duration;
 
-use agentsh_tests::world::mounts::memory;
+use agentsh_tests::world::toolchain;
 use agentsh_tests::{Outcome, Result, Shell, User, World, fail, session, skips};
-use nix::mount::{MsFlags, mount, umount};
 
 /// A policy that keeps what is deleted, as the shipped ones do.
 const KEEP: &str =
@@ -182,34 +180,11 @@ fn native_rm(world: &World) -> Result {
 
 #[test]
 fn cargo_builds_and_tests_a_crate_of_this_project() -> Result {
-    let toolchain = std::process::Command::new("rustc")
-        .args(["--print", "sysroot"])
-        .output()?;
-    let toolchain = String::from_utf8(toolchain.stdout)?.trim().to_owned();
-    let registry = std::env::var("CARGO_HOME").unwrap_or_else(|_| "/root/.cargo".into()) + "/registry";
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("");
-    let archive = std::process::Command::new("git")
-        .args(["archive", "--format=tar", "HEAD"])
-        .current_dir(&source)
-        .output()?;
     let world = World::new(User::agent())?;
-    // The toolchain lies in root's home, over which the world has laid its own.
-    umount("/root")?;
-    let here = [("toolchain", &toolchain), ("registry", &registry)];
-    for (name, from) in here {
-        let to = Path::new("/usr/local/lib").join(name);
-        std::fs::create_dir_all(&to)?;
-        let bind = MsFlags::MS_BIND | MsFlags::MS_REC;
-        mount(Some(from.as_str()), &to, None::<&str>, bind, None::<&str>)?;
-    }
-    memory("/root", 0o700)?;
-    let tar = world.user().home.join("source.tar");
-    world.user().write_file(&tar, archive.stdout, 0o644)?;
+    let before = toolchain::lay(&world)?;
     let session = crate::attempts::session(&world, KEEP, "")?;
-    let text = "export PATH=/usr/local/lib/toolchain/bin:$PATH CARGO_HOME=$PWD/home CARGO_TERM_COLOR=never; mkdir -p home/registry s
-ln -s /usr/local/lib/registry/cache /usr/local/lib/registry/index home/registry/; tar xf ~/source.tar -C s; cd s
-cargo test -q --offline --locked -p agentsh-protocol --lib 2>&1";
-    let outcome = caged(&world, &session, text)?;
+    let test = "cargo test -q --offline --locked -p agentsh-protocol --lib 2>&1";
+    let outcome = caged(&world, &session, &format!("{before}{test}"))?;
     outcome.expect_success("cargo")?;
     match outcome.out().contains("test result: ok") {
         true => Ok(()),

@@ -2,6 +2,7 @@
 
 use agentsh_tests::bench::{Limit, Measured};
 use agentsh_tests::shell::Subject;
+use agentsh_tests::world::toolchain;
 use agentsh_tests::{Result, Shell, User, World, skips};
 
 use crate::pairs::{PAIRS, ratio, time, warm_world};
@@ -19,6 +20,7 @@ pub fn all() -> Vec<Work> {
         ("twenty thousand", twenty_thousand),
         ("opens", opens::judged),
         ("build", build),
+        ("own build", own_build),
         ("sequential", sequential),
         ("pipe", pipe),
         ("connection, bulk", network::bulk),
@@ -139,7 +141,7 @@ shutil.rmtree('node_modules')
 ";
     world.user().write_file(&script, text, 0o644)?;
     let run = format!("python3 -S {}", script.display());
-    let limit = times("20,000 files in 400 packages, made and removed", f64::INFINITY);
+    let limit = times("20,000 files in 400 packages, made and removed", 4.0);
     Ok(vec![ratio(&world, limit, 1, &run)?])
 }
 
@@ -156,6 +158,18 @@ fn build() -> Result<Vec<Measured>> {
         .expect_success("the sources")?;
     let text = "rm -f *.o all.so; make -s -j2";
     Ok(vec![ratio(&world, times("a C build from clean", 1.05), 1, text)?])
+}
+
+/// A crate of this project with all that it is built from.
+fn own_build() -> Result<Vec<Measured>> {
+    if !skips::has_programs("bench of this project's build", &["cargo", "cc"])? {
+        return Ok(Vec::new());
+    }
+    let world = warm_world(User::agent())?;
+    let before = toolchain::lay(&world)?;
+    let build = "cargo clean -q --offline --locked; cargo build -q --offline --locked -p agentsh-protocol";
+    let limit = times("a build of this project's from clean", 1.05);
+    Ok(vec![ratio(&world, limit, 1, &format!("{before}{build}"))?])
 }
 
 fn sequential() -> Result<Vec<Measured>> {
