@@ -1,4 +1,4 @@
-//! Who gives the trash's records their files once deletions have ended.
+//! Who writes the trash to disk every second, and gives its records their files once deletions have ended.
 
 use std::io;
 use std::sync::Arc;
@@ -33,6 +33,10 @@ impl Settler {
                 for _ in 0..PATIENCE {
                     own.store(false, Ordering::Release);
                     thread::sleep(QUIET);
+                    // As often as the record, and as little in the way of a deletion.
+                    if let Err(error) = trash.sync() {
+                        tracing::warn!("{error}");
+                    }
                     if !own.load(Ordering::Acquire) {
                         break;
                     }

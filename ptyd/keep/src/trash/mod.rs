@@ -102,10 +102,19 @@ impl Trash {
         self.all().iter().map(|place| place.path.clone()).collect()
     }
 
-    /// Makes what was kept outlast a power failure. Call it off the path of a deletion.
+    /// Makes the names and records of what was kept outlast a power failure, not the bytes of copies that the
+    /// kernel has yet to write. Call it off the path of deletions.
+    ///
+    /// # Errors
+    /// The file system cannot write.
     pub fn sync(&self) -> Result<(), TrashError> {
         for place in self.all() {
-            rustix::fs::syncfs(&place.dir).map_err(TrashError::refused(&place.path, "sync"))?;
+            let sync = || {
+                rustix::fs::fsync(&place.files)?;
+                rustix::fs::fsync(&place.info)?;
+                rustix::fs::fdatasync(&place.ledger)
+            };
+            sync().map_err(TrashError::refused(&place.path, "sync"))?;
         }
         Ok(())
     }

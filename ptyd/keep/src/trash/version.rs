@@ -35,6 +35,18 @@ pub enum NotKept {
     Unreadable(Errno),
 }
 
+impl NotKept {
+    /// One word for the record.
+    pub fn word(&self) -> &'static str {
+        match self {
+            NotKept::Empty => "empty",
+            NotKept::NotRegular => "not_regular",
+            NotKept::TooLarge { .. } => "too_large",
+            NotKept::Unreadable(_) => "unreadable",
+        }
+    }
+}
+
 impl Trash {
     /// Keeps the contents of an open file before O_TRUNC, truncation to less, or a `fallocate(2)` that
     /// punches, zeroes or collapses. `file` may be opened in any way, also with O_PATH. Blocks are
