@@ -86,6 +86,13 @@ fn unused_keys(layer: &Layer, lines: &mut Vec<String>) {
         if rule.timeout.is_some() && decision != Decision::Approve {
             say("file rule", &rule.name, "`timeout` counts only with `approve`");
         }
+        if decision == Decision::Redirect {
+            say(
+                "file rule",
+                &rule.name,
+                "redirect: reads, stat and access see what was redirected, listings show what is there; the stat family is notified, which costs",
+            );
+        }
         if rule.errno == Some(Errno::NoEnt) {
             say(
                 "file rule",

@@ -68,8 +68,8 @@ pub struct FileRule {
     /// How a denial looks; EACCES if not given.
     #[serde(default)]
     pub errno: Option<Errno>,
-    /// The rule holds for this content only. A new version is judged when it takes the old one's place; what
-    /// is written in place cannot be, and the rule holds for it whatever it is.
+    /// The rule holds for this content only. A new version is judged when it takes the old one's place: at a rename, or
+    /// when the last writer has closed what was written in place.
     #[serde(default)]
     pub content: Option<Content>,
 }

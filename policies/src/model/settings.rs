@@ -45,6 +45,7 @@ pub struct ResourceLimits {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Audit {
+    /// File operations that are simply allowed; without them opens that only read need not be noticed.
     pub log_allowed: bool,
     pub log_denied: bool,
     pub log_approved: bool,

@@ -142,6 +142,12 @@ impl super::Policy {
         rules.any(|rule| rule.content.is_some())
     }
 
+    /// Whether some rule puts another file in a file's place.
+    pub fn redirects_files(&self) -> bool {
+        let mut rules = self.layers.iter().flat_map(|layer| &layer.files.rules);
+        rules.any(|rule| rule.common.decision == Decision::Redirect)
+    }
+
     /// The name of the file rule at this place.
     pub fn file_rule_name(&self, place: RuleRef) -> Option<&str> {
         let rule = self.layers.get(place.layer)?.files.rules.get(place.index)?;

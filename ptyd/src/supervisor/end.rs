@@ -70,6 +70,7 @@ const LAST_BYTES: Duration = Duration::from_secs(5);
 
 /// Closes recordings and record.
 pub(super) fn close(session: &Session, reason: &str) -> io::Result<()> {
+    session.settle_files();
     if let Some(raised) = session.shared.wall.get() {
         wall::tell(session, raised);
     }

@@ -5,12 +5,14 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Weak};
 
-use agentsh_intercept::files::{Answer, FileEngine, FileJudge, Judgement, Operation, Parts, Question, Tasks, Verdict};
+use agentsh_intercept::files::{
+    Answer, FileEngine, FileJudge, Judgement, Operation, Parts, Question, SETTING, Tasks, Verdict,
+};
 use agentsh_intercept::{Caller, Errno};
 use agentsh_keep::trash::Trash;
 use agentsh_policy::{Decision, FileOp, Policy, RuleRef};
 use agentsh_protocol::places::{self, Account};
-use agentsh_sandbox::filter::{Condition, Notified};
+use agentsh_sandbox::filter::{Condition, MaskedEqual, Notified};
 use agentsh_sandbox::hull::Right;
 use memchr::memmem::Finder;
 
@@ -83,7 +85,7 @@ impl Files {
 }
 
 /// The folders of state, sockets and configuration.
-fn own_folders(account: &Account) -> Vec<PathBuf> {
+pub(super) fn own_folders(account: &Account) -> Vec<PathBuf> {
     let own = [
         account.state_dir(),
         places::run_dir(account.uid),
@@ -135,7 +137,7 @@ fn right(operation: Operation) -> Option<Right> {
     }
 }
 
-/// A read that is let through sees what an earlier write put elsewhere.
+/// A read or look that is let through sees what an earlier write put elsewhere.
 fn redirected_before<'p>(
     policy: &'p Policy,
     path: &[u8],
@@ -171,7 +173,9 @@ impl FileJudge for Files {
             None => rules.policy.file(op, path),
         };
         let found = match question.operation {
-            Operation::Read if rules.redirects_files => redirected_before(&rules.policy, path, found),
+            Operation::Read | Operation::Stat | Operation::Access | Operation::Readlink if rules.redirects_files => {
+                redirected_before(&rules.policy, path, found)
+            }
             _ => found,
         };
         let rule = found.place.map(number);
@@ -211,6 +215,13 @@ impl FileJudge for Files {
         match self.session.upgrade() {
             Some(session) => session.ask_file(question, judgement, caller),
             None => Answer::No(Errno::ACCESS),
+        }
+    }
+
+    fn ask_for_later(&self, question: &Question<'_>, judgement: &Judgement) -> Result<(), Errno> {
+        match self.session.upgrade() {
+            Some(session) => session.ask_file_for_later(question, judgement),
+            None => Err(Errno::ACCESS),
         }
     }
 
@@ -288,17 +299,20 @@ pub(super) fn engine(session: &Arc<Session>) -> Result<Arc<FileEngine>, String> 
         recorder: Arc::new(FileLog(Arc::downgrade(session))),
         tasks: Arc::clone(&session.shared.members) as Arc<dyn Tasks>,
     };
-    FileEngine::new(parts).map(Arc::new).map_err(|errno| errno.to_string())
+    FileEngine::new(parts).map_err(|errno| errno.to_string())
 }
 
-/// The file calls that have to be notified under this policy.
-pub(super) fn notified(policy: &Policy) -> Vec<Notified> {
+/// The file calls that have to be notified under this policy; `unseen`: opens that only read are not among them.
+pub(super) fn notified(policy: &Policy, unseen: bool) -> Vec<Notified> {
     let looks_matter = looks_matter(policy);
     let mut calls: Vec<Notified> = FileEngine::numbers()
         .into_iter()
         .filter(|call| looks_matter || !LOOKS.contains(call))
-        .filter(|call| *call != libc::SYS_fallocate)
-        .map(Notified::always)
+        .filter(|call| ![libc::SYS_fallocate, libc::SYS_ioctl].contains(call))
+        .map(|call| match OPENS.iter().find(|(open, _)| unseen && *open == call) {
+            Some((open, flags)) => Notified::if_any_bit(*open, *flags, NOTICED),
+            None => Notified::always(call),
+        })
         .collect();
     if !looks_matter {
         for (call, argument) in LINK_ROOM {
@@ -309,12 +323,21 @@ pub(super) fn notified(policy: &Policy) -> Vec<Notified> {
     }
     // Only a fallocate that takes content away is a loss.
     calls.push(Notified::if_any_bit(libc::SYS_fallocate, 1, PUNCHING));
+    let setting = SETTING.map(|(request, _)| {
+        Condition::Bits(MaskedEqual {
+            argument: 1,
+            mask: u64::from(u32::MAX),
+            value: request.into(),
+        })
+    });
+    calls.push(Notified::when(libc::SYS_ioctl, setting));
     calls
 }
 
 /// Whether some rule cares for names, attributes and the texts of links.
 pub(super) fn looks_matter(policy: &Policy) -> bool {
     policy.hides_names()
+        || policy.redirects_files()
         || [FileOp::Stat, FileOp::Access, FileOp::Readlink].into_iter().any(|op| {
             policy
                 .file_decisions(op)
@@ -333,6 +356,17 @@ const LINK_ROOM: &[(i64, u32)] = &[
     #[cfg(target_arch = "x86_64")]
     (libc::SYS_readlink, 2),
 ];
+
+/// Opens whose flags lie in a register, and in which.
+const OPENS: &[(i64, u32)] = &[
+    (libc::SYS_openat, 2),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_open, 1),
+];
+
+/// Flags of an open that can change something, `open(2)`, or that lists: a ruleset cannot grant a folder's names without
+/// those of all that is below it.
+const NOTICED: u64 = (libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC | libc::O_DIRECTORY) as u64;
 
 /// `FALLOC_FL_PUNCH_HOLE`, `COLLAPSE_RANGE`, `ZERO_RANGE`, `INSERT_RANGE` (`fallocate(2)`).
 const PUNCHING: u64 = 0x02 | 0x08 | 0x10 | 0x20;

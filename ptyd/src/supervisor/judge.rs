@@ -123,6 +123,7 @@ impl Observer for CommandJudge {
     }
 
     fn exited(&self, tgid: i32, status: u8) {
+        self.session.settle_files();
         self.note(EventDraft {
             fields: &[("exit_code", Value::Unsigned(status.into()))],
             ..self.draft(EventType::ProcessExit, tgid)

@@ -104,7 +104,7 @@ impl files::Trash for Keeper {
                 Ok(Version::Kept(kept)) => Ok(self.copied(*kept)),
                 Ok(Version::NotKept { reason }) => {
                     tracing::debug!("{}: no version kept: {reason}", doomed.path.display());
-                    Ok(files::Kept::Nothing)
+                    Ok(files::Kept::Nothing(reason.word()))
                 }
                 Err(error) => Err(errno(&error)),
             },

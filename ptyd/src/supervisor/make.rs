@@ -65,11 +65,12 @@ pub(super) fn make(setup: Setup) -> Result<Made, ApiError> {
     let workspace = setup.workspace.as_ref().map(workspace).transpose()?;
     let choice = Choice::new(setup.policy.as_deref(), workspace.as_deref(), &config)?;
     let policy = choice.resolve(&account, &config)?;
-    let planned = plan::plan(policy, &config, account.uid).map_err(refused)?;
+    let mut planned = plan::plan(policy, &config, &account, workspace.as_deref()).map_err(refused)?;
     let store = Store::new(&account.state_dir());
     let info = info(&setup, workspace.as_deref(), &account, &planned)?;
     let nobody = approvals::warning(&planned.rules.policy, setup.watchers);
     let dir = store.create(&info, &planned.rules.policy.text()).map_err(failed)?;
+    planned.rules.also_readable(dir.policy_path()).map_err(failed)?;
     let recorder = Recorder::open(&dir, agentsh_audit::Options::default()).map_err(failed)?;
     record_created(&recorder, &info, nobody).map_err(failed)?;
     let (send, notices) = mpsc::unbounded_channel();
@@ -163,7 +164,9 @@ fn record_created(recorder: &Recorder, info: &SessionInfo, nobody: Option<String
 /// hull and filter for new commands.
 pub(super) fn reload(session: &Session) -> Result<(), ApiError> {
     let policy = session.choice.resolve(&session.account, &session.config)?;
-    let planned = plan::plan(policy, &session.config, session.account.uid).map_err(refused)?;
+    let workspace = session.workspace.as_deref();
+    let mut planned = plan::plan(policy, &session.config, &session.account, workspace).map_err(refused)?;
+    planned.rules.also_readable(session.dir.policy_path()).map_err(failed)?;
     wall::raise(session, planned.rules.walled).map_err(unwalled)?;
     let running: Vec<String> = session.running_commands();
     session
@@ -185,6 +188,6 @@ pub(super) fn reload(session: &Session) -> Result<(), ApiError> {
     network
         .apply(&planned.rules.policy)
         .map_err(|error| failed(format!("the network engine `{}`: {error}", network.name())))?;
-    session.set_rules(planned.rules, planned.not_held);
+    session.set_rules(planned.rules, planned.not_held, planned.not_observed);
     Ok(())
 }

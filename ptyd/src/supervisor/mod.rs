@@ -33,6 +33,7 @@ mod signals;
 mod sockets;
 mod terminal;
 mod territory;
+mod unseen;
 mod wall;
 mod watch;
 

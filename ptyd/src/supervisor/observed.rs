@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Weak;
 
 use agentsh_audit::{Decision, EventDraft, EventType, Layer, Outcome, Value};
-use agentsh_intercept::files::{Effect, FileRecord, FileRecorder, Operation, Verdict};
+use agentsh_intercept::files::{Effect, FileRecord, FileRecorder, Kept, Operation, Verdict};
 
 use super::files::{lies_in, rule_name};
 use super::session::Session;
@@ -50,8 +50,11 @@ fn decision(verdict: &Verdict) -> Decision {
 }
 
 /// Whether a mere look that was allowed is worth a line: what is opened in the workspace is.
-fn is_wanted(record: &FileRecord<'_>, workspace: Option<&Path>) -> bool {
+fn is_wanted(record: &FileRecord<'_>, workspace: Option<&Path>, logs_allowed: bool) -> bool {
     let plain = matches!(record.judgement.verdict, Verdict::Allow | Verdict::Continue);
+    if plain && !logs_allowed {
+        return record.effect == Effect::Refused;
+    }
     if !plain || !record.operation.observes() {
         return true;
     }
@@ -62,13 +65,13 @@ fn is_wanted(record: &FileRecord<'_>, workspace: Option<&Path>) -> bool {
 impl FileRecorder for FileLog {
     fn record(&self, record: &FileRecord<'_>) {
         let Some(session) = self.0.upgrade() else { return };
-        if !is_wanted(record, session.workspace.as_deref()) {
+        let rules = session.rules();
+        if !is_wanted(record, session.workspace.as_deref(), rules.logs_allowed) {
             return;
         }
         let command = session.shared.members.command_of(record.tgid);
         let decision = decision(&record.judgement.verdict);
         let stopped = record.effect == Effect::Refused;
-        let rules = session.rules();
         let rule = record
             .judgement
             .rule
@@ -77,7 +80,11 @@ impl FileRecorder for FileLog {
         let approval = (decision == Decision::Approve)
             .then(|| session.approvals.decided(record.tgid, record.operation.name(), path))
             .flatten();
-        let kept = record.kept.map(|kept| [("kept", Value::Bool(kept))]);
+        let kept = match record.kept {
+            None => &[][..],
+            Some(Kept::Nothing(why)) => &[("kept", Value::Bool(false)), ("not_kept", Value::Text(why))],
+            Some(_) => &[("kept", Value::Bool(true))],
+        };
         let draft = EventDraft {
             command: command.as_deref(),
             pid: record.tgid,
@@ -95,7 +102,7 @@ impl FileRecorder for FileLog {
             }),
             layer: Some(Layer::Notify),
             result: Some(record.result.err().map_or(0, agentsh_intercept::Errno::raw_os_error)),
-            fields: kept.as_ref().map_or(&[], |kept| kept.as_slice()),
+            fields: kept,
             ..EventDraft::new(kind(record.operation))
         };
         if let Err(error) = session.emit(draft) {

@@ -1,18 +1,20 @@
 //! The placement plan: which layer of this host holds which part of the policy.
 
+use std::path::Path;
+
 use agentsh_intercept::{Guard, Reach, Signals, Sockets};
 use agentsh_policy::Policy;
 use agentsh_policy::config::{Config, MinimumMode, SecurityMode};
 use agentsh_protocol::api::{Enforced, LayerInfo};
+use agentsh_protocol::places::Account;
 use agentsh_sandbox::cgroup::Resource;
 use agentsh_sandbox::filter::{self, Condition, FilterSpec, MaskedEqual, Notified};
 use agentsh_sandbox::placement;
 use agentsh_sandbox::probe::{Host, Mode};
 
-use super::files;
 use super::limits::Limited;
 use super::rules::{Rules, RulesError};
-use super::wall;
+use super::{files, unseen, wall};
 
 /// Capabilities that commands of a root session keep unless the configuration says otherwise
 /// (`capabilities(7)`): what file ownership, changing users and low ports need, and nothing that
@@ -60,22 +62,29 @@ pub(super) struct Planned {
 }
 
 /// Compiles the plan, or refuses.
-pub(super) fn plan(policy: Policy, config: &Config, uid: u32) -> Result<Planned, PlanError> {
+pub(super) fn plan(
+    policy: Policy,
+    config: &Config,
+    account: &Account,
+    workspace: Option<&Path>,
+) -> Result<Planned, PlanError> {
     if !config.landlock.enabled {
         return Err(PlanError::LandlockOff);
     }
     let host = Host::probe();
     let mode = mode(&host, config)?;
-    let mut held = placement::held(&host.controllers, host.ebpf.works(), uid);
+    let mut held = placement::held(&host.controllers, host.ebpf.works(), account.uid);
     held.rewrite_sni = config.proxy.tls_intercept;
     let not_held = policy.not_held(&held);
     if config.security.strict && !not_held.is_empty() {
         return Err(PlanError::NotStrict(not_held));
     }
+    let unread = unseen::reads(&policy, config, account, workspace);
+    let not_observed = not_observed(&policy, unread.is_some());
     let spec = FilterSpec {
-        notified: notified(&policy),
+        notified: notified(&policy, unread.is_some()),
         confined: true,
-        stays_readable: uid != 0,
+        stays_readable: account.uid != 0,
     };
     let filter = filter::compile(&spec).map_err(RulesError::from)?;
     let capabilities = capabilities(config);
@@ -87,7 +96,14 @@ pub(super) fn plan(policy: Policy, config: &Config, uid: u32) -> Result<Planned,
     let mut layers = layers(&host, &not_held);
     layers.push(groups(&host, &limited));
     layers.push(ebpf(&host, walled));
-    let mut rules = Rules::new(policy, filter, capabilities, host.landlock_abi, &config.landlock)?;
+    let mut rules = Rules::new(
+        policy,
+        filter,
+        capabilities,
+        host.landlock_abi,
+        &config.landlock,
+        unread,
+    )?;
     let by_group = |resource: &Resource| host.controllers.holder(*resource).is_ok();
     rules.held_by_groups = limited.resources.set().filter(by_group).collect();
     rules.limited = limited;
@@ -97,7 +113,7 @@ pub(super) fn plan(policy: Policy, config: &Config, uid: u32) -> Result<Planned,
         mode,
         layers,
         not_held,
-        not_observed: not_observed(),
+        not_observed,
     })
 }
 
@@ -128,7 +144,7 @@ fn mode(host: &Host, config: &Config) -> Result<Mode, PlanError> {
 }
 
 /// The calls that the supervisor is asked about.
-fn notified(policy: &Policy) -> Vec<Notified> {
+fn notified(policy: &Policy, unseen: bool) -> Vec<Notified> {
     let sockets = Sockets::CALLS
         .into_iter()
         .filter(|call| !Sockets::SOMETIMES.contains(call));
@@ -157,7 +173,7 @@ fn notified(policy: &Policy) -> Vec<Notified> {
         .chain(sometimes)
         .chain(others)
         .chain([owner])
-        .chain(files::notified(policy))
+        .chain(files::notified(policy, unseen))
         .collect()
 }
 
@@ -243,6 +259,16 @@ fn groups(host: &Host, limited: &Limited) -> LayerInfo {
     }
 }
 
-fn not_observed() -> Vec<String> {
-    vec!["a process that makes no notified call (exec, exit, connect) and is ended by a signal".into()]
+fn not_observed(policy: &Policy, unseen: bool) -> Vec<String> {
+    let mut lines = vec!["a process that makes no notified call (exec, exit, connect) and is ended by a signal".into()];
+    let quiet = policy
+        .settings()
+        .is_some_and(|settings| !settings.file.audit.log_allowed);
+    if quiet {
+        lines.push("file operations that are simply allowed (audit.log_allowed is off)".into());
+    }
+    if unseen {
+        lines.push("opens that only read: neither notified nor recorded by another layer (audit.log_allowed is off, and no rule needs them)".into());
+    }
+    lines
 }

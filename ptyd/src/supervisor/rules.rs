@@ -1,12 +1,12 @@
 //! The rules in force: the resolved policy and what it was compiled to for this host.
 
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use agentsh_policy::config::Landlock;
 use agentsh_policy::model::Switch;
-use agentsh_policy::{CommandQuery, Decision, FileOp, Policy, Subject, Verdict, Wrappers};
+use agentsh_policy::{CommandQuery, Decision, Policy, Subject, Verdict, Wrappers};
 use agentsh_protocol::Bytes;
 use agentsh_protocol::api::PolicyOutcome;
 use agentsh_protocol::launch::LaunchRequest;
@@ -49,6 +49,8 @@ pub(crate) struct Rules {
     pub redirects_files: bool,
     /// Whether some rule holds for certain content only.
     pub judges_content: bool,
+    /// Whether file operations that are simply allowed are put on record.
+    pub logs_allowed: bool,
     /// Limits of resources and time.
     pub limited: Limited,
     /// Whether the wall in the kernel is around its commands.
@@ -97,16 +99,16 @@ impl Rules {
         capabilities: u64,
         abi: u32,
         landlock: &Landlock,
+        unread: Option<Vec<PathBuf>>,
     ) -> Result<Rules, RulesError> {
-        let extra = Extra::new(landlock);
+        let logs_allowed = policy.settings().is_none_or(|settings| settings.file.audit.log_allowed);
+        let extra = Extra::new(landlock, unread.unwrap_or_default());
         let memfd_exec = policy
             .settings()
             .is_some_and(|settings| settings.file.sandbox.memfd_exec);
         let hides_names = policy.hides_names();
         let looks_matter = super::files::looks_matter(&policy);
-        let redirects_files = FileOp::ALL
-            .iter()
-            .any(|op| policy.file_decisions(*op).contains(Decision::Redirect));
+        let redirects_files = policy.redirects_files();
         let records_terminals = policy
             .settings()
             .is_none_or(|settings| settings.file.record.terminal != Some(Switch::Off));
@@ -122,6 +124,7 @@ impl Rules {
             looks_matter,
             redirects_files,
             judges_content,
+            logs_allowed,
             limited: Limited::default(),
             walled: false,
             held_by_groups: Vec::new(),
@@ -131,6 +134,14 @@ impl Rules {
             extra,
             walls,
         })
+    }
+
+    /// Where our own folders are left out of the hull, this file of them is not.
+    pub(crate) fn also_readable(&mut self, path: PathBuf) -> Result<(), RulesError> {
+        if self.extra.also_readable(path) {
+            self.walls = Mutex::new(Walls::build(&self.policy, &self.extra, self.abi)?);
+        }
+        Ok(())
     }
 
     /// The walls for the next command: made anew if names in a lowered folder have changed.

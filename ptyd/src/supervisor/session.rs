@@ -128,11 +128,12 @@ impl Session {
     }
 
     /// Puts other rules in force, for every judgement from now on.
-    pub(crate) fn set_rules(&self, rules: Rules, not_held: Vec<String>) {
+    pub(crate) fn set_rules(&self, rules: Rules, not_held: Vec<String>, not_observed: Vec<String>) {
         {
             let mut info = lock(&self.info);
             info.policy = rules.policy.name().to_owned();
             info.not_held = not_held;
+            info.not_observed = not_observed;
             if let Err(error) = self.dir.write_info(&info) {
                 tracing::error!("writing the session's state: {error}");
             }
@@ -308,6 +309,13 @@ impl Session {
         }
         outcome.message = policy.message.as_deref();
         outcome
+    }
+
+    /// New versions of files that nobody writes any more take their places, or do not.
+    pub(crate) fn settle_files(&self) {
+        if let Some(files) = self.shared.files.get() {
+            files.settle();
+        }
     }
 
     /// Puts an operation on record; a denial also into the recording of its command's terminal.

@@ -35,11 +35,13 @@ pub(super) struct Extra {
     read: Vec<PathBuf>,
     write: Vec<PathBuf>,
     deny: Vec<PathBuf>,
+    /// What only the hull keeps from being read, for opens of files to read are not looked at.
+    unread: Vec<PathBuf>,
 }
 
 impl Extra {
     /// Read from the configuration.
-    pub(super) fn new(landlock: &Landlock) -> Extra {
+    pub(super) fn new(landlock: &Landlock, unread: Vec<PathBuf>) -> Extra {
         let paths = |list: &[String]| list.iter().map(PathBuf::from).collect();
         Extra {
             execute: paths(&landlock.allow_execute),
@@ -50,7 +52,17 @@ impl Extra {
                 .iter()
                 .map(|path| std::fs::canonicalize(path).unwrap_or_else(|_| path.into()))
                 .collect(),
+            unread,
         }
+    }
+
+    /// A file to be read all the same; false where all are.
+    pub(super) fn also_readable(&mut self, path: PathBuf) -> bool {
+        let needed = !self.unread.is_empty();
+        if needed {
+            self.read.push(path);
+        }
+        needed
     }
 
     fn add_to(&self, hull: &mut Hull) {
@@ -77,6 +89,8 @@ pub(super) struct Reach<'p> {
     never: Vec<PathBuf>,
     /// Paths that the operator keeps out of every hull.
     deny: &'p [PathBuf],
+    /// Paths that are kept out of it for reading.
+    unread: &'p [PathBuf],
 }
 
 /// The operations that a right lets through. A right is granted where any of them could pass.
@@ -116,6 +130,7 @@ pub(super) fn hull(policy: &Policy, extra: &Extra) -> Hull {
         policy,
         never: never(policy),
         deny: &extra.deny,
+        unread: &extra.unread,
     });
     for loader in LOADERS {
         hull.add(Right::Execute, Path::new(loader));
@@ -145,8 +160,14 @@ fn never(policy: &Policy) -> Vec<PathBuf> {
 }
 
 impl Reach<'_> {
-    fn is_denied(&self, path: &Path) -> bool {
-        self.deny.iter().any(|denied| path.starts_with(denied))
+    /// What is kept out whatever policy says.
+    fn denied(&self, right: Right) -> impl Iterator<Item = &PathBuf> {
+        let unread = self.unread.iter().filter(move |_| right == Right::ReadFile);
+        self.deny.iter().chain(unread)
+    }
+
+    fn is_denied(&self, right: Right, path: &Path) -> bool {
+        self.denied(right).any(|denied| path.starts_with(denied))
     }
 
     fn execute(&self, folder: &Path) -> Outlook {
@@ -206,7 +227,7 @@ fn unnamed(folder: &[u8]) -> Vec<u8> {
 
 impl Territory for Reach<'_> {
     fn tree(&self, right: Right, folder: &Path) -> Outlook {
-        if self.is_denied(folder) {
+        if self.is_denied(right, folder) {
             return Outlook::Nothing;
         }
         let outlook = if right == Right::Execute {
@@ -215,7 +236,7 @@ impl Territory for Reach<'_> {
             self.files(right, folder)
         };
         match outlook {
-            Outlook::All | Outlook::Scattered if self.deny.iter().any(|denied| denied.starts_with(folder)) => {
+            Outlook::All | Outlook::Scattered if self.denied(right).any(|denied| denied.starts_with(folder)) => {
                 Outlook::Mixed
             }
             outlook => outlook,
@@ -224,7 +245,7 @@ impl Territory for Reach<'_> {
 
     fn object(&self, right: Right, path: &Path) -> bool {
         let bytes = path.as_os_str().as_bytes();
-        !self.is_denied(path)
+        !self.is_denied(right, path)
             && match right {
                 Right::Execute => self.policy.program(bytes) != ProgramOutlook::Never,
                 _ => operations(right)

@@ -70,6 +70,32 @@ fn what_is_denied_is_neither_seen_nor_changed_and_each_denial_is_recorded() -> R
 }
 
 #[test]
+fn what_nobody_can_be_asked_about_does_not_happen_and_is_recorded_as_asked() -> Result {
+    let world = World::new(User::agent())?;
+    lay(&world, BASE)?;
+    let before = look(&world, BASE)?;
+    let session = attempts::session(&world, &rule("\"*\"", "decision: approve"), "")?;
+    let tried = inside(&world, &session, BASE)?;
+    let after = look(&world, BASE)?;
+    let wrong = tried
+        .iter()
+        .filter(|(name, said)| *said != "EACCES" || before.get(*name) != after.get(*name))
+        .map(|(name, said)| format!("{name}: {said} {:?}", after.get(name)));
+    none(wrong.collect(), tried.len())?;
+    world.agentsh(["session", "destroy", &session])?;
+    let asked = record::events(&world)?
+        .iter()
+        .filter_map(|event| Some((event.policy.as_ref()?, event.count.max(1) as usize)))
+        .filter(|(policy, _)| policy.decision == "approve" && policy.effective.as_deref() == Some("deny"))
+        .map(|(_, count)| count)
+        .sum::<usize>();
+    match asked >= tried.len() {
+        true => Ok(()),
+        false => Err(fail(format!("{asked} refusals are recorded of {}", tried.len()))),
+    }
+}
+
+#[test]
 fn what_is_allowed_and_audited_comes_out_as_without_a_session_and_is_recorded() -> Result {
     let world = World::new(User::agent())?;
     let native = "/tmp/native";

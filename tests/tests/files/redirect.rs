@@ -82,3 +82,30 @@ fn what_cannot_be_redirected_is_refused_and_links_lead_nowhere() -> Result {
     }
     Ok(())
 }
+
+#[test]
+fn looks_see_what_was_redirected_and_listings_do_not() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        let top = world.workspace();
+        for file in ["tree/a/f", "tree/a/unwritten"] {
+            world.user().write_file(&top.join(file), "original\n", 0o644)?;
+        }
+        let session = crate::attempts::session(&world, RULES, "")?;
+        let text = "echo longer than before > tree/a/f; echo new > tree/a/new; chmod 600 /tmp/tree/$PWD/tree/a/new
+stat -c '%s' tree/a/f tree/a/unwritten; test -s tree/a/new && test -r tree/a/new && [ tree/a/new -nt tree/a/unwritten ]; echo $?
+python3 -c 'import os
+print(os.stat(\"tree/a/new\").st_size, oct(os.stat(\"tree/a/new\").st_mode), os.access(\"tree/a/new\", os.X_OK), os.path.isdir(\"tree/a\"))
+fd = os.open(\"tree/a/f\", os.O_RDONLY); print(os.fstat(fd).st_size, os.stat(\"tree/a/f\").st_ino == os.fstat(fd).st_ino, os.listxattr(\"tree/a/f\"))
+try: os.stat(\"tree/a/nothing\")
+except OSError as error: print(error.errno)'
+stat tree/a > /dev/null && ls tree/a";
+        let outcome = session::run(&world, &session, &["bash", "-c", text])?;
+        outcome.expect_success("looks")?;
+        let expected = "19\n9\n0\n4 0o100600 False True\n19 True []\n2\nf\nunwritten\n";
+        if outcome.out() != expected {
+            return Err(fail(format!("{outcome:?}")));
+        }
+    }
+    Ok(())
+}

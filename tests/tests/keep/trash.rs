@@ -1,13 +1,13 @@
 //! `agentsh trash`, and the deletions that fill it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use agentsh_protocol::Bytes;
 use agentsh_tests::world::processes::wait_until;
-use agentsh_tests::{Outcome, Result, User, World, fail, session};
+use agentsh_tests::{Outcome, Result, User, World, fail, record, session};
 use serde::Deserialize;
 
 /// What the shell texts lose.
@@ -280,4 +280,119 @@ fn a_broker_that_starts_removes_what_is_older_than_the_default_policy_keeps_it()
         }
     }
     Ok(())
+}
+
+#[test]
+fn deletions_of_one_instant_hard_links_and_attributes_all_come_back() -> Result {
+    let world = World::new(User::agent())?;
+    let session = create(&world, "")?;
+    let top = world.workspace();
+    let text = "mkdir many; cd many
+for n in $(seq 8); do (for i in $(seq 40); do echo $n.$i > same.$n; rm same.$n; echo $n.$i > one.$n.$i; done; rm one.$n.*) & done; wait
+cd ..; echo linked > a; ln a b; python3 -c 'import os; os.setxattr(\"a\", \"user.mark\", b\"mark\")'; chmod 4751 a; rm a";
+    bash(&world, &session, text)?.expect_success("deletions at once")?;
+    let all = list(&world, &[])?;
+    let mut contents: Vec<String> = all
+        .iter()
+        .filter(|entry| {
+            entry
+                .original
+                .as_ref()
+                .is_some_and(|path| path.lossy().contains("/many/"))
+        })
+        .filter_map(|entry| fs::read_to_string(entry.file.as_ref()?.as_os_str()).ok())
+        .collect();
+    contents.sort();
+    let mut expected: Vec<String> = (1..=8)
+        .flat_map(|n| (1..=40).flat_map(move |i| [format!("{n}.{i}\n"), format!("{n}.{i}\n")]))
+        .collect();
+    expected.sort();
+    if contents != expected {
+        return Err(fail(format!("{} of {} are kept", contents.len(), expected.len())));
+    }
+    let (path, text) = restored(&world, &entry_of(&world, "a")?.id, &[])?;
+    let (a, b) = (fs::metadata(&path)?, fs::metadata(top.join("b"))?);
+    let of = |about: &fs::Metadata| (about.ino(), about.nlink(), about.permissions().mode() & 0o7777);
+    let mut mark = [0; 8];
+    let length = rustix::fs::getxattr(&path, "user.mark", &mut mark[..]).unwrap_or(0);
+    match text == "linked\n" && of(&a) == of(&b) && of(&a) == (b.ino(), 2, 0o4751) && &mark[..length] == b"mark" {
+        true => Ok(()),
+        false => Err(fail(format!("{:?} {:?} {mark:?}", of(&a), of(&b)))),
+    }
+}
+
+#[test]
+fn a_purge_to_a_size_takes_the_oldest() -> Result {
+    let world = World::new(User::agent())?;
+    let session = create(&world, "")?;
+    let text = "for n in 1 2 3 4; do head -c 300K /dev/zero | tr '\\0' $n > f$n; done; rm f1; rm f2; rm f3; rm f4";
+    bash(&world, &session, text)?.expect_success("rm")?;
+    world
+        .agentsh(["trash", "purge", "--shrink-to", "700KiB"])?
+        .expect_success("purge")?;
+    let mut left: Vec<String> = list(&world, &[])?
+        .iter()
+        .filter_map(|entry| Some(entry.original.as_ref()?.lossy().rsplit('/').next()?.to_owned()))
+        .collect();
+    left.sort();
+    match left == ["f3", "f4"] {
+        true => Ok(()),
+        false => Err(fail(format!("{left:?}"))),
+    }
+}
+
+#[test]
+fn what_a_person_restores_or_purges_is_in_the_record_of_the_session_that_lost_it() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        for file in ["a", "b"] {
+            world.user().write_file(&world.workspace().join(file), file, 0o644)?;
+        }
+        let (other, session) = (create(&world, "")?, create(&world, "")?);
+        bash(&world, &session, "rm a b")?.expect_success("rm")?;
+        let id = entry_of(&world, "a")?.id;
+        world.agentsh(["trash", "restore", &id])?.expect_success("restore")?;
+        world.agentsh(["trash", "purge", "--all"])?.expect_success("purge")?;
+        let at = world.workspace().join("a");
+        let restore = record::await_event(&world, "the restore", |event| event.kind == "file_restore")?;
+        let purge = record::await_event(&world, "the purge", |event| event.kind == "trash_purged")?;
+        let path = restore.path.as_ref().map(|path| path.0.clone());
+        let right = restore.session_id == session && purge.session_id == session && other != session;
+        if !right
+            || path.as_deref() != Some(at.as_os_str().as_encoded_bytes())
+            || restore.fields.get("entry").and_then(|entry| entry.as_str()) != Some(&id)
+            || purge.fields.get("entries").and_then(|count| count.as_u64()) != Some(1)
+        {
+            return Err(fail(format!("{restore:?} {purge:?}")));
+        }
+        // A session that is over has a record that is closed, and the restore is none the worse.
+        bash(&world, &session, "rm a")?.expect_success("rm")?;
+        let id = entry_of(&world, "a")?.id;
+        world
+            .agentsh(["session", "destroy", &session])?
+            .expect_success("destroy")?;
+        let outcome = world.agentsh(["trash", "restore", &id])?;
+        outcome.expect_success("restore")?;
+        if !outcome.err().is_empty() {
+            return Err(fail(format!("{outcome:?}")));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_version_that_is_not_kept_is_told_with_the_reason() -> Result {
+    let world = World::new(User::agent())?;
+    world
+        .user()
+        .write_file(&world.workspace().join("big"), vec![b'x'; 300 << 10], 0o644)?;
+    let session = create(&world, "version_size_limit: 64KiB")?;
+    bash(&world, &session, ": > big")?.expect_success("cut")?;
+    let event = record::await_event(&world, "a loss that is not kept", |event| {
+        event.fields.get("kept").and_then(|kept| kept.as_bool()) == Some(false)
+    })?;
+    match event.fields.get("not_kept").and_then(|why| why.as_str()) {
+        Some("too_large") => Ok(()),
+        _ => Err(fail(format!("{event:?}"))),
+    }
 }

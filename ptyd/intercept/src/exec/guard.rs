@@ -178,8 +178,8 @@ impl Guard {
     fn exit(&self, caller: &Caller<'_>, known: &Known) -> Outcome {
         self.take(known.tgid);
         self.errands.drop(known.tgid);
-        self.table.ended(known.tgid);
         self.observer.exited(known.tgid, caller.arg(0) as u8);
+        self.table.ended(known.tgid);
         Outcome::Continue
     }
 }

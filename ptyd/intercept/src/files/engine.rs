@@ -1,6 +1,6 @@
 //! The handler of all file calls.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use rustix::io::Errno;
 
@@ -11,6 +11,7 @@ use super::judge::FileJudge;
 use super::masks::Masks;
 use super::record::FileRecorder;
 use super::resolve::Tasks;
+use super::staging::Staging;
 use super::trash::Trash;
 use crate::caller::Caller;
 use crate::handler::Handler;
@@ -39,6 +40,7 @@ pub struct FileEngine {
     names: RwLock<()>,
     pub(super) masks: Masks,
     pub(super) folders: Folders,
+    pub(super) staging: Staging,
 }
 
 impl FileEngine {
@@ -46,14 +48,22 @@ impl FileEngine {
     ///
     /// # Errors
     /// Where `/proc` does not show us ourselves.
-    pub fn new(parts: Parts) -> Result<Self, Errno> {
-        Ok(FileEngine {
-            host: Host::new()?,
+    pub fn new(parts: Parts) -> Result<Arc<Self>, Errno> {
+        let host = Host::new()?;
+        Ok(Arc::new_cyclic(|engine: &Weak<FileEngine>| FileEngine {
+            host,
             parts,
             names: RwLock::new(()),
             masks: Masks::default(),
             folders: Folders::default(),
-        })
+            staging: Staging::new(Weak::clone(engine)),
+        }))
+    }
+
+    /// Puts in its place, or drops, what was written in place to files whose content decides and is complete.
+    /// Called before whatever could see the outcome.
+    pub fn settle(&self) {
+        self.staging.settle(self);
     }
 
     /// The calls that it answers.
@@ -76,6 +86,7 @@ impl FileEngine {
 
 impl Handler for FileEngine {
     fn handle(&self, caller: &Caller<'_>) -> Outcome {
+        self.settle();
         let number = caller.notification().nr;
         if let Some(outcome) = calls::quick(self, caller) {
             return outcome;

@@ -91,6 +91,15 @@ pub trait FileJudge: Send + Sync {
     /// Asks a person and waits for the answer; watches [`Caller::interruption`] meanwhile.
     fn ask(&self, question: &Question<'_>, judgement: &Judgement, caller: &Caller<'_>) -> Answer;
 
+    /// Asks a person about what nobody waits for any more, and waits for the answer.
+    ///
+    /// # Errors
+    /// The answer is no, with this errno for the record.
+    fn ask_for_later(&self, question: &Question<'_>, judgement: &Judgement) -> Result<(), Errno> {
+        let _ = (question, judgement);
+        Err(Errno::ACCESS)
+    }
+
     /// Whether names below `folder` may be judged otherwise than `folder` itself, so that a tree which is
     /// moved from or to there must be looked through.
     fn differs_below(&self, folder: &Path) -> bool;
@@ -110,12 +119,6 @@ pub trait FileJudge: Send + Sync {
 
     /// Whether some rule holds only for certain content.
     fn judges_content(&self) -> bool {
-        false
-    }
-
-    /// Whether opening for reading may be continued without even looking at the path: the hull holds every
-    /// outcome, all of them are allowed, and nobody wants them recorded.
-    fn reads_unseen(&self) -> bool {
         false
     }
 }

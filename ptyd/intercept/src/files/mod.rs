@@ -17,9 +17,11 @@ mod masks;
 mod operation;
 mod record;
 pub(crate) mod resolve;
+mod staging;
 pub(crate) mod sys;
 mod trash;
 
+pub use calls::SETTING;
 pub use engine::{FileEngine, Parts};
 pub use judge::{Answer, FileJudge, Judgement, Question, Verdict};
 pub use operation::Operation;

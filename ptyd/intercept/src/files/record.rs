@@ -6,6 +6,7 @@ use rustix::io::Errno;
 
 use super::judge::Judgement;
 use super::operation::Operation;
+use super::trash::Kept;
 
 /// What became of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +40,8 @@ pub struct FileRecord<'a> {
     pub effect: Effect,
     /// The errno that the caller saw.
     pub result: Result<(), Errno>,
-    /// Whether the trash kept what was lost; none where nothing was to be kept.
-    pub kept: Option<bool>,
+    /// What the trash did with what was lost; none where nothing was to be kept.
+    pub kept: Option<Kept>,
 }
 
 /// Takes records. Called with the worker's own rights; for calls that only observe, after the caller was

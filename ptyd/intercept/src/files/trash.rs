@@ -46,8 +46,8 @@ pub enum Kept {
     /// It moved the object away, under this number: the name is gone already (only for [`Loss::Unlink`],
     /// where the engine has checked that the caller may remove it).
     Moved(u64),
-    /// It keeps no version and says why in its own record (an exempt path, a limit); the call goes on.
-    Nothing,
+    /// It keeps no version, for this reason (a word for the record); the call goes on.
+    Nothing(&'static str),
 }
 
 /// Keeps things before they are lost. Called with the worker's own rights.

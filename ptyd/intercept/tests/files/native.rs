@@ -2,13 +2,15 @@
 
 use std::process::Command;
 
+use agentsh_intercept::files::{Answer, Verdict};
+
 use crate::numbers::numbers;
 use crate::rig::{Rig, Rules};
 use crate::support::{Result, program, text};
 
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/files/table.py");
 
-fn table(who: &str) -> Result {
+fn table(who: &str, rules: Rules) -> Result {
     if who != "self" && !rustix::process::geteuid().is_root() {
         eprintln!("skipped: only root can be {who}");
         return Ok(());
@@ -29,7 +31,7 @@ fn table(who: &str) -> Result {
     };
     let native = command().output()?;
     assert!(native.status.success(), "{}", text(&native.stderr));
-    let caged = Rig::new(Rules::allow_all())?.run(command())?;
+    let caged = Rig::new(rules)?.run(command())?;
     let native = text(&native.stdout);
     let differences: Vec<String> = native
         .lines()
@@ -46,15 +48,25 @@ fn table(who: &str) -> Result {
 
 #[test]
 fn every_call_with_every_form_of_path_comes_out_as_without_us() -> Result {
-    table("self")
+    table("self", Rules::allow_all())
+}
+
+#[test]
+fn every_call_comes_out_as_without_us_where_a_person_is_asked_and_says_yes() -> Result {
+    let asked = Rules {
+        default: Verdict::Approve,
+        answer: Answer::Yes,
+        ..Rules::allow_all()
+    };
+    table("self", asked)
 }
 
 #[test]
 fn a_caller_that_changed_its_uid_has_its_own_rights_and_owns_what_it_makes() -> Result {
-    table("nobody")
+    table("nobody", Rules::allow_all())
 }
 
 #[test]
 fn a_caller_in_a_chroot_stays_in_it() -> Result {
-    table("chrooted")
+    table("chrooted", Rules::allow_all())
 }

@@ -171,7 +171,7 @@ impl Rig {
             tasks: Arc::new(NotUs),
         };
         Ok(Rig {
-            engine: Arc::new(FileEngine::new(parts)?),
+            engine: FileEngine::new(parts)?,
             seen,
             trash,
         })

@@ -82,6 +82,21 @@ const REACHING: &[i64] = &[
 /// `ioctl(2)` requests that type into a terminal.
 const TERMINAL_INJECTION: &[u64] = &[libc::TIOCSTI, libc::TIOCLINUX];
 
+/// Requests that take content away as `fallocate(2)` does, which is what programs fall back to: the `FS_IOC_` forms of
+/// RESVSP, RESVSP64, UNRESVSP, UNRESVSP64 and ZERO_RANGE (`include/linux/falloc.h`).
+const LOSING: &[u64] = &[0x4030_5828, 0x4030_582a, 0x4030_5829, 0x4030_582b, 0x4030_5839];
+
+/// Requests by which btrfs makes and removes whole trees in a folder that is only open for reading: `BTRFS_IOC_`
+/// SNAP_CREATE, SUBVOL_CREATE, SNAP_DESTROY, SNAP_CREATE_V2, SUBVOL_CREATE_V2, SNAP_DESTROY_V2 (`linux/btrfs.h`).
+const SUBVOLUMES: &[u64] = &[
+    0x5000_9401,
+    0x5000_940e,
+    0x5000_940f,
+    0x5000_9417,
+    0x5000_9418,
+    0x5000_943f,
+];
+
 /// `FIOSETOWN` and `SIOCSPGRP`, `ioctl(2)`, and `F_SETOWN_EX`, `fcntl(2)`.
 const OWNER_IN_MEMORY: &[u64] = &[0x8901, 0x8902];
 const OWNER_BY_STRUCT: u64 = 15;
@@ -168,6 +183,12 @@ pub(super) fn add_rules(
     )?;
     for request in TERMINAL_INJECTION {
         refuse(libc::EPERM, libc::SYS_ioctl, &[equal(1, *request)])?;
+    }
+    for request in SUBVOLUMES {
+        refuse(libc::EPERM, libc::SYS_ioctl, &[equal(1, *request)])?;
+    }
+    for request in LOSING {
+        refuse(libc::ENOTTY, libc::SYS_ioctl, &[equal(1, *request)])?;
     }
     // Who is signalled about a descriptor: only `F_SETOWN` names it in a register, where it can be judged.
     for request in OWNER_IN_MEMORY {

@@ -1,7 +1,7 @@
 //! Judges that ask: execs and file operations.
 
 use agentsh_intercept::files::{Answer, Judgement, Question};
-use agentsh_intercept::{Caller, Errno, ExecRequest};
+use agentsh_intercept::{Caller, Errno, ExecRequest, Interruption};
 use agentsh_policy::{Subject, Verdict};
 
 use super::{Answered, Ask, Bound};
@@ -38,8 +38,27 @@ impl Session {
         }
     }
 
-    /// Asks about a file operation.
+    /// Asks about a file operation whose caller waits.
     pub(crate) fn ask_file(&self, question: &Question<'_>, judgement: &Judgement, caller: &Caller<'_>) -> Answer {
+        caller.will_block();
+        self.ask_about_file(question, judgement, &|| caller.interruption())
+    }
+
+    /// Asks about what was written and waits for its place; its writer does not wait.
+    pub(crate) fn ask_file_for_later(&self, question: &Question<'_>, judgement: &Judgement) -> Result<(), Errno> {
+        match self.ask_about_file(question, judgement, &|| Interruption::None) {
+            Answer::Yes => Ok(()),
+            Answer::No(errno) => Err(errno),
+            Answer::Interrupted(_) => Err(Errno::ACCESS),
+        }
+    }
+
+    fn ask_about_file(
+        &self,
+        question: &Question<'_>,
+        judgement: &Judgement,
+        interruption: &dyn Fn() -> Interruption,
+    ) -> Answer {
         use std::os::unix::ffi::OsStrExt as _;
         let rules = self.rules();
         let Some(op) = file_op(question.operation) else {
@@ -60,8 +79,7 @@ impl Session {
             }),
             timeout: verdict.timeout,
         };
-        caller.will_block();
-        match self.ask(&ask, &|| caller.interruption()) {
+        match self.ask(&ask, interruption) {
             Answered::Yes(_) => Answer::Yes,
             Answered::No(..) => Answer::No(Errno::from_raw_os_error(verdict.errno.number())),
             Answered::Interrupted(seen) => Answer::Interrupted(seen),

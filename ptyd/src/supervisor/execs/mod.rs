@@ -201,6 +201,7 @@ impl CommandJudge {
 
 impl Judge for CommandJudge {
     fn exec(&self, request: &ExecRequest<'_>) -> ExecDecision {
+        self.session().settle_files();
         let rules = self.session().rules();
         let decided = self.decide(&rules, request);
         decided

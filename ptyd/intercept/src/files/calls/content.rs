@@ -14,10 +14,8 @@ use super::call::Call;
 use crate::files::actor;
 use crate::files::operation::Operation;
 use crate::files::resolve::Pin;
+use crate::files::staging::MOST;
 use crate::files::sys;
-
-/// The largest file that is read; what is larger counts as unknown.
-const MOST: u64 = 1 << 20;
 
 /// What comes to a name, and that nobody writes to it for as long as this lives.
 pub struct Coming {

@@ -67,6 +67,10 @@ fn hard(call: &mut Call<'_, '_>, old: &Place, new: &Place, flags: i32) -> Result
     if let Some(path) = source.path() {
         call.not_weaker(path, &permit.path, None)?;
     }
+    // What had no name may have got one since: a new version that took its place.
+    if call.path_of(&object)? != source {
+        return Err(Outcome::Errno(Errno::AGAIN));
+    }
     let result = work();
     drop(guard);
     let permit = match &from {

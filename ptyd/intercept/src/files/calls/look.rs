@@ -1,17 +1,15 @@
 //! Calls that only look: `stat(2)`, `access(2)`, `readlink(2)`, `name_to_handle_at(2)`.
 
-use std::path::PathBuf;
-
 use rustix::fs::{Access, AtFlags};
 use rustix::io::Errno;
 
 use super::attributes::how;
 use super::call::Call;
 use super::permit::Permit;
+use super::stand_in::Seen;
 use crate::files::actor;
-use crate::files::judge::Verdict;
 use crate::files::operation::Operation;
-use crate::files::resolve::{How, Pin, Place, link_text};
+use crate::files::resolve::{How, Place, link_text};
 use crate::files::sys;
 use crate::outcome::Outcome;
 
@@ -40,8 +38,7 @@ pub fn statx(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
     let mask = call.caller.arg_u32(3);
     let place = place_or_null(call, flags)?;
     call.act(false)?;
-    let pin = call.object_or_empty(&place, flags, how(flags))?;
-    let Some(permit) = seen(call, &pin, Operation::Stat)? else {
+    let Some(Seen { pin, permit }) = call.seen(&place, flags, how(flags), Operation::Stat)? else {
         return Ok(Outcome::Answered);
     };
     let bytes = sys::statx_bytes(pin.fd.as_fd(), flags & sync, mask)?;
@@ -52,8 +49,7 @@ pub fn statx(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
 fn attributes(call: &mut Call<'_, '_>, place: &Place, to: usize, flags: i32) -> Result<Outcome, Outcome> {
     use std::os::fd::AsFd;
     call.act(false)?;
-    let pin = call.object_or_empty(place, flags, how(flags))?;
-    let Some(permit) = seen(call, &pin, Operation::Stat)? else {
+    let Some(Seen { pin, permit }) = call.seen(place, flags, how(flags), Operation::Stat)? else {
         return Ok(Outcome::Answered);
     };
     let bytes = sys::stat_bytes(pin.fd.as_fd())?;
@@ -95,8 +91,7 @@ fn rights(call: &mut Call<'_, '_>, place: &Place, mode: u32, flags: i32) -> Resu
         true => call.act(false)?,
         false => call.act_as(&client.identity.real(client.ruid, client.rgid, client.permitted), false)?,
     }
-    let pin = call.object_or_empty(place, flags, how(flags))?;
-    let Some(permit) = seen(call, &pin, Operation::Access)? else {
+    let Some(Seen { pin, permit }) = call.seen(place, flags, how(flags), Operation::Access)? else {
         return Ok(Outcome::Answered);
     };
     let number = rustix::path::DecInt::from_fd(&pin.fd);
@@ -129,13 +124,12 @@ fn text(call: &mut Call<'_, '_>, place: &Place, to: usize) -> Result<Outcome, Ou
         .ok_or(Errno::INVAL)?;
     call.act(false)?;
     let empty = place.path.is_empty();
-    let pin = call.object_or_empty(place, libc::AT_EMPTY_PATH, How::NOFOLLOW)?;
+    let Some(Seen { pin, permit }) = call.seen(place, libc::AT_EMPTY_PATH, How::NOFOLLOW, Operation::Readlink)? else {
+        return Ok(Outcome::Answered);
+    };
     if pin.kind() != libc::S_IFLNK {
         return Err(Outcome::Errno(if empty { Errno::NOENT } else { Errno::INVAL }));
     }
-    let Some(permit) = seen(call, &pin, Operation::Readlink)? else {
-        return Ok(Outcome::Answered);
-    };
     let text = link_text(&call.resolver(), &pin)?;
     let length = text.len().min(room);
     call.give(call.caller.arg(to), &text[..length])?;
@@ -167,8 +161,7 @@ pub fn name_to_handle_at(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
     } else {
         How::NOFOLLOW
     };
-    let pin = call.object_or_empty(&place, flags, how)?;
-    let Some(permit) = seen(call, &pin, Operation::Stat)? else {
+    let Some(Seen { pin, permit }) = call.seen(&place, flags, how, Operation::Stat)? else {
         return Ok(Outcome::Answered);
     };
     let result = sys::name_to_handle(pin.fd.as_fd(), &mut handle, flags & (HANDLE_FID | MOUNT_ID_UNIQUE));
@@ -187,22 +180,6 @@ pub fn name_to_handle_at(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
         }
     };
     observed(call, permit, outcome)
-}
-
-/// Leave to look at `pin`; inner `None`: there is nothing to be asked about it. Outer `None`: continued and
-/// answered.
-fn seen(call: &mut Call<'_, '_>, pin: &Pin, operation: Operation) -> Result<Option<Option<Permit>>, Outcome> {
-    let Some(path) = call.path_of(pin)?.path().map(PathBuf::from) else {
-        return Ok(Some(None));
-    };
-    let permit = call.strictest(&[operation], path)?;
-    let permit = call.ask_if_needed(permit)?;
-    call.not_redirected(&permit)?;
-    if permit.judgement.verdict == Verdict::Continue {
-        let _ = call.observed(&permit, Outcome::Continue)?;
-        return Ok(None);
-    }
-    Ok(Some(Some(permit)))
 }
 
 fn observed(call: &mut Call<'_, '_>, permit: Option<Permit>, outcome: Outcome) -> Result<Outcome, Outcome> {

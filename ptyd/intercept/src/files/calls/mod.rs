@@ -3,6 +3,7 @@
 mod attributes;
 mod call;
 mod content;
+mod inode_flags;
 mod length;
 mod link_text;
 mod links;
@@ -13,11 +14,15 @@ mod open;
 mod permit;
 mod remove;
 mod rename;
+mod stand_in;
 mod tree;
+mod watch;
 mod xattr;
 
-pub use call::Call;
+pub use call::{Call, path_to};
+pub use inode_flags::SETTING;
 pub use numbers::{handler, numbers};
+pub use xattr::has_attributes;
 
 use super::engine::FileEngine;
 use crate::caller::Caller;

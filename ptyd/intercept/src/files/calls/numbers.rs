@@ -1,6 +1,6 @@
 //! Which number is which call, on x86-64 and aarch64.
 
-use super::{Handle, attributes, length, links, look, make, open, remove, rename, xattr};
+use super::{Handle, attributes, inode_flags, length, links, look, make, open, remove, rename, watch, xattr};
 
 /// Numbers of the calls that `libc` does not name yet; the same on all architectures.
 const SETXATTRAT: i64 = 463;
@@ -48,6 +48,8 @@ const TABLE: &[(i64, Handle)] = &[
     (libc::SYS_faccessat, look::faccessat),
     (libc::SYS_faccessat2, look::faccessat2),
     (libc::SYS_name_to_handle_at, look::name_to_handle_at),
+    (libc::SYS_inotify_add_watch, watch::inotify_add_watch),
+    (libc::SYS_ioctl, inode_flags::ioctl),
 ];
 
 /// Calls that only the older architecture has.
@@ -121,5 +123,34 @@ mod tests {
         assert!(handler(libc::SYS_read).is_none());
         assert!(handler(-1).is_none());
         assert!(handler(i64::MAX).is_none());
+    }
+
+    /// The kernel's tables of both architectures, from the `syscalls` crate. On the other one the calls of
+    /// this file were never made.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn aarch64_misses_no_call_of_this_table_that_it_has() {
+        use std::collections::BTreeSet;
+        use syscalls::{aarch64, x86_64};
+        const OLD_THERE: [&str; 1] = ["renameat"];
+
+        let name = |number: i64| x86_64::Sysno::from(u32::try_from(number).unwrap_or(u32::MAX)).name();
+        let handled: BTreeSet<&str> = numbers().into_iter().map(name).collect();
+        let there: BTreeSet<&str> = TABLE.iter().map(|(number, _)| name(*number)).chain(OLD_THERE).collect();
+        let has: BTreeSet<&str> = aarch64::Sysno::iter().map(|call| call.name()).collect();
+        let missed: Vec<&&str> = handled
+            .intersection(&has)
+            .filter(|call| !there.contains(*call))
+            .collect();
+        assert!(missed.is_empty(), "{missed:?}");
+        assert!(there.is_subset(&has), "{:?}", there.difference(&has));
+        for (call, number) in [
+            (aarch64::Sysno::setxattrat, SETXATTRAT),
+            (aarch64::Sysno::getxattrat, GETXATTRAT),
+            (aarch64::Sysno::listxattrat, LISTXATTRAT),
+            (aarch64::Sysno::removexattrat, REMOVEXATTRAT),
+        ] {
+            assert_eq!(i64::from(call.id()), number, "{}", call.name());
+        }
     }
 }

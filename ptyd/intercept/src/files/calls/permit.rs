@@ -32,6 +32,27 @@ pub struct Permit {
 }
 
 impl Permit {
+    /// The same leave, for what stands in for its object.
+    pub fn same(&self) -> Permit {
+        Permit {
+            operation: self.operation,
+            path: self.path.clone(),
+            judgement: self.judgement.clone(),
+            approved: self.approved,
+        }
+    }
+
+    /// Whether what will be written decides, and nothing but that stands against it.
+    pub fn waits_for_content(&self) -> bool {
+        self.judgement.by_content && self.judgement.verdict.strictness() >= Verdict::Approve.strictness()
+    }
+
+    /// Whether it can be carried out as it stands.
+    pub fn is_plain(&self) -> bool {
+        let verdict = &self.judgement.verdict;
+        verdict.strictness() < Verdict::Approve.strictness() && !matches!(verdict, Verdict::Redirect { .. })
+    }
+
     /// The permit of a call that has two ends, for its record: what is stricter at either end decided.
     pub fn with(self, other: &Permit) -> Permit {
         if other.judgement.verdict.strictness() <= self.judgement.verdict.strictness() {
@@ -50,8 +71,8 @@ impl Permit {
 pub struct Aside<'a> {
     /// The other path.
     pub second: Option<&'a Path>,
-    /// Whether the trash kept something.
-    pub kept: Option<bool>,
+    /// What the trash did.
+    pub kept: Option<Kept>,
 }
 
 impl<'e> Call<'e, '_> {
@@ -93,8 +114,18 @@ impl<'e> Call<'e, '_> {
         path_of: impl Fn() -> Result<PathBuf, Errno>,
     ) -> Result<(Permit, RwLockReadGuard<'e, ()>), Outcome> {
         let guard = self.engine.names_stay();
-        let path = path_of()?;
-        let permit = self.strictest(operations, path)?;
+        let permit = self.weighed(operations, path_of()?, None)?;
+        self.permit_held(permit, guard, path_of)
+    }
+
+    /// [`Call::permit`] for what was weighed under this guard.
+    pub fn permit_held(
+        &self,
+        permit: Permit,
+        guard: RwLockReadGuard<'e, ()>,
+        path_of: impl Fn() -> Result<PathBuf, Errno>,
+    ) -> Result<(Permit, RwLockReadGuard<'e, ()>), Outcome> {
+        let permit = self.not_denied(permit)?;
         if permit.judgement.verdict != Verdict::Approve {
             return Ok((permit, guard));
         }
@@ -121,6 +152,11 @@ impl<'e> Call<'e, '_> {
         path: PathBuf,
         content: Option<&[u8]>,
     ) -> Result<Permit, Outcome> {
+        self.not_denied(self.weighed(operations, path, content)?)
+    }
+
+    /// [`Call::strictest_with`], where a denial is not the last word.
+    pub fn weighed(&self, operations: &[Operation], path: PathBuf, content: Option<&[u8]>) -> Result<Permit, Outcome> {
         let mut strictest: Option<(Operation, Judgement)> = None;
         for operation in operations {
             let judgement = self.judge_content(*operation, &path, content);
@@ -136,21 +172,21 @@ impl<'e> Call<'e, '_> {
             Some(act @ (Operation::Rename | Operation::Link)) => *act,
             _ => strict,
         };
-        let permit = Permit {
+        Ok(Permit {
             operation,
             path,
             judgement,
             approved: None,
-        };
-        if let Verdict::Deny(errno) = permit.judgement.verdict {
-            let errno = if is_made_in_procfs(&permit) {
-                Errno::NOENT
-            } else {
-                errno
-            };
-            return Err(self.refuse(&permit, errno));
+        })
+    }
+
+    /// A denial is recorded and is the error.
+    pub fn not_denied(&self, permit: Permit) -> Result<Permit, Outcome> {
+        match permit.judgement.verdict {
+            Verdict::Deny(_) if is_made_in_procfs(&permit) => Err(self.refuse(&permit, Errno::NOENT)),
+            Verdict::Deny(errno) => Err(self.refuse(&permit, errno)),
+            _ => Ok(permit),
         }
-        Ok(permit)
     }
 
     /// Asks the person.
@@ -270,8 +306,8 @@ impl<'e> Call<'e, '_> {
         actor::as_reader(|| self.engine.parts.trash.keep(&doomed))
     }
 
-    /// Tells the trash what came of it, and the record whether there is a version.
-    pub fn settle(&self, kept: Option<Kept>, lost: bool) -> Option<bool> {
+    /// Tells the trash what came of it, and the record what was kept.
+    pub fn settle(&self, kept: Option<Kept>, lost: bool) -> Option<Kept> {
         let kept = kept?;
         let told = actor::as_reader(|| {
             self.engine.parts.trash.settle(kept, lost);
@@ -280,7 +316,7 @@ impl<'e> Call<'e, '_> {
         if let Err(errno) = told {
             tracing::error!(%errno, "the trash was not told what became of a loss");
         }
-        lost.then_some(kept != Kept::Nothing)
+        lost.then_some(kept)
     }
 }
 

@@ -108,7 +108,8 @@ impl Move {
         target: Option<&Pin>,
         exchange: bool,
     ) -> Result<Outcome, Outcome> {
-        let from_operations = leaving(source, exchange);
+        let whiteout = self.flags.contains(RenameFlags::WHITEOUT);
+        let from_operations = leaving(source, exchange, whiteout);
         let onto_operations = arriving(target, exchange);
         let (old, new) = (call.path_of_entry(&self.old)?, call.path_of_entry(&self.new)?);
         // Where something only leaves, nothing comes.
@@ -209,8 +210,10 @@ impl Move {
 }
 
 /// What a rename does at the end that something leaves.
-fn leaving(source: &Pin, exchange: bool) -> &'static [Operation] {
+fn leaving(source: &Pin, exchange: bool, whiteout: bool) -> &'static [Operation] {
     match (exchange, source.kind() == libc::S_IFDIR) {
+        // A node of its own stays behind.
+        (false, _) if whiteout => &[Operation::Rename, Operation::Rmdir, Operation::Delete, Operation::Mknod],
         (true, _) => &[Operation::Rename],
         (false, true) => &[Operation::Rename, Operation::Rmdir],
         (false, false) => &[Operation::Rename, Operation::Delete],

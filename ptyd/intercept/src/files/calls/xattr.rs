@@ -1,13 +1,16 @@
 //! Extended attributes, `xattr(7)`.
 
 use std::ffi::CString;
-use std::path::PathBuf;
+use std::os::fd::AsFd;
 
 use rustix::fs::XattrFlags;
 use rustix::io::Errno;
 
 use super::attributes::{change, how};
 use super::call::{Call, path_to};
+use super::permit::Permit;
+use super::stand_in::Seen;
+use crate::files::judge::Verdict;
 use crate::files::operation::Operation;
 use crate::files::resolve::{How, Pin};
 use crate::outcome::Outcome;
@@ -33,6 +36,27 @@ impl By {
             By::Path(_) | By::Descriptor => 1,
             By::At => 3,
         }
+    }
+
+    /// Leave to read attributes of the object, or of what stands in for it; the thread acts as the caller then.
+    fn seen(self, call: &mut Call<'_, '_>) -> Result<Seen, Outcome> {
+        let (place, flags, how) = match self {
+            By::Descriptor => {
+                let seen = call
+                    .descriptor(0)
+                    .and_then(|pin| call.looked_at(pin, Operation::Read))?;
+                let elsewhere = |permit: &Permit| matches!(permit.judgement.verdict, Verdict::Redirect { .. });
+                let permit = seen.permit.filter(|permit| !elsewhere(permit));
+                return Ok(Seen { permit, ..seen });
+            }
+            By::Path(how) => (call.place_here(0)?, 0, how),
+            By::At => {
+                let flags = call.at_flags(2, 0)?;
+                (call.place_at(0, 1)?, flags, how(flags))
+            }
+        };
+        call.act(false)?;
+        call.looked_up(&place, flags, how, Operation::Read)
     }
 
     /// Pins the object; the thread acts as the caller then.
@@ -160,8 +184,8 @@ fn get_to_registers(call: &mut Call<'_, '_>, by: By) -> Result<Outcome, Outcome>
 
 fn get(call: &mut Call<'_, '_>, by: By, value: u64, size: u64) -> Result<Outcome, Outcome> {
     let name = name(call, by.next())?;
-    let pin = by.object(call)?;
-    read(call, &pin, value, size, |buffer| {
+    let seen = by.seen(call)?;
+    read(call, seen, value, size, |pin, buffer| {
         let path = path_to(&pin.fd);
         match buffer {
             Some(buffer) => rustix::fs::getxattr(path, &name, buffer),
@@ -172,8 +196,8 @@ fn get(call: &mut Call<'_, '_>, by: By, value: u64, size: u64) -> Result<Outcome
 
 fn list(call: &mut Call<'_, '_>, by: By) -> Result<Outcome, Outcome> {
     let (value, size) = (call.caller.arg(by.next()), call.caller.arg(by.next() + 1));
-    let pin = by.object(call)?;
-    read(call, &pin, value, size, |buffer| {
+    let seen = by.seen(call)?;
+    read(call, seen, value, size, |pin, buffer| {
         let path = path_to(&pin.fd);
         match buffer {
             Some(buffer) => rustix::fs::listxattr(path, buffer),
@@ -184,23 +208,13 @@ fn list(call: &mut Call<'_, '_>, by: By) -> Result<Outcome, Outcome> {
 
 fn read(
     call: &mut Call<'_, '_>,
-    pin: &Pin,
+    Seen { pin, permit }: Seen,
     to: u64,
     size: u64,
-    work: impl Fn(Option<&mut [u8]>) -> Result<usize, Errno>,
+    work: impl Fn(&Pin, Option<&mut [u8]>) -> Result<usize, Errno>,
 ) -> Result<Outcome, Outcome> {
-    let permit = match call.path_of(pin)?.path().map(PathBuf::from) {
-        Some(path) => {
-            let permit = call.strictest(&[Operation::Read], path)?;
-            Some(call.ask_if_needed(permit)?)
-        }
-        None => None,
-    };
-    if let Some(permit) = &permit {
-        call.not_redirected(permit)?;
-    }
     let mut buffer = vec![0; usize::try_from(size).unwrap_or(SIZE_MAX).min(SIZE_MAX)];
-    let outcome = match work((size > 0).then_some(&mut buffer[..])) {
+    let outcome = match work(&pin, (size > 0).then_some(&mut buffer[..])) {
         Err(errno) => Outcome::Errno(errno),
         Ok(count) => {
             if size > 0 {
@@ -245,4 +259,15 @@ fn operation(name: &CString) -> Operation {
         true => Operation::Chmod,
         false => Operation::Xattr,
     }
+}
+
+/// Whether a file has attributes that are not the kernel's own.
+pub fn has_attributes(fd: impl AsFd) -> Result<bool, Errno> {
+    let mut names = vec![0; 4096];
+    let length = match rustix::fs::listxattr(path_to(fd), names.as_mut_slice()) {
+        Err(Errno::OPNOTSUPP) => 0,
+        length => length?,
+    };
+    let mut names = names[..length].split(|byte| *byte == 0);
+    Ok(names.any(|name| !name.is_empty() && !name.starts_with(b"security.")))
 }

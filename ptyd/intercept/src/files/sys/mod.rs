@@ -8,7 +8,10 @@ pub use identity::{
     TaskInfo, file_size_limit, open_descriptor_limit, set_fsgid, set_fsuid, signal_thread, task_info, unshare_fs,
 };
 pub use lease::lease_against_writers;
-pub use raw::{OpenHow, check_open_how, name_to_handle, set_times, stat_bytes, statx_bytes, truncate};
+pub use raw::{
+    INODE_FLAGS, OpenHow, add_watch, check_open_how, name_to_handle, set_inode_flags, set_times, stat_bytes,
+    statx_bytes, truncate,
+};
 
 use rustix::io::Errno;
 

@@ -1,7 +1,7 @@
 //! Calls whose results go to the caller byte for byte, so that no structure is taken apart here.
 
 use std::ffi::CStr;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use rustix::io::Errno;
 
@@ -129,4 +129,28 @@ pub fn name_to_handle(fd: BorrowedFd<'_>, handle: &mut [u64], flags: i32) -> Res
 pub fn truncate(path: &CStr, length: u64) -> Result<(), Errno> {
     // SAFETY: path is NUL-terminated and only read.
     checked(unsafe { libc::syscall(libc::SYS_truncate, path.as_ptr(), length) }).map(|_| ())
+}
+
+/// `inotify_add_watch(2)` with every bit of the mask.
+pub fn add_watch(watches: impl AsFd, path: &CStr, mask: u32) -> Result<i32, Errno> {
+    let watches = watches.as_fd().as_raw_fd();
+    // SAFETY: path is NUL-terminated and only read.
+    let watch = checked(unsafe { libc::syscall(libc::SYS_inotify_add_watch, watches, path.as_ptr(), mask) })?;
+    i32::try_from(watch).map_err(|_| Errno::OVERFLOW)
+}
+
+/// The most that a request which sets the attributes of an inode reads.
+pub const INODE_FLAGS: usize = 28;
+
+/// `ioctl_iflags(2)`: one of the requests that read at most [`INODE_FLAGS`] bytes.
+pub fn set_inode_flags(fd: BorrowedFd<'_>, request: u32, value: &[u8; INODE_FLAGS]) -> Result<(), Errno> {
+    // A long is aligned as every one of the structures needs.
+    let mut words = [0u64; INODE_FLAGS.div_ceil(8)];
+    for (word, bytes) in words.iter_mut().zip(value.chunks(8)) {
+        let mut whole = [0; 8];
+        whole[..bytes.len()].copy_from_slice(bytes);
+        *word = u64::from_ne_bytes(whole);
+    }
+    // SAFETY: the kernel reads at most as much as the array holds.
+    checked(unsafe { libc::syscall(libc::SYS_ioctl, fd.as_raw_fd(), request, words.as_ptr()) }).map(|_| ())
 }

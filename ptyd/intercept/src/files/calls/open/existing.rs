@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Flags, Request, operations, redirect, redirected};
+use super::{Flags, Request, operations, redirect, redirected, staged};
 use crate::caller::AddDescriptor;
 use crate::files::actor;
 use crate::files::calls::call::Call;
 use crate::files::calls::permit::{Aside, Permit};
-use crate::files::judge::{Judgement, Verdict};
+use crate::files::judge::Verdict;
 use crate::files::operation::Operation;
 use crate::files::resolve::{Pin, controlling_terminal, guard, is_memory};
 use crate::files::trash::Loss;
@@ -35,7 +35,13 @@ pub(super) fn open(call: &mut Call<'_, '_>, request: &Request, pin: Pin) -> Resu
     let Some(path) = call.path_of(&pin)?.path().map(PathBuf::from) else {
         return nameless(call, flags, &pin);
     };
-    let permit = call.strictest(operations(flags, &pin), path)?;
+    let permit = call.weighed(operations(flags, &pin), path, None)?;
+    if permit.waits_for_content()
+        && let Some(outcome) = staged::open(call, request, &pin, &permit.path)?
+    {
+        return Ok(outcome);
+    }
+    let permit = call.not_denied(permit)?;
     let permit = match permit.judgement.verdict {
         Verdict::Approve => {
             let permit = call.approved(permit)?;
@@ -155,7 +161,7 @@ fn cut_to_nothing(call: &Call<'_, '_>, flags: Flags, pin: &Pin, fd: impl AsFd) -
 
 /// Opens the pinned object through its descriptor: the kernel checks the caller's rights, and no name is
 /// looked at again.
-fn open_again(call: &Call<'_, '_>, pin: &Pin, flags: OFlags) -> Result<OwnedFd, Outcome> {
+pub(super) fn open_again(call: &Call<'_, '_>, pin: &Pin, flags: OFlags) -> Result<OwnedFd, Outcome> {
     let open = || {
         let number = rustix::path::DecInt::from_fd(&pin.fd);
         rustix::fs::openat(call.descriptors(), number, flags, Mode::empty())
@@ -240,14 +246,4 @@ fn sticky(call: &Call<'_, '_>, request: &Request, pin: &Pin) -> Result<(), Outco
         return Err(Outcome::Errno(Errno::ACCESS));
     }
     Ok(())
-}
-
-/// For a redirected open: the judgement of the original goes with the object that is opened instead.
-pub(super) fn permit_for(permit: &Permit) -> Permit {
-    Permit {
-        operation: permit.operation,
-        path: permit.path.clone(),
-        judgement: Judgement::clone(&permit.judgement),
-        approved: permit.approved,
-    }
 }

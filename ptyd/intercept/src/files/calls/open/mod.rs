@@ -18,6 +18,7 @@ mod glance;
 mod new;
 mod quick;
 mod redirected;
+mod staged;
 
 pub use quick::{READ, link_of, quick, split};
 

@@ -1,11 +1,12 @@
 //! Opening what is made by it.
 
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Request, redirect, redirected};
+use super::{Request, redirect, redirected, staged};
 use crate::caller::AddDescriptor;
 use crate::files::calls::call::Call;
 use crate::files::calls::permit::{Aside, Permit};
@@ -18,7 +19,15 @@ pub(super) fn create(call: &mut Call<'_, '_>, request: &Request, entry: &Entry) 
     if entry.name.as_bytes().ends_with(b"/") {
         return Err(Outcome::Errno(Errno::ISDIR));
     }
-    let (permit, guard) = call.permit(Operation::Create, || call.path_of_entry(entry))?;
+    let mut guard = call.engine.names_stay();
+    let unread = call.weighed(&[Operation::Create], call.path_of_entry(entry)?, None)?;
+    if unread.waits_for_content() {
+        if let Some(outcome) = staged::create(call, request, entry, &unread.path, guard)? {
+            return Ok(outcome);
+        }
+        guard = call.engine.names_stay();
+    }
+    let (permit, guard) = call.permit_held(unread, guard, || call.path_of_entry(entry))?;
     if let Some((to, if_there)) = redirect(&permit) {
         drop(guard);
         return match redirected::open(call, request, &permit, &to, if_there)? {
@@ -94,7 +103,8 @@ pub(super) fn create_permitted<G>(
     call.finish(permit, result, aside).map(|_| Outcome::Answered)
 }
 
-fn undo(entry: &Entry, fd: &std::os::fd::OwnedFd) {
+/// Removes what was made in vain.
+pub(super) fn undo(entry: &Entry, fd: impl AsFd) {
     let same = match (entry.stat(), rustix::fs::fstat(fd)) {
         (Ok(there), Ok(ours)) => (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino),
         _ => false,

@@ -38,7 +38,7 @@ pub(super) fn open(
         follow: false,
         resolve: ResolveFlags::NO_SYMLINKS,
     };
-    let permit = existing::permit_for(permit);
+    let permit = permit.same();
     let second = Some(to.to_owned());
     match call.resolver().find(&place, how) {
         Ok(Found::Object(pin)) if pin.kind() == libc::S_IFLNK => Err(Outcome::Errno(Errno::LOOP)),

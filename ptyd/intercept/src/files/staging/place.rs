@@ -1,0 +1,262 @@
+//! A version that is complete: judged, then in its place or dropped.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, Stat};
+use rustix::io::Errno;
+
+use super::{Staged, read};
+use crate::files::calls::has_attributes;
+use crate::files::engine::FileEngine;
+use crate::files::judge::{Judgement, Question, Verdict};
+use crate::files::operation::Operation;
+use crate::files::record::{Effect, FileRecord};
+use crate::files::resolve::of_name;
+use crate::files::sys;
+use crate::files::trash::{Doomed, Kept, Loss};
+
+/// What is there to be judged.
+struct Version {
+    path: PathBuf,
+    /// None: too much, or there is a second name by which it could be changed; so it counts as unread.
+    bytes: Option<Vec<u8>>,
+    stat: Stat,
+    /// Whether it was given extended attributes.
+    attributes: bool,
+}
+
+/// Whether it is over with `staged`: placed, dropped, or a matter between a thread of its own and a person.
+pub fn settle(engine: &FileEngine, staged: &Arc<Staged>) -> bool {
+    match sys::lease_against_writers(&staged.file) {
+        Ok(()) => {}
+        Err(Errno::AGAIN) => return false,
+        Err(errno) => {
+            tracing::error!(%errno, "a new version is dropped: whether it is complete cannot be known");
+            return true;
+        }
+    }
+    let version = match complete(engine, staged) {
+        Ok(Some(version)) => version,
+        Ok(None) => return true,
+        Err(errno) => {
+            tracing::warn!(%errno, "a new version is dropped: it cannot be read");
+            return true;
+        }
+    };
+    let (operation, judgement) = judge(engine, staged, &version);
+    let told = Told {
+        engine,
+        staged,
+        operation,
+        judgement: &judgement,
+        approved: None,
+    };
+    match judgement.verdict {
+        Verdict::Deny(errno) => told.refused(&version.path, errno),
+        Verdict::Redirect { .. } => told.refused(&version.path, Errno::ACCESS),
+        Verdict::Approve => ask(engine, staged, version, operation, judgement),
+        _ => told.place(&version),
+    }
+    true
+}
+
+/// `None`: there is nothing to place. Nobody else has written, or whoever did wrote to what has lost its name.
+fn complete(engine: &FileEngine, staged: &Staged) -> Result<Option<Version>, Errno> {
+    let stat = rustix::fs::fstat(&staged.file)?;
+    let bytes = content(staged, &stat);
+    let same = |of: fn(&Stat) -> (u32, u32, u32, i64, i64)| of(&stat) == of(&staged.stat);
+    if bytes.as_ref() == Some(&staged.before)
+        && same(|stat| {
+            let mtime = (stat.st_mtime, stat.st_mtime_nsec);
+            (stat.st_mode, stat.st_uid, stat.st_gid, mtime.0 as i64, mtime.1 as i64)
+        })
+    {
+        return Ok(None);
+    }
+    let path = of_name(&engine.host, &staged.parent, staged.name.as_bytes())?;
+    Ok(has_its_name(staged).then_some(Version {
+        path,
+        bytes,
+        stat,
+        attributes: has_attributes(&staged.file)?,
+    }))
+}
+
+/// Whether the version that was opened is the one that has the name.
+fn has_its_name(staged: &Staged) -> bool {
+    let there = rustix::fs::statat(&staged.parent, &staged.name, AtFlags::SYMLINK_NOFOLLOW);
+    there.is_ok_and(|there| staged.base.is(&there))
+}
+
+/// What else was done to it through the descriptor is judged as if it had been done to the file.
+fn judge(engine: &FileEngine, staged: &Staged, version: &Version) -> (Operation, Judgement) {
+    let base = &staged.base.stat;
+    let changed = [
+        (Operation::Create, staged.created),
+        (Operation::Chmod, version.stat.st_mode != base.st_mode),
+        (
+            Operation::Chown,
+            (version.stat.st_uid, version.stat.st_gid) != (base.st_uid, base.st_gid),
+        ),
+        (Operation::Xattr, version.attributes),
+    ];
+    let ask = |operation| {
+        engine.parts.judge.judge(&Question {
+            operation,
+            path: &version.path,
+            tid: staged.tid,
+            tgid: staged.tgid,
+            content: version.bytes.as_deref(),
+        })
+    };
+    let written = (Operation::Write, ask(Operation::Write));
+    changed
+        .into_iter()
+        .filter(|(_, changed)| *changed)
+        .map(|(operation, _)| (operation, ask(operation)))
+        .fold(written, |strictest, other| {
+            match other.1.verdict.strictness() > strictest.1.verdict.strictness() {
+                true => other,
+                false => strictest,
+            }
+        })
+}
+
+/// Its writer does not wait any more, so a thread does. The old version stays until there is a yes.
+fn ask(engine: &FileEngine, staged: &Arc<Staged>, version: Version, operation: Operation, judgement: Judgement) {
+    let (weak, staged) = (engine.staging.engine(), Arc::clone(staged));
+    let wait = move || {
+        let Some(engine) = weak.upgrade() else { return };
+        let question = Question {
+            operation,
+            path: &version.path,
+            tid: staged.tid,
+            tgid: staged.tgid,
+            content: None,
+        };
+        let answer = engine.parts.judge.ask_for_later(&question, &judgement);
+        let told = Told {
+            engine: &engine,
+            staged: &staged,
+            operation,
+            judgement: &judgement,
+            approved: Some(answer.is_ok()),
+        };
+        match answer {
+            // A lease holds for a minute: what was asked about must still be what is there.
+            Ok(()) if is_still(&staged, &version) => told.place(&version),
+            Ok(()) => told.refused(&version.path, Errno::STALE),
+            Err(errno) => told.refused(&version.path, errno),
+        }
+    };
+    let started = std::thread::Builder::new().name("question".into()).spawn(wait);
+    if let Err(error) = started {
+        tracing::error!(%error, "a new version is dropped: nobody can be asked");
+    }
+}
+
+fn is_still(staged: &Staged, version: &Version) -> bool {
+    sys::lease_against_writers(&staged.file).is_ok() && content(staged, &version.stat) == version.bytes
+}
+
+fn content(staged: &Staged, stat: &Stat) -> Option<Vec<u8>> {
+    read(staged.file.as_fd()).ok().filter(|_| stat.st_nlink == 0)
+}
+
+/// What a record is made from.
+struct Told<'a> {
+    engine: &'a FileEngine,
+    staged: &'a Staged,
+    operation: Operation,
+    judgement: &'a Judgement,
+    approved: Option<bool>,
+}
+
+impl Told<'_> {
+    fn refused(&self, path: &Path, errno: Errno) {
+        self.record(path, Effect::Refused, Err(errno), None);
+    }
+
+    fn record(&self, path: &Path, effect: Effect, result: Result<(), Errno>, kept: Option<Kept>) {
+        self.engine.parts.recorder.record(&FileRecord {
+            tid: self.staged.tid,
+            tgid: self.staged.tgid,
+            operation: self.operation,
+            path,
+            second: None,
+            judgement: self.judgement,
+            approved: self.approved,
+            effect,
+            result,
+            kept,
+        });
+    }
+
+    /// Takes the place. The open for writing is on record; this only where there is more to say.
+    fn place(&self, version: &Version) {
+        let _move = self.engine.names_move();
+        let now = of_name(&self.engine.host, &self.staged.parent, self.staged.name.as_bytes());
+        if !has_its_name(self.staged) || now.as_ref() != Ok(&version.path) {
+            return self.refused(&version.path, Errno::STALE);
+        }
+        let kept = match self.keep(version) {
+            Ok(kept) => kept,
+            Err(errno) => return self.refused(&version.path, errno),
+        };
+        let result = self.rename();
+        if let Some(kept) = kept {
+            self.engine.parts.trash.settle(kept, result.is_ok());
+        }
+        let kept = kept.filter(|_| result.is_ok());
+        if kept.is_some() || self.approved.is_some() || result.is_err() {
+            self.record(&version.path, Effect::CarriedOut, result, kept);
+        }
+    }
+
+    /// Keeps the old version if a rule wants that.
+    fn keep(&self, version: &Version) -> Result<Option<Kept>, Errno> {
+        let by = self.engine.parts.judge.judge(&Question {
+            operation: Operation::Delete,
+            path: &version.path,
+            tid: self.staged.tid,
+            tgid: self.staged.tgid,
+            content: None,
+        });
+        if by.verdict != Verdict::SoftDelete || self.staged.before.is_empty() {
+            return Ok(None);
+        }
+        let doomed = Doomed {
+            entry: Some((self.staged.parent.as_fd(), &self.staged.name)),
+            object: self.staged.base.fd.as_fd(),
+            path: &version.path,
+            loss: Loss::Replace,
+            tgid: self.staged.tgid,
+            rule: by.rule,
+        };
+        match self.engine.parts.trash.keep(&doomed)? {
+            Kept::Moved(_) => Err(Errno::IO),
+            kept => Ok(Some(kept)),
+        }
+    }
+
+    /// Gives it a name of its own for the moment in which it takes the other's.
+    fn rename(&self) -> Result<(), Errno> {
+        let Staged { parent, name, file, .. } = self.staged;
+        let passing = format!(".agentsh-new-{}", version_number(file)?);
+        let passing = CString::new(passing).map_err(|_| Errno::INVAL)?;
+        let number = rustix::path::DecInt::from_fd(file);
+        let descriptors = self.engine.host.descriptors();
+        rustix::fs::linkat(descriptors, number, parent, &passing, AtFlags::SYMLINK_FOLLOW)?;
+        rustix::fs::renameat(parent, &passing, parent, name).inspect_err(|_| {
+            let _ = rustix::fs::unlinkat(parent, &passing, AtFlags::empty());
+        })
+    }
+}
+
+/// No two files of one folder have the same.
+fn version_number(file: &OwnedFd) -> Result<u64, Errno> {
+    Ok(rustix::fs::fstat(file)?.st_ino)
+}
