@@ -67,13 +67,8 @@ pub fn settle(engine: &FileEngine, staged: &Arc<Staged>) -> bool {
 fn complete(engine: &FileEngine, staged: &Staged) -> Result<Option<Version>, Errno> {
     let stat = rustix::fs::fstat(&staged.file)?;
     let bytes = content(staged, &stat);
-    let same = |of: fn(&Stat) -> (u32, u32, u32, i64, i64)| of(&stat) == of(&staged.stat);
-    if bytes.as_ref() == Some(&staged.before)
-        && same(|stat| {
-            let mtime = (stat.st_mtime, stat.st_mtime_nsec);
-            (stat.st_mode, stat.st_uid, stat.st_gid, mtime.0 as i64, mtime.1 as i64)
-        })
-    {
+    let shown = |of: &Stat| (of.st_mode, of.st_uid, of.st_gid, of.st_mtime, of.st_mtime_nsec);
+    if bytes.as_ref() == Some(&staged.before) && shown(&stat) == shown(&staged.stat) {
         return Ok(None);
     }
     let path = of_name(&engine.host, &staged.parent, staged.name.as_bytes())?;

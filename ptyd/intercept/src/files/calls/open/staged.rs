@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid};
+use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, ResolveFlags, Uid};
 use rustix::io::Errno;
 
 use super::existing::{open_again, reopen};
@@ -187,7 +187,9 @@ fn begin(call: &Call<'_, '_>, begun: &Begun<'_>, how: OFlags) -> Result<(OwnedFd
         if rustix::io::pwrite(&made, &before, 0)? != before.len() {
             return Err(Errno::NOSPC);
         }
-        rustix::fs::futimens(&made, &times(pin))?;
+        let nanoseconds = |part| i64::try_from(part).unwrap_or(0);
+        let (access, modification) = (nanoseconds(of.st_atime_nsec), nanoseconds(of.st_mtime_nsec));
+        sys::set_times(made.as_fd(), Some(&[of.st_atime, access, of.st_mtime, modification]))?;
     }
     let staged = Staged {
         parent,
@@ -201,17 +203,6 @@ fn begin(call: &Call<'_, '_>, begun: &Begun<'_>, how: OFlags) -> Result<(OwnedFd
         created,
     };
     Ok((writer, staged))
-}
-
-fn times(pin: &Pin) -> Timestamps {
-    let time = |tv_sec: i64, tv_nsec: u64| Timespec {
-        tv_sec,
-        tv_nsec: tv_nsec as _,
-    };
-    Timestamps {
-        last_access: time(pin.stat.st_atime, pin.stat.st_atime_nsec as u64),
-        last_modification: time(pin.stat.st_mtime, pin.stat.st_mtime_nsec as u64),
-    }
 }
 
 fn content(call: &Call<'_, '_>, pin: &Pin) -> Result<Vec<u8>, Errno> {
