@@ -21,6 +21,7 @@ use super::command::{Command, Commands};
 use super::control::Notice;
 use super::judge::CommandJudge;
 use super::limits::Groups;
+use super::pipes::Pipes;
 use super::policy::Choice;
 use super::proof::Proof;
 use super::proxy::SessionProxy;
@@ -44,6 +45,7 @@ pub(crate) struct Session {
     /// The control groups of its commands.
     pub groups: Groups,
     pub terminals: Terminals,
+    pub pipes: Pipes,
     pub proxy: SessionProxy,
     notices: UnboundedSender<Notice>,
     rules: RwLock<Arc<Rules>>,
@@ -107,6 +109,7 @@ impl Session {
             approvals: Approvals::default(),
             groups: Groups::default(),
             terminals: Terminals::default(),
+            pipes: Pipes::default(),
             proxy: SessionProxy::default(),
             notices: parts.notices,
             rules: RwLock::new(Arc::new(parts.rules)),

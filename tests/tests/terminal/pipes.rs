@@ -92,6 +92,33 @@ fn order_limits_and_closed_readers_are_those_of_the_pipe() -> Result {
     )
 }
 
+/// Whoever starts it, and however: what a transport says is its own.
+#[test]
+fn a_transport_that_a_script_starts_is_not_kept() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        session::with_rules(&world, "record: {pipes: full}\n")?;
+        let script = "echo before the stream\nset -- upload pack\ngit \"$1-$2\" --advertise-refs .\necho after it\n";
+        world
+            .user()
+            .write_file(&world.workspace().join("deploy"), script, 0o755)?;
+        let plain = Shell::program("git")
+            .args(["upload-pack", "--advertise-refs", "."])
+            .run(&world)?;
+        let seen = outer(&world, "$SHELL ./deploy | cat")?;
+        let expected = [b"before the stream\n", &plain.stdout[..], b"after it\n"].concat();
+        check(seen.stdout == expected, "it passes", &seen)?;
+        await_event(&world, "it says so", |event| event.kind == "recording_stopped")?;
+        let kept: Vec<u8> = kept(&world)?.iter().flat_map(std::fs::read).flatten().collect();
+        check(
+            kept == b"before the stream\n" || kept.is_empty(),
+            "what is kept",
+            &String::from_utf8_lossy(&kept),
+        )?;
+    }
+    Ok(())
+}
+
 #[test]
 fn a_full_record_of_a_pipe_ends_the_command_if_it_is_to() -> Result {
     let world = World::new(User::agent())?;

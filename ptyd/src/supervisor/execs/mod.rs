@@ -207,7 +207,10 @@ impl Judge for CommandJudge {
         decided
             .and_then(|decision| match decision {
                 ExecDecision::Deny(_) => Ok(decision),
-                runs => self.checkpoint_before(&rules, request).map(|()| runs),
+                runs => self.checkpoint_before(&rules, request).map(|()| {
+                    self.session().pipes.runs(self.command(), &request.subjects);
+                    runs
+                }),
             })
             .unwrap_or_else(|refused| refused)
     }
