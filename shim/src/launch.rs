@@ -15,9 +15,9 @@ use crate::{Invocation, Refusal, broker, sys, terminal};
 /// Asks, enters, executes.
 pub(crate) fn launch(wanted: Wanted, invocation: &Invocation<'_>) -> Result<Infallible, Refusal> {
     let argv = &invocation.argv[wanted.first_argument..];
-    let terminal = match wanted.in_place || wanted.detached.is_some() {
-        true => None,
-        false => terminal::find(),
+    let terminal = match wanted.detached {
+        Some(_) => None,
+        None => terminal::find(wanted.turns),
     };
     let request = LaunchRequest {
         version: VERSION,
@@ -29,6 +29,7 @@ pub(crate) fn launch(wanted: Wanted, invocation: &Invocation<'_>) -> Result<Infa
             .map(|entry| Bytes::from(entry.to_bytes()))
             .collect(),
         terminal: terminal.as_ref().map(|terminal| terminal.number),
+        turns: terminal.as_ref().is_some_and(|terminal| terminal.turns.is_some()),
         detached: wanted.detached,
     };
     let (mut socket, reply, fds) = match ask(&request) {
@@ -58,7 +59,7 @@ pub(crate) fn launch(wanted: Wanted, invocation: &Invocation<'_>) -> Result<Infa
             }
             if plan.terminal {
                 let (slave, hub) = (slave.map(sys::out_of_the_way), hub.map(sys::out_of_the_way));
-                socket = match (&terminal, slave, hub) {
+                socket = match (terminal, slave, hub) {
                     (Some(terminal), Some(slave), Some(hub)) => terminal::split(terminal, slave, hub, socket)?,
                     (None, Some(slave), None) => terminal::detach(slave, socket)?,
                     _ => return Err(Refusal::new("the plan came without its terminal")),

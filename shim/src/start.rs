@@ -1,6 +1,7 @@
 //! What this process was called, and so what it is to become.
 
 use std::ffi::CStr;
+use std::os::fd::OwnedFd;
 
 use agentsh_protocol::Bytes;
 use agentsh_protocol::launch::Start;
@@ -22,8 +23,8 @@ const OWN: &str = "agentsh-shell-shim";
 /// A start and the index of the argument that becomes the program's `argv[0]`.
 pub(crate) struct Wanted {
     pub start: Start,
-    /// The program keeps the caller's own terminal, whatever policy says of recording.
-    pub in_place: bool,
+    /// A line editor takes turns with the program on the caller's terminal, and says so over this descriptor.
+    pub turns: Option<OwnedFd>,
     /// It gets a terminal of this size, and this process does not wait for it.
     pub detached: Option<(u16, u16)>,
     pub first_argument: usize,
@@ -36,7 +37,7 @@ impl Wanted {
             start: Start::Shell {
                 name: name.map(str::to_owned),
             },
-            in_place: false,
+            turns: None,
             detached: None,
             first_argument: 0,
         }
@@ -110,12 +111,12 @@ fn named_on_the_way(file: &CStr) -> Option<&'static str> {
     named
 }
 
-/// `agentsh-enter SESSION COMMAND-ID [--in-place|--detached=COLSxROWS|--program=FILE] -- ARGV…`.
+/// `agentsh-enter SESSION COMMAND-ID [--turns=DESCRIPTOR|--detached=COLSxROWS|--program=FILE] -- ARGV…`.
 fn enter(invocation: &Invocation<'_>) -> Result<Wanted, Refusal> {
     let text = |argument: &CStr| argument.to_str().ok().map(str::to_owned);
     let usage = || {
         Refusal::new(format!(
-            "usage: {ENTER} SESSION COMMAND-ID [--in-place|--detached=COLSxROWS|--program=FILE] -- PROGRAM [ARGUMENT…]"
+            "usage: {ENTER} SESSION COMMAND-ID [--turns=DESCRIPTOR|--detached=COLSxROWS|--program=FILE] -- PROGRAM [ARGUMENT…]"
         ))
     };
     let [_, session, command, rest @ ..] = invocation.argv.as_slice() else {
@@ -125,15 +126,15 @@ fn enter(invocation: &Invocation<'_>) -> Result<Wanted, Refusal> {
     if rest.len() == end + 1 {
         return Err(usage());
     }
-    let (mut in_place, mut detached, mut file) = (false, None, None);
+    let (mut turns, mut detached, mut file) = (None, None, None);
     for option in &rest[..end] {
         let option = option.to_bytes();
         match (
-            option,
+            option.strip_prefix(b"--turns="),
             option.strip_prefix(b"--detached="),
             option.strip_prefix(b"--program="),
         ) {
-            (b"--in-place", ..) => in_place = true,
+            (Some(number), ..) => turns = Some(descriptor(number).ok_or_else(usage)?),
             (_, Some(size), _) => detached = Some(self::size(size).ok_or_else(usage)?),
             (_, _, Some(path)) => file = Some(Bytes::from(path)),
             _ => return Err(usage()),
@@ -146,10 +147,15 @@ fn enter(invocation: &Invocation<'_>) -> Result<Wanted, Refusal> {
             command_id: text(command).filter(|id| !id.is_empty()),
             program: file,
         },
-        in_place,
+        turns,
         detached,
         first_argument: 3 + end + 1,
     })
+}
+
+fn descriptor(text: &[u8]) -> Option<OwnedFd> {
+    let number = std::str::from_utf8(text).ok()?.parse().ok()?;
+    sys::take_inherited(number)
 }
 
 fn size(text: &[u8]) -> Option<(u16, u16)> {

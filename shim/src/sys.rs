@@ -88,6 +88,16 @@ pub(crate) fn out_of_the_way(fd: OwnedFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(high) }
 }
 
+/// A descriptor that this process was started with and that is not for the program; `None` if it is not open.
+pub(crate) fn take_inherited(number: c_int) -> Option<OwnedFd> {
+    // SAFETY: F_SETFD takes no pointers.
+    if number < 3 || unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } != 0 {
+        return None;
+    }
+    // SAFETY: it is open, and nothing here has made it or uses it.
+    Some(out_of_the_way(unsafe { OwnedFd::from_raw_fd(number) }))
+}
+
 /// Makes the standard descriptor `number` name what `fd` names, over an exec too.
 pub(crate) fn put_at(fd: &OwnedFd, number: c_int) -> io::Result<()> {
     if !(0..3).contains(&number) {

@@ -30,6 +30,10 @@ pub struct LaunchRequest {
     /// terminal in its place.
     #[serde(default)]
     pub terminal: Option<i32>,
+    /// A line editor takes turns with the program on the caller's terminal: the program gets one of its own whether
+    /// policy has it recorded or not.
+    #[serde(default)]
+    pub turns: bool,
     /// Columns and rows: the program gets a terminal that is nobody's, and its caller does not wait for it.
     #[serde(default)]
     pub detached: Option<(u16, u16)>,

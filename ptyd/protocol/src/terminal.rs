@@ -3,6 +3,10 @@
 //! A frame is one byte of kind, four bytes of length (little-endian), and that many bytes. Output is
 //! the command's bytes as they are; a client that is not of the terminal's size gets redraws only.
 
+mod cooked;
+
+pub use cooked::Cooked;
+
 /// The longest payload; longer output is cut into several frames by the sender.
 pub const MAX_PAYLOAD: usize = 1 << 20;
 
@@ -32,6 +36,24 @@ pub struct Modes {
     pub local: u32,
 }
 
+/// Which window the terminal has when its clients differ. A client that only looks never counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SizeRule {
+    /// That of the terminal's own client; without one it stays as it is.
+    #[default]
+    Fixed,
+    /// That of the client which typed or resized last.
+    Latest,
+    /// The least columns and rows of all.
+    Smallest,
+    /// The most columns and rows of all.
+    Largest,
+}
+
+impl SizeRule {
+    const ALL: [SizeRule; 4] = [SizeRule::Fixed, SizeRule::Latest, SizeRule::Smallest, SizeRule::Largest];
+}
+
 /// Client to hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FromClient {
@@ -51,6 +73,13 @@ pub enum FromClient {
     Modes(Modes),
     /// Of the terminal's own client: its terminal hung up, and so does this one.
     HangUp,
+    /// Of the terminal's own client: to be answered by [`FromHub::Drained`]; with `true` what was typed and nobody has
+    /// read is given back.
+    Drain(bool),
+    /// Of the terminal's own client: it has put these bytes on its terminal itself.
+    Shown(Vec<u8>),
+    /// As long as this client is there, and does not only look, the terminal's size follows this rule.
+    Size(SizeRule),
 }
 
 /// Hub to client.
@@ -70,6 +99,8 @@ pub enum FromHub {
     Exit(i32),
     /// Nothing more will come; bytes that put the client's terminal in order before it is left.
     Leave(Vec<u8>),
+    /// Everything that was printed before [`FromClient::Drain`] is on the client's terminal; with what is given back.
+    Drained(Vec<u8>),
 }
 
 /// A frame that cannot be.
@@ -130,6 +161,12 @@ impl Decoder {
             (b'm', [raw @ (0 | 1)]) => FromClient::Raw(*raw == 1),
             (b's', _) => FromClient::Modes(modes(payload).ok_or(TerminalFrameError::Unknown(kind))?),
             (b'h', []) => FromClient::HangUp,
+            (b'e', [unread @ (0 | 1)]) => FromClient::Drain(*unread == 1),
+            (b'p', _) => FromClient::Shown(payload.to_vec()),
+            (b'z', [rule]) => {
+                let rule = SizeRule::ALL.get(usize::from(*rule));
+                FromClient::Size(*rule.ok_or(TerminalFrameError::Unknown(kind))?)
+            }
             _ => return Err(TerminalFrameError::Unknown(kind)),
         };
         Ok(Some(frame))
@@ -148,6 +185,7 @@ impl Decoder {
             (b's', _) => FromHub::Modes(modes(payload).ok_or(TerminalFrameError::Unknown(kind))?),
             (b'x', [a, b, c, d]) => FromHub::Exit(i32::from_le_bytes([*a, *b, *c, *d])),
             (b'l', _) => FromHub::Leave(payload.to_vec()),
+            (b'e', _) => FromHub::Drained(payload.to_vec()),
             _ => return Err(TerminalFrameError::Unknown(kind)),
         };
         Ok(Some(frame))
@@ -213,6 +251,9 @@ impl FromClient {
             FromClient::Raw(raw) => frame(out, b'm', &[u8::from(*raw)]),
             FromClient::Modes(modes) => frame(out, b's', &modes_bytes(modes)),
             FromClient::HangUp => frame(out, b'h', &[]),
+            FromClient::Drain(unread) => frame(out, b'e', &[u8::from(*unread)]),
+            FromClient::Shown(bytes) => frame(out, b'p', bytes),
+            FromClient::Size(rule) => frame(out, b'z', &[*rule as u8]),
         }
     }
 }
@@ -228,6 +269,7 @@ impl FromHub {
             FromHub::Modes(modes) => frame(out, b's', &modes_bytes(modes)),
             FromHub::Exit(status) => frame(out, b'x', &status.to_le_bytes()),
             FromHub::Leave(bytes) => frame(out, b'l', bytes),
+            FromHub::Drained(bytes) => frame(out, b'e', bytes),
         }
     }
 }
@@ -260,6 +302,10 @@ mod tests {
             FromClient::Raw(true),
             FromClient::Modes(MODES),
             FromClient::HangUp,
+            FromClient::Drain(true),
+            FromClient::Shown(vec![b'$']),
+            FromClient::Size(SizeRule::Fixed),
+            FromClient::Size(SizeRule::Largest),
         ];
         let hubs = [
             FromHub::Output(vec![7; 300]),
@@ -269,6 +315,7 @@ mod tests {
             FromHub::Modes(MODES),
             FromHub::Exit(-1),
             FromHub::Leave(vec![1]),
+            FromHub::Drained(b"typed ahead".to_vec()),
         ];
         let (mut client_bytes, mut hub_bytes) = (Vec::new(), Vec::new());
         clients.iter().for_each(|frame| frame.encode(&mut client_bytes));
@@ -306,7 +353,7 @@ mod tests {
         let mut decoder = Decoder::default();
         decoder.push(&[b'i', 0, 0, 0, 1]);
         assert_eq!(decoder.from_client(), Err(TerminalFrameError::TooLong(1 << 24)));
-        for bytes in [[b'z', 0, 0, 0, 0], [b'w', 0, 0, 0, 0]] {
+        for bytes in [[b'?', 0, 0, 0, 0], [b'w', 0, 0, 0, 0], [b'z', 0, 0, 0, 0]] {
             let mut decoder = Decoder::default();
             decoder.push(&bytes);
             assert_eq!(decoder.from_client(), Err(TerminalFrameError::Unknown(bytes[0])));

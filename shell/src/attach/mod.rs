@@ -4,6 +4,8 @@ mod keys;
 mod link;
 mod view;
 
+use agentsh_protocol::terminal::{FromClient, SizeRule};
+
 use crate::client::Socket;
 use crate::error::Error;
 use crate::render;
@@ -16,9 +18,13 @@ use view::View;
 ///
 /// # Errors
 /// This process has no terminal, or the connection breaks.
-pub fn run(socket: Socket, keys: Keys, take: bool) -> Result<(), Error> {
+pub fn run(socket: Socket, keys: Keys, take: bool, size: Option<SizeRule>) -> Result<(), Error> {
     let view = View::open(keys)?;
-    let end = view.show(Link::new(socket)?, take)?;
+    let mut link = Link::new(socket)?;
+    if let Some(rule) = size {
+        link.say(&FromClient::Size(rule))?;
+    }
+    let end = view.show(link, take)?;
     if let Some(status) = end {
         render::say(&format!("agentsh: the command has ended: {status}"));
     }

@@ -163,7 +163,7 @@ impl View {
                     write(&bytes)?;
                     return Ok(true);
                 }
-                FromHub::Window(_) | FromHub::Modes(_) => {}
+                FromHub::Window(_) | FromHub::Modes(_) | FromHub::Drained(_) => {}
             }
         }
         Ok(false)

@@ -3,7 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -45,8 +45,9 @@ pub fn start(exec: &Exec, session_id: &str, command_id: &str, watch: &Watch) -> 
 pub enum Terminal {
     /// One of its own, relayed and recorded, if the policy says so.
     AsPolicySays,
-    /// Its caller's, which shares it with the command by process groups.
-    Own,
+    /// One of its own, relayed whether it is recorded or not: its caller, a line editor, takes turns with it on the
+    /// terminal of both, and says so over this descriptor.
+    Turns(RawFd),
     /// One that is nobody's, of so many columns and rows: its caller does not wait for it.
     Nobodys((u16, u16)),
 }
@@ -69,7 +70,7 @@ pub fn enter(session_id: &str, command_id: &str, terminal: Terminal, file: Optio
     command.arg0(ENTER).args([session_id, command_id].map(OsStr::new));
     match terminal {
         Terminal::AsPolicySays => {}
-        Terminal::Own => drop(command.arg("--in-place")),
+        Terminal::Turns(number) => drop(command.arg(format!("--turns={number}"))),
         Terminal::Nobodys((cols, rows)) => drop(command.arg(format!("--detached={cols}x{rows}"))),
     }
     if let Some(file) = file {

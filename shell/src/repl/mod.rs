@@ -1,14 +1,17 @@
 //! `agentsh` by hand: a line editor over a real shell that stays, in a session of the current folder.
 
 mod afterwards;
+mod ahead;
 mod complete;
-mod foreground;
+mod guard;
 mod helper;
 mod ours;
 mod questions;
 mod session;
 mod shell;
+mod shown;
 mod summary;
+mod turns;
 mod unfinished;
 
 use std::io::IsTerminal;
@@ -29,6 +32,7 @@ use crate::render;
 use crate::verbs::exec::{Events, Exec, Output};
 use crate::verbs::shell::Shell as Wanted;
 use afterwards::Teller;
+use ahead::Ahead;
 use helper::Helper;
 use ours::Next;
 use shell::{After, Shell};
@@ -70,6 +74,7 @@ struct Repl<'a> {
     teller: Teller,
     editor: Editor<Helper, DefaultHistory>,
     history: Option<PathBuf>,
+    ahead: Ahead,
     status: i32,
 }
 
@@ -105,14 +110,14 @@ impl<'a> Repl<'a> {
             teller,
             editor,
             history,
+            ahead: Ahead::default(),
             status: 0,
         })
     }
 
     fn run(mut self) -> Result<Exit, Error> {
         loop {
-            let prompt = session::prompt(&self.session, self.status, self.context.out);
-            match self.editor.readline(&prompt) {
+            match self.read() {
                 Ok(line) if line.trim().is_empty() => {}
                 Ok(line) => {
                     self.remember(&line);
@@ -131,6 +136,19 @@ impl<'a> Repl<'a> {
         }
     }
 
+    /// The next line, from before or from now.
+    fn read(&mut self) -> Result<String, ReadlineError> {
+        let prompt = session::prompt(&self.session, self.status, self.context.out);
+        match self.ahead.take() {
+            ahead::Next::Line(line) => {
+                // As it stands there when it is typed now.
+                let _ = render::print(&format!("{}{}\n", prompt.1, render::visible(&line)));
+                Ok(line)
+            }
+            ahead::Next::Begun(begun) => self.editor.readline_with_initial(&prompt, (&begun, "")),
+        }
+    }
+
     fn remember(&mut self, line: &str) {
         let added = self.editor.add_history_entry(line).unwrap_or(false);
         if let (true, Some(path)) = (added, &self.history) {
@@ -142,10 +160,12 @@ impl<'a> Repl<'a> {
     /// A line for the shell; its end if the shell ended.
     fn command(&mut self, line: &str) -> Result<Option<Exit>, Error> {
         let start = Instant::now();
-        let after = self.shell.run(line)?;
-        let After::Ready(status) = after else {
+        let (prompt, _) = session::prompt(&self.session, self.status, self.context.out);
+        let after = self.shell.run(line, &shown::line(&prompt, line))?;
+        let After::Ready(status, ahead) = after else {
             return self.shell.leave().map(Some);
         };
+        self.ahead.push(&ahead);
         self.status = status;
         if let Some(text) = summary::end(status, start.elapsed(), self.context.err) {
             render::say(&text);
@@ -156,7 +176,7 @@ impl<'a> Repl<'a> {
 
     /// A line for us.
     fn ours(&mut self, line: &str) -> Option<Exit> {
-        match ours::run(line, &self.session, self.context) {
+        match ours::run(line, &self.session, self.shell.command(), self.context) {
             Next::Leave => self.shell.leave().map_or_else(
                 |error| {
                     render::error(&error, self.context);

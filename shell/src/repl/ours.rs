@@ -18,7 +18,7 @@ pub enum Next {
     Leave,
 }
 
-/// Each of the words, the verb that it means (`@` is the session), and what it does. Any other word is a verb of `agentsh`.
+/// Each of the words, the verb that it means (`@` is the session, `%` the editor's own shell), and what it does. Any other word is a verb of `agentsh`.
 const WORDS: &[(&str, &str, &str)] = &[
     (
         "events",
@@ -49,7 +49,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ),
     (
         "attach",
-        "attach @",
+        "attach @ --except %",
         "look at the newest terminal of this session and type there, or at a command's by its id",
     ),
     ("search", "search", "look for a text in all recordings"),
@@ -65,7 +65,7 @@ pub fn words() -> impl Iterator<Item = &'static str> {
 }
 
 /// Does what the line after the colon says.
-pub fn run(line: &str, session: &SessionInfo, context: &Context) -> Next {
+pub fn run(line: &str, session: &SessionInfo, shell: &str, context: &Context) -> Next {
     let words: Vec<&str> = line.split_whitespace().collect();
     let verb = match words.as_slice() {
         [] | ["help", ..] => {
@@ -91,7 +91,7 @@ pub fn run(line: &str, session: &SessionInfo, context: &Context) -> Next {
                 return Next::Status(error.status());
             }
         },
-        words => argv(words, &session.id),
+        words => argv(words, (&session.id, shell)),
     };
     match Cli::try_parse_from(verb) {
         Ok(cli) => match cli.action {
@@ -123,10 +123,10 @@ fn newest(session: &str, context: &Context) -> Result<Option<String>, Error> {
 }
 
 /// The command line that the words mean.
-fn argv(words: &[&str], session: &str) -> Vec<String> {
+fn argv(words: &[&str], (session, shell): (&str, &str)) -> Vec<String> {
     let own = |text: &str| {
         text.split_whitespace()
-            .map(|word| word.replace('@', session))
+            .map(|word| word.replace('@', session).replace('%', shell))
             .collect::<Vec<_>>()
     };
     let given = words.iter().skip(1).map(|word| (*word).to_owned());
@@ -163,19 +163,21 @@ mod tests {
 
     #[test]
     fn words_mean_verbs_of_this_session() {
-        let meant = |line: &str| argv(&line.split_whitespace().collect::<Vec<_>>(), "S").join(" ");
+        let meant = |line: &str| argv(&line.split_whitespace().collect::<Vec<_>>(), ("S", "C")).join(" ");
         assert_eq!(meant("events --count"), "agentsh events query S --count");
         assert_eq!(meant("undo list"), "agentsh trash list --session S");
         assert_eq!(meant("undo 0199"), "agentsh trash restore 0199");
         assert_eq!(meant("checkpoint list"), "agentsh checkpoint list");
         assert_eq!(meant("replay"), "agentsh replay S");
+        assert_eq!(meant("attach"), "agentsh attach S --except C");
+        assert_eq!(meant("attach 0199"), "agentsh attach 0199");
         assert_eq!(meant("status --json"), "agentsh status --json");
     }
 
     #[test]
     fn every_word_is_understood() {
         for (word, meaning, _) in WORDS.iter().filter(|(_, meaning, _)| !meaning.is_empty()) {
-            let mut line = argv(&[word], "S");
+            let mut line = argv(&[word], ("S", "C"));
             if *word == "search" {
                 line.push("text".to_owned());
             }

@@ -1,22 +1,22 @@
 //! The shell that stays: an interactive one of the session that reads its lines from a pipe of ours and tells after each,
 //! in its prompt hook, how it ended and where it stands.
 //!
-//! The lines run with the terminal as stdin and without our pipes; jobs, ^C and ^Z are the shell's own.
+//! It has a terminal of its own, as every recorded command, on which it leads a session: the lines run with that as stdin
+//! and without our pipes; jobs, ^C and ^Z are the shell's own.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd, RawFd};
-use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
 
 use agentsh_protocol::new_id;
 use nix::fcntl::{FcntlArg, fcntl};
-use nix::unistd::Pid;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{PidfdFlags, pidfd_open};
 
-use super::foreground::Foreground;
+use super::guard::Guard;
+use super::turns::Turns;
 use crate::error::Error;
 use crate::exec::child;
 use crate::exit::Exit;
@@ -28,8 +28,8 @@ const LONGEST_REPORT: usize = 16 << 10;
 
 /// How a line ended.
 pub enum After {
-    /// With this status.
-    Ready(i32),
+    /// With this status; and what was typed meanwhile and read by nobody.
+    Ready(i32, Vec<u8>),
     /// The shell itself ended.
     Ended,
 }
@@ -41,7 +41,8 @@ pub struct Shell {
     lines: Option<File>,
     reports: File,
     said: Vec<u8>,
-    foreground: Foreground,
+    guard: Guard,
+    turns: Turns,
     command: String,
     program: Program,
     terminal: RawFd,
@@ -61,29 +62,32 @@ impl Shell {
     /// Starts the shell as a command of the session and waits until it is ready.
     pub fn start(program: Program, session: &str) -> Result<Shell, Error> {
         let failed = |source| Error::io("starting the session's shell", source);
-        let foreground = Foreground::new().map_err(failed)?;
+        let guard = Guard::new().map_err(failed)?;
         let (lines_end, lines) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?;
         let (reports, reports_end) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?;
-        let (terminal, report_to) = (inherited(&io::stdin())?, inherited(&reports_end)?);
+        // The shell puts its own terminal in the place of the first.
+        let (terminal, report_to) = (inherited(&lines_end)?, inherited(&reports_end)?);
         drop(reports_end);
+        let (turns, turns_end) = Turns::new().map_err(failed)?;
+        let relays = fcntl(&turns_end, FcntlArg::F_DUPFD(10)).map_err(|errno| failed(errno.into()))?;
+        drop(turns_end);
         let command = new_id();
-        let mut start = child::enter(session, &command, child::Terminal::Own, None)?;
+        let mut start = child::enter(session, &command, child::Terminal::Turns(relays), None)?;
         start
             .arg(name(program))
             .args(options(program))
             .env("PS1", "")
             .env("PS2", "");
         start.stdin(Stdio::from(lines_end));
-        if program == Program::Dash {
-            start.process_group(0);
-        }
         let started = child::spawn(&mut start);
         // The command keeps only what was executed with stdin's read end; its copy here must go.
         drop(start);
-        let _ = nix::unistd::close(report_to);
+        for number in [terminal, report_to, relays] {
+            let _ = nix::unistd::close(number);
+        }
         let child = started?;
         // Not before: the shell would inherit what is blocked.
-        foreground.guard().map_err(failed)?;
+        guard.watch().map_err(failed)?;
         let pid = rustix::process::Pid::from_child(&child);
         let ended = pidfd_open(pid, PidfdFlags::empty()).map_err(|errno| failed(errno.into()))?;
         let mut shell = Shell {
@@ -92,21 +96,23 @@ impl Shell {
             lines: Some(File::from(lines)),
             reports: File::from(reports),
             said: Vec::new(),
-            foreground,
+            guard,
+            turns,
             command,
             program,
             terminal,
             report_to,
         };
+        // The first turn is the shell's: its start file may ask something.
         shell.write(&setup(program, terminal, report_to));
-        let ready = shell.wait();
-        // An interactive shell takes the terminal when it starts.
-        shell.foreground.take(true).map_err(failed)?;
-        match ready.map_err(failed)? {
-            After::Ready(_) => Ok(shell),
-            After::Ended => Err(Error::NotRun {
-                problem: format!("{} did not start in the session", name(program)),
-            }),
+        match shell.turn_back().map_err(failed)? {
+            After::Ready(..) => Ok(shell),
+            After::Ended => {
+                shell.guard.restore();
+                Err(Error::NotRun {
+                    problem: format!("{} did not start in the session", name(program)),
+                })
+            }
         }
     }
 
@@ -115,11 +121,12 @@ impl Shell {
         &self.command
     }
 
-    /// Runs a line, with the terminal in its hands.
-    pub fn run(&mut self, line: &str) -> Result<After, Error> {
+    /// Runs a line, with the terminal in its hands, on which these bytes were shown of it.
+    pub fn run(&mut self, line: &str, shown: &[u8]) -> Result<After, Error> {
         let failed = |source| Error::io("running a line in the session's shell", source);
-        let group = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(0));
-        self.foreground.give(group).map_err(failed)?;
+        if !self.turns.give(shown, &self.ended).map_err(failed)? {
+            return Ok(After::Ended);
+        }
         let quoted = line.replace('\'', "'\\''");
         // In dash a syntax error in `eval` would end the shell, in `command eval` it does not.
         let eval = if self.program == Program::Dash {
@@ -131,20 +138,28 @@ impl Shell {
         self.write(&format!(
             "{eval} '{quoted}' <&{terminal} {terminal}<&- {report_to}>&-\n"
         ));
-        let after = self.wait();
-        let restore = !matches!(after, Ok(After::Ready(0..=128)));
-        self.foreground.take(restore).map_err(failed)?;
-        after.map_err(failed)
+        self.turn_back().map_err(failed)
+    }
+
+    /// Waits for the end of what runs, and takes the terminal back.
+    fn turn_back(&mut self) -> io::Result<After> {
+        let Some(status) = self.wait()? else {
+            return Ok(After::Ended);
+        };
+        Ok(match self.turns.take(&self.ended)? {
+            Some(ahead) => After::Ready(status, ahead),
+            None => After::Ended,
+        })
     }
 
     /// Ends the shell, if it has not ended, and says how.
     pub fn leave(&mut self) -> Result<Exit, Error> {
-        let group = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(0));
-        // Where the shell is gone, so is its group.
-        let _ = self.foreground.give(group);
+        let failed = |source| Error::io("waiting for the session's shell", source);
+        // What it prints at its end is to be seen.
+        self.turns.give(b"", &self.ended).map_err(failed)?;
         self.lines = None;
-        let end = sys::wait(self.child.id()).map_err(|source| Error::io("waiting for the session's shell", source));
-        let _ = self.foreground.take(true);
+        let end = sys::wait(self.child.id()).map_err(failed);
+        self.guard.restore();
         let end = end?;
         Ok(match (end.exit_code, end.signal) {
             (Some(code), _) => Exit::Status(u8::try_from(code).unwrap_or(crate::exit::FAILED)),
@@ -160,12 +175,12 @@ impl Shell {
         }
     }
 
-    /// Waits until the shell has told how the line ended, or has ended itself.
-    fn wait(&mut self) -> io::Result<After> {
+    /// Waits until the shell has told how the line ended; `None` if it has ended itself.
+    fn wait(&mut self) -> io::Result<Option<i32>> {
         loop {
             if let Some(end) = self.said.iter().position(|byte| *byte == 0) {
                 let report: Vec<u8> = self.said.drain(..=end).collect();
-                return Ok(After::Ready(self.take(&report[..end])));
+                return Ok(Some(self.take(&report[..end])));
             }
             let mut fds = [
                 PollFd::from_borrowed_fd(self.reports.as_fd(), PollFlags::IN),
@@ -178,12 +193,12 @@ impl Shell {
             }
             let [report, _] = fds.map(|fd| fd.revents().contains(PollFlags::IN));
             if !report {
-                return Ok(After::Ended);
+                return Ok(None);
             }
             let mut chunk = [0; 4096];
             let count = self.reports.read(&mut chunk)?;
             if count == 0 {
-                return Ok(After::Ended);
+                return Ok(None);
             }
             self.said.extend_from_slice(&chunk[..count]);
             if self.said.len() > LONGEST_REPORT {
@@ -217,10 +232,8 @@ fn inherited(fd: &impl AsFd) -> Result<RawFd, Error> {
     }
 }
 
-/// dash has no hook but a command in its prompt, after which it takes the terminal once more if it has job control: it goes
-/// without, in a group of its own.
-///
-/// Interactive, without a line editor or start files of its own: the setup reads those at the right moment.
+/// Interactive, without a line editor or start files of its own: the setup reads those at the right moment. dash has no
+/// hook but a command in its prompt, after which it takes its terminal once more if it has job control: it goes without.
 fn options(program: Program) -> &'static [&'static str] {
     match program {
         Program::Bash => &["--norc", "--noprofile", "--noediting", "-i"],
@@ -233,14 +246,17 @@ fn options(program: Program) -> &'static [&'static str] {
 fn setup(program: Program, terminal: RawFd, report_to: RawFd) -> String {
     let report = format!("printf '%s %s\\0' \"$?\" \"$PWD\" >&{report_to}");
     let quoted = report.replace('\'', "'\\''");
+    let own = format!("exec {terminal}<&2; ");
     let start = |file: &str| {
-        format!("[ -r ~/{file} ] && . ~/{file} <&{terminal} {terminal}<&- {report_to}>&-; unset HISTFILE; PS1= PS2=; ")
+        format!(
+            "{own}[ -r ~/{file} ] && . ~/{file} <&{terminal} {terminal}<&- {report_to}>&-; unset HISTFILE; PS1= PS2=; "
+        )
     };
     match program {
         Program::Bash => start(".bashrc") + &format!("unset PROMPT_COMMAND; PROMPT_COMMAND='{quoted}'\n"),
         Program::Zsh => {
             start(".zshrc") + &format!("unsetopt ZLE PROMPT_SP; precmd_functions=(); RPS1=; precmd() {{ {report}; }}\n")
         }
-        Program::Dash => format!("trap '' TSTP; PS2= PS1='$({quoted})'\n"),
+        Program::Dash => format!("{own}trap '' TSTP; PS2= PS1='$({quoted})'\n"),
     }
 }

@@ -10,12 +10,14 @@ mod job;
 mod monitor;
 mod relay;
 mod sys;
+mod turns;
 
 use std::os::fd::OwnedFd;
 
 use crate::Refusal;
 use agentsh_protocol::terminal::FromClient;
 use sys::Tty;
+use turns::Editor;
 
 /// The caller's terminal among the standard descriptors.
 pub(crate) struct Terminal {
@@ -23,6 +25,8 @@ pub(crate) struct Terminal {
     pub number: i32,
     /// All standard descriptors that are this terminal.
     replaced: Vec<i32>,
+    /// Where a line editor says whose turn it is there.
+    pub turns: Option<OwnedFd>,
 }
 
 /// How the caller stands to its terminal, and so how the command stands to the new one.
@@ -64,16 +68,20 @@ const AHEAD: usize = 2048;
 const HAND_OVER: usize = 1000;
 
 /// The first of the standard descriptors that is a terminal, with those that are the same one.
-pub(crate) fn find() -> Option<Terminal> {
+pub(crate) fn find(turns: Option<OwnedFd>) -> Option<Terminal> {
     let device = |fd: i32| sys::terminal_device(fd);
     let number = (0..3).find(|fd| device(*fd).is_some())?;
     let replaced = (number..3).filter(|fd| device(*fd) == device(number)).collect();
-    Some(Terminal { number, replaced })
+    Some(Terminal {
+        number,
+        replaced,
+        turns,
+    })
 }
 
 /// Splits this process in three. Returns in the command, on the new terminal; the relay ends as the command
 /// ends, and the monitor after it.
-pub(crate) fn split(terminal: &Terminal, slave: OwnedFd, hub: OwnedFd, launch: OwnedFd) -> Result<OwnedFd, Refusal> {
+pub(crate) fn split(terminal: Terminal, slave: OwnedFd, hub: OwnedFd, launch: OwnedFd) -> Result<OwnedFd, Refusal> {
     let failed = |what: &str, error: std::io::Error| Refusal::new(format!("terminal: {what}: {error}"));
     let tty = sys::duplicate(terminal.number).map_err(|error| failed("dup", error))?;
     let controlling = sys::foreground_group(&tty).is_some();
@@ -83,7 +91,7 @@ pub(crate) fn split(terminal: &Terminal, slave: OwnedFd, hub: OwnedFd, launch: O
         (false, false) => Standing::Guest,
     };
     let scene = Scene {
-        eager: standing != Standing::Job || !(0..3).any(sys::is_pipe),
+        eager: standing != Standing::Job || terminal.turns.is_some() || !(0..3).any(sys::is_pipe),
         tty,
         standing,
         controlling,
@@ -107,7 +115,7 @@ pub(crate) fn split(terminal: &Terminal, slave: OwnedFd, hub: OwnedFd, launch: O
             Err(failed("fork", error))
         }
         Ok(0) => {
-            drop((near, hub));
+            drop((near, hub, terminal.turns));
             let place = Place {
                 standing,
                 controlling,
@@ -117,7 +125,8 @@ pub(crate) fn split(terminal: &Terminal, slave: OwnedFd, hub: OwnedFd, launch: O
         }
         Ok(monitor) => {
             drop((slave, far, launch));
-            let relay = relay::Relay::new(scene, before, raw, hub, near, monitor);
+            let editor = terminal.turns.map(Editor::new);
+            let relay = relay::Relay::new(scene, (before, raw), hub, (near, monitor), editor);
             relay.run()
         }
     }

@@ -2,14 +2,12 @@
 
 use std::os::fd::OwnedFd;
 
-use agentsh_protocol::terminal::{Decoder, FromClient, FromHub, Modes};
+use agentsh_protocol::terminal::{Cooked, Decoder, FromClient, FromHub, Modes};
 
 use super::job::{Order, Report};
 use super::sys::{self, OURS, Ready, Signal, Tty};
+use super::turns::{Editor, Turn};
 use super::{Scene, Standing};
-
-/// How long the last output before a stop may be on its way to the caller's terminal, in milliseconds.
-const SETTLED: i32 = 20;
 
 pub(super) struct Relay {
     scene: Scene,
@@ -21,6 +19,8 @@ pub(super) struct Relay {
     /// `None` once it is gone.
     hub: Option<OwnedFd>,
     decoder: Decoder,
+    /// For a terminal that is not raw.
+    cooked: Cooked,
     /// For the hub, and not yet taken.
     waiting: Vec<u8>,
     monitor: OwnedFd,
@@ -28,11 +28,24 @@ pub(super) struct Relay {
     ended: Option<(i32, Option<Tty>)>,
     /// The command's last output is on the terminal.
     delivered: bool,
+    /// What is printed later is not printed here.
+    left: bool,
     hung_up: bool,
+    editor: Option<Editor>,
+    /// The command is stopped by this signal, and its job is once its last output is on the terminal.
+    stopping: Option<i32>,
+    /// Questions to the hub that are not answered yet.
+    draining: usize,
 }
 
 impl Relay {
-    pub(super) fn new(scene: Scene, before: Tty, raw: bool, hub: OwnedFd, monitor: OwnedFd, monitor_pid: i32) -> Relay {
+    pub(super) fn new(
+        scene: Scene,
+        (before, raw): (Tty, bool),
+        hub: OwnedFd,
+        (monitor, monitor_pid): (OwnedFd, i32),
+        editor: Option<Editor>,
+    ) -> Relay {
         Relay {
             shown: before.relayed().modes(),
             scene,
@@ -40,19 +53,26 @@ impl Relay {
             raw,
             hub: Some(hub),
             decoder: Decoder::default(),
+            cooked: Cooked::default(),
             waiting: Vec::new(),
             monitor,
             monitor_pid,
             ended: None,
             delivered: false,
+            left: false,
             hung_up: false,
+            editor,
+            stopping: None,
+            draining: 0,
         }
     }
 
     /// Relays until the command has ended; ends as it did.
     pub(super) fn run(mut self) -> ! {
         // Whoever waits for the end of the caller's pipes must not wait for this process.
-        let kept: Vec<&OwnedFd> = [&self.scene.tty, &self.monitor].into_iter().chain(&self.hub).collect();
+        let editor = self.editor.iter().map(|editor| &editor.socket);
+        let kept = [&self.scene.tty, &self.monitor].into_iter().chain(&self.hub);
+        let kept: Vec<&OwnedFd> = kept.chain(editor).collect();
         sys::keep_only(&kept);
         let Ok(signals) = sys::all_signals() else {
             self.restore();
@@ -63,12 +83,16 @@ impl Relay {
             let tty = (!self.hung_up).then_some(&self.scene.tty);
             let monitor = self.ended.is_none().then_some(&self.monitor);
             let writes = !self.waiting.is_empty();
-            let ready = sys::wait(&signals, monitor, (self.hub.as_ref(), writes), (tty, typing));
+            let editor = self.editor.as_ref().map(|editor| &editor.socket);
+            let ready = sys::wait((&signals, monitor, editor), (self.hub.as_ref(), writes), (tty, typing));
             if ready.hub {
                 self.hear_hub();
             }
             if ready.monitor {
                 self.hear_monitor();
+            }
+            if ready.editor {
+                self.hear_editor();
             }
             if ready.signals {
                 self.take_signals(&signals);
@@ -102,6 +126,8 @@ impl Relay {
     fn lose_hub(&mut self) {
         self.hub = None;
         self.restore();
+        self.draining = 0;
+        self.drained(&[]);
     }
 
     fn hear_hub(&mut self) {
@@ -114,13 +140,26 @@ impl Relay {
         }
         loop {
             match self.decoder.from_hub() {
-                Ok(Some(FromHub::Output(bytes) | FromHub::Redraw(bytes))) => sys::write_all(&self.scene.tty, &bytes),
+                Ok(Some(FromHub::Output(bytes) | FromHub::Redraw(bytes))) => self.print(&bytes),
                 Ok(Some(FromHub::Modes(modes))) => self.show(modes),
-                Ok(Some(FromHub::Exit(_) | FromHub::Leave(_))) => self.delivered = true,
+                Ok(Some(FromHub::Exit(_))) => self.delivered = true,
+                Ok(Some(FromHub::Leave(_))) => (self.delivered, self.left) = (true, true),
+                Ok(Some(FromHub::Drained(unread))) => {
+                    self.draining = self.draining.saturating_sub(1);
+                    self.drained(&unread);
+                }
                 Ok(Some(FromHub::Window(_) | FromHub::Typing(_))) => {}
                 Ok(None) => return,
                 Err(_) => return self.lose_hub(),
             }
+        }
+    }
+
+    /// Where the hub cannot reach the terminal.
+    fn print(&mut self, bytes: &[u8]) {
+        match self.raw {
+            true => sys::write_all(&self.scene.tty, bytes),
+            false => sys::write_all(&self.scene.tty, &self.cooked.undo(bytes)),
         }
     }
 
@@ -139,42 +178,114 @@ impl Relay {
 
     /// The command is stopped: so is the whole job, unless it only wants the terminal that it can have.
     fn stopped(&mut self, signal: i32) {
-        let wants = matches!(signal, libc::SIGTTIN | libc::SIGTTOU);
-        if wants && !self.raw && self.scene.in_front() {
+        if is_want(signal) && !self.raw && self.scene.in_front() {
             return self.resume(true);
         }
-        // Nobody can tell when a terminal has passed on what a stopped program wrote before.
-        if self.raw
-            && self.hub.is_some()
-            && (sys::heard_within(&self.monitor, SETTLED) || sys::is_pending(libc::SIGCONT))
-        {
+        self.stopping = Some(signal);
+        match self.raw {
+            true => self.drain(false),
+            false => self.stop(),
+        }
+    }
+
+    /// Asks to hear when everything that was printed so far is on the terminal.
+    fn drain(&mut self, unread: bool) {
+        match &self.hub {
+            None => self.drained(&[]),
+            Some(_) => {
+                self.draining += 1;
+                self.tell(&FromClient::Drain(unread));
+            }
+        }
+    }
+
+    /// Everything is; what waited for that is done, if it was the last question.
+    fn drained(&mut self, unread: &[u8]) {
+        if let Some(editor) = self.editor.as_mut().filter(|editor| editor.waits) {
+            editor.unread.extend_from_slice(unread);
+        }
+        if self.draining > 0 {
+            return;
+        }
+        if self.editor.as_ref().is_some_and(|editor| editor.waits) {
+            self.restore();
+            self.editor.iter_mut().for_each(Editor::given);
+        }
+        self.stop();
+    }
+
+    /// Stops the job along with the command, if that is still to be done.
+    fn stop(&mut self) {
+        let Some(signal) = self.stopping.take() else { return };
+        if self.ended.is_some() || sys::is_readable(&self.monitor) || sys::is_pending(libc::SIGCONT) {
             // It is not stopped any more.
             return;
         }
         self.restore();
         let was_stopped = sys::stop(signal, self.scene.standing);
-        if wants && !was_stopped && !self.scene.in_front() {
+        if is_want(signal) && !was_stopped && !self.scene.in_front() {
             // Nobody could ever continue it: the kernel hangs such jobs up.
             Order::Signal(libc::SIGHUP).send(&self.monitor);
         }
-        self.resume(self.scene.eager || signal == libc::SIGTSTP);
+        let wants = match &self.editor {
+            Some(editor) => editor.commands_turn,
+            None => self.scene.eager || signal == libc::SIGTSTP,
+        };
+        self.resume(wants);
     }
 
     /// Goes on, in front if the caller's job is there.
     fn resume(&mut self, wants: bool) {
+        self.stopping = None;
         let front = wants && self.scene.in_front();
-        if front && !self.raw && self.hub.is_some() && !self.hung_up {
-            if let Ok(now) = Tty::of(&self.scene.tty) {
-                self.before = now;
-            }
-            let relayed = self.before.relayed();
-            self.shown = relayed.modes();
-            self.raw = relayed.apply(&self.scene.tty);
-            let raw = self.raw;
-            self.tell(&FromClient::Raw(raw));
-            self.tell_window();
+        if front {
+            self.take_terminal();
         }
-        Order::Continue(front).send(&self.monitor);
+        // Between two turns the command stays in front of its own terminal.
+        Order::Continue(front || self.editor.is_some()).send(&self.monitor);
+    }
+
+    /// From now on what is typed is the command's.
+    fn take_terminal(&mut self) {
+        if self.raw || self.hub.is_none() || self.hung_up {
+            return;
+        }
+        if let Ok(now) = Tty::of(&self.scene.tty) {
+            self.before = now;
+        }
+        let relayed = self.before.relayed();
+        self.shown = relayed.modes();
+        self.raw = relayed.apply(&self.scene.tty);
+        let raw = self.raw;
+        self.tell(&FromClient::Raw(raw));
+        self.tell_window();
+    }
+
+    fn is_editors_turn(&self) -> bool {
+        self.editor.as_ref().is_some_and(|editor| !editor.commands_turn)
+    }
+
+    fn hear_editor(&mut self) {
+        let Some(editor) = &mut self.editor else { return };
+        match editor.hear() {
+            Turn::Command(shown) => {
+                editor.commands_turn = true;
+                self.tell(&FromClient::Shown(shown));
+                self.take_terminal();
+                self.editor.iter().for_each(Editor::taken);
+            }
+            Turn::Editor => {
+                editor.waits = true;
+                self.drain(true);
+            }
+            Turn::Gone => {
+                self.editor = None;
+                self.restore();
+                // An editor that was killed has left it as it needed it.
+                self.before.apply(&self.scene.tty);
+                self.hang_up();
+            }
+        }
     }
 
     fn tell_window(&mut self) {
@@ -189,11 +300,13 @@ impl Relay {
                 libc::SIGCHLD => {}
                 libc::SIGWINCH => self.tell_window(),
                 libc::SIGCONT => {
-                    let wants = self.raw || self.scene.eager;
+                    let wants = self.raw || self.scene.eager && !self.is_editors_turn();
                     self.resume(wants);
                 }
                 // The terminal's own end comes to the command through its terminal.
                 libc::SIGHUP if by_kernel && self.hub.is_some() => self.hang_up(),
+                // Meant for the editor, whose process group this is.
+                _ if self.is_editors_turn() => {}
                 // Guests are in the caller's process group, and have what was sent to it.
                 _ if self.scene.standing == Standing::Guest && !by_kernel => {}
                 number => Order::Signal(number).send(&self.monitor),
@@ -266,10 +379,28 @@ impl Relay {
         if let Some(left) = left {
             self.before = left;
         }
-        if self.raw {
+        if std::mem::take(&mut self.raw) {
             self.before.apply(&self.scene.tty);
         }
         sys::reap(self.monitor_pid);
+        if !self.left && self.hub.is_some() && sys::fork().is_ok_and(|child| child == 0) {
+            self.follow()
+        }
         sys::end_as(status)
     }
+
+    /// What the command has left behind goes on printing, and only this side can reach the terminal: it is printed as
+    /// long as somebody does, while the caller has its end.
+    fn follow(mut self) -> ! {
+        while let (Some(hub), false) = (&self.hub, self.left) {
+            sys::heard_within(hub, -1);
+            self.hear_hub();
+        }
+        sys::end(0)
+    }
+}
+
+/// Whether a program is stopped so that wants the terminal from the background.
+fn is_want(signal: i32) -> bool {
+    matches!(signal, libc::SIGTTIN | libc::SIGTTOU)
 }

@@ -27,6 +27,7 @@ fn request(version: u32) -> LaunchRequest {
         argv: vec!["bash".into(), "-c".into(), "echo in".into()],
         env: Vec::new(),
         terminal: None,
+        turns: false,
         detached: None,
     }
 }

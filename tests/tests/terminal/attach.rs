@@ -6,13 +6,7 @@ use agentsh_tests::record::await_event;
 use agentsh_tests::world::processes::wait_until;
 use agentsh_tests::{Ended, Result, User, World};
 
-use super::support::{SOON, agentsh, bash, check, interactive, open, output, recording};
-
-/// The id of the world's only command.
-fn command(world: &World) -> Result<String> {
-    let started = await_event(world, "a command", |event| event.kind == "command_started")?;
-    Ok(started.command_id.unwrap_or_default())
-}
+use super::support::{SOON, agentsh, bash, check, command, interactive, open, output, recording};
 
 fn attach(world: &World, options: &[&str]) -> Result<Terminal> {
     let id = command(world)?;
@@ -129,6 +123,53 @@ fn a_watcher_that_takes_nothing_slows_nobody() -> Result {
         "all is recorded",
         &played.len(),
     )
+}
+
+#[test]
+fn a_watcher_that_dies_is_missed_by_nobody() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        let mut caller = open(&bash(), &world)?;
+        caller.at("P> $", "stty -a | md5sum")?;
+        let before = caller.expect("[0-9a-f]{32}")?;
+        let mut watcher = attach(&world, &["--watch"])?;
+        watcher.expect("[0-9a-f]{32}")?;
+        watcher.child().signal(libc::SIGKILL)?;
+        watcher.finish()?;
+        await_event(&world, "detached", |event| event.kind == "pty_detach")?;
+        caller.at("P> $", "stty -a | md5sum")?;
+        let now = caller.expect("[0-9a-f]{32}")?;
+        let sum = |text: &str| text[text.len() - 32..].to_owned();
+        check(sum(&before) == sum(&now), "the terminal is as it was", &caller.text())?;
+        caller.at("P> $", "exit 4")?;
+        let (ended, _) = caller.finish()?;
+        check(ended == Ended::Exit(4), "its end", &ended)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn lines_above_the_screen_come_along_as_many_as_are_kept() -> Result {
+    for (config, oldest) in [("", "1"), ("terminal: {scrollback: 40}\n", "238")] {
+        let world = World::new(User::agent())?;
+        let path = world.user().home.join(".config/agentsh/config.yaml");
+        world.user().write_file(&path, config, 0o600)?;
+        let script = "for i in $(seq 300); do echo line $i; done; read -r line";
+        let mut caller = open(&interactive("bash", &["-c", script]), &world)?;
+        caller.expect("line 300\r\n")?;
+        let mut person = attach(&world, &[])?;
+        person.expect("line 300")?;
+        let seen = person.text();
+        let first = seen
+            .split_once("line ")
+            .map(|(_, rest)| rest.split(' ').next().unwrap_or_default());
+        check(first == Some(oldest), "the oldest line", &first)?;
+        person.send([29])?;
+        person.finish()?;
+        caller.send("\r")?;
+        caller.finish()?;
+    }
+    Ok(())
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Whoever is killed, the caller's terminal is left as it was, and nothing runs on.
 
+use agentsh_terminal::recording::Recording;
 use agentsh_tests::pty::Terminal;
 use agentsh_tests::shell::Subject;
 use agentsh_tests::world::processes::wait_until;
 use agentsh_tests::{Result, Shell, User, World};
 
-use super::support::{SOON, check, relay_and_monitor};
+use super::support::{SOON, check, output, recordings, relay_and_monitor};
 
 /// The real bash, in which ours is a job.
 fn outer() -> Shell {
@@ -38,6 +39,10 @@ fn after(kill: impl Fn(&World) -> Result) -> Result {
         check(sum(&before) == sum(&now), "the terminal is as it was", &terminal.text())?;
         terminal.at("P> $", "exit")?;
         terminal.finish()?;
+        // Whoever died: what was recorded before can be read.
+        let path = recordings(&world, 1)?.remove(0);
+        let recorded = || Recording::open(&path).is_ok_and(|recording| output(&recording).contains("started\r\n"));
+        check(wait_until(SOON, recorded), "the recording", &path)?;
     }
     Ok(())
 }

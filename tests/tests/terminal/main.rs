@@ -2,8 +2,10 @@
 
 mod attach;
 mod deaths;
+mod others;
 mod pipes;
 mod programs;
 mod recordings;
 mod rendered;
+mod sizes;
 mod support;

@@ -5,7 +5,7 @@ use agentsh_tests::record::{await_event, events};
 use agentsh_tests::{Ended, Result, User, World, session};
 use asciicast_rs::{Asciicast, V3};
 
-use super::support::{bash, check, open, output, recording, recordings};
+use super::support::{bash, check, command, open, output, recording, recordings};
 
 #[test]
 fn a_session_on_a_terminal_is_recorded_and_found_again() -> Result {
@@ -120,6 +120,26 @@ fn input_is_recorded_only_if_asked_for_and_never_a_password() -> Result {
         )?;
     }
     Ok(())
+}
+
+#[test]
+fn a_long_recording_is_compressed_once_it_is_closed_and_loses_nothing() -> Result {
+    let world = World::new(User::agent())?;
+    let script = "seq 20000; printf 'no \\377 text\\n'; exit 2";
+    let (ended, seen) = open(&bash().args(["-c", script]), &world)?.finish()?;
+    check(ended == Ended::Exit(2), "its end", &ended)?;
+    let recording = recording(&world)?;
+    let path = recordings(&world, 1)?.remove(0);
+    check(path.to_string_lossy().ends_with(".cast.zst"), "compressed", &path)?;
+    let lost = output(&recording).replace('\u{fffd}', "?");
+    let whole = String::from_utf8_lossy(&seen).replace('\u{fffd}', "?");
+    check(lost == whole, "what it printed", &(lost.len(), whole.len()))?;
+    let id = command(&world)?;
+    let text = world.agentsh(["replay", "--text", &id])?;
+    text.expect_success("replay")?;
+    check(text.out().contains("\n19999\n20000\n"), "replay", &text.out().len())?;
+    let found = world.agentsh(["search", "19999"])?;
+    check(found.out().contains("19999"), "search", &found)
 }
 
 #[test]

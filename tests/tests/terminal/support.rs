@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use agentsh_terminal::recording::Recording;
 use agentsh_tests::pty::Terminal;
-use agentsh_tests::record::sessions;
+use agentsh_tests::record::{await_event, sessions};
 use agentsh_tests::shell::Subject;
 use agentsh_tests::world::PRODUCT;
 use agentsh_tests::world::processes::{Process, wait_until};
@@ -45,6 +45,12 @@ pub fn agentsh(world: &World, args: &[&str]) -> Result<Terminal> {
     Terminal::open(&shell.env("TERM", "xterm"), world, &Subject::Real)
 }
 
+/// The id of the world's only command.
+pub fn command(world: &World) -> Result<String> {
+    let started = await_event(world, "a command", |event| event.kind == "command_started")?;
+    Ok(started.command_id.unwrap_or_default())
+}
+
 /// The files of all recordings, oldest first, once there are `count`.
 pub fn recordings(world: &World, count: usize) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
@@ -62,7 +68,11 @@ fn files(world: &World) -> Vec<PathBuf> {
         .iter()
         .filter_map(|folder| std::fs::read_dir(folder.join("recordings")).ok())
         .flat_map(|entries| entries.flatten().map(|entry| entry.path()))
-        .filter(|path| !path.to_string_lossy().ends_with(".part"))
+        .filter(|path| {
+            [".cast", ".cast.zst"]
+                .iter()
+                .any(|end| path.to_string_lossy().ends_with(end))
+        })
         .collect();
     found.sort();
     found

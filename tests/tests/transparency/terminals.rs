@@ -162,6 +162,22 @@ pub fn dialogues() -> Vec<Dialogue> {
             },
         ),
         talk(
+            "everything that was printed before a stop stands before the shell's word of it",
+            outer(),
+            |terminal| {
+                terminal.at(
+                    PROMPT,
+                    "$SHELL -c 'seq 5000; kill -STOP $$; seq 3; kill -TSTP $$; echo resumed'",
+                )?;
+                terminal.expect("\r\n5000\r\n(?s:.*)Stopped")?;
+                terminal.at(PROMPT, "fg")?;
+                terminal.expect("\r\n3\r\n(?s:.*)Stopped")?;
+                terminal.at(PROMPT, "fg")?;
+                terminal.expect("resumed\r\n")?;
+                terminal.at(PROMPT, "exit")
+            },
+        ),
+        talk(
             "output is a terminal and input a pipe",
             Shell::named("bash")
                 .args([

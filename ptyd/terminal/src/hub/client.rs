@@ -3,7 +3,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use agentsh_protocol::terminal::{Decoder, FromClient, FromHub, Modes, Window};
+use agentsh_protocol::terminal::{Cooked, Decoder, FromClient, FromHub, Modes, SizeRule, Window};
 
 use crate::pty::Settings;
 
@@ -66,12 +66,16 @@ pub(super) struct Client {
     pub(super) role: Role,
     pub(super) window: Option<Window>,
     pub(super) active: u64,
+    /// The rule that it asks for, and when it did; greater is later.
+    pub(super) size_rule: Option<(u64, SizeRule)>,
     io: Link,
     decoder: Decoder,
     queue: VecDeque<Vec<u8>>,
     queued: usize,
     /// How much of the queue's first entry is written.
     sent: usize,
+    /// How much was written in all.
+    pub(super) written: u64,
     /// It missed output and needs a redraw once its queue is empty.
     pub(super) behind: bool,
     /// The rows that it shows, if it is of another size than the terminal.
@@ -118,11 +122,13 @@ impl Client {
             role: joining.role,
             window: joining.window,
             active: 0,
+            size_rule: None,
             io,
             decoder: Decoder::default(),
             queue: VecDeque::new(),
             queued: 0,
             sent: 0,
+            written: 0,
             behind: !joining.fresh,
             frame: None,
             gone: None,
@@ -168,7 +174,10 @@ impl Client {
                     Ok(0)
                 };
                 match written {
-                    Ok(count) => self.queue(bytes[count..].to_vec()),
+                    Ok(count) => {
+                        self.written += count as u64;
+                        self.queue(bytes[count..].to_vec());
+                    }
                     Err(_) => self.gone = Some(super::Gone::HungUp),
                 }
             }
@@ -189,7 +198,13 @@ impl Client {
     /// if it is `closed`.
     pub(super) fn end(&mut self, status: i32, closed: bool) {
         match &mut self.io {
-            Link::Framed(_) => self.tell(&FromHub::Exit(status)),
+            Link::Framed(_) => {
+                self.tell(&FromHub::Exit(status));
+                if closed && self.role == Role::Primary && !self.behind {
+                    // In one piece with it: a relay that hears nothing of the kind stays for what comes later.
+                    self.leave(&[]);
+                }
+            }
             Link::Terminal { cooked, .. } => {
                 let held = cooked
                     .as_mut()
@@ -198,6 +213,8 @@ impl Client {
                     .unwrap_or_default();
                 self.queue(held.to_vec());
                 FromHub::Exit(status).encode(&mut self.last);
+                // What comes later is printed from here.
+                FromHub::Leave(Vec::new()).encode(&mut self.last);
                 self.left |= closed;
                 self.flush();
             }
@@ -290,7 +307,10 @@ impl Client {
             };
             match written {
                 Ok(0) => return,
-                Ok(count) => self.sent += count,
+                Ok(count) => {
+                    self.sent += count;
+                    self.written += count as u64;
+                }
                 Err(_) => {
                     self.gone = Some(match self.io {
                         Link::Framed(_) => super::Gone::Lost,
@@ -310,6 +330,29 @@ impl Client {
 
     /// Tells the relay at once what its terminal is to look like; whether it was told.
     pub(super) fn tell_modes(&self, modes: Modes) -> bool {
+        self.tell_relay(&FromHub::Modes(modes))
+    }
+
+    /// How much will have been written once everything that is queued now is.
+    pub(super) fn written_then(&self) -> u64 {
+        match self.io {
+            // What is said comes behind it.
+            Link::Framed(_) => 0,
+            Link::Terminal { .. } => self.written + (self.queued - self.sent) as u64,
+        }
+    }
+
+    /// Tells the relay that its terminal has everything it asked about. One that has ended needs no answer.
+    pub(super) fn tell_drained(&mut self, unread: Vec<u8>) {
+        let drained = FromHub::Drained(unread);
+        match self.io {
+            Link::Framed(_) => self.message(&drained),
+            Link::Terminal { .. } => drop(self.tell_relay(&drained)),
+        }
+    }
+
+    /// Says something to the relay past the queue of what is printed; whether it was said.
+    fn tell_relay(&self, what: &FromHub) -> bool {
         let Link::Terminal {
             control: Some(control), ..
         } = &self.io
@@ -317,9 +360,9 @@ impl Client {
             return false;
         };
         let mut bytes = Vec::new();
-        FromHub::Modes(modes).encode(&mut bytes);
-        // A socket takes so few bytes whole or not at all.
-        send(control, &bytes).is_ok_and(|count| count > 0)
+        what.encode(&mut bytes);
+        // A socket whose reader waits takes so few bytes whole or not at all.
+        send(control, &bytes).is_ok_and(|count| count == bytes.len())
     }
 
     /// Everything is printed: the relay may end. Before it does, its terminal is closed here if nobody prints any
@@ -384,33 +427,6 @@ impl Client {
             Link::Framed(stream) => Some(stream.as_fd()),
             Link::Terminal { output, .. } => output.as_ref().map(AsFd::as_fd),
         }
-    }
-}
-
-/// Takes back what the terminal's line discipline made of each line's end, where another one does the same again.
-#[derive(Default)]
-struct Cooked {
-    /// The last byte was a carriage return, and is not passed on yet.
-    held: bool,
-}
-
-impl Cooked {
-    fn undo(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(bytes.len() + 1);
-        for byte in bytes {
-            if std::mem::take(&mut self.held) && *byte != b'\n' {
-                out.push(b'\r');
-            }
-            match byte {
-                b'\r' => self.held = true,
-                byte => out.push(*byte),
-            }
-        }
-        out
-    }
-
-    fn rest(self) -> &'static [u8] {
-        if self.held { b"\r" } else { b"" }
     }
 }
 

@@ -8,9 +8,10 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::client::Client;
 use super::config::{Event, Gone};
+use super::drain::Drain;
 use super::handle::Command;
 use super::mirror::Mirror;
-use super::size::Sized;
+use super::size::{Sized, choose};
 use super::waker::Waker;
 use super::{ClientId, Joining, Role, SizeRule};
 use crate::escape::Tokens;
@@ -28,6 +29,7 @@ pub(super) struct Core {
     pub(super) clients: Vec<Client>,
     pub(super) screen: Screen,
     pub(super) window: Window,
+    /// The rule as long as no client asks for another.
     pub(super) size_rule: SizeRule,
     pub(super) recorder: Option<RecorderHandle>,
     pub(super) patience: Duration,
@@ -46,6 +48,7 @@ pub(super) struct Core {
     pub(super) activity: u64,
     pub(super) last_frame: Instant,
     pub(super) mirror: Mirror,
+    pub(super) drain: Drain,
     pub(super) exit: Exit,
 }
 
@@ -159,7 +162,13 @@ impl Core {
 
     /// Gives the terminal the window that the rule asks for.
     pub(super) fn fit(&mut self) {
-        let sized = self.clients.iter().filter_map(|client| {
+        let counted = self.clients.iter().filter(|client| client.role != Role::Watcher);
+        let asked = counted
+            .clone()
+            .filter_map(|client| client.size_rule)
+            .max_by_key(|(when, _)| *when);
+        let rule = asked.map_or(self.size_rule, |(_, rule)| rule);
+        let sized = counted.filter_map(|client| {
             let primary = client.role == Role::Primary;
             Some(Sized {
                 window: client.window?,
@@ -167,7 +176,7 @@ impl Core {
                 active: client.active,
             })
         });
-        let window = self.size_rule.choose(self.window, sized);
+        let window = choose(rule, self.window, sized);
         if window == self.window {
             return;
         }

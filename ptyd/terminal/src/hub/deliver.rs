@@ -71,6 +71,21 @@ impl Core {
         }
     }
 
+    /// The primary has put these bytes on its terminal itself: everybody else sees them too.
+    pub(super) fn shown(&mut self, id: ClientId, bytes: &[u8]) {
+        if let Some(recorder) = &self.recorder {
+            recorder.output(self.started.elapsed(), bytes);
+        }
+        self.screen.push(bytes);
+        let window = self.window;
+        for client in self.clients.iter_mut().filter(|client| client.id != id) {
+            match client.fits(window) {
+                true => client.output(bytes),
+                false => client.behind = true,
+            }
+        }
+    }
+
     /// Nobody who types sees the queries: the hub answers them, each from the state at its place.
     fn answer(&mut self, bytes: &[u8], hidden: &mut Vec<u8>) {
         let Core { tokens, screen, .. } = self;

@@ -9,6 +9,7 @@ use agentsh_protocol::terminal::Window;
 
 use super::config::{Config, Event};
 use super::core::{Core, Exit};
+use super::drain::Drain;
 use super::mirror::Mirror;
 use super::waker::Waker;
 use super::{ClientId, Joining};
@@ -81,6 +82,7 @@ pub fn start(
         activity: 0,
         last_frame: now,
         mirror: Mirror::new(now),
+        drain: Drain::default(),
         exit: Exit::Running,
     };
     thread::Builder::new().name("hub".into()).spawn(move || core.run())?;

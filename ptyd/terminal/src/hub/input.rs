@@ -57,16 +57,38 @@ impl Core {
                 }
             }
             FromClient::Modes(modes) => {
-                if self.client(id).is_some_and(|client| client.role == Role::Primary) {
+                if self.is_primary(id) {
                     self.set_modes(modes);
                 }
             }
             FromClient::HangUp => {
-                if self.client(id).is_some_and(|client| client.role == Role::Primary) {
+                if self.is_primary(id) {
                     self.master = None;
                 }
             }
+            FromClient::Drain(unread) => {
+                if self.is_primary(id) {
+                    self.ask_drained(unread);
+                }
+            }
+            FromClient::Shown(bytes) => {
+                if self.is_primary(id) {
+                    self.shown(id, &bytes);
+                }
+            }
+            FromClient::Size(rule) => {
+                self.touch(id);
+                let when = self.activity;
+                if let Some(client) = self.client(id) {
+                    client.size_rule = Some((when, rule));
+                }
+                self.fit();
+            }
         }
+    }
+
+    fn is_primary(&self, id: ClientId) -> bool {
+        self.primary().is_some_and(|client| client.id == id)
     }
 
     /// Who types: whoever took over, else the primary, else who does already, else the first who may.

@@ -13,6 +13,7 @@ mod client;
 mod config;
 mod core;
 mod deliver;
+mod drain;
 mod handle;
 mod input;
 mod mirror;
@@ -22,7 +23,7 @@ mod size;
 mod tests;
 mod waker;
 
+pub use agentsh_protocol::terminal::SizeRule;
 pub use client::{ClientId, Io, Joining, Role};
 pub use config::{Config, Event, Gone, Recording};
 pub use handle::{Hub, start};
-pub use size::SizeRule;

@@ -42,21 +42,23 @@ impl Core {
                 }
             }
             let reads = self.may_read();
-            let draining = matches!(self.exit, Exit::Draining { .. });
             let Ok(ready) = self.wait(reads, self.timeout(reads, frame, closed)) else {
                 break;
             };
             // First: what is printed after the caller's terminal was set is for that setting.
             self.serve(&ready.clients);
             let mut dry = false;
+            let ending = matches!(self.exit, Exit::Draining { .. });
+            let draining = ending || self.drain.reads();
             if (draining || ready.master.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR)) && reads {
                 dry = self.read_terminal(&mut buffer);
             }
+            self.tell_drained();
             if !self.typed.is_empty() {
                 self.flush_typed();
             }
             self.look_at_modes();
-            self.watch_exit(draining && dry, reads);
+            self.watch_exit(ending && dry, reads);
         }
         for client in &mut self.clients {
             client.gone = Some(Gone::Closed);
@@ -105,7 +107,7 @@ impl Core {
 
     fn timeout(&self, reads: bool, frame: Option<Duration>, closed: Option<Instant>) -> Option<Duration> {
         let until = |start: Instant, span: Duration| span.saturating_sub(start.elapsed());
-        let draining = matches!(self.exit, Exit::Draining { .. }) && reads;
+        let draining = (matches!(self.exit, Exit::Draining { .. }) || self.drain.reads()) && reads;
         [
             frame,
             self.stalled
@@ -183,6 +185,7 @@ impl Core {
         if ended {
             self.master = None;
         }
+        self.drain_read(filled, dry || ended);
         dry || ended
     }
 

@@ -1,18 +1,4 @@
-use agentsh_protocol::terminal::Window;
-
-/// Which window the terminal has when its clients differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SizeRule {
-    /// The primary client's; without one it stays as it is. No watcher ever resizes the command's terminal.
-    #[default]
-    Fixed,
-    /// That of the client which typed or resized last.
-    Latest,
-    /// The least columns and rows of all.
-    Smallest,
-    /// The most columns and rows of all.
-    Largest,
-}
+use agentsh_protocol::terminal::{SizeRule, Window};
 
 /// A client as far as the size goes.
 #[derive(Debug, Clone, Copy)]
@@ -23,34 +9,32 @@ pub(super) struct Sized {
     pub(super) active: u64,
 }
 
-impl SizeRule {
-    /// The window for these clients; `now` is the present one.
-    pub(super) fn choose(self, now: Window, clients: impl Iterator<Item = Sized>) -> Window {
-        let mut known = clients.filter(|client| client.window.cols > 0 && client.window.rows > 0);
-        let cells = |window: Window| (window.cols, window.rows);
-        let merge = |pick: fn(u16, u16) -> u16| {
-            move |a: Window, b: Window| {
-                let (cols, rows) = (pick(a.cols, b.cols), pick(a.rows, b.rows));
-                // Pixels belong to one terminal: they are kept where its cells are.
-                [a, b]
-                    .into_iter()
-                    .find(|window| cells(*window) == (cols, rows))
-                    .unwrap_or(Window {
-                        cols,
-                        rows,
-                        width: 0,
-                        height: 0,
-                    })
-            }
-        };
-        let chosen = match self {
-            SizeRule::Fixed => known.find(|client| client.primary).map(|client| client.window),
-            SizeRule::Latest => known.max_by_key(|client| client.active).map(|client| client.window),
-            SizeRule::Smallest => known.map(|client| client.window).reduce(merge(u16::min)),
-            SizeRule::Largest => known.map(|client| client.window).reduce(merge(u16::max)),
-        };
-        chosen.unwrap_or(now)
-    }
+/// The window for these clients; `now` is the present one.
+pub(super) fn choose(rule: SizeRule, now: Window, clients: impl Iterator<Item = Sized>) -> Window {
+    let mut known = clients.filter(|client| client.window.cols > 0 && client.window.rows > 0);
+    let cells = |window: Window| (window.cols, window.rows);
+    let merge = |pick: fn(u16, u16) -> u16| {
+        move |a: Window, b: Window| {
+            let (cols, rows) = (pick(a.cols, b.cols), pick(a.rows, b.rows));
+            // Pixels belong to one terminal: they are kept where its cells are.
+            [a, b]
+                .into_iter()
+                .find(|window| cells(*window) == (cols, rows))
+                .unwrap_or(Window {
+                    cols,
+                    rows,
+                    width: 0,
+                    height: 0,
+                })
+        }
+    };
+    let chosen = match rule {
+        SizeRule::Fixed => known.find(|client| client.primary).map(|client| client.window),
+        SizeRule::Latest => known.max_by_key(|client| client.active).map(|client| client.window),
+        SizeRule::Smallest => known.map(|client| client.window).reduce(merge(u16::min)),
+        SizeRule::Largest => known.map(|client| client.window).reduce(merge(u16::max)),
+    };
+    chosen.unwrap_or(now)
 }
 
 #[cfg(test)]
@@ -66,22 +50,22 @@ mod tests {
         }
     }
 
-    fn choose(rule: SizeRule, clients: &[(u16, u16, bool, u64)]) -> Window {
+    fn chosen(rule: SizeRule, clients: &[(u16, u16, bool, u64)]) -> Window {
         let clients = clients.iter().map(|(cols, rows, primary, active)| Sized {
             window: window(*cols, *rows),
             primary: *primary,
             active: *active,
         });
-        rule.choose(window(80, 24), clients)
+        choose(rule, window(80, 24), clients)
     }
 
     #[test]
     fn fixed_follows_the_primary_alone() {
         assert_eq!(
-            choose(SizeRule::Fixed, &[(10, 5, false, 9), (100, 30, true, 1)]),
+            chosen(SizeRule::Fixed, &[(10, 5, false, 9), (100, 30, true, 1)]),
             window(100, 30)
         );
-        assert_eq!(choose(SizeRule::Fixed, &[(10, 5, false, 9)]), window(80, 24));
+        assert_eq!(chosen(SizeRule::Fixed, &[(10, 5, false, 9)]), window(80, 24));
     }
 
     #[test]
@@ -92,9 +76,9 @@ mod tests {
             (0, 0, false, 9),
             (90, 50, false, 2),
         ];
-        assert_eq!(choose(SizeRule::Latest, &clients), window(120, 20));
+        assert_eq!(chosen(SizeRule::Latest, &clients), window(120, 20));
         assert_eq!(
-            choose(SizeRule::Smallest, &clients),
+            chosen(SizeRule::Smallest, &clients),
             Window {
                 cols: 90,
                 rows: 20,
@@ -103,7 +87,7 @@ mod tests {
             }
         );
         assert_eq!(
-            choose(SizeRule::Largest, &clients),
+            chosen(SizeRule::Largest, &clients),
             Window {
                 cols: 120,
                 rows: 50,
@@ -111,6 +95,6 @@ mod tests {
                 height: 0
             }
         );
-        assert_eq!(choose(SizeRule::Largest, &[]), window(80, 24));
+        assert_eq!(chosen(SizeRule::Largest, &[]), window(80, 24));
     }
 }

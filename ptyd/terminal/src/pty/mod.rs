@@ -9,4 +9,4 @@ mod settings;
 mod sys;
 
 pub use pair::{Pty, PtyError};
-pub use settings::{Echo, RawMode, Settings, echo, reopen, window};
+pub use settings::{Echo, RawMode, Settings, echo, reopen, take_unread, window};

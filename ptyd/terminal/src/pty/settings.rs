@@ -4,8 +4,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use agentsh_protocol::terminal::{Modes, Window};
 use nix::sys::signal::{SigSet, Signal};
 use rustix::fs::{Mode, OFlags};
+use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer};
 use rustix::termios::{
-    InputModes, LocalModes, OptionalActions, OutputModes, Termios, tcgetattr, tcgetwinsize, tcsetattr,
+    InputModes, LocalModes, OptionalActions, OutputModes, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr,
 };
 
 /// What stty(1) shows of a terminal: flags, special characters, speeds.
@@ -121,6 +122,29 @@ pub fn window(terminal: BorrowedFd<'_>) -> io::Result<Window> {
     })
 }
 
+/// Takes what was typed into a terminal and not read yet, given its master; also a line that is not ended.
+///
+/// # Errors
+/// If the terminal's other side cannot be opened.
+pub fn take_unread(master: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let slave = ioctl_tiocgptpeer(master, flags)?;
+    let before = Settings::of(slave.as_fd())?;
+    let mut all = before.clone();
+    all.0.local_modes.remove(LocalModes::ICANON);
+    // A read answers at once.
+    all.0.special_codes[SpecialCodeIndex::VMIN] = 0;
+    all.0.special_codes[SpecialCodeIndex::VTIME] = 0;
+    all.apply(slave.as_fd())?;
+    let mut unread = Vec::new();
+    let mut chunk = [0; 4096];
+    while let Ok(count @ 1..) = rustix::io::read(&slave, &mut chunk) {
+        unread.extend_from_slice(&chunk[..count]);
+    }
+    before.apply(slave.as_fd())?;
+    Ok(unread)
+}
+
 /// Opens a terminal anew, not blocking: a flag on an inherited descriptor would be one on everybody's.
 ///
 /// # Errors
@@ -163,6 +187,16 @@ mod tests {
         let raw = RawMode::enter(pty.slave.as_fd())?;
         assert_eq!(echo(pty.master.as_fd())?, Echo::Keys);
         drop(raw);
+        assert_eq!(echo(pty.master.as_fd())?, Echo::On);
+        Ok(())
+    }
+
+    #[test]
+    fn what_nobody_has_read_is_taken_as_it_was_typed() -> Result<(), Failure> {
+        let pty = Pty::open(WINDOW, None)?;
+        rustix::io::write(&pty.master, b"a line\rhalf x\x7fof another")?;
+        assert_eq!(take_unread(pty.master.as_fd())?, b"a line\nhalf of another");
+        assert_eq!(take_unread(pty.master.as_fd())?, b"");
         assert_eq!(echo(pty.master.as_fd())?, Echo::On);
         Ok(())
     }

@@ -24,6 +24,10 @@ fn a_redraw_brings_any_terminal_to_the_same_state() -> Result<(), Failure> {
         "a very long line that wraps around the edge of a narrow terminal, twice".to_owned(),
         "界界界界界界界界界界".to_owned(),
         "half a sequence \x1b[3".to_owned(),
+        "\x1b[1;3;4;9;38;5;208;48;2;1;2;3mall\x1b[0;2;5;7mof them".to_owned(),
+        (0..30).map(|n| format!("{n}\r\n")).collect::<String>() + "\x1b[?1049h\x1b[44m\x1b[2J\x1b[2;2Hon top",
+        "\x1b[2;3H\x1b[31m\x1b7\x1b[5;1H\x1b[mlater".to_owned(),
+        "\x1b(0lqqk\r\nx".to_owned(),
     ] {
         let mut screen = Screen::new(SIZE, 10)?;
         screen.push(stream.as_bytes());

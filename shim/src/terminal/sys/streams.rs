@@ -20,6 +20,7 @@ pub(in super::super) fn is_readable(fd: &OwnedFd) -> bool {
 pub(in super::super) struct Ready {
     pub signals: bool,
     pub monitor: bool,
+    pub editor: bool,
     pub hub: bool,
     pub typed: bool,
     pub hung_up: bool,
@@ -33,8 +34,7 @@ fn poll_of(fd: Option<&OwnedFd>, events: libc::c_short) -> libc::pollfd {
 
 /// Waits for what the relay serves; `hub` and `tty` with whether there is something to write and to read.
 pub(in super::super) fn wait(
-    signals: &OwnedFd,
-    monitor: Option<&OwnedFd>,
+    (signals, monitor, editor): (&OwnedFd, Option<&OwnedFd>, Option<&OwnedFd>),
     (hub, writes): (Option<&OwnedFd>, bool),
     (tty, reads): (Option<&OwnedFd>, bool),
 ) -> Ready {
@@ -42,15 +42,17 @@ pub(in super::super) fn wait(
     let mut set = [
         poll_of(Some(signals), libc::POLLIN),
         poll_of(monitor, libc::POLLIN),
+        poll_of(editor, libc::POLLIN),
         poll_of(hub, hub_events),
         poll_of(tty, if reads { libc::POLLIN } else { 0 }),
     ];
     // SAFETY: an array of the given length.
     let count = unsafe { libc::poll(set.as_mut_ptr(), set.len() as libc::nfds_t, -1) };
-    let [signals, monitor, hub, tty] = set.map(|entry| if count > 0 { entry.revents } else { 0 });
+    let [signals, monitor, editor, hub, tty] = set.map(|entry| if count > 0 { entry.revents } else { 0 });
     Ready {
         signals: signals != 0,
         monitor: monitor != 0,
+        editor: editor != 0,
         hub: hub & !libc::POLLOUT != 0,
         typed: tty & libc::POLLIN != 0,
         hung_up: tty & (libc::POLLHUP | libc::POLLERR) != 0,

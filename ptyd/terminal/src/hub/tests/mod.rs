@@ -1,5 +1,8 @@
 //! Each test holds the slave side itself: it is the command.
 
+mod sizes;
+mod turns;
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
