@@ -4,6 +4,7 @@
 
 mod model;
 mod origin;
+mod terminal;
 
 pub use model::{
     Broker, BrokerFailure, BrokerStart, Capabilities, Config, CustomPattern, Dlp, DlpMode, Landlock, LandlockNetwork,
@@ -11,6 +12,7 @@ pub use model::{
     Sessions, Shim,
 };
 pub use origin::Key;
+pub use terminal::{SizeRule, Terminal};
 
 use std::path::{Path, PathBuf};
 

@@ -10,6 +10,8 @@ use crate::error::{LoadError, Source};
 use crate::quantity::{Size, Time};
 use crate::words::words;
 
+use super::terminal::{self, Terminal};
+
 /// How this host runs sessions.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -20,6 +22,7 @@ pub struct Config {
     pub capabilities: Capabilities,
     pub sessions: Sessions,
     pub shim: Shim,
+    pub terminal: Terminal,
     pub broker: Broker,
     pub proxy: Proxy,
     pub dlp: Dlp,
@@ -311,6 +314,7 @@ pub(super) fn check(source: &Source, config: &Config) -> Result<(), LoadError> {
         let start = source.text.find(word).unwrap_or(0);
         start..start + word.len()
     };
+    terminal::check(source, &config.terminal)?;
     let shells = config.shim.real_shells.values().chain(&config.shim.default_shell);
     let landlock = &config.landlock;
     let lists = [

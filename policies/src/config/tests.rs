@@ -62,5 +62,7 @@ fn a_typo_is_an_error_with_a_suggestion() {
     assert!(failure("capabilities: {allow: [CAP_CHOWM]}\n").contains("did you mean `chown`"));
     assert!(failure("log: {level: loud}\n").contains("no level"));
     assert!(failure("security: {strict: yes}\n").contains("not a boolean"));
+    assert!(failure("terminal: {size: smalest}\n").contains("did you mean `smallest`"));
+    assert!(failure("terminal: {scrollback: 100001}\n").contains("at most 100000"));
     assert!(failure("broker: {listen: '0.0.0.0:80'}\n").contains("api.sock"));
 }

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use agentsh_policy::config;
 use agentsh_protocol::launch::LaunchRequest;
 use agentsh_protocol::terminal::Window;
 use agentsh_terminal::cast::Header;
@@ -17,9 +18,6 @@ use rustix::process::PidfdGetfdFlags;
 use super::super::rules::Rules;
 use super::super::session::Session;
 use super::report::Reporter;
-
-/// Lines above the screen that whoever attaches gets to see.
-const SCROLLBACK: usize = 1000;
 
 /// How long a disk that takes nothing may hold a command up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -61,7 +59,8 @@ pub(in super::super) enum OpenError {
     Record(#[from] agentsh_audit::RecordError),
 }
 
-/// A terminal for the command `id`: if its caller has one and policy has it recorded, or if it is to run detached.
+/// A terminal for the command `id`: if its caller has one and policy has it recorded or a line editor takes turns there,
+/// or if it is to run detached.
 pub(in super::super) fn open(
     session: &Arc<Session>,
     rules: &Rules,
@@ -71,7 +70,7 @@ pub(in super::super) fn open(
 ) -> Result<Option<Opened>, OpenError> {
     let caller = match (request.detached, request.terminal) {
         (Some(_), _) => None,
-        (None, Some(number)) if rules.records_terminals => match Caller::of(pidfd, number)? {
+        (None, Some(number)) if rules.records_terminals || request.turns => match Caller::of(pidfd, number)? {
             None => return Ok(None),
             caller => caller,
         },
@@ -99,8 +98,13 @@ pub(in super::super) fn open(
         }),
     };
     let config = Config {
-        size_rule: SizeRule::Fixed,
-        scrollback: SCROLLBACK,
+        size_rule: match session.config.terminal.size {
+            config::SizeRule::Fixed => SizeRule::Fixed,
+            config::SizeRule::Latest => SizeRule::Latest,
+            config::SizeRule::Smallest => SizeRule::Smallest,
+            config::SizeRule::Largest => SizeRule::Largest,
+        },
+        scrollback: session.config.terminal.scrollback as usize,
         recording,
     };
     reporter.opened(window, rules.records_terminals)?;
