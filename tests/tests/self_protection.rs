@@ -158,6 +158,73 @@ python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"{run}/other.sock
 }
 
 #[test]
+fn no_other_folder_comes_in_the_place_of_one_of_ours() -> Result {
+    for user in User::both() {
+        let (world, id) = world(user)?;
+        let (home, state) = (world.user().home.clone(), world.state_dir());
+        let above = state.parent().unwrap_or(&state).to_owned();
+        // There is no configuration yet: what the agent puts there would be believed at the next start.
+        std::fs::remove_dir_all(home.join(".config")).or_else(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        })?;
+        let text = format!(
+            r#"mkdir -p evil/agentsh; echo 'shim: {{output: json}}' > evil/agentsh/config.yaml
+ln -s $PWD/evil ~/.config; ln -sfn $PWD/evil ~/.config; mv evil ~/.config; mv -T evil ~/.config
+mkdir ~/.config; mv -T ~/.config ~/.config.old; mv --exchange evil ~/.config
+python3 -c 'import ctypes; ctypes.CDLL(None).renameat2(-100, b"evil", -100, b"{home}/.config", 2)'
+cp -r evil/agentsh ~/.config/; ln -s $PWD/evil/agentsh ~/.config/agentsh; mkdir ~/.config/agentsh
+mv {above} {above}.old && cat {above}.old/agentsh/sessions/{id}/events.jsonl
+python3 -c 'import ctypes; ctypes.CDLL(None).renameat2(-100, b"evil", -100, b"{above}", 2)'
+rm -rf {above}; mv ~ /tmp/home; mv /run/agentsh /run/other; ln -sfn $PWD/evil /run/agentsh
+mkdir -p /etc/agentsh; cp evil/agentsh/config.yaml /etc/agentsh/; ln -sfn $PWD/evil/agentsh /etc/agentsh"#,
+            home = home.display(),
+            above = above.display(),
+        );
+        let outcome = session::run(&world, &id, &["bash", "-c", &text])?;
+        let wrong = [
+            ("record was read", outcome.out().contains("session_id")),
+            ("state", !state.join("sessions").join(&id).join("events.jsonl").exists()),
+            ("configuration", home.join(".config/agentsh").exists()),
+            ("link", home.join(".config").is_symlink()),
+            ("system's configuration", std::path::Path::new("/etc/agentsh").exists()),
+            (
+                "sockets",
+                !std::path::Path::new("/run/agentsh")
+                    .join(world.user().uid.to_string())
+                    .join("api.sock")
+                    .exists(),
+            ),
+        ];
+        let wrong: Vec<_> = wrong.iter().filter(|(_, wrong)| *wrong).collect();
+        if !wrong.is_empty() {
+            return Err(fail(format!("{}: {wrong:?} {outcome:?}", world.user().name)));
+        }
+        still_guards(&world, &id, "after all that")?;
+        world
+            .agentsh(["audit", "verify", &id])?
+            .expect_success("audit verify")?;
+    }
+    Ok(())
+}
+
+#[test]
+fn our_programs_and_stand_ins_are_not_replaced() -> Result {
+    let (world, id) = world(User::root())?;
+    let text = format!(
+        r#"cd {PRODUCT}; for f in agentsh agentsh-ptyd agentsh-shell-shim shims/bash; do
+  echo >> $f; cp /bin/true $f; rm -f $f; ln -sf /bin/true $f; mv $f /tmp/x; chmod 0 $f; truncate -s 0 $f; mv /bin/true $f
+done; rm -rf shims; mv shims other; mkdir other; mv -T other shims; echo x > shims/new; mv {PRODUCT} {PRODUCT}.old; ls -d {PRODUCT}.old shims/new"#
+    );
+    let outcome = session::run(&world, &id, &["bash", "-c", &text])?;
+    let link = std::fs::read_link(format!("{PRODUCT}/shims/bash"))?;
+    if !outcome.stdout.is_empty() || link != std::path::Path::new("../agentsh-shell-shim") {
+        return Err(fail(format!("{link:?} {outcome:?}")));
+    }
+    still_guards(&world, &id, "after all that")
+}
+
+#[test]
 fn the_record_is_read_from_inside_only_as_its_own_policy() -> Result {
     for user in User::both() {
         let (world, id) = world(user)?;

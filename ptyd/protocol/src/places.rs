@@ -17,6 +17,15 @@ pub const BROKER_PROGRAM: &str = "agentsh-ptyd";
 /// The command line's.
 pub const CLI_PROGRAM: &str = "agentsh";
 
+/// The one that stands in for shells.
+pub const SHIM_PROGRAM: &str = "agentsh-shell-shim";
+
+/// Where an installation whose programs are in `folder` may have the stand-ins: beside them, or below its prefix.
+pub fn stand_ins(folder: &Path) -> [PathBuf; 2] {
+    let prefix = folder.parent().unwrap_or(folder);
+    [folder.join("shims"), prefix.join("lib/agentsh/shims")]
+}
+
 /// Why a runtime folder is not used.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {problem}")]

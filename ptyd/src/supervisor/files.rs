@@ -2,8 +2,8 @@
 
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Weak};
+use std::path::Path;
+use std::sync::{Arc, Weak};
 
 use agentsh_intercept::files::{
     Answer, FileEngine, FileJudge, Judgement, Operation, Parts, Question, SETTING, Tasks, Verdict,
@@ -11,23 +11,19 @@ use agentsh_intercept::files::{
 use agentsh_intercept::{Caller, Errno};
 use agentsh_keep::trash::Trash;
 use agentsh_policy::{Decision, FileOp, Policy, RuleRef};
-use agentsh_protocol::places::{self, Account};
 use agentsh_sandbox::filter::{Condition, MaskedEqual, Notified};
 use agentsh_sandbox::hull::Right;
-use memchr::memmem::Finder;
 
 use super::kept::{self, Keeper};
 use super::observed::FileLog;
+use super::own::Own;
 use super::proxy;
 use super::session::Session;
 
 /// The judge of a session's file calls.
 pub(crate) struct Files {
     session: Weak<Session>,
-    /// Our own folders: whatever policy says, nothing of them is touched from inside.
-    guarded: Vec<PathBuf>,
-    /// The files in them that may be read: the session's resolved policy, and the authorities that it trusts.
-    readable: [PathBuf; 2],
+    own: Own,
 }
 
 /// Our own denial, for the record.
@@ -66,42 +62,6 @@ impl Files {
         let hierarchies = rules.as_ref().and_then(|rules| rules.limited.hierarchies.as_ref());
         hierarchies.is_some_and(|found| found.mount_points().any(|mount| path.starts_with(mount)))
     }
-
-    fn is_guarded(&self, operation: Operation, path: &Path) -> bool {
-        if matches!(
-            operation,
-            Operation::Stat | Operation::Access | Operation::Readlink | Operation::Open
-        ) {
-            return false;
-        }
-        if operation == Operation::Read && self.readable.iter().any(|readable| path == readable) {
-            return false;
-        }
-        if !operation.observes() && self.is_group(path) {
-            return true;
-        }
-        self.guarded.iter().any(|folder| lies_in(path, folder)) || is_trash(path.as_os_str().as_bytes())
-    }
-}
-
-/// The folders of state, sockets and configuration.
-pub(super) fn own_folders(account: &Account) -> Vec<PathBuf> {
-    let own = [
-        account.state_dir(),
-        places::run_dir(account.uid),
-        PathBuf::from(places::RUN_BASE),
-        account.config_dir(),
-    ];
-    own.into_iter().map(canonical).collect()
-}
-
-fn canonical(path: PathBuf) -> PathBuf {
-    std::fs::canonicalize(&path).unwrap_or(path)
-}
-
-/// Whether a path lies in a folder of ours, where nothing is made from inside.
-pub(super) fn is_ours(account: &Account, path: &Path) -> bool {
-    own_folders(account).iter().any(|folder| path.starts_with(folder))
 }
 
 /// [`Path::starts_with`] for canonical paths, at a fraction of its cost.
@@ -109,12 +69,6 @@ pub(super) fn lies_in(path: &Path, folder: &Path) -> bool {
     let (path, folder) = (path.as_os_str().as_bytes(), folder.as_os_str().as_bytes());
     path.strip_prefix(folder)
         .is_some_and(|rest| matches!(rest.first(), None | Some(b'/')) || folder == b"/")
-}
-
-/// A trash at a mount's top or in a workspace is known by its name.
-fn is_trash(path: &[u8]) -> bool {
-    static NAME: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"/.agentsh-trash-"));
-    NAME.find(path).is_some()
 }
 
 /// Whether it belongs to a process of the session in procfs: to the kernel another command's processes
@@ -160,7 +114,8 @@ impl FileJudge for Files {
             rule,
             by_content: false,
         };
-        if self.is_guarded(question.operation, question.path) {
+        let out_of_group = !question.operation.observes() && self.is_group(question.path);
+        if out_of_group || self.own.is_guarded(question.operation, question.path) {
             return denied(Errno::ACCESS, Some(GUARDED));
         }
         let (Some(session), Some(op)) = (self.session.upgrade(), file_op(question.operation)) else {
@@ -284,16 +239,13 @@ pub(super) fn engine(session: &Arc<Session>) -> Result<Arc<FileEngine>, String> 
             tracing::info!("{error}");
         }
     }
-    let mut guarded = own_folders(account);
-    guarded.extend(trash.places().into_iter().map(canonical));
     let policy = std::fs::canonicalize(dir.policy_path()).map_err(|error| error.to_string())?;
     let authorities = policy.with_file_name(proxy::AUTHORITIES);
-    let readable = [policy, authorities];
+    let own = Own::new(account, trash.places(), [policy, authorities]);
     let parts = Parts {
         judge: Arc::new(Files {
             session: Arc::downgrade(session),
-            guarded,
-            readable,
+            own,
         }),
         trash: Arc::new(Keeper::new(trash, session).map_err(|error| error.to_string())?),
         recorder: Arc::new(FileLog(Arc::downgrade(session))),

@@ -19,6 +19,7 @@ mod make;
 mod members;
 mod network;
 mod observed;
+mod own;
 mod pipes;
 mod plan;
 mod policy;

@@ -226,7 +226,7 @@ impl SocketJudge for CommandJudge {
         if verdict.decision.passes()
             && let UnixAddress::Path(path) = named.address
         {
-            if super::files::is_ours(&self.session().account, Path::new(OsStr::from_bytes(path))) {
+            if super::own::is_ours(&self.session().account, Path::new(OsStr::from_bytes(path))) {
                 return self.refuse_ours(request.caller, &named);
             }
             let file = rules.policy.file(FileOp::Create, path);

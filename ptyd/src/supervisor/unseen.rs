@@ -12,7 +12,7 @@ use agentsh_policy::config::Config;
 use agentsh_policy::{FileOp, Policy};
 use agentsh_protocol::places::Account;
 
-use super::{files, kept};
+use super::{kept, own};
 
 /// Operations by which a name appears.
 const MAKE: [FileOp; 6] = [
@@ -41,10 +41,10 @@ pub(super) fn reads(
     if !wanted || !plain || otherwise || config.proxy.tls_intercept {
         return None;
     }
-    let mut own = files::own_folders(account);
-    own.extend(trashes(policy, account, workspace)?);
+    let mut closed = own::closed_folders(account);
+    closed.extend(trashes(policy, account, workspace)?);
     let quiet = |folder: &PathBuf| folder.ancestors().skip(1).all(|above| nothing_appears(policy, above));
-    own.iter().all(quiet).then_some(own)
+    closed.iter().all(quiet).then_some(closed)
 }
 
 fn trashes(policy: &Policy, account: &Account, workspace: Option<&Path>) -> Option<Vec<PathBuf>> {

@@ -1,0 +1,189 @@
+//! What is ours on the file system: whatever policy says, it is not changed from inside.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use agentsh_intercept::files::Operation;
+use agentsh_protocol::places::{self, Account};
+use memchr::memmem::Finder;
+
+use super::files::lies_in;
+
+/// The files and folders that guard a session.
+pub(super) struct Own {
+    /// State, sockets, configuration and trash: nothing of them is touched.
+    closed: Vec<PathBuf>,
+    /// Programs, stand-ins and the system's configuration: they are read, but not changed.
+    fixed: Vec<PathBuf>,
+    /// Both without the trash, and by the names under which they are looked for as well.
+    ways: Vec<PathBuf>,
+    /// What may be read in `closed`: the session's resolved policy, and the authorities that it trusts.
+    readable: [PathBuf; 2],
+}
+
+impl Own {
+    pub(super) fn new(account: &Account, trash: Vec<PathBuf>, readable: [PathBuf; 2]) -> Own {
+        let (folders, files) = (own_folders(account), own_files());
+        let mut closed = closed_folders(account);
+        let fixed: Vec<PathBuf> = files.iter().map(|file| canonical(file)).collect();
+        let mut ways = [closed.as_slice(), &fixed, &folders, &files].concat();
+        ways.sort_unstable();
+        ways.dedup();
+        closed.extend(trash.iter().map(|place| canonical(place)));
+        Own {
+            closed,
+            fixed,
+            ways,
+            readable,
+        }
+    }
+
+    /// Whether `operation` on the object at this canonical path is refused.
+    pub(super) fn is_guarded(&self, operation: Operation, path: &Path) -> bool {
+        if matches!(
+            operation,
+            Operation::Stat | Operation::Access | Operation::Readlink | Operation::Open
+        ) {
+            return false;
+        }
+        if operation == Operation::Read && self.readable.iter().any(|readable| path == readable) {
+            return false;
+        }
+        if self.leads_elsewhere(operation, path) {
+            return true;
+        }
+        let inside = |folder: &PathBuf| lies_in(path, folder);
+        let changes = !operation.observes();
+        self.closed.iter().any(inside)
+            || changes && self.fixed.iter().any(inside)
+            || is_trash(path.as_os_str().as_bytes())
+    }
+
+    /// Whether it would take the way to something of ours out from above it, or put another in its place: what is
+    /// then found there under our name is the agent's.
+    fn leads_elsewhere(&self, operation: Operation, path: &Path) -> bool {
+        let moves = matches!(
+            operation,
+            Operation::Rename | Operation::Delete | Operation::Symlink | Operation::Link
+        );
+        moves && self.ways.iter().any(|own| own.starts_with(path))
+    }
+}
+
+/// The folders of state, sockets and configuration.
+fn own_folders(account: &Account) -> [PathBuf; 4] {
+    [
+        account.state_dir(),
+        places::run_dir(account.uid),
+        PathBuf::from(places::RUN_BASE),
+        account.config_dir(),
+    ]
+}
+
+/// They where their names lead to.
+pub(super) fn closed_folders(account: &Account) -> Vec<PathBuf> {
+    own_folders(account).iter().map(|folder| canonical(folder)).collect()
+}
+
+/// The programs of this installation with their stand-ins, and the system's configuration.
+fn own_files() -> Vec<PathBuf> {
+    let mut own = vec![PathBuf::from(places::SYSTEM_CONFIG)];
+    if let Some(folder) = std::env::current_exe().ok().as_deref().and_then(Path::parent) {
+        let programs = [places::BROKER_PROGRAM, places::CLI_PROGRAM, places::SHIM_PROGRAM];
+        own.extend(programs.map(|program| folder.join(program)));
+        own.extend(places::stand_ins(folder));
+    }
+    own
+}
+
+/// Where a path leads; what is not there yet, where it would be made.
+fn canonical(path: &Path) -> PathBuf {
+    let there = path.ancestors().find_map(|above| {
+        let rest = path.strip_prefix(above).ok()?;
+        let above = std::fs::canonicalize(above).ok()?;
+        Some(match rest.as_os_str().is_empty() {
+            true => above,
+            false => above.join(rest),
+        })
+    });
+    there.unwrap_or_else(|| path.to_owned())
+}
+
+/// Whether a path lies in a folder of ours, where nothing is made from inside.
+pub(super) fn is_ours(account: &Account, path: &Path) -> bool {
+    own_folders(account)
+        .iter()
+        .any(|folder| path.starts_with(canonical(folder)))
+}
+
+/// A trash at a mount's top or in a workspace is known by its name.
+fn is_trash(path: &[u8]) -> bool {
+    static NAME: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"/.agentsh-trash-"));
+    NAME.find(path).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(home: &Path) -> Own {
+        let account = Account {
+            uid: 4242,
+            name: "agent".into(),
+            home: home.to_owned(),
+            shell: "/bin/sh".into(),
+        };
+        let policy = account.session_dir("x").join("policy.yaml");
+        Own::new(&account, Vec::new(), [policy.clone(), policy])
+    }
+
+    #[test]
+    fn no_folder_above_ours_moves_or_is_replaced() -> std::io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let home = folder.path().canonicalize()?;
+        let own = own(&home);
+        for above in ["", ".config", ".local", ".local/state", ".local/state/agentsh"] {
+            let above = match above {
+                "" => home.clone(),
+                name => home.join(name),
+            };
+            for operation in [
+                Operation::Rename,
+                Operation::Delete,
+                Operation::Symlink,
+                Operation::Link,
+            ] {
+                assert!(own.is_guarded(operation, &above), "{operation:?} {above:?}");
+            }
+        }
+        assert!(!own.is_guarded(Operation::Mkdir, &home.join(".config")));
+        assert!(!own.is_guarded(Operation::Rename, &home.join(".config/other")));
+        assert!(!own.is_guarded(Operation::Rename, &home.join(".configuration")));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_not_there_yet_is_guarded_where_it_would_be_made() -> std::io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let home = folder.path().canonicalize()?;
+        std::fs::create_dir(home.join("dotfiles"))?;
+        std::os::unix::fs::symlink("dotfiles", home.join(".config"))?;
+        let own = own(&home);
+        assert!(own.is_guarded(Operation::Create, &home.join("dotfiles/agentsh/config.yaml")));
+        assert!(own.is_guarded(Operation::Rename, &home.join("dotfiles")));
+        assert!(own.is_guarded(Operation::Delete, &home.join(".config")));
+        assert!(!own.is_guarded(Operation::Create, &home.join("dotfiles/other")));
+        Ok(())
+    }
+
+    #[test]
+    fn our_programs_are_read_and_not_changed() -> std::io::Result<()> {
+        let own = own(Path::new("/nonexistent"));
+        let folder = std::env::current_exe()?.with_file_name(places::SHIM_PROGRAM);
+        assert!(own.is_guarded(Operation::Write, &folder));
+        assert!(!own.is_guarded(Operation::Read, &folder));
+        assert!(own.is_guarded(Operation::Create, Path::new("/etc/agentsh/config.yaml")));
+        assert!(!own.is_guarded(Operation::Read, Path::new("/etc/agentsh/config.yaml")));
+        Ok(())
+    }
+}
