@@ -13,7 +13,9 @@ use agentsh_keep::trash::Trash;
 use agentsh_policy::{Decision, FileOp, Policy, RuleRef};
 use agentsh_sandbox::filter::{Condition, MaskedEqual, Notified};
 use agentsh_sandbox::hull::Right;
+use rustix::fs::Stat;
 
+use super::devices::{self, Device};
 use super::kept::{self, Keeper};
 use super::observed::FileLog;
 use super::own::Own;
@@ -123,6 +125,12 @@ impl FileJudge for Files {
         };
         let rules = session.rules();
         let path = question.path.as_os_str().as_bytes();
+        if !question.operation.observes()
+            && devices::steers_kernel(question.path)
+            && !devices::is_named(&rules.policy, op, path)
+        {
+            return denied(Errno::ACCESS, Some(GUARDED));
+        }
         let found = match question.content {
             Some(content) => rules.policy.file_with(op, path, content),
             None => rules.policy.file(op, path),
@@ -178,6 +186,26 @@ impl FileJudge for Files {
             Some(session) => session.ask_file_for_later(question, judgement),
             None => Err(Errno::ACCESS),
         }
+    }
+
+    fn refuses_device(&self, question: &Question<'_>, stat: &Stat) -> Option<Judgement> {
+        let refusal = Judgement {
+            verdict: Verdict::Deny(Errno::ACCESS),
+            rule: Some(GUARDED),
+            by_content: false,
+        };
+        let Some(session) = self.session.upgrade() else {
+            return Some(refusal);
+        };
+        let refused = match Device::of(stat.st_mode, stat.st_rdev) {
+            Device::Bare => file_op(question.operation).is_none_or(|op| {
+                let path = question.path.as_os_str().as_bytes();
+                !devices::is_named(&session.rules().policy, op, path)
+            }),
+            Device::Terminal(number) => devices::is_somebody_elses(&session.shared.members, question.tid, number),
+            Device::Other => false,
+        };
+        refused.then_some(refusal)
     }
 
     fn redirects(&self) -> bool {

@@ -7,6 +7,7 @@ mod command;
 mod control;
 mod denials;
 mod descriptors;
+mod devices;
 mod end;
 mod execs;
 mod files;

@@ -7,6 +7,8 @@ use agentsh_policy::config::Landlock;
 use agentsh_policy::{Decision, Decisions, FileOp, Policy, Program, ProgramOutlook};
 use agentsh_sandbox::hull::{Hull, Outlook, Right, Territory};
 
+use super::devices;
+
 /// Where programs are installed: a rule that denies one by its base name is looked up here.
 const PROGRAM_FOLDERS: [&str; 6] = [
     "/usr/local/sbin",
@@ -27,6 +29,10 @@ const LOADERS: [&str; 6] = [
     "/lib/ld-musl-aarch64.so.1",
     "/lib/ld64.so.2",
 ];
+
+/// Devices, and among them terminals that come and go: each open of one is looked at, so that none is continued.
+const DEVICES: &str = "/dev";
+const TERMINALS: &str = "/dev/pts";
 
 /// What the operator's configuration adds to and takes from every hull (`landlock` section).
 #[derive(Debug, Clone, Default)]
@@ -227,7 +233,7 @@ fn unnamed(folder: &[u8]) -> Vec<u8> {
 
 impl Territory for Reach<'_> {
     fn tree(&self, right: Right, folder: &Path) -> Outlook {
-        if self.is_denied(right, folder) {
+        if self.is_denied(right, folder) || right == Right::ReadFile && folder.starts_with(TERMINALS) {
             return Outlook::Nothing;
         }
         let outlook = if right == Right::Execute {
@@ -235,8 +241,11 @@ impl Territory for Reach<'_> {
         } else {
             self.files(right, folder)
         };
+        let looked_at = right == Right::ReadFile && Path::new(TERMINALS).starts_with(folder);
         match outlook {
-            Outlook::All | Outlook::Scattered if self.denied(right).any(|denied| denied.starts_with(folder)) => {
+            Outlook::All | Outlook::Scattered
+                if looked_at || self.denied(right).any(|denied| denied.starts_with(folder)) =>
+            {
                 Outlook::Mixed
             }
             outlook => outlook,
@@ -246,6 +255,7 @@ impl Territory for Reach<'_> {
     fn object(&self, right: Right, path: &Path) -> bool {
         let bytes = path.as_os_str().as_bytes();
         !self.is_denied(right, path)
+            && !(right == Right::ReadFile && path.starts_with(DEVICES) && devices::is_looked_at(self.policy, path))
             && match right {
                 Right::Execute => self.policy.program(bytes) != ProgramOutlook::Never,
                 _ => operations(right)

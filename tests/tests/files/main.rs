@@ -8,6 +8,7 @@ mod bad_input;
 mod content;
 mod corners;
 mod decisions;
+mod devices;
 mod faults;
 mod in_place;
 mod native;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Stat;
 use rustix::io::Errno;
 
 use super::Operation;
@@ -99,6 +100,10 @@ pub trait FileJudge: Send + Sync {
         let _ = (question, judgement);
         Err(Errno::ACCESS)
     }
+
+    /// The refusal of a device that rules on its path let pass, where they do not say enough about it: a disk holds
+    /// every file, and a terminal may be somebody else's. `stat` is that of the object.
+    fn refuses_device(&self, question: &Question<'_>, stat: &Stat) -> Option<Judgement>;
 
     /// Whether names below `folder` may be judged otherwise than `folder` itself, so that a tree which is
     /// moved from or to there must be looked through.

@@ -80,6 +80,10 @@ impl FileJudge for Rules {
         self.answer
     }
 
+    fn refuses_device(&self, _: &Question<'_>, _: &rustix::fs::Stat) -> Option<Judgement> {
+        None
+    }
+
     fn differs_below(&self, folder: &Path) -> bool {
         self.rules
             .iter()

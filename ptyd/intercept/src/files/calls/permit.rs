@@ -189,6 +189,18 @@ impl<'e> Call<'e, '_> {
         }
     }
 
+    /// Refuses a device where the rules on its path do not say enough about it.
+    pub fn device(&self, permit: Permit, pin: &Pin) -> Result<Permit, Outcome> {
+        if !matches!(pin.kind(), libc::S_IFCHR | libc::S_IFBLK) {
+            return Ok(permit);
+        }
+        let question = self.question(permit.operation, &permit.path);
+        match self.engine.parts.judge.refuses_device(&question, &pin.stat) {
+            None => Ok(permit),
+            Some(judgement) => Err(self.refuse(&Permit { judgement, ..permit }, Errno::ACCESS)),
+        }
+    }
+
     /// Asks the person.
     pub fn approved(&self, mut permit: Permit) -> Result<Permit, Outcome> {
         let question = self.question(permit.operation, &permit.path);

@@ -42,6 +42,7 @@ pub(super) fn open(call: &mut Call<'_, '_>, request: &Request, pin: Pin) -> Resu
         return Ok(outcome);
     }
     let permit = call.not_denied(permit)?;
+    let permit = call.device(permit, &pin)?;
     let permit = match permit.judgement.verdict {
         Verdict::Approve => {
             let permit = call.approved(permit)?;

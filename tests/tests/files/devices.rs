@@ -1,0 +1,172 @@
+//! Devices that a rule on paths says too little about: other people's terminals, and disks, which hold every file.
+
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
+
+use agentsh_tests::pty::Terminal;
+use agentsh_tests::shell::Subject;
+use agentsh_tests::{Result, Shell, User, World, enforced, fail, session, skips};
+
+/// Everything may be read and written.
+const OPEN: &str = r#"version: 1
+name: open
+defaults: {read: allow, write: allow, command: allow, network: allow, unix_socket: allow, signal: allow}
+"#;
+
+/// A session under the pack of this name, or under [`OPEN`].
+fn session(world: &World, policy: &str) -> Result<String> {
+    let policy = match policy {
+        "open" => session::write_policy(world, "open", OPEN)?
+            .to_string_lossy()
+            .into_owned(),
+        pack => pack.to_owned(),
+    };
+    Ok(session::create(world, &["--policy", &policy])?.id)
+}
+
+#[test]
+fn a_terminal_that_somebody_else_works_at_is_neither_read_nor_written() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        enforced::prove(&world)?;
+        for policy in ["default", "agent-strict", "open"] {
+            let person = Shell::program("sh").args(["-c", "tty; exec cat"]).on_terminal();
+            let mut person = Terminal::open(&person, &world, &Subject::Real)?;
+            let name = person.expect("/dev/pts/[0-9]+")?;
+            let name = name.trim();
+            // Without us the same user can.
+            Shell::program("sh")
+                .args(["-c", &format!("echo native > {name}")])
+                .run(&world)?;
+            person.expect("native")?;
+            let id = session(&world, policy)?;
+            let text = format!(
+                "echo forged > {name}; echo forged 1<> {name} >&1; head -c 1 < {name}; \
+                 python3 -c 'import os; print(os.open(\"{name}\", os.O_RDONLY | os.O_NONBLOCK))'; \
+                 exec 9< /proc/self/root{name} && echo opened"
+            );
+            let outcome = session::run(&world, &id, &["bash", "-c", &text])?;
+            person.send("typed\r")?;
+            person.expect("typed\r\ntyped")?;
+            if !outcome.stdout.is_empty() || person.text().contains("forged") {
+                return Err(fail(format!("{policy}: {outcome:?}; it shows {}", person.text())));
+            }
+            person.child().signal(libc::SIGKILL)?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn terminals_of_ones_own_are_used_as_ever() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        enforced::prove(&world)?;
+        let text = "script -qec 'tty > name; echo again > $(cat name); head -n 1 < $(cat name)' /dev/null < /dev/null";
+        let outcome = world.shimmed(&format!("echo line | {text}"))?;
+        if !outcome.out().contains("again") {
+            return Err(fail(format!("a terminal made inside: {outcome:?}")));
+        }
+        let shell = Shell::named("bash")
+            .args(["-c", "echo named > $(tty); read line < $(tty); echo got:$line"])
+            .on_terminal();
+        let mut terminal = Terminal::open(&shell, &world, &Subject::shims())?;
+        terminal.expect("named")?;
+        terminal.send("line\r")?;
+        terminal.expect("got:line")?;
+        terminal.finish()?;
+    }
+    Ok(())
+}
+
+/// A disk of this machine, if it has one.
+fn disk() -> Result<Option<PathBuf>> {
+    let nodes = std::fs::read_dir("/dev")?.flatten().map(|entry| entry.path());
+    let is_disk = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|file| file.file_type().is_block_device());
+    let mut readable = nodes.filter(is_disk).filter(|path| readable(path));
+    Ok(readable.next())
+}
+
+fn readable(path: &Path) -> bool {
+    use std::io::Read as _;
+    std::fs::File::open(path).is_ok_and(|mut file| file.read_exact(&mut [0]).is_ok())
+}
+
+#[test]
+fn a_disk_is_opened_only_where_a_rule_speaks_of_it() -> Result {
+    let Some(disk) = disk()? else {
+        return skips::skip("disks", "root can read no block device here");
+    };
+    let world = World::new(User::root())?;
+    enforced::prove(&world)?;
+    let text = format!("head -c 1 {0} | wc -c; exec 9<> {0} && echo opened", disk.display());
+    for policy in ["default", "agent-observe", "open"] {
+        let id = session(&world, policy)?;
+        let outcome = session::run(&world, &id, &["bash", "-c", &text])?;
+        if outcome.out() != "0\n" {
+            return Err(fail(format!("{policy}: {outcome:?}")));
+        }
+    }
+    let rule = format!(
+        "{OPEN}file_rules:\n  - {{name: disk, paths: [\"{}\"], operations: [read], decision: allow}}\n",
+        disk.display()
+    );
+    let path = session::write_policy(&world, "disk", &rule)?;
+    let id = session::create(&world, &["--policy", &path.to_string_lossy()])?.id;
+    let outcome = session::run(
+        &world,
+        &id,
+        &["sh", "-c", &format!("head -c 1 {} | wc -c", disk.display())],
+    )?;
+    match outcome.out().as_str() {
+        "1\n" => Ok(()),
+        _ => Err(fail(format!("named: {outcome:?}"))),
+    }
+}
+
+#[test]
+fn the_kernel_is_steered_only_where_a_rule_speaks_of_it() -> Result {
+    let world = World::new(User::root())?;
+    enforced::prove(&world)?;
+    let knobs = "/proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe /proc/sysrq-trigger /proc/sys/vm/swappiness /sys/kernel/uevent_helper /sys/kernel/mm/ksm/run";
+    let text = format!(
+        "for f in {knobs} $(find /sys/fs/cgroup -maxdepth 2 -name cgroup.procs -o -maxdepth 2 -name release_agent); do [ -e $f ] && (exec 9>>$f) && echo $f; done; mkdir /sys/fs/cgroup/made-inside && echo made; true"
+    );
+    let control = Shell::program("sh")
+        .args(["-c", "exec 9>>/proc/sys/vm/swappiness"])
+        .run(&world)?;
+    control.expect_success("the real shell opens a setting")?;
+    for policy in ["default", "open"] {
+        let id = session(&world, policy)?;
+        let outcome = session::run(&world, &id, &["bash", "-c", &text])?;
+        if !outcome.stdout.is_empty() {
+            return Err(fail(format!("{policy}: {outcome:?}")));
+        }
+        let own = session::run(
+            &world,
+            &id,
+            &[
+                "sh",
+                "-c",
+                "echo 500 > /proc/self/oom_score_adj && cat /proc/self/oom_score_adj",
+            ],
+        )?;
+        if own.out() != "500\n" {
+            return Err(fail(format!("{policy}: of oneself: {own:?}")));
+        }
+    }
+    let rule = format!(
+        "{OPEN}file_rules:\n  - {{name: swap, paths: [\"/proc/sys/vm/swappiness\"], operations: [write], decision: allow}}\n"
+    );
+    let path = session::write_policy(&world, "named", &rule)?;
+    let id = session::create(&world, &["--policy", &path.to_string_lossy()])?.id;
+    let outcome = session::run(
+        &world,
+        &id,
+        &["sh", "-c", "exec 9>>/proc/sys/vm/swappiness && echo opened"],
+    )?;
+    match outcome.out().as_str() {
+        "opened\n" => Ok(()),
+        _ => Err(fail(format!("named: {outcome:?}"))),
+    }
+}
