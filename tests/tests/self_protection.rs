@@ -224,6 +224,55 @@ done; rm -rf shims; mv shims other; mkdir other; mv -T other shims; echo x > shi
     still_guards(&world, &id, "after all that")
 }
 
+/// Gives the number of an ended process to a new one (`clone3(2)` with a wish), which holds a secret.
+const TAKE_NUMBER: &str = r#"
+import ctypes, os, sys
+pid, uid = int(sys.argv[1]), int(sys.argv[2])
+wish = (ctypes.c_int * 1)(pid)
+words = (ctypes.c_uint64 * 11)(0, 0, 0, 0, 17, 0, 0, 0, ctypes.addressof(wish), 1, 0)
+found = ctypes.CDLL(None, use_errno=True).syscall(435, words, 88)
+if found < 0: sys.exit(os.strerror(ctypes.get_errno()))
+if found == 0:
+    os.setgroups([]); os.setresgid(uid, uid, uid); os.setresuid(uid, uid, uid)
+    os.chdir("/tmp")
+    os.execve("/bin/sleep", ["sleep", "1000"], {"SECRET": "of-somebody-else"})
+print(found)
+"#;
+
+#[test]
+fn a_process_that_got_the_number_of_one_of_the_sessions_is_not_of_the_session() -> Result {
+    for user in User::both() {
+        let (world, id) = world(user)?;
+        // Killed, it says no goodbye; the command lives on and remembers it.
+        let text = "sh -c 'echo $$ > pid; exec sleep 1000' & while ! kill -9 $(cat pid); do :; done; wait; touch dead; while [ ! -e go ]; do sleep 0.05; done
+p=$(cat pid); cat /proc/$p/environ; readlink /proc/$p/cwd /proc/$p/exe; ls /proc/$p/root/; cat /proc/$p/maps | head -n 1; true";
+        let mut child = session::exec(&id, &[], &["bash", "-c", text]).spawn(&world)?;
+        let workspace = world.workspace();
+        if !wait_until(PATIENCE, || workspace.join("dead").exists()) {
+            return Err(fail("the process is not dead"));
+        }
+        let pid = std::fs::read_to_string(workspace.join("pid"))?;
+        let uid = world.user().uid.to_string();
+        let taken = agentsh_tests::Shell::program("python3")
+            .args(["-c", TAKE_NUMBER, pid.trim(), &uid])
+            .inherit(|inherit| inherit.as_root = true)
+            .run(&world)?;
+        taken.expect_success("taking the number")?;
+        if taken.out().trim() != pid.trim() {
+            return Err(fail(format!("{taken:?} instead of {pid}")));
+        }
+        world.user().write_file(&workspace.join("go"), "", 0o644)?;
+        child.wait(PATIENCE)?;
+        let outcome = child.finish(PATIENCE)?;
+        if !outcome.stdout.is_empty() {
+            return Err(fail(format!("{}: {outcome:?}", world.user().name)));
+        }
+        std::fs::remove_file(workspace.join("go"))?;
+        still_guards(&world, &id, "after that")?;
+    }
+    Ok(())
+}
+
 #[test]
 fn the_record_is_read_from_inside_only_as_its_own_policy() -> Result {
     for user in User::both() {

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, Weak};
 
-use agentsh_intercept::Guard;
 use agentsh_intercept::files::Tasks;
+use agentsh_intercept::{Guard, TaskStat};
 use agentsh_sandbox::hull::{Hull, Right};
 
 /// The commands that are served.
@@ -89,9 +89,7 @@ impl Members {
 
 impl Tasks for Members {
     fn contains(&self, tgid: i32) -> bool {
-        self.read()
-            .iter()
-            .filter_map(|member| member.guard.upgrade())
-            .any(|guard| guard.contains(tgid))
+        // One that was killed is remembered for a while, and its number may be somebody else's by now.
+        TaskStat::read(tgid).is_ok_and(|stat| self.knows(tgid, stat.started))
     }
 }
