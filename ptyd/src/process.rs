@@ -10,6 +10,9 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 /// How often a tree is looked through for processes that were born meanwhile.
 const PASSES: usize = 100;
 
+/// What those who were killed get to end before it is looked again.
+const AFTER_PASS: std::time::Duration = std::time::Duration::from_millis(2);
+
 /// A process that cannot be confused with a later one of the same pid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Identity {
@@ -95,16 +98,17 @@ impl Identity {
 /// Ends the given processes and all of their descendants. They are stopped first, until a pass finds
 /// nobody new, so that none escapes by being born while its parent dies. Returns how many there were.
 pub(crate) fn end_trees(roots: impl IntoIterator<Item = Identity>) -> usize {
-    let mut known: HashSet<Identity> = roots.into_iter().collect();
-    known.retain(|process| process.signal(Signal::STOP));
+    let mut known = HashSet::new();
+    for root in roots {
+        stop(root, &mut known);
+    }
     for _ in 0..PASSES {
         let found = descendants(&known);
         if found.is_empty() {
             break;
         }
         for process in found {
-            process.signal(Signal::STOP);
-            known.insert(process);
+            stop(process, &mut known);
         }
     }
     let mut ended = 0;
@@ -112,6 +116,49 @@ pub(crate) fn end_trees(roots: impl IntoIterator<Item = Identity>) -> usize {
         ended += usize::from(process.signal(Signal::KILL));
     }
     ended
+}
+
+/// [`end_trees`] until nobody of `roots`, asked anew each time, lives.
+pub(crate) fn end_until_none<I: IntoIterator<Item = Identity>>(roots: impl Fn() -> I) -> usize {
+    let mut ended = 0;
+    for _ in 0..PASSES {
+        let living: Vec<Identity> = roots().into_iter().filter(|process| process.lives()).collect();
+        if living.is_empty() {
+            break;
+        }
+        ended += end_trees(living);
+        // The kernel ends each in its own time.
+        std::thread::sleep(AFTER_PASS);
+    }
+    ended
+}
+
+/// Stops a process and at once the children that it has by then, and theirs: a tree that grows at speed is caught at
+/// its tip.
+fn stop(process: Identity, known: &mut HashSet<Identity>) {
+    let mut open = vec![process];
+    while let Some(process) = open.pop() {
+        if process.signal(Signal::STOP) && known.insert(process) {
+            open.extend(children(process.pid));
+        }
+    }
+}
+
+/// The children of a process (`/proc/PID/task/TID/children`, `proc(5)`); none where the kernel does not list them.
+fn children(pid: i32) -> Vec<Identity> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let texts = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    let listed: Vec<i32> = texts
+        .flat_map(|text| {
+            text.split_ascii_whitespace()
+                .filter_map(|word| word.parse().ok())
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    listed.into_iter().filter_map(|pid| Identity::of(pid).ok()).collect()
 }
 
 /// Sends a signal to the given processes and all of their descendants; stopped ones are continued for it.

@@ -42,7 +42,8 @@ pub(super) async fn wait(pidfd: OwnedFd) -> Option<i32> {
 /// Kills every process of the session that is known, with its descendants, until none is left.
 pub(super) fn kill_all(session: &Session) -> Killed {
     session.begin_end();
-    let processes = process::end_trees(session.processes());
+    session.shared.members.hold(None);
+    let processes = process::end_until_none(|| session.processes());
     for group in session.groups.all() {
         group.kill();
     }

@@ -53,6 +53,17 @@ impl Members {
             .any(|guard| guard.knows(tgid, started))
     }
 
+    /// Lets the calls of a command, or of all, wait for their callers' end.
+    pub(crate) fn hold(&self, command: Option<&str>) {
+        let members = self.read();
+        let meant = members
+            .iter()
+            .filter(|member| command.is_none_or(|id| *member.command == *id));
+        meant
+            .filter_map(|member| member.guard.upgrade())
+            .for_each(|guard| guard.hold());
+    }
+
     /// The command that a process belongs to.
     pub(crate) fn command_of(&self, tgid: i32) -> Option<Arc<str>> {
         let members = self.read();

@@ -272,7 +272,8 @@ impl Session {
 
     /// Ends a command with everything that it started.
     pub(crate) fn end_command(&self, id: &str) {
-        process::end_trees(self.processes_of(id));
+        self.shared.members.hold(Some(id));
+        process::end_until_none(|| self.processes_of(id));
     }
 
     /// The process that its caller takes for the command was killed: so is the command.

@@ -225,3 +225,44 @@ fn the_end_of_everything_leaves_nothing_behind() -> Result {
     }
     Ok(())
 }
+
+/// Two lines of processes, each of which starts the next and ends; they give up after a while, for the machine's sake.
+const RELAYS: &str = r#"
+import os, time
+until = time.monotonic() + 90
+def relay():
+    if os.fork(): return
+    os.setsid()
+    while time.monotonic() < until:
+        if os.fork(): os._exit(0)
+    os._exit(0)
+relay(); relay()
+open("started", "w").close()
+"#;
+
+#[test]
+fn descendants_that_start_the_next_and_end_do_not_outlive_their_session() -> Result {
+    for user in User::both() {
+        for way in [&["session", "destroy"][..], &["kill"], &["kill", "--all"]] {
+            let world = World::new(user.clone())?;
+            enforced::prove(&world)?;
+            let id = agentsh_tests::session::create(&world, &[])?.id;
+            agentsh_tests::session::run(&world, &id, &["python3", "-c", RELAYS])?.expect_success("the relays")?;
+            let relays = || world.strays().iter().any(|process| process.line.contains("relay()"));
+            if !wait_until(PATIENCE, || world.workspace().join("started").exists()) || !relays() {
+                return Err(fail("the relays do not run"));
+            }
+            let mut words = way.to_vec();
+            if !way.contains(&"--all") {
+                words.push(&id);
+            }
+            world.agentsh(words)?.expect_success("the end")?;
+            // A line that lives shows itself in every look; between two links it may be missed once.
+            let gone = || (0..20).all(|_| !relays());
+            if !wait_until(PATIENCE, gone) {
+                return Err(fail(format!("{}: {way:?}: {:#?}", world.user().name, world.strays())));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,7 +1,7 @@
 //! What stands before every handler of a command: who calls, and is it what was judged?
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
@@ -36,6 +36,8 @@ pub struct Guard {
     /// How many processes have something pending: in the common case none, and nobody looks.
     count: AtomicUsize,
     common: Arc<Common>,
+    /// Whether no call is answered any more.
+    held: AtomicBool,
 }
 
 impl Guard {
@@ -51,6 +53,7 @@ impl Guard {
             pending: Mutex::default(),
             count: AtomicUsize::new(0),
             common,
+            held: AtomicBool::new(false),
         })
     }
 
@@ -80,6 +83,12 @@ impl Guard {
     /// Whether process `tgid` that was started then (`proc_pid_stat(5)`) was seen to belong to the command.
     pub fn knows(&self, tgid: i32, started: u64) -> bool {
         self.table.get(tgid).is_some_and(|known| known.started == started)
+    }
+
+    /// From now on no call is answered: its callers wait until they are killed. Nobody ends then by itself, so that
+    /// whoever kills them finds their children below them.
+    pub fn hold(&self) {
+        self.held.store(true, Ordering::Release);
     }
 
     /// The caller's process.
@@ -203,6 +212,9 @@ impl Handler for Guarded {
             Ok(known) => known,
             Err(outcome) => return outcome,
         };
+        if self.guard.held.load(Ordering::Acquire) {
+            return Outcome::Answered;
+        }
         caller.is_of(Process {
             tgid: known.tgid,
             common: Arc::clone(&self.guard.common),
