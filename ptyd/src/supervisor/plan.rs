@@ -8,7 +8,7 @@ use agentsh_policy::config::{Config, MinimumMode, SecurityMode};
 use agentsh_protocol::api::{Enforced, LayerInfo};
 use agentsh_protocol::places::Account;
 use agentsh_sandbox::cgroup::Resource;
-use agentsh_sandbox::filter::{self, Condition, FilterSpec, MaskedEqual, Notified};
+use agentsh_sandbox::filter::{self, CompiledFilter, Condition, FilterError, FilterSpec, MaskedEqual, Notified};
 use agentsh_sandbox::placement;
 use agentsh_sandbox::probe::{Host, Mode};
 
@@ -81,12 +81,10 @@ pub(super) fn plan(
     }
     let unread = unseen::reads(&policy, config, account, workspace);
     let not_observed = not_observed(&policy, unread.is_some());
-    let spec = FilterSpec {
-        notified: notified(&policy, unread.is_some()),
-        confined: true,
+    let asked = Asked {
+        unseen: unread.is_some(),
         stays_readable: account.uid != 0,
     };
-    let filter = filter::compile(&spec).map_err(RulesError::from)?;
     let capabilities = capabilities(config);
     let walled = wall::is_wanted(&policy);
     if walled && !host.ebpf.works() {
@@ -98,7 +96,7 @@ pub(super) fn plan(
     layers.push(ebpf(&host, walled));
     let mut rules = Rules::new(
         policy,
-        filter,
+        asked,
         capabilities,
         host.landlock_abi,
         &config.landlock,
@@ -141,6 +139,36 @@ fn mode(host: &Host, config: &Config) -> Result<Mode, PlanError> {
         });
     }
     Ok(mode)
+}
+
+/// What the commands of a session are asked about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    /// Opens that only read are not.
+    unseen: bool,
+    /// Programs stay readable for the supervisor.
+    stays_readable: bool,
+}
+
+impl Asked {
+    /// The filter of a command.
+    pub(super) fn filter(self, policy: &Policy) -> Result<CompiledFilter, FilterError> {
+        self.compile(notified(policy, self.unseen))
+    }
+
+    /// The filter of one that looks at other commands' processes.
+    pub(super) fn filter_across(self, policy: &Policy) -> Result<CompiledFilter, FilterError> {
+        let more = files::notified_across(policy);
+        self.compile(notified(policy, self.unseen).into_iter().chain(more).collect())
+    }
+
+    fn compile(self, notified: Vec<Notified>) -> Result<CompiledFilter, FilterError> {
+        filter::compile(&FilterSpec {
+            notified,
+            confined: true,
+            stays_readable: self.stays_readable,
+        })
+    }
 }
 
 /// The calls that the supervisor is asked about.

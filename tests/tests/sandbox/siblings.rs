@@ -69,35 +69,39 @@ fn one_command_ends_another_by_kill_and_pkill() -> Result {
 
 #[test]
 fn a_port_finds_its_owner_and_ends_it() -> Result {
-    if !skips::has_programs("ss", &["ss"])? {
-        return Ok(());
-    }
-    // A limit of the product that README and threat model state, told by every run.
-    let limit = "they stat /proc/PID/fd/N, which a sibling's Landlock domain refuses";
-    skips::skip("lsof and fuser across commands", limit)?;
-    for user in User::both() {
-        let world = World::new(user)?;
-        enforced::prove(&world)?;
-        let how = "kill $(ss -ltnpH \"sport = :$(cat port)\" | grep -o 'pid=[0-9]*' | cut -d= -f2)";
-        let file = world.workspace().join("port");
-        let mut child = background(&world, &format!("exec {PROBE} tcp-serve port"))?;
-        if !wait_until(PATIENCE, || file.exists()) {
-            return Err(fail("the server does not listen"));
+    for (program, how) in [
+        (
+            "ss",
+            "kill $(ss -ltnpH \"sport = :$(cat port)\" | grep -o 'pid=[0-9]*' | cut -d= -f2)",
+        ),
+        ("lsof", "lsof -ti tcp:$(cat port) | xargs kill"),
+        ("fuser", "fuser -k -TERM $(cat port)/tcp"),
+    ] {
+        if !skips::has_programs(program, &[program])? {
+            continue;
         }
-        let outcome = world.shimmed(how)?;
-        let ended = child
-            .wait(PATIENCE)
-            .map_err(|error| fail(format!("{how}: {error}: {outcome:?}")))?;
-        if !matches!(
-            ended,
-            Ended::Signal {
-                number: libc::SIGTERM,
-                ..
+        for user in User::both() {
+            let world = World::new(user)?;
+            enforced::prove(&world)?;
+            let file = world.workspace().join("port");
+            let mut child = background(&world, &format!("exec {PROBE} tcp-serve port"))?;
+            if !wait_until(PATIENCE, || file.exists()) {
+                return Err(fail("the server does not listen"));
             }
-        ) {
-            return Err(fail(format!("{how}: {ended:?}")));
+            let outcome = world.shimmed(how)?;
+            let ended = child
+                .wait(PATIENCE)
+                .map_err(|error| fail(format!("{how}: {error}: {outcome:?}")))?;
+            if !matches!(
+                ended,
+                Ended::Signal {
+                    number: libc::SIGTERM,
+                    ..
+                }
+            ) {
+                return Err(fail(format!("{how}: {ended:?}")));
+            }
         }
-        std::fs::remove_file(file)?;
     }
     Ok(())
 }

@@ -146,13 +146,17 @@ impl<'e, 'c> Call<'e, 'c> {
 
     /// [`Call::object`], or with `AT_EMPTY_PATH` in `flags` and an empty path the descriptor's own object.
     pub fn object_or_empty(&self, place: &Place, flags: i32, how: How) -> Result<Pin, Outcome> {
+        let pin = self.pinned(place, flags, how)?;
+        guard(&self.resolver(), &pin)?;
+        Ok(pin)
+    }
+
+    /// [`Call::object_or_empty`] for attributes, which procfs shows of every process.
+    pub fn pinned(&self, place: &Place, flags: i32, how: How) -> Result<Pin, Outcome> {
         if place.path.is_empty() && flags & libc::AT_EMPTY_PATH == 0 {
             return Err(Outcome::Errno(Errno::NOENT));
         }
-        let resolver = self.resolver();
-        let pin = resolver.object(place, how)?;
-        guard(&resolver, &pin)?;
-        Ok(pin)
+        Ok(self.resolver().object(place, how)?)
     }
 
     /// The folder and last name at `place`.

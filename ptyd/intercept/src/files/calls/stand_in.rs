@@ -26,9 +26,12 @@ impl Call<'_, '_> {
     /// Leave to look at what is at `place`. `None`: continued and answered.
     pub fn seen(&mut self, place: &Place, flags: i32, how: How, operation: Operation) -> Result<Option<Seen>, Outcome> {
         match self.looked_up(place, flags, how, operation)? {
+            // What was reached by way of procfs is looked at for the caller: to the kernel another command's process
+            // is behind other walls.
             Seen {
-                permit: Some(permit), ..
-            } if permit.judgement.verdict == Verdict::Continue => {
+                permit: Some(permit),
+                pin,
+            } if permit.judgement.verdict == Verdict::Continue && !pin.procfs => {
                 let _ = self.observed(&permit, Outcome::Continue)?;
                 Ok(None)
             }
@@ -38,7 +41,11 @@ impl Call<'_, '_> {
 
     /// [`Call::seen`], where the call is carried out in any case.
     pub fn looked_up(&self, place: &Place, flags: i32, how: How, operation: Operation) -> Result<Seen, Outcome> {
-        let seen = match self.object_or_empty(place, flags, how) {
+        let pin = match operation {
+            Operation::Stat | Operation::Access => self.pinned(place, flags, how),
+            _ => self.object_or_empty(place, flags, how),
+        };
+        let seen = match pin {
             Err(Outcome::Errno(Errno::NOENT)) => return self.missing(place, operation),
             pin => self.looked_at(pin?, operation)?,
         };
