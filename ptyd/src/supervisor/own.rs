@@ -1,5 +1,6 @@
 //! What is ours on the file system: whatever policy says, it is not changed from inside.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 

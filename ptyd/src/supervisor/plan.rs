@@ -94,14 +94,7 @@ pub(super) fn plan(
     let mut layers = layers(&host, &not_held);
     layers.push(groups(&host, &limited));
     layers.push(ebpf(&host, walled));
-    let mut rules = Rules::new(
-        policy,
-        asked,
-        capabilities,
-        host.landlock_abi,
-        &config.landlock,
-        unread,
-    )?;
+    let mut rules = Rules::new(policy, asked, capabilities, host.landlock_abi, &config.landlock, unread)?;
     let by_group = |resource: &Resource| host.controllers.holder(*resource).is_ok();
     rules.held_by_groups = limited.resources.set().filter(by_group).collect();
     rules.limited = limited;
