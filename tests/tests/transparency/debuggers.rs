@@ -18,7 +18,7 @@ pub fn cases() -> Vec<Case> {
     vec![
         text(
             "gdb stops at a line and looks around",
-            "gcc -g x.c -o x && gdb -q -batch -nx -ex 'break f' -ex run -ex backtrace -ex 'print a' -ex 'set var a = 1' -ex continue ./x 2>&1 | grep -v '^\\[\\|^Using\\|^#1'; rm x",
+            "gcc -g x.c -o x && gdb -q -batch -nx -ex 'set startup-with-shell off' -ex 'break f' -ex run -ex backtrace -ex 'print a' -ex 'set var a = 1' -ex continue ./x 2>&1 | grep -v '^\\[\\|^Using\\|^#1'; rm x",
         )
         .file("x.c", SOURCE, 0o644)
         .needs(&["gdb", "gcc"]),
