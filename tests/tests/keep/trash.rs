@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use agentsh_protocol::Bytes;
 use agentsh_tests::world::processes::wait_until;
-use agentsh_tests::{Outcome, Result, User, World, fail, record, session};
+use agentsh_tests::{Outcome, Result, Shell, User, World, fail, record, session};
 use serde::Deserialize;
 
 /// What the shell texts lose.
@@ -313,9 +313,9 @@ cd ..; echo linked > a; ln a b; python3 -c 'import os; os.setxattr(\"a\", \"user
     let (path, text) = restored(&world, &entry_of(&world, "a")?.id, &[])?;
     let (a, b) = (fs::metadata(&path)?, fs::metadata(top.join("b"))?);
     let of = |about: &fs::Metadata| (about.ino(), about.nlink(), about.permissions().mode() & 0o7777);
-    let mut mark = [0; 8];
-    let length = rustix::fs::getxattr(&path, "user.mark", &mut mark[..]).unwrap_or(0);
-    match text == "linked\n" && of(&a) == of(&b) && of(&a) == (b.ino(), 2, 0o4751) && &mark[..length] == b"mark" {
+    let mark = "import os; print(os.getxattr('a', 'user.mark').decode())";
+    let mark = Shell::program("python3").args(["-c", mark]).run(&world)?.out();
+    match text == "linked\n" && of(&a) == of(&b) && of(&a) == (b.ino(), 2, 0o4751) && mark == "mark\n" {
         true => Ok(()),
         false => Err(fail(format!("{:?} {:?} {mark:?}", of(&a), of(&b)))),
     }
