@@ -36,6 +36,8 @@ pub(super) enum Unserved {
     Refused(u16, &'static str),
 }
 
+const TOO_LARGE: Unserved = Unserved::Refused(431, "the head of the request is too large");
+
 /// Reads up to the end of the first head.
 pub(super) async fn screen(io: &mut (impl AsyncRead + Unpin)) -> Result<Spoken, Unserved> {
     let mut bytes = Vec::with_capacity(1024);
@@ -46,11 +48,14 @@ pub(super) async fn screen(io: &mut (impl AsyncRead + Unpin)) -> Result<Spoken, 
         }
         let may_be_two = bytes[..length] == PREFACE[..length];
         if !may_be_two && let Some(end) = end_of_head(&bytes)? {
+            if end > MAX_HEAD {
+                return Err(TOO_LARGE);
+            }
             check(&bytes[..end])?;
             return Ok(Spoken::One(bytes));
         }
         if bytes.len() > MAX_HEAD {
-            return Err(Unserved::Refused(431, "the head of the request is too large"));
+            return Err(TOO_LARGE);
         }
         match io.read_buf(&mut bytes).await {
             Ok(0) | Err(_) => return Err(Unserved::Ended),
