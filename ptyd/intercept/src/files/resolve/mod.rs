@@ -17,7 +17,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 pub use canonical::{Canonical, canonical, of_name};
-pub use procfs::{Tasks, guard, is_memory, is_procfs, link_text};
+pub use procfs::{Tasks, guard, is_procfs, link_text};
 pub use terminal::controlling_terminal;
 
 use super::actor::Client;

@@ -109,35 +109,24 @@ fn root_link(resolver: &Resolver<'_>, link: BorrowedFd<'_>, name: &[u8]) -> Resu
 }
 
 /// Refuses what no worker opens for anybody: objects of a task outside the session, and memory that the caller
-/// does not have in its hands already.
+/// does not have in its hands already. Whether `pin` is the memory of a process.
 ///
 /// # Errors
 /// `EACCES`.
-pub fn guard(resolver: &Resolver<'_>, pin: &Pin) -> Result<(), Errno> {
+pub fn guard(resolver: &Resolver<'_>, pin: &Pin) -> Result<bool, Errno> {
     if !pin.procfs || !is_procfs(&pin.fd)? {
-        return Ok(());
+        return Ok(false);
     }
     let inside = components(resolver, pin.fd.as_fd())?;
     let Some(tgid) = inside.first().and_then(|first| number(first)) else {
-        return Ok(());
+        return Ok(false);
     };
     session_only(resolver, tgid)?;
-    match names_memory(&inside) && !is_in_hand(resolver, tgid) {
-        true => Err(Errno::ACCESS),
-        false => Ok(()),
+    let memory = inside.last().is_some_and(|last| last == b"mem");
+    if memory && !is_in_hand(resolver, tgid) {
+        return Err(Errno::ACCESS);
     }
-}
-
-/// Whether `pin`, which was let through by [`guard`], is the memory of a process.
-///
-/// # Errors
-/// Those of `fstatfs(2)` and `readlink(2)`.
-pub fn is_memory(resolver: &Resolver<'_>, pin: &Pin) -> Result<bool, Errno> {
-    Ok(pin.procfs && is_procfs(&pin.fd)? && names_memory(&components(resolver, pin.fd.as_fd())?))
-}
-
-fn names_memory(inside: &[Vec<u8>]) -> bool {
-    inside.last().is_some_and(|last| last == b"mem")
+    Ok(memory)
 }
 
 /// Whether the caller reads and writes that process's memory as it likes: its own, or as its tracer (`ptrace(2)`).

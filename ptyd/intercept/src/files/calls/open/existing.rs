@@ -13,7 +13,7 @@ use crate::files::calls::call::Call;
 use crate::files::calls::permit::{Aside, Permit};
 use crate::files::judge::Verdict;
 use crate::files::operation::Operation;
-use crate::files::resolve::{Pin, controlling_terminal, guard, is_memory};
+use crate::files::resolve::{Pin, controlling_terminal, guard};
 use crate::files::trash::Loss;
 use crate::outcome::Outcome;
 
@@ -25,10 +25,10 @@ pub(super) fn open(call: &mut Call<'_, '_>, request: &Request, pin: Pin) -> Resu
     if flags.has(libc::O_PATH) {
         return path_only(call, &pin);
     }
-    guard(&call.resolver(), &pin)?;
+    let memory = guard(&call.resolver(), &pin)?;
     check_kind(call, request, &pin)?;
     // What the caller does with it, it does by other calls as well.
-    if is_memory(&call.resolver(), &pin)? {
+    if memory {
         return nameless(call, flags, &pin);
     }
     // What never had a path (a pipe under /dev/stdin) is the caller's own and no file of any rule.
