@@ -254,8 +254,10 @@ impl Territory for Reach<'_> {
 
     fn object(&self, right: Right, path: &Path) -> bool {
         let bytes = path.as_os_str().as_bytes();
-        !self.is_denied(right, path)
-            && !(right == Right::ReadFile && path.starts_with(DEVICES) && devices::is_looked_at(self.policy, path))
+        let device = right == Right::ReadFile && path.starts_with(DEVICES);
+        let looked_at = device && devices::is_looked_at(self.policy, path);
+        !looked_at
+            && !self.is_denied(right, path)
             && match right {
                 Right::Execute => self.policy.program(bytes) != ProgramOutlook::Never,
                 _ => operations(right)

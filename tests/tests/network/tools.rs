@@ -100,7 +100,7 @@ fn prepare(world: &World) -> Result {
     let as_root = |text: &str| -> Result {
         let shell = Shell::program("/bin/bash").args(["-ec", text]);
         let run = shell.cwd("/").inherit(|inherit| inherit.as_root = true).run(world)?;
-        run.expect_success("the site")
+        run.expect_success("the site").map(drop)
     };
     std::fs::write("/tmp/site.py", SITE)?;
     as_root("mkdir -p /tmp/site /root/sshd /root/.ssh && python3 /tmp/site.py")?;
@@ -135,13 +135,13 @@ fn programs_that_fetch_reach_what_is_allowed_and_nothing_else() -> Result {
     server.set_addresses("bad.example.org", &[HOSTS[1]]);
     prepare(&world)?;
     let denied = [far.serve("203.0.113.11:8080")?, far.serve("203.0.113.11:2222")?];
-    let sshd = "EXEC:/usr/sbin/sshd -i -f /root/sshd/config";
+    const SSHD: &str = "EXEC:/usr/sbin/sshd -i -f /root/sshd/config";
     let mut servers = [
         start(&far, "python3", &["-c", SERVER])?,
         start(
             &far,
             "socat",
-            &["TCP-LISTEN:2222,bind=203.0.113.10,fork,reuseaddr", sshd],
+            &["TCP-LISTEN:2222,bind=203.0.113.10,fork,reuseaddr", SSHD],
         )?,
     ];
     let result = CALLS.iter().try_for_each(|(name, text, wanted)| {

@@ -457,6 +457,9 @@ for what, pairs, body in json.load(open("frames")):
     print(result, flush=True); s.close()
 "#;
 
+/// What is sent, its header fields, and what the answer may say.
+type Row<'r> = (&'r str, Vec<(String, String)>, Option<&'r str>);
+
 #[test]
 fn the_same_holds_in_http_2() -> Result {
     let world = World::new(User::agent())?;
@@ -477,7 +480,7 @@ fn the_same_holds_in_http_2() -> Result {
             .collect()
     };
     let long = format!("/{}", "x".repeat(20));
-    let bad: Vec<(&str, Vec<(String, String)>, Option<&str>)> = vec![
+    let bad: Vec<Row<'_>> = vec![
         (
             "two authorities",
             start(&[(":authority", &to), (":authority", "denied.example")]),
@@ -525,7 +528,7 @@ fn the_same_holds_in_http_2() -> Result {
     let good = vec![("as it should be", start(&[(":path", &long)]), None::<&str>)];
     let folder = world.workspace();
     world.user().write_file(&folder.join("frames.py"), FRAMES, 0o644)?;
-    let say = |rows: &Vec<(&str, Vec<(String, String)>, Option<&str>)>| -> Result<Vec<String>> {
+    let say = |rows: &[Row<'_>]| -> Result<Vec<String>> {
         world
             .user()
             .write_file(&folder.join("frames"), serde_json::to_string(rows)?, 0o644)?;
