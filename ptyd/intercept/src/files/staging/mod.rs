@@ -59,6 +59,35 @@ pub struct Staged {
     /// Who opened it.
     pub tid: i32,
     pub tgid: i32,
+    /// How many descriptors of ours can write to it: those that a caller is just given.
+    pub held: AtomicUsize,
+}
+
+/// A descriptor that can write to a version, for as long as a worker has it. It has it for longer than its caller may
+/// need to write and close it, so that whoever looks for writers waits for the worker.
+#[derive(Debug)]
+pub struct Writer {
+    fd: Option<OwnedFd>,
+    staged: Arc<Staged>,
+}
+
+impl Writer {
+    fn new(fd: OwnedFd, staged: Arc<Staged>) -> Writer {
+        staged.held.fetch_add(1, Ordering::AcqRel);
+        Writer { fd: Some(fd), staged }
+    }
+
+    /// The descriptor.
+    pub fn fd(&self) -> Option<&OwnedFd> {
+        self.fd.as_ref()
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.fd.take());
+        self.staged.held.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// All that wait in one session.
@@ -86,16 +115,17 @@ impl Staging {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a version that its writer is about to be given; a descriptor that can write to it is open.
+    /// Takes a version whose writer is about to be given `fd`.
     ///
     /// # Errors
     /// Its end could not be noticed.
-    pub fn add(&self, staged: Staged) -> Result<(), Errno> {
+    pub fn add(&self, staged: Staged, fd: OwnedFd) -> Result<Writer, Errno> {
         let mut waiting = self.waiting();
         self.watch()?.add(&staged.file)?;
-        waiting.push(Arc::new(staged));
+        let staged = Arc::new(staged);
+        waiting.push(Arc::clone(&staged));
         self.count.store(waiting.len(), Ordering::Release);
-        Ok(())
+        Ok(Writer::new(fd, staged))
     }
 
     fn watch(&self) -> Result<&Watch, Errno> {
@@ -106,10 +136,22 @@ impl Staging {
         Ok(self.watch.get_or_init(|| watch))
     }
 
-    /// The version that somebody writes already to take the place of `base`.
-    pub fn find(&self, base: &Pin) -> Option<Arc<Staged>> {
-        let same = |staged: &&Arc<Staged>| staged.base.is(&base.stat);
-        self.waiting().iter().find(same).map(Arc::clone)
+    /// Opens the version that somebody writes already to take the place of `base`, if there is one; it is not judged
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// Those of `open`, which is given the version.
+    pub fn join(
+        &self,
+        base: &Pin,
+        open: impl FnOnce(&OwnedFd) -> Result<OwnedFd, Errno>,
+    ) -> Result<Option<Writer>, Errno> {
+        let waiting = self.waiting();
+        let Some(staged) = waiting.iter().find(|staged| staged.base.is(&base.stat)) else {
+            return Ok(None);
+        };
+        let fd = open(&staged.file)?;
+        Ok(Some(Writer::new(fd, Arc::clone(staged))))
     }
 
     /// Judges and places what nobody writes to any more. One load where nothing waits.

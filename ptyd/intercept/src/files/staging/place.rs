@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rustix::fs::{AtFlags, Stat};
 use rustix::io::Errno;
@@ -30,6 +31,9 @@ struct Version {
 
 /// Whether it is over with `staged`: placed, dropped, or a matter between a thread of its own and a person.
 pub fn settle(engine: &FileEngine, staged: &Arc<Staged>) -> bool {
+    while staged.held.load(Ordering::Acquire) > 0 {
+        std::thread::yield_now();
+    }
     match sys::lease_against_writers(&staged.file) {
         Ok(()) => {}
         Err(Errno::AGAIN) => return false,

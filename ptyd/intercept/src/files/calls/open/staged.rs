@@ -5,6 +5,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::atomic::AtomicUsize;
 
 use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, ResolveFlags, Uid};
 use rustix::io::Errno;
@@ -18,7 +19,7 @@ use crate::files::calls::permit::{Aside, Permit};
 use crate::files::calls::xattr::has_attributes;
 use crate::files::operation::Operation;
 use crate::files::resolve::{Entry, Pin};
-use crate::files::staging::{MOST, Staged};
+use crate::files::staging::{MOST, Staged, Writer};
 use crate::files::sys;
 use crate::outcome::Outcome;
 
@@ -113,26 +114,32 @@ fn write(
     let how = request
         .flags
         .without(libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW | libc::O_TRUNC);
-    if let Some(staged) = call.engine.staging.find(begun.pin) {
-        // Somebody writes it already, and the version is the same for all who do.
-        let how = if begun.empty { how | OFlags::TRUNC } else { how };
-        let number = rustix::path::DecInt::from_fd(&staged.file);
-        let writer = rustix::fs::openat(call.descriptors(), number, how, Mode::empty())?;
-        return hand(call, permit, &writer, cloexec).map(Some);
+    // Where somebody writes it already, the version is the same for all who do.
+    let again = if begun.empty { how | OFlags::TRUNC } else { how };
+    let joined = call.engine.staging.join(begun.pin, |file| {
+        let number = rustix::path::DecInt::from_fd(file);
+        rustix::fs::openat(call.descriptors(), number, again, Mode::empty())
+    })?;
+    if let Some(writer) = joined {
+        return hand(call, permit, writer, cloexec).map(Some);
     }
-    let Ok((writer, staged)) = begin(call, begun, how) else {
+    let Ok((fd, staged)) = begin(call, begun, how) else {
         return Ok(None);
     };
-    if let Err(errno) = call.engine.staging.add(staged) {
-        tracing::warn!(%errno, "a file whose content decides is judged unread");
-        return Ok(None);
+    match call.engine.staging.add(staged, fd) {
+        Ok(writer) => hand(call, permit, writer, cloexec).map(Some),
+        Err(errno) => {
+            tracing::warn!(%errno, "a file whose content decides is judged unread");
+            Ok(None)
+        }
     }
-    hand(call, permit, &writer, cloexec).map(Some)
 }
 
-fn hand(call: &mut Call<'_, '_>, permit: &Permit, writer: &OwnedFd, cloexec: bool) -> Result<Outcome, Outcome> {
+fn hand(call: &mut Call<'_, '_>, permit: &Permit, writer: Writer, cloexec: bool) -> Result<Outcome, Outcome> {
     call.rest();
-    let handed = AddDescriptor::to(call.caller).finish(writer, cloexec).map(|_| ());
+    let fd = writer.fd().ok_or(Errno::BADF)?;
+    let handed = AddDescriptor::to(call.caller).finish(fd, cloexec).map(|_| ());
+    drop(writer);
     if handed == Err(Errno::NOENT) {
         return Ok(Outcome::Answered);
     }
@@ -201,6 +208,7 @@ fn begin(call: &Call<'_, '_>, begun: &Begun<'_>, how: OFlags) -> Result<(OwnedFd
         tid: call.client.tid,
         tgid: call.client.tgid,
         created,
+        held: AtomicUsize::new(0),
     };
     Ok((writer, staged))
 }
