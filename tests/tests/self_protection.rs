@@ -176,7 +176,7 @@ python3 -c 'import ctypes; ctypes.CDLL(None).renameat2(-100, b"evil", -100, b"{h
 cp -r evil/agentsh ~/.config/; ln -s $PWD/evil/agentsh ~/.config/agentsh; mkdir ~/.config/agentsh
 mv {above} {above}.old && cat {above}.old/agentsh/sessions/{id}/events.jsonl
 python3 -c 'import ctypes; ctypes.CDLL(None).renameat2(-100, b"evil", -100, b"{above}", 2)'
-rm -rf {above}; mv ~ /tmp/home; mv /run/agentsh /run/other; ln -sfn $PWD/evil /run/agentsh
+rmdir {above}; mv ~ /tmp/home; mv /run/agentsh /run/other; ln -sfn $PWD/evil /run/agentsh
 mkdir -p /etc/agentsh; cp evil/agentsh/config.yaml /etc/agentsh/; ln -sfn $PWD/evil/agentsh /etc/agentsh"#,
             home = home.display(),
             above = above.display(),
@@ -213,7 +213,7 @@ fn our_programs_and_stand_ins_are_not_replaced() -> Result {
     let (world, id) = world(User::root())?;
     let text = format!(
         r#"cd {PRODUCT}; for f in agentsh agentsh-ptyd agentsh-shell-shim shims/bash; do
-  echo >> $f; cp /bin/true $f; rm -f $f; ln -sf /bin/true $f; mv $f /tmp/x; chmod 0 $f; truncate -s 0 $f; mv /bin/true $f
+  echo >> $f; cp /bin/true $f; rm -f $f; ln -sf /bin/true $f; mv $f /tmp/x; chmod 0 $f; truncate -s 0 $f; cp /bin/true other; mv other $f
 done; rm -rf shims; mv shims other; mkdir other; mv -T other shims; echo x > shims/new; mv {PRODUCT} {PRODUCT}.old; ls -d {PRODUCT}.old shims/new"#
     );
     let outcome = session::run(&world, &id, &["bash", "-c", &text])?;

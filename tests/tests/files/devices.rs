@@ -1,7 +1,7 @@
 //! Devices that a rule on paths says too little about: other people's terminals, and disks, which hold every file.
 
 use std::os::unix::fs::FileTypeExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use agentsh_tests::pty::Terminal;
 use agentsh_tests::shell::Subject;
@@ -32,7 +32,7 @@ fn a_terminal_that_somebody_else_works_at_is_neither_read_nor_written() -> Resul
         for policy in ["default", "agent-strict", "open"] {
             let person = Shell::program("sh").args(["-c", "tty; exec cat"]).on_terminal();
             let mut person = Terminal::open(&person, &world, &Subject::Real)?;
-            let name = person.expect("/dev/pts/[0-9]+")?;
+            let name = person.expect("/dev/pts/[0-9]+\r")?;
             let name = name.trim();
             // Without us the same user can.
             Shell::program("sh")
@@ -62,8 +62,8 @@ fn terminals_of_ones_own_are_used_as_ever() -> Result {
     for user in User::both() {
         let world = World::new(user)?;
         enforced::prove(&world)?;
-        let text = "script -qec 'tty > name; echo again > $(cat name); head -n 1 < $(cat name)' /dev/null < /dev/null";
-        let outcome = world.shimmed(&format!("echo line | {text}"))?;
+        let text = "script -qec 'tty > name; echo again > $(cat name)' /dev/null < /dev/null";
+        let outcome = world.shimmed(text)?;
         if !outcome.out().contains("again") {
             return Err(fail(format!("a terminal made inside: {outcome:?}")));
         }
@@ -79,31 +79,26 @@ fn terminals_of_ones_own_are_used_as_ever() -> Result {
     Ok(())
 }
 
-/// A disk of this machine, if it has one.
+/// A disk of this machine that root can open, if it has one.
 fn disk() -> Result<Option<PathBuf>> {
     let nodes = std::fs::read_dir("/dev")?.flatten().map(|entry| entry.path());
     let is_disk = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|file| file.file_type().is_block_device());
-    let mut readable = nodes.filter(is_disk).filter(|path| readable(path));
-    Ok(readable.next())
-}
-
-fn readable(path: &Path) -> bool {
-    use std::io::Read as _;
-    std::fs::File::open(path).is_ok_and(|mut file| file.read_exact(&mut [0]).is_ok())
+    let mut found = nodes.filter(is_disk).filter(|path| std::fs::File::open(path).is_ok());
+    Ok(found.next())
 }
 
 #[test]
 fn a_disk_is_opened_only_where_a_rule_speaks_of_it() -> Result {
     let Some(disk) = disk()? else {
-        return skips::skip("disks", "root can read no block device here");
+        return skips::skip("disks", "root can open no block device here");
     };
     let world = World::new(User::root())?;
     enforced::prove(&world)?;
-    let text = format!("head -c 1 {0} | wc -c; exec 9<> {0} && echo opened", disk.display());
-    for policy in ["default", "agent-observe", "open"] {
+    let open = format!("exec 9< {0} && echo read; exec 9<> {0} && echo written", disk.display());
+    for policy in ["default", "system-readonly", "open"] {
         let id = session(&world, policy)?;
-        let outcome = session::run(&world, &id, &["bash", "-c", &text])?;
-        if outcome.out() != "0\n" {
+        let outcome = session::run(&world, &id, &["bash", "-c", &open])?;
+        if !outcome.stdout.is_empty() {
             return Err(fail(format!("{policy}: {outcome:?}")));
         }
     }
@@ -113,13 +108,9 @@ fn a_disk_is_opened_only_where_a_rule_speaks_of_it() -> Result {
     );
     let path = session::write_policy(&world, "disk", &rule)?;
     let id = session::create(&world, &["--policy", &path.to_string_lossy()])?.id;
-    let outcome = session::run(
-        &world,
-        &id,
-        &["sh", "-c", &format!("head -c 1 {} | wc -c", disk.display())],
-    )?;
+    let outcome = session::run(&world, &id, &["bash", "-c", &open])?;
     match outcome.out().as_str() {
-        "1\n" => Ok(()),
+        "read\n" => Ok(()),
         _ => Err(fail(format!("named: {outcome:?}"))),
     }
 }
@@ -130,7 +121,7 @@ fn the_kernel_is_steered_only_where_a_rule_speaks_of_it() -> Result {
     enforced::prove(&world)?;
     let knobs = "/proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe /proc/sysrq-trigger /proc/sys/vm/swappiness /sys/kernel/uevent_helper /sys/kernel/mm/ksm/run";
     let text = format!(
-        "for f in {knobs} $(find /sys/fs/cgroup -maxdepth 2 -name cgroup.procs -o -maxdepth 2 -name release_agent); do [ -e $f ] && (exec 9>>$f) && echo $f; done; mkdir /sys/fs/cgroup/made-inside && echo made; true"
+        "for f in {knobs} $(find /sys/fs/cgroup -maxdepth 2 -name cgroup.procs -o -maxdepth 2 -name release_agent); do [ -e $f ] && (exec 9>>$f) && echo $f; done; true"
     );
     let control = Shell::program("sh")
         .args(["-c", "exec 9>>/proc/sys/vm/swappiness"])
