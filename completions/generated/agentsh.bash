@@ -805,12 +805,20 @@ _agentsh() {
             return 0
             ;;
         agentsh__subcmd__attach)
-            opts="-h --watch --take --detach-key --take-key --color --help"
+            opts="-h --watch --take --size --except --detach-key --take-key --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --size)
+                    COMPREPLY=($(compgen -W "fixed latest smallest largest" -- "${cur}"))
+                    return 0
+                    ;;
+                --except)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --detach-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -117,6 +117,10 @@ complete -c agentsh -n "__fish_agentsh_using_subcommand shell" -l color -d 'When
 always\t''
 never\t''"
 complete -c agentsh -n "__fish_agentsh_using_subcommand shell" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c agentsh -n "__fish_agentsh_using_subcommand attach" -l size -d 'Whose window the command\'s terminal follows while this one is attached' -r -f -a "fixed\t'Its caller\'s, as without anybody attached'
+latest\t'That of whoever typed or resized last'
+smallest\t'The least columns and rows of all'
+largest\t'The most columns and rows of all'"
 complete -c agentsh -n "__fish_agentsh_using_subcommand attach" -l detach-key -d 'The key that leaves' -r
 complete -c agentsh -n "__fish_agentsh_using_subcommand attach" -l take-key -d 'The key that takes the terminal and gives it back' -r
 complete -c agentsh -n "__fish_agentsh_using_subcommand attach" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
