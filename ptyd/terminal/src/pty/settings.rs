@@ -122,22 +122,34 @@ pub fn window(terminal: BorrowedFd<'_>) -> io::Result<Window> {
     })
 }
 
+/// More lines than anybody types ahead.
+const MANY_LINES: usize = 100;
+
 /// Takes what was typed into a terminal and not read yet, given its master; also a line that is not ended.
 ///
 /// # Errors
 /// If the terminal's other side cannot be opened.
 pub fn take_unread(master: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let nonblocking = OpenptFlags::from_bits_retain(OFlags::NONBLOCK.bits());
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC | nonblocking;
     let slave = ioctl_tiocgptpeer(master, flags)?;
     let before = Settings::of(slave.as_fd())?;
+    let mut unread = Vec::new();
+    let mut chunk = [0; 4096];
+    // Lines first, each by a read of its own: the one that finds none has waited until every key was dealt with as the
+    // settings say.
+    for _ in 0..MANY_LINES {
+        match rustix::io::read(&slave, &mut chunk) {
+            Ok(count) => unread.extend_from_slice(&chunk[..count]),
+            Err(_) => break,
+        }
+    }
     let mut all = before.clone();
     all.0.local_modes.remove(LocalModes::ICANON);
     // A read answers at once.
     all.0.special_codes[SpecialCodeIndex::VMIN] = 0;
     all.0.special_codes[SpecialCodeIndex::VTIME] = 0;
     all.apply(slave.as_fd())?;
-    let mut unread = Vec::new();
-    let mut chunk = [0; 4096];
     while let Ok(count @ 1..) = rustix::io::read(&slave, &mut chunk) {
         unread.extend_from_slice(&chunk[..count]);
     }
