@@ -132,6 +132,81 @@ busybox env busybox md5sum f; echo $?; busybox sha224sum in the box; busybox tim
 }
 
 #[test]
+fn a_box_is_what_it_is_called_and_its_shell_hides_nothing() -> Result {
+    for user in User::both() {
+        let (world, _) = world(user)?;
+        for (text, out) in [
+            ("exec -a md5sum busybox f", ""),
+            ("exec -a -md5sum busybox f", ""),
+            ("exec -a /x/md5sum busybox f", ""),
+            ("exec -a busybox busybox md5sum f", ""),
+            ("busybox busybox md5sum f", ""),
+            ("busybox env A=1 md5sum f", ""),
+            ("busybox timeout 9 busybox md5sum f", ""),
+            ("echo f | busybox xargs md5sum", ""),
+            // What such a shell runs by itself no rule would see.
+            ("busybox sh -c 'md5sum f'", ""),
+            ("busybox ash -c 'md5sum f'", ""),
+            ("echo 'md5sum f' | busybox sh", ""),
+            ("exec -a sh busybox -c 'md5sum f'", ""),
+            ("busybox find f -exec md5sum {} +", ""),
+            (
+                "printf '#!/usr/bin/busybox sh\nmd5sum f\n' > script; chmod +x script; ./script",
+                "",
+            ),
+            // Everything else in the box is as free as ever.
+            (
+                "busybox env A=1 busybox sha1sum f",
+                "a9fcd54b25e7e863d72cd47c08af46e61b74b561  f\n",
+            ),
+            (
+                "busybox xargs sha1sum < names",
+                "a9fcd54b25e7e863d72cd47c08af46e61b74b561  f\n",
+            ),
+            (
+                "exec -a sha1sum busybox f",
+                "a9fcd54b25e7e863d72cd47c08af46e61b74b561  f\n",
+            ),
+        ] {
+            world
+                .user()
+                .write_file(&world.workspace().join("names"), "f\n", 0o644)?;
+            let outcome = world.shimmed(text)?;
+            if outcome.out() != out || out.is_empty() && outcome.err().is_empty() {
+                return Err(fail(format!("{text}: {outcome:?}")));
+            }
+        }
+        let event = record::await_event(&world, "why", |event| {
+            event.kind == "process_exec"
+                && event
+                    .policy
+                    .as_ref()
+                    .and_then(|policy| policy.message.as_deref())
+                    .is_some_and(|text| text.contains("would run `md5sum`"))
+        })?;
+        if event.policy.as_ref().and_then(|policy| policy.rule.as_deref()) != Some("banned") {
+            return Err(fail(format!("{event:?}")));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_shell_of_a_box_runs_where_policy_stops_nothing_that_is_in_it() -> Result {
+    let world = World::new(User::agent())?;
+    session::with_rules(
+        &world,
+        "command_rules:\n  - {name: no-npm, commands: [npm], decision: deny}\n  - {name: rest, commands: ['*'], decision: allow}\n",
+    )?;
+    let outcome = world
+        .shimmed("busybox sh -c 'echo x | sha1sum | cut -c1-4'; busybox wget --help 2>&1 | head -n 1 | cut -c1-7")?;
+    match outcome.out() == "6fcf\nBusyBox\n" {
+        true => Ok(()),
+        false => Err(fail(format!("{outcome:?}"))),
+    }
+}
+
+#[test]
 fn what_a_wrapper_is_told_in_ways_that_nobody_understands_is_judged_when_it_runs() -> Result {
     let (world, _) = world(User::agent())?;
     for text in [

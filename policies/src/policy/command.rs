@@ -275,3 +275,20 @@ impl Layer {
             .map(|decision| Verdict::by_default(decision, List::Commands, &self.name))
     }
 }
+
+impl super::Policy {
+    /// The base names that rules of any decision but a plain yes select, whatever the arguments, each with its rule.
+    pub fn stopped_by_name(&self) -> Vec<(Box<[u8]>, Verdict<'_>)> {
+        let mut found = Vec::new();
+        for layer in &self.layers {
+            for (index, rule) in layer.commands.rules.iter().enumerate() {
+                let names = rule.selectors.iter().filter_map(|selector| match selector {
+                    Selector::Name(glob) if !rule.common.decision.passes() => glob.literals(),
+                    _ => None,
+                });
+                found.extend(names.flatten().map(|name| (name, layer.command_verdict(index))));
+            }
+        }
+        found
+    }
+}

@@ -24,8 +24,7 @@ pub struct Wrappers {
 impl Policy {
     /// The wrappers whose payload is judged: those that are known, and what `transparent_commands` adds and removes.
     pub fn wrappers(&self) -> Wrappers {
-        let known = table::WRAPPERS.iter().map(|one| (Box::from(one.name.as_bytes()), *one));
-        let mut known: HashMap<Box<[u8]>, Grammar> = known.collect();
+        let Wrappers { mut known } = Wrappers::known();
         let mut layers = self.layers.iter().map(|layer| &layer.file.transparent_commands);
         if let Some(base) = layers.next() {
             for name in &base.remove {
@@ -41,18 +40,23 @@ impl Policy {
 }
 
 impl Wrappers {
-    /// What a program is told to execute, if it is a wrapper by what it is or by how it was called; `args` without
-    /// `argv[0]`.
-    pub fn payload(&self, program: &[u8], called: &[u8], args: &[&[u8]]) -> Option<Payload> {
-        let (own, called) = (base_name(program), base_name(called));
-        let grammar = self.known.get(own).or_else(|| self.known.get(called))?;
-        // A link to a box of programs is one of these programs.
-        if grammar.then == grammar::Then::Applet
-            && own != called
-            && !called.is_empty()
-            && own.starts_with(grammar.name.as_bytes())
-        {
-            let argv = std::iter::once(called).chain(args.iter().copied());
+    /// Those that are known, whatever policies add and remove.
+    pub fn known() -> Wrappers {
+        let known = table::WRAPPERS.iter().map(|one| (Box::from(one.name.as_bytes()), *one));
+        Wrappers { known: known.collect() }
+    }
+
+    /// What a program is told to execute, if it is a wrapper by what it is or by how it was called.
+    pub fn payload(&self, program: &[u8], called: &[u8], argv: &[&[u8]]) -> Option<Payload> {
+        let own = base_name(program);
+        let grammar = self.known.get(own).or_else(|| self.known.get(base_name(called)))?;
+        let (zero, args) = argv.split_first()?;
+        // A box of programs is the one by whose name it was called, which a caller is free to choose.
+        let zero = base_name(zero);
+        let zero = zero.strip_prefix(b"-").unwrap_or(zero);
+        let boxed = grammar.then == grammar::Then::Applet && own == grammar.name.as_bytes();
+        if boxed && !zero.is_empty() && !zero.starts_with(own) {
+            let argv = std::iter::once(zero).chain(args.iter().copied());
             return Some(Payload::Applet {
                 argv: argv.map(<[u8]>::to_vec).collect(),
             });

@@ -12,10 +12,10 @@ fn wrappers(body: &str) -> Result<Wrappers, LoadError> {
 
 /// The payload of a line, with what is special of it in front.
 fn read(wrappers: &Wrappers, line: &[&str]) -> String {
-    let args: Vec<&[u8]> = line[1..].iter().map(|word| word.as_bytes()).collect();
+    let argv: Vec<&[u8]> = line.iter().map(|word| word.as_bytes()).collect();
     let program = format!("/usr/bin/{}", line[0]);
     let text = |words: &[Vec<u8>]| String::from_utf8_lossy(&words.join(&b'|')).into_owned();
-    match wrappers.payload(program.as_bytes(), line[0].as_bytes(), &args) {
+    match wrappers.payload(program.as_bytes(), line[0].as_bytes(), &argv) {
         None => "-".to_owned(),
         Some(Payload::Program { argv, variables }) if variables.is_empty() => text(&argv),
         Some(Payload::Program { argv, variables }) => format!("{{{}}} {}", text(&variables), text(&argv)),
@@ -116,13 +116,20 @@ fn each_wrapper_is_read_by_its_own_grammar() -> Result<(), LoadError> {
 }
 
 #[test]
-fn a_link_to_a_box_is_the_program_of_its_name() -> Result<(), LoadError> {
+fn a_box_is_the_program_of_the_name_that_it_is_called_by() -> Result<(), LoadError> {
     let known = wrappers("")?;
-    let payload = known.payload(b"/bin/busybox", b"/tmp/wget", &[b"x".as_slice()]);
-    let argv = vec![b"wget".to_vec(), b"x".to_vec()];
-    assert_eq!(payload, Some(Payload::Applet { argv }));
+    for (called, zero) in [
+        ("/tmp/wget", "wget"),
+        ("/bin/busybox", "wget"),
+        ("/proc/self/exe", "-wget"),
+        ("busybox", "/x/y/wget"),
+    ] {
+        let payload = known.payload(b"/bin/busybox", called.as_bytes(), &[zero.as_bytes(), b"x"]);
+        let argv = vec![b"wget".to_vec(), b"x".to_vec()];
+        assert_eq!(payload, Some(Payload::Applet { argv }), "{called} {zero}");
+    }
     // A wrapper under another name is one as well.
-    let payload = known.payload(b"/usr/bin/env", b"./harmless", &[b"rm".as_slice()]);
+    let payload = known.payload(b"/usr/bin/env", b"./harmless", &[b"harmless".as_slice(), b"rm"]);
     assert!(matches!(payload, Some(Payload::Program { .. })));
     Ok(())
 }

@@ -154,7 +154,9 @@ impl CommandJudge {
         let payloads = wrappers::payloads(rules, request);
         let applets: Vec<Judged<'_>> = payloads.applets(rules, request);
         // What runs inside of the file that is executed is judged with it, and is what the record names.
-        let one = strictest(&[&[one], applets.as_slice()].concat()).unwrap_or(one);
+        let unseen = wrappers::unseen(rules, &payloads);
+        let hidden = unseen.as_ref().map(|(one, _)| *one);
+        let one = strictest(&[&[one], applets.as_slice(), hidden.as_slice()].concat()).unwrap_or(one);
         let refusal = wrappers::refusal(&payloads.programs(rules, request));
         if request.stage == Stage::Running {
             // What became of it is told by `exec_settled`.
@@ -190,7 +192,11 @@ impl CommandJudge {
                     None,
                 )
                 .map_err(ExecDecision::Deny)?,
-            _ => return Err(self.refuse_exec(rules, request, one, denied())),
+            _ => {
+                let hidden = unseen.filter(|(hidden, _)| std::ptr::eq(hidden.subject, one.subject));
+                let message = hidden.map(|(_, message)| message);
+                return Err(self.refuse_exec(rules, request, one, Refused { message, ..denied() }));
+            }
         }
         match redirect {
             Some(one) => self.redirected(rules, request, one),

@@ -3,11 +3,12 @@
 //! A payload that is a program of its own is executed by a call that is judged again: questions and redirects wait for
 //! that. A payload inside of the wrapper itself (busybox) is never seen again.
 
+use std::collections::HashSet;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt as _;
 
 use agentsh_intercept::{Errno, ExecDecision, ExecRequest, Stage, Subject};
-use agentsh_policy::{Decision, Payload, variable_name};
+use agentsh_policy::{Decision, Payload, Verdict, variable_name};
 
 use super::redirect::SEARCH;
 use super::{Judged, judge, place, strictest, words};
@@ -23,9 +24,26 @@ pub(super) struct Payloads {
     programs: Vec<Subject>,
     /// What runs inside of a wrapper.
     applets: Vec<Subject>,
+    /// What executes further programs inside of a wrapper, of which nobody else learns.
+    runner: Option<Subject>,
     /// The first file is a wrapper with a payload.
     transparent: bool,
 }
+
+/// Programs of a box that execute what their text or their arguments say, where that is in the box by themselves.
+const RUNNERS: [&[u8]; 8] = [
+    b"ash",
+    b"cttyhack",
+    b"find",
+    b"hush",
+    b"lash",
+    b"run-parts",
+    b"sh",
+    b"start-stop-daemon",
+];
+
+/// A larger file is not looked through.
+const LARGEST_BOX: u64 = 16 << 20;
 
 impl Payloads {
     pub fn programs<'a>(&'a self, rules: &'a Rules, request: &ExecRequest<'_>) -> Vec<Judged<'a>> {
@@ -56,6 +74,38 @@ pub(super) fn refusal<'a>(programs: &[Judged<'a>]) -> Option<Judged<'a>> {
     strictest(programs).filter(|one| one.verdict.decision == Decision::Deny)
 }
 
+/// A program that a box has inside, that its shell would run without anybody seeing it, and that policy does not
+/// simply let run. Where the box is the system's own shell nothing is found: there it executes what it is told.
+pub(super) fn unseen<'a>(rules: &'a Rules, payloads: &'a Payloads) -> Option<(Judged<'a>, String)> {
+    let runner = payloads.runner.as_ref()?;
+    let mut stopped = rules.policy.stopped_by_name();
+    if stopped.is_empty() || std::fs::canonicalize("/bin/sh").is_ok_and(|shell| shell == place(runner)) {
+        return None;
+    }
+    let is_small = std::fs::metadata(place(runner)).is_ok_and(|file| file.len() <= LARGEST_BOX);
+    // The names of what it has inside lie in it as texts; what cannot be read may have any.
+    if let Some(content) = is_small.then(|| std::fs::read(place(runner)).ok()).flatten() {
+        let texts: HashSet<&[u8]> = content.split(|byte| *byte == 0).collect();
+        stopped.retain(|(name, _)| texts.contains(&**name));
+    }
+    stopped.reverse();
+    let (name, verdict) = stopped
+        .into_iter()
+        .max_by_key(|(_, verdict)| verdict.decision.strictness())?;
+    let verdict = match verdict.decision {
+        Decision::Approve => verdict,
+        _ => Verdict {
+            decision: Decision::Deny,
+            ..verdict
+        },
+    };
+    let name = String::from_utf8_lossy(&name);
+    let message =
+        format!("it would run `{name}`, which it has inside, without anybody seeing it; use the system's shell");
+    let subject = runner;
+    Some((Judged { subject, verdict }, message))
+}
+
 /// The path along which a wrapper looks for its payload.
 fn search(request: &ExecRequest<'_>, variables: &[Vec<u8>]) -> Vec<u8> {
     let path = |entry: &[u8]| entry.strip_prefix(b"PATH=").map(<[u8]>::to_vec);
@@ -72,6 +122,7 @@ pub(super) fn payloads(rules: &Rules, request: &ExecRequest<'_>) -> Payloads {
     let mut found = Payloads {
         programs: Vec::new(),
         applets: Vec::new(),
+        runner: None,
         transparent: false,
     };
     for (at, subject) in request.subjects.iter().enumerate() {
@@ -87,6 +138,9 @@ pub(super) fn payloads(rules: &Rules, request: &ExecRequest<'_>) -> Payloads {
             found.transparent |= at == 0 && depth == 0 && is_program;
             let Some(subject) = payload.0 else { break };
             wrapper = subject.clone();
+            if inside && RUNNERS.contains(&subject.called.as_bytes()) {
+                found.runner = Some(subject.clone());
+            }
             match inside {
                 true => found.applets.push(subject),
                 false => found.programs.push(subject),
@@ -105,13 +159,12 @@ fn payload(
     inside: bool,
 ) -> Option<(Option<Subject>, bool)> {
     let argv = words(&wrapper.argv);
-    let args = argv.get(1..).unwrap_or_default();
     let called = wrapper.called.as_bytes();
     let program = match inside {
         true => called,
         false => place(wrapper).as_os_str().as_bytes(),
     };
-    let (argv, variables) = match rules.wrappers.payload(program, called, args)? {
+    let (argv, variables) = match rules.wrappers.payload(program, called, &argv)? {
         Payload::Text(_) => return None,
         Payload::Applet { argv } => (argv, None),
         Payload::Program { argv, variables } => (argv, Some(variables)),
@@ -190,7 +243,7 @@ fn sudo(rules: &Rules, subject: &Subject) -> Option<Vec<Vec<u8>>> {
     if stat.st_uid != 0 || stat.st_mode & libc::S_ISUID == 0 {
         return None;
     }
-    match rules.wrappers.payload(name, name, args)? {
+    match rules.wrappers.payload(name, name, &argv)? {
         Payload::Program { variables, .. } => Some(variables),
         _ => None,
     }
