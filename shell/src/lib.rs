@@ -15,6 +15,7 @@ mod context;
 mod error;
 mod exec;
 mod exit;
+mod label;
 mod load_report;
 mod record;
 mod recordings;

@@ -1,10 +1,12 @@
 //! What a result means and what to do next, for an agent that reads it and for a person.
 
 use agentsh_audit::{Decision, Event, EventType};
+use agentsh_protocol::Bytes;
 use agentsh_protocol::api::{CommandInfo, CommandState};
 use serde::Serialize;
 
 use super::watch::Outcome;
+use crate::label;
 use crate::render::{self, Style};
 
 /// How a command fared.
@@ -99,15 +101,28 @@ fn refused(command: &CommandInfo) -> Guidance {
                 "do it with a command that policy allows: {} lists its command_rules",
                 show(&command.session_id)
             ),
-            format!("`agentsh why {}` explains the decision", command.id),
+            format!(
+                "`agentsh why {}` explains the decision{}",
+                command.id,
+                of_text(&command.argv)
+            ),
         ],
+    }
+}
+
+/// What more is explained of a text for a shell.
+fn of_text(argv: &[Bytes]) -> String {
+    match label::of(argv).map(|label| label.lines()).unwrap_or_default() {
+        lines if lines.is_empty() => String::new(),
+        lines => format!(", and those about what its text seems to do ({})", lines.join("; ")),
     }
 }
 
 fn denied(event: &Event) -> Guidance {
     let policy = event.policy.as_ref();
     let mut suggestions = Vec::from_iter(instead(event, &show(&event.session_id)));
-    suggestions.push(format!("`agentsh why {}` explains the decision", event.id));
+    let more = of_text(event.argv.as_deref().unwrap_or_default());
+    suggestions.push(format!("`agentsh why {}` explains the decision{more}", event.id));
     Guidance {
         reason: policy
             .and_then(|policy| policy.message.clone())

@@ -4,6 +4,7 @@ use agentsh_protocol::Bytes;
 use agentsh_protocol::approvals::Approval;
 
 use super::{pairs, time, visible};
+use crate::label;
 
 /// A longer argument or path is cut in the middle.
 const LONG: usize = 800;
@@ -55,12 +56,15 @@ pub fn approval(approval: &Approval) -> String {
         1 => "one call".to_owned(),
         calls => format!("{calls} identical calls"),
     };
+    let seems = label::of(&approval.argv).map(|label| label.lines()).unwrap_or_default();
     pairs(&[
         ("approval", shown(approval.id.as_bytes())),
         ("session", shown(approval.session_id.as_bytes())),
         ("operation", shown(approval.operation.as_bytes())),
         ("object", shown(&approval.path.0)),
         ("arguments", arguments(&approval.argv)),
+        // A reading of the text, no part of what is agreed to.
+        ("seemingly", seems.join("\n")),
         ("folder", cwd),
         ("started by", parents.join(" < ")),
         ("process", approval.pid.to_string()),

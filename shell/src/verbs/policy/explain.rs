@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::against::Against;
 use super::answer::Answer;
+use super::inside::{self, Inside};
 use super::operation::Asked;
 use crate::context::Context;
 use crate::error::Error;
@@ -42,6 +43,8 @@ pub struct Story {
     /// The rules that match, in their order.
     matching: Vec<Match>,
     would_change: Vec<String>,
+    /// What a text for a shell seems to run, as the policy would answer it; each is judged when it runs.
+    inside: Vec<Inside>,
 }
 
 /// A rule that matches.
@@ -101,6 +104,7 @@ impl Story {
             held_by: placement::holder(operation, held),
             matching,
             would_change,
+            inside: inside::of(policy, operation),
         }
     }
 
@@ -137,7 +141,7 @@ impl Story {
             }
             text += &format!("\n{}", table.render(style, width));
         }
-        text
+        text + &inside::text(&self.inside, style, width)
     }
 }
 

@@ -3,6 +3,7 @@
 mod against;
 mod answer;
 mod explain;
+mod inside;
 mod list;
 mod new;
 mod operation;

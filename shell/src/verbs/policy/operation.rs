@@ -55,7 +55,7 @@ fn resolved(path: &Path) -> PathBuf {
 }
 
 /// A program by the file that runs, and as it was called.
-fn found(operation: Operation) -> Operation {
+pub fn found(operation: Operation) -> Operation {
     let Operation::Command(mut command) = operation else {
         return operation;
     };
