@@ -24,13 +24,24 @@ pub(crate) struct Standing {
     pub argv: Vec<Bytes>,
     #[serde(default)]
     pub cwd: Option<Bytes>,
+    /// What would run: the same names with another content are asked about.
+    #[serde(default)]
+    pub programs: Vec<Program>,
     /// RFC 3339.
     pub created: String,
 }
 
+/// A file that is executed, by name and content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Program {
+    pub path: Bytes,
+    pub blake3: String,
+}
+
 impl Standing {
     /// What a person allows for good by saying yes to `approval`.
-    pub fn of(approval: &Approval, policy: &str, created: String) -> Standing {
+    pub fn of(approval: &Approval, policy: &str, programs: Vec<Program>, created: String) -> Standing {
         Standing {
             id: approval.id.clone(),
             policy: policy.to_owned(),
@@ -39,6 +50,7 @@ impl Standing {
             path: approval.path.clone(),
             argv: approval.argv.clone(),
             cwd: approval.cwd.clone(),
+            programs,
             created,
         }
     }
@@ -154,6 +166,7 @@ mod tests {
             path: Bytes::from("/bin/a"),
             argv: vec![Bytes::from("a")],
             cwd: None,
+            programs: Vec::new(),
             created: "now".to_owned(),
         }
     }

@@ -89,3 +89,39 @@ fn a_file_that_others_may_write_counts_for_nothing() -> Result {
     drop(watcher);
     Ok(())
 }
+
+#[test]
+fn it_does_not_hold_for_another_content_under_the_same_name() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        let rules = "command_rules:\n  - {name: ask, commands: [tool], decision: approve}\n  - {name: rest, commands: ['*'], decision: allow}\napprovals: {timeout: 60s}\n";
+        let id = session::with_rules(&world, rules)?.id;
+        let tool = world.workspace().join("tool");
+        world.user().write_file(&tool, "#!/bin/sh\necho good\n", 0o755)?;
+        let mut watcher = watcher(&world, &id)?;
+        let child = session::exec(&id, &[], &["sh", "-c", "./tool"]).spawn(&world)?;
+        world
+            .agentsh(["approve", "allow", "--always", &the_question(&world)?.id])?
+            .expect_success("allow --always")?;
+        child.finish(PATIENCE)?.expect_success("tool")?;
+        watcher.signal(libc::SIGKILL)?;
+        watcher.wait(PATIENCE)?;
+        // A copy of the same content is the same program; another content is asked about.
+        for (change, status) in [
+            ("true", 0),
+            ("cp tool copy && mv copy tool", 0),
+            ("echo 'echo bad' >> tool", 126),
+            (
+                "rm tool && printf '#!/bin/sh\\necho good\\n' > tool && chmod 755 tool",
+                0,
+            ),
+        ] {
+            let outcome = session::run(&world, &id, &["sh", "-c", &format!("{change} && ./tool")])?;
+            outcome.expect_exit(status, change)?;
+            if outcome.out().contains("bad") {
+                return Err(fail(format!("{change}: {outcome:?}")));
+            }
+        }
+    }
+    Ok(())
+}

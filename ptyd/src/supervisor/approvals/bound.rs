@@ -1,12 +1,13 @@
 //! What an answer is bound to.
 
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use agentsh_intercept::ExecRequest;
 use agentsh_protocol::Bytes;
 
-use crate::standing::Standing;
+use crate::standing::{Program, Standing};
 
 /// A file as it was when it was asked about (`stat(2)`): another file under the name, or other content, differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +103,28 @@ impl Bound {
         }
     }
 
+    /// What would run, by its content.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is not any more what was asked about.
+    pub(super) fn programs(&self) -> io::Result<Vec<Program>> {
+        let content = |state: &FileState| {
+            let mut hasher = blake3::Hasher::new();
+            hasher.update_reader(std::fs::File::open(&state.path)?)?;
+            match FileState::of(&state.path).as_ref() == Some(state) {
+                true => Ok(Program {
+                    path: Bytes::from(state.path.as_path()),
+                    blake3: hasher.finalize().to_hex().to_string(),
+                }),
+                false => Err(io::Error::other(format!(
+                    "{} was changed meanwhile",
+                    state.path.display()
+                ))),
+            }
+        };
+        self.files.iter().map(content).collect()
+    }
+
     /// Whether a yes for good is about this very call.
     pub(super) fn is_covered_by(&self, standing: &Standing) -> bool {
         let same = |words: &[Bytes]| words.iter().map(|word| &word.0).eq(&self.argv);
@@ -110,6 +133,7 @@ impl Bound {
             && same(&standing.argv)
             && standing.cwd.as_ref().map(|cwd| Path::new(cwd.as_os_str())) == self.cwd.as_deref()
             && standing.rule == self.rule
+            && self.programs().is_ok_and(|programs| programs == standing.programs)
     }
 
     /// An exec; `None` if a file of it cannot be told from another.

@@ -321,12 +321,11 @@ impl Session {
         self.expire_requests();
         let mut written = None;
         if (reply.answer, reply.scope) == (Answer::Allow, Scope::Always) {
-            let pending = lock(&self.approvals.queue).pending();
-            let Some(approval) = pending.iter().find(|approval| approval.id == id) else {
+            let Some((approval, bound)) = lock(&self.approvals.queue).find(id) else {
                 return Ok(None);
             };
             let created = agentsh_audit::time::now_rfc3339();
-            let standing = Standing::of(approval, self.rules().policy.name(), created);
+            let standing = Standing::of(&approval, self.rules().policy.name(), bound.programs()?, created);
             written = Some(standing::add(&self.account, standing)?);
         }
         let window = self.retry_window();

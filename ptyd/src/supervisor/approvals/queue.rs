@@ -243,6 +243,13 @@ impl Queue {
         self.granted.iter().any(|granted| granted.bound == *bound)
     }
 
+    /// One that waits, and the call that it is about.
+    pub(super) fn find(&self, id: &str) -> Option<(Approval, Bound)> {
+        let mut pending = self.pending.iter();
+        let one = pending.find(|pending| pending.approval.id == id)?;
+        Some((one.approval.clone(), one.bound.clone()))
+    }
+
     /// What waits, oldest first.
     pub(super) fn pending(&self) -> Vec<Approval> {
         self.pending.iter().map(|pending| pending.approval.clone()).collect()
