@@ -1,5 +1,6 @@
 //! The environment that programs get: at the start of a command and at every exec below it.
 
+mod hostile;
 mod packs;
 
 use agentsh_tests::{Result, Shell, User, World, fail, record, session};
