@@ -279,8 +279,8 @@ pub struct SelfInfo {
     pub policy_text: String,
 }
 
-/// `GET /v1/self/why`: denials of the asker's command, or if it has none of its session, newest first; each is an event
-/// as the record has it.
+/// `GET /v1/self/why`: denials of the asker's command, newest first, then those of the session's other commands; each is
+/// an event as the record has it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Why {
     pub denials: Vec<serde_json::Value>,

@@ -150,7 +150,7 @@ fn own(session: &Session, insider: &Insider) -> SelfInfo {
     }
 }
 
-/// The denials of the asker's own command, newest first.
+/// The denials of the asker's own command, newest first, then those of the session's others.
 fn why(session: &Session, insider: &Insider) -> Why {
     let denials = session
         .denials_of(&insider.command, MOST_DENIALS)

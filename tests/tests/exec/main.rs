@@ -5,6 +5,7 @@ mod judgement;
 mod naming;
 mod race;
 mod record;
+mod why;
 
 use agentsh_tests::{Result, User, World, session};
 
