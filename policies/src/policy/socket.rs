@@ -89,3 +89,13 @@ impl Layer {
             .verdict(List::UnixSockets, self.place(index), &self.name)
     }
 }
+
+impl super::Policy {
+    /// Whether some endpoint is denied or asked about: then names matter.
+    pub fn stops_sockets(&self) -> bool {
+        self.layers.iter().any(|layer| {
+            let default = layer.defaults.unix_socket.is_some_and(|decision| !decision.passes());
+            default || layer.unix_sockets.iter().any(|rule| !rule.common.decision.passes())
+        })
+    }
+}

@@ -88,6 +88,17 @@ impl CommandJudge {
         })
     }
 
+    /// The canonical path under which somebody else bound what is meant, if that is known.
+    fn bound_as(&self, request: &ConnectRequest<'_>) -> Option<Vec<u8>> {
+        let bound = self.session().shared.endpoints.bound_as(request.file.as_ref()?);
+        let bound = bound.ok().flatten()?;
+        let folder = bound.parent().and_then(|folder| std::fs::canonicalize(folder).ok());
+        let path = folder
+            .zip(bound.file_name())
+            .map_or_else(|| bound.clone(), |(folder, name)| folder.join(name));
+        Some(path.into_os_string().into_encoded_bytes())
+    }
+
     /// Records a denial and makes it one.
     fn refuse(
         &self,
@@ -185,12 +196,25 @@ impl CommandJudge {
 impl SocketJudge for CommandJudge {
     fn connect(&self, request: &ConnectRequest<'_>) -> SocketDecision {
         // Netlink: the filter lets through only what tells of this machine.
-        let Some(named) = named(&request.peer) else {
+        let Some(mut named) = named(&request.peer) else {
             return SocketDecision::Allow;
         };
         let rules = self.session().rules();
         let (op, kind) = operation(request);
-        let verdict = rules.policy.unix_socket(op, named.address);
+        let mut verdict = rules.policy.unix_socket(op, named.address);
+        // By the name that its owner gave it as well: a file can be linked and moved to where more is allowed.
+        let bound = match verdict.decision.passes() && rules.policy.stops_sockets() {
+            true => self.bound_as(request),
+            false => None,
+        };
+        if let Some(bound) = &bound {
+            let by_bound = rules.policy.unix_socket(op, UnixAddress::Path(bound));
+            if !by_bound.decision.passes() {
+                verdict = by_bound;
+                named.address = UnixAddress::Path(bound);
+                named.text.clone_from(bound);
+            }
+        }
         if let UnixAddress::Path(path) = named.address
             && resolves_names(path)
         {

@@ -213,6 +213,12 @@ impl Shell {
         })
     }
 
+    /// Runs it to its end with the product's stand-ins and this descriptor above the standard ones.
+    pub fn run_with_descriptor(&self, world: &World, fd: std::os::fd::OwnedFd, number: i32) -> Result<Outcome> {
+        let child = Child::start_with(self, world, &Subject::shims(), |setup| setup.fds.push((fd, number)))?;
+        child.finish(self.deadline)
+    }
+
     /// Runs it to its end with the real shells.
     pub fn run(&self, world: &World) -> Result<Outcome> {
         self.run_with(world, &Subject::Real)

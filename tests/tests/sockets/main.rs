@@ -1,5 +1,7 @@
 //! Unix sockets: other programs' endpoints are judged, the session's own are free, by effect and on record.
 
+mod ways;
+
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixListener};

@@ -48,7 +48,7 @@ impl Sockets {
             Address::Abstract(name) => (Peer::Abstract(name), true),
             // The kernel picks a name that nobody has, or refuses.
             _ => {
-                self.endpoints.note(socket.inode()?);
+                self.note_own(&socket)?;
                 return self.bind_copy(caller, fd, &bytes);
             }
         };
@@ -58,11 +58,20 @@ impl Sockets {
             SocketDecision::Allow => {}
             decision => return Err(decision.outcome()),
         }
-        self.endpoints.note(socket.inode()?);
+        self.note_own(&socket)?;
         if copied {
             return self.bind_copy(caller, fd, &bytes);
         }
         Ok(Outcome::Continue)
+    }
+
+    /// Its name will be the session's own. A socket that has one already, which somebody else may have given it, is
+    /// not bound again by the kernel.
+    fn note_own(&self, socket: &Socket) -> Result<(), Errno> {
+        if !socket.is_named()? {
+            self.endpoints.note(socket.inode()?);
+        }
+        Ok(())
     }
 
     /// Names without a file need no rights: nobody has to be acted for.

@@ -4,8 +4,9 @@
 //! remembered is the socket, and who holds a name now is asked of the kernel.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::Stat;
@@ -70,14 +71,29 @@ impl Endpoints {
         ))
     }
 
+    /// The path under which somebody else bound the socket of the file with these attributes, where that is not the
+    /// session's own: links, moves and mounts give it others.
+    ///
+    /// # Errors
+    /// Where the kernel does not tell.
+    pub fn bound_as(&self, stat: &Stat) -> Result<Option<PathBuf>, Errno> {
+        let bound = diag::bound()?;
+        let mut of_file = bound.iter().filter(|bound| bound.file == Some(file(stat)));
+        let own = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let foreign = of_file.find(|bound| !own.contains(&bound.socket.into()));
+        let name = foreign.map(|bound| bound.name.split(|byte| *byte == 0).next().unwrap_or_default());
+        // A relative name was meant in a folder that nobody knows.
+        let name = name.filter(|name| name.starts_with(b"/"));
+        Ok(name.map(|name| PathBuf::from(OsStr::from_bytes(name))))
+    }
+
     /// Who listens at the socket file with these attributes, known as `path`.
     ///
     /// # Errors
     /// Where the kernel does not tell.
     pub fn of_file(&self, stat: &Stat, path: &Path) -> Result<Holder, Errno> {
         let bound = diag::bound()?;
-        let inode = stat.st_ino as u32;
-        let device = (libc::major(stat.st_dev) << 20) | libc::minor(stat.st_dev);
+        let (inode, device) = file(stat);
         let exactly = bound.iter().filter(|bound| bound.file == Some((inode, device)));
         match self.holder(exactly) {
             Holder::Nobody => {}
@@ -91,6 +107,12 @@ impl Endpoints {
         });
         Ok(self.holder(similar))
     }
+}
+
+/// A file as the kernel's list names it.
+fn file(stat: &Stat) -> (u32, u32) {
+    let device = (libc::major(stat.st_dev) << 20) | libc::minor(stat.st_dev);
+    (stat.st_ino as u32, device)
 }
 
 /// The last component of a bound path, which may end in zero bytes.
@@ -121,6 +143,10 @@ mod tests {
         let holder = |path: &Path| endpoints.of_file(&rustix::fs::stat(path)?, path);
         assert_eq!(holder(&moved)?, Holder::Own);
         assert_eq!(holder(&two)?, Holder::Foreign);
+        let linked = folder.path().join("linked");
+        std::fs::hard_link(&two, &linked)?;
+        let bound_as = |path: &Path| endpoints.bound_as(&rustix::fs::stat(path)?);
+        assert_eq!((bound_as(&linked)?, bound_as(&moved)?), (Some(two.clone()), None));
         drop(own);
         assert_eq!(holder(&moved)?, Holder::Nobody);
         Ok(())

@@ -72,6 +72,12 @@ impl Socket {
         })
     }
 
+    /// Whether a Unix socket has a name: without one its address is the family alone.
+    pub fn is_named(&self) -> Result<bool, Errno> {
+        let address = rustix::net::getsockname(&self.fd)?;
+        Ok(address.addr_len() as usize > size_of::<libc::sa_family_t>())
+    }
+
     /// Its number in sockfs, by which the kernel lists it.
     pub fn inode(&self) -> Result<u64, Errno> {
         Ok(rustix::fs::fstat(&self.fd)?.st_ino)
