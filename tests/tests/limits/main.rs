@@ -4,6 +4,7 @@ mod delegated;
 mod groups;
 mod own;
 mod resources;
+mod said;
 mod time;
 
 use std::path::PathBuf;
