@@ -5,6 +5,7 @@ mod answers;
 mod change;
 mod limits;
 mod retry;
+mod terminal;
 
 use std::time::Duration;
 
