@@ -1,5 +1,7 @@
 //! Signals: one's own processes are free, others are not touched, by effect and on record.
 
+mod kernel;
+
 use std::time::Duration;
 
 use agentsh_tests::child::Child;
