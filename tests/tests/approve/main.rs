@@ -3,6 +3,8 @@
 mod always;
 mod answers;
 mod change;
+mod http;
+mod kinds;
 mod limits;
 mod retry;
 mod terminal;
