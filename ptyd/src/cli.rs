@@ -28,6 +28,9 @@ enum Role {
     /// A supervisor's helper that shows who is outside of every sandbox.
     #[command(hide = true)]
     HoldProof,
+    /// A supervisor's helper that makes a private network; standard input is the socket to the supervisor.
+    #[command(hide = true)]
+    HoldNetwork,
 }
 
 /// Runs as what the arguments say.
@@ -36,6 +39,7 @@ pub fn run() -> ExitCode {
     match arguments.role {
         Some(Role::Supervise) => supervisor::run(),
         Some(Role::HoldProof) => supervisor::hold_proof(),
+        Some(Role::HoldNetwork) => supervisor::hold_network(),
         None => broker::run(broker::Options {
             on_demand: arguments.on_demand,
             ready_fd: arguments.ready_fd,

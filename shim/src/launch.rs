@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use agentsh_protocol::frame::{self, FrameError};
 use agentsh_protocol::launch::{Entered, LaunchReply, LaunchRequest, Plan, Proof, Verdict};
 use agentsh_protocol::{Bytes, VERSION, places};
+use agentsh_sandbox::enter::Entrances;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 use crate::start::Wanted;
@@ -44,6 +45,7 @@ pub(crate) fn launch(wanted: Wanted, invocation: &Invocation<'_>) -> Result<Infa
         LaunchReply::Enter(plan) => {
             let mut fds = fds.into_iter();
             let groups = fds.by_ref().take(plan.groups as usize).collect();
+            let namespaces = fds.by_ref().take(plan.namespaces as usize).collect();
             let ruleset = if plan.landlock { fds.next() } else { None };
             let slave = if plan.terminal { fds.next() } else { None };
             let hub = if plan.terminal && terminal.is_some() {
@@ -65,7 +67,12 @@ pub(crate) fn launch(wanted: Wanted, invocation: &Invocation<'_>) -> Result<Infa
                     _ => return Err(Refusal::new("the plan came without its terminal")),
                 };
             }
-            enter(&plan, ruleset.map(sys::out_of_the_way), groups, &socket)?;
+            let entrances = Entrances {
+                groups,
+                namespaces,
+                ruleset: ruleset.map(sys::out_of_the_way),
+            };
+            enter(&plan, entrances, &socket)?;
             let argv = match &plan.argv {
                 Some(argv) => argv.iter().map(c_string).collect::<Result<_, _>>()?,
                 None => owned(argv),
@@ -107,10 +114,9 @@ fn ask(request: &LaunchRequest) -> Result<(OwnedFd, LaunchReply, Vec<OwnedFd>), 
     Ok((socket, reply, fds))
 }
 
-fn enter(plan: &Plan, ruleset: Option<OwnedFd>, groups: Vec<OwnedFd>, socket: &OwnedFd) -> Result<(), Refusal> {
+fn enter(plan: &Plan, entrances: Entrances, socket: &OwnedFd) -> Result<(), Refusal> {
     let proof = plan.proof.and_then(fetch);
-    let ruleset = ruleset.as_ref().map(AsFd::as_fd);
-    let listener = agentsh_sandbox::enter::enter(plan, ruleset, &groups).map_err(Refusal::new)?;
+    let listener = agentsh_sandbox::enter::enter(plan, &entrances).map_err(Refusal::new)?;
     // From here on the filter holds: only read(2) and write(2), which are never notified.
     let entered = Entered {
         listener: listener.as_ref().map(AsRawFd::as_raw_fd),

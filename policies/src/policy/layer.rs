@@ -15,7 +15,7 @@ use super::{ConnectTarget, DnsTarget, Policy, RuleRef};
 use crate::error::{LoadError, Source};
 use crate::glob::Glob;
 use crate::load::Document;
-use crate::model::{ExecMode, NetworkEngine, PolicyFile};
+use crate::model::{ExecMode, NetworkEngine, NetworkNamespace, PolicyFile};
 use crate::vars::Variables;
 use crate::words::Decision;
 
@@ -191,6 +191,9 @@ impl Policy {
             limits.pids_max = smaller(limits.pids_max, other.pids_max);
             if own.network.engine == NetworkEngine::Ebpf {
                 file.network.engine = NetworkEngine::Ebpf;
+            }
+            if own.network.namespace == NetworkNamespace::Private {
+                file.network.namespace = NetworkNamespace::Private;
             }
             if own.sandbox.exec == ExecMode::Strict {
                 file.sandbox.exec = ExecMode::Strict;

@@ -3,10 +3,13 @@
 pub(crate) mod ends;
 pub(crate) mod traffic;
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
+use rustix::net::{RecvFlags, SendFlags};
+
+use crate::place::{self, Place};
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const NLMSG_ERROR: u16 = 2;
@@ -31,9 +34,9 @@ pub(crate) struct Bound {
 ///
 /// # Errors
 /// Where the kernel has no such list.
-pub(crate) fn at_port(udp: bool, port: u16) -> Result<Vec<Bound>, Errno> {
+pub(crate) fn at_port(place: &dyn Place, udp: bool, port: u16) -> io::Result<Vec<Bound>> {
     let mut found = Vec::new();
-    list(udp, port, &mut |bound| found.push(bound))?;
+    list(place, udp, port, &mut |bound| found.push(bound))?;
     Ok(found)
 }
 
@@ -41,19 +44,19 @@ pub(crate) fn at_port(udp: bool, port: u16) -> Result<Vec<Bound>, Errno> {
 ///
 /// # Errors
 /// As [`at_port`].
-pub(crate) fn living() -> Result<std::collections::HashSet<u64>, Errno> {
+pub(crate) fn living(place: &dyn Place) -> io::Result<std::collections::HashSet<u64>> {
     let mut found = std::collections::HashSet::new();
     for udp in [false, true] {
-        list(udp, 0, &mut |bound| {
+        list(place, udp, 0, &mut |bound| {
             found.insert(bound.inode);
         })?;
     }
     Ok(found)
 }
 
-fn list(udp: bool, port: u16, take: &mut dyn FnMut(Bound)) -> Result<(), Errno> {
+fn list(place: &dyn Place, udp: bool, port: u16, take: &mut dyn FnMut(Bound)) -> io::Result<()> {
     let states = if udp { ALL } else { LISTENING };
-    dump(udp, states, 0, port, &mut |message| {
+    dump(place, udp, (states, 0), port, &mut |message| {
         if let Some((at, bound)) = one(message)
             && (port == 0 || at == port)
         {
@@ -63,12 +66,11 @@ fn list(udp: bool, port: u16, take: &mut dyn FnMut(Bound)) -> Result<(), Errno> 
 }
 
 /// Hands out the `struct inet_diag_msg` of every socket in these states, with these extensions.
-fn dump(udp: bool, states: u32, extensions: u8, port: u16, take: &mut dyn FnMut(&[u8])) -> Result<(), Errno> {
-    let flags = SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(netlink::SOCK_DIAG))?;
+fn dump(place: &dyn Place, udp: bool, wanted: (u32, u8), port: u16, take: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+    let socket = place::diag(place)?;
     let mut buffer = vec![0u8; 32 << 10];
     for family in [libc::AF_INET, libc::AF_INET6] {
-        let request = request(family, udp, (states, extensions), port);
+        let request = request(family, udp, wanted, port);
         rustix::net::send(&socket, &request, SendFlags::empty())?;
         loop {
             let (length, _) = rustix::net::recv(&socket, &mut buffer[..], RecvFlags::empty())?;
@@ -139,6 +141,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::place::Here;
 
     #[test]
     fn listeners_and_datagram_sockets_are_found_by_their_port() -> Result<(), Box<dyn std::error::Error>> {
@@ -146,12 +149,12 @@ mod tests {
         let udp = UdpSocket::bind("[::1]:0")?;
         for (found, inode, address) in [
             (
-                at_port(false, tcp.local_addr()?.port())?,
+                at_port(&Here, false, tcp.local_addr()?.port())?,
                 rustix::fs::fstat(&tcp)?.st_ino,
                 tcp.local_addr()?,
             ),
             (
-                at_port(true, udp.local_addr()?.port())?,
+                at_port(&Here, true, udp.local_addr()?.port())?,
                 rustix::fs::fstat(&udp)?.st_ino,
                 udp.local_addr()?,
             ),
@@ -162,7 +165,7 @@ mod tests {
                 inode,
             };
             assert!(found.contains(&expected), "{found:?}");
-            assert!(living()?.contains(&inode));
+            assert!(living(&Here)?.contains(&inode));
         }
         Ok(())
     }

@@ -1,20 +1,21 @@
 //! The decisions of one session.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use agentsh_policy::{Decision, NetOp, NetworkQuery, Policy, Protocol, Verdict};
-use rustix::io::Errno;
 
 use crate::address;
 use crate::engine::Connections;
 use crate::own::{Holder, Own, Owner};
 use crate::pins::Pins;
+use crate::place::Place;
 use crate::rates::Rates;
 use crate::resolver::{Court, Resolver, Upstream};
+use agentsh_policy::{NetOp, NetworkQuery, Policy, Protocol, Verdict};
 
 /// How a socket talks, as far as rules tell transports apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,9 @@ pub struct Ruling<'p> {
 /// So many agreements on datagrams are remembered.
 const AGREED: usize = 4_096;
 
+/// Senders of datagrams whose bytes are counted.
+const COUNTED: usize = 16_384;
+
 /// What is known of a session's network: names, sockets of its own.
 pub struct Gate {
     /// Names by address.
@@ -66,22 +70,31 @@ pub struct Gate {
     pub rates: Rates,
     own: Own,
     agreed: Mutex<HashSet<(u64, SocketAddr)>>,
+    sent: Mutex<HashMap<(u64, SocketAddr), u64>>,
+    place: Arc<dyn Place>,
     upstream: Upstream,
     resolver: Mutex<Option<Arc<Resolver>>>,
 }
 
 impl Gate {
-    /// Knows nothing yet; names are asked of `upstream`.
-    pub fn new(upstream: Upstream) -> Gate {
+    /// Knows nothing yet; names are asked of `upstream`. The session's sockets are on the network `place`.
+    pub fn new(upstream: Upstream, place: Arc<dyn Place>) -> Gate {
         Gate {
             pins: Arc::default(),
             connections: Arc::default(),
             rates: Rates::default(),
-            own: Own::default(),
+            own: Own::new(Arc::clone(&place)),
             agreed: Mutex::default(),
+            sent: Mutex::default(),
+            place,
             upstream,
             resolver: Mutex::default(),
         }
+    }
+
+    /// Where the session's sockets are.
+    pub fn place(&self) -> &dyn Place {
+        &*self.place
     }
 
     /// The session's resolver, started when it is needed first.
@@ -93,7 +106,12 @@ impl Gate {
         if let Some(resolver) = slot.as_ref() {
             return Ok(Arc::clone(resolver));
         }
-        let resolver = Resolver::start(Arc::clone(court), Arc::clone(&self.pins), self.upstream.clone())?;
+        let resolver = Resolver::start(
+            Arc::clone(court),
+            Arc::clone(&self.pins),
+            self.upstream.clone(),
+            &*self.place,
+        )?;
         Ok(Arc::clone(slot.insert(resolver)))
     }
 
@@ -158,6 +176,21 @@ impl Gate {
         agreed.contains(&(cookie, address))
     }
 
+    /// This socket (`SO_COOKIE`) has sent so many bytes more to this address, in datagrams; how many that makes.
+    pub fn count_sent(&self, cookie: u64, address: SocketAddr, bytes: u64) -> u64 {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        if sent.len() >= COUNTED && !sent.contains_key(&(cookie, address)) {
+            // Those that have sent least lose least.
+            let mut counts: Vec<u64> = sent.values().copied().collect();
+            let (_, middle, _) = counts.select_nth_unstable(COUNTED / 2);
+            let middle = *middle;
+            sent.retain(|_, count| *count > middle);
+        }
+        let count = sent.entry((cookie, address)).or_default();
+        *count = count.saturating_add(bytes);
+        *count
+    }
+
     /// The socket with this inode is of the session.
     pub fn note(&self, inode: u64, owner: Owner) {
         self.own.note(inode, owner);
@@ -167,7 +200,7 @@ impl Gate {
     ///
     /// # Errors
     /// Where the kernel does not tell.
-    pub fn holder(&self, transport: Transport, at: SocketAddr) -> Result<Holder, Errno> {
+    pub fn holder(&self, transport: Transport, at: SocketAddr) -> io::Result<Holder> {
         match transport {
             Transport::Tcp => self.own.holder(false, at),
             Transport::Udp => self.own.holder(true, at),
@@ -204,7 +237,7 @@ mod tests {
     #[test]
     fn a_rule_on_names_opens_only_addresses_that_were_answered_for_them() -> Result<(), Box<dyn std::error::Error>> {
         let policy = policy("  - {name: all, domains: [\"**\"], ports: [443], decision: allow}\n")?;
-        let gate = Gate::new(Upstream::default());
+        let gate = Gate::new(Upstream::default(), Arc::new(crate::place::Here));
         assert_eq!(connect(&gate, &policy, "203.0.113.7:443"), Decision::Deny);
         let address = IpAddr::from([203, 0, 113, 7]);
         gate.pins
@@ -220,7 +253,7 @@ mod tests {
     fn the_strictest_of_an_addresss_names_decides() -> Result<(), Box<dyn std::error::Error>> {
         let policy =
             policy("  - {name: b, domains: [b.example], decision: approve}\n  - {name: rest, decision: allow}\n")?;
-        let gate = Gate::new(Upstream::default());
+        let gate = Gate::new(Upstream::default(), Arc::new(crate::place::Here));
         let address = IpAddr::from([203, 0, 113, 7]);
         gate.pins
             .add(&Arc::from("b.example"), address, Duration::ZERO, Instant::now());
@@ -245,7 +278,7 @@ mod tests {
         let policy = policy(
             "  - {name: meta, cidrs: [169.254.169.254], decision: deny}\n  - {name: here, cidrs: [127.0.0.0/8, \"::1\"], decision: deny}\n  - {name: rest, decision: allow}\n",
         )?;
-        let gate = Gate::new(Upstream::default());
+        let gate = Gate::new(Upstream::default(), Arc::new(crate::place::Here));
         for address in [
             "169.254.169.254:80",
             "[::ffff:169.254.169.254]:80",

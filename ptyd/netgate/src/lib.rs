@@ -14,16 +14,23 @@ mod engine;
 mod gate;
 mod own;
 mod pins;
+pub mod place;
+pub mod private;
 mod rates;
 pub mod relay;
 mod resolver;
+mod sys;
 mod wall;
 
 pub use address::{is_machine, is_special};
-pub use engine::{Closed, Connection, Connections, Counters, Engine, EngineError, Exceeded, Notify, Told};
+pub use engine::{
+    Closed, Connection, Connections, Counters, Engine, EngineError, Exceeded, Kernel, Listener, Notify, PrivateEngine,
+    Told,
+};
 pub use gate::{Flow, Gate, Ruling, Transport};
 pub use own::{Holder, Owner};
 pub use pins::Pins;
 pub use rates::Rates;
 pub use resolver::{Court, Lookup, Resolver, Upstream};
-pub use wall::{Event, Operation, Wall, What};
+pub use sys::network_cookie;
+pub use wall::{Event, Operation, What};

@@ -4,12 +4,12 @@
 //! asked of the kernel.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::io::Errno;
-
 use crate::diag::{self, Bound};
+use crate::place::Place;
 
 /// Remembered sockets from which on the closed ones among them are looked for.
 const PRUNE: usize = 1024;
@@ -35,12 +35,20 @@ pub struct Owner {
 }
 
 /// The sockets of a session.
-#[derive(Default)]
 pub(crate) struct Own {
+    place: Arc<dyn Place>,
     sockets: Mutex<HashMap<u64, Owner>>,
 }
 
 impl Own {
+    /// Those on the network `place`.
+    pub fn new(place: Arc<dyn Place>) -> Own {
+        Own {
+            place,
+            sockets: Mutex::default(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Owner>> {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -51,7 +59,7 @@ impl Own {
         sockets.insert(inode, owner);
         if sockets.len() > PRUNE
             && sockets.len().is_power_of_two()
-            && let Ok(living) = diag::living()
+            && let Ok(living) = diag::living(&*self.place)
         {
             sockets.retain(|known, _| *known == inode || living.contains(known));
         }
@@ -61,8 +69,8 @@ impl Own {
     ///
     /// # Errors
     /// Where the kernel does not tell.
-    pub fn holder(&self, udp: bool, at: SocketAddr) -> Result<Holder, Errno> {
-        let bound = diag::at_port(udp, at.port())?;
+    pub fn holder(&self, udp: bool, at: SocketAddr) -> io::Result<Holder> {
+        let bound = diag::at_port(&*self.place, udp, at.port())?;
         let sockets = self.lock();
         let mut holder = Holder::Nobody;
         for bound in bound.iter().filter(|bound| takes(bound, at.ip())) {
@@ -94,7 +102,10 @@ fn takes(bound: &Bound, address: IpAddr) -> bool {
 mod tests {
     use std::net::{TcpListener, UdpSocket};
 
+    use rustix::io::Errno;
+
     use super::*;
+    use crate::place::Here;
 
     fn own(own: &Own, socket: impl std::os::fd::AsFd) -> Result<(), Errno> {
         let owner = Owner {
@@ -107,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_port_is_its_sockets_and_not_its_number() -> Result<(), Box<dyn std::error::Error>> {
-        let sockets = Own::default();
+        let sockets = Own::new(Arc::new(Here));
         let (mine, other) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
         own(&sockets, &mine)?;
         let (at, elsewhere) = (mine.local_addr()?, other.local_addr()?);
@@ -126,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_port_that_is_shared_with_somebody_else_is_not_the_sessions() -> Result<(), Box<dyn std::error::Error>> {
-        let sockets = Own::default();
+        let sockets = Own::new(Arc::new(Here));
         let mine = UdpSocket::bind("127.0.0.1:0")?;
         own(&sockets, &mine)?;
         let at = mine.local_addr()?;

@@ -1,4 +1,4 @@
-//! The engine in the kernel: around a session's control groups a wall that lets through what was judged, and
+//! The wall in the kernel: around a session's control groups a wall that lets through what was judged, and
 //! nothing else.
 //!
 //! Every operation is judged at its notification and carried out on the caller's own socket by the supervisor.
@@ -14,7 +14,7 @@ pub use agentsh_ebpf::{Event, Operation, What};
 use agentsh_ebpf::{Table, WallError};
 
 /// A session's wall.
-pub struct Wall(Mutex<agentsh_ebpf::Wall>);
+pub(crate) struct Wall(Mutex<agentsh_ebpf::Wall>);
 
 impl Wall {
     /// Loads it; the calling process is the one that judges.

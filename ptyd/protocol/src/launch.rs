@@ -60,7 +60,7 @@ pub enum Start {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum LaunchReply {
     /// Enter the sandbox, say [`Entered`], wait for [`Verdict`]. The frame's descriptors are
-    /// [`Plan::groups`] entrances, then the ruleset if [`Plan::landlock`] is set; then, if
+    /// [`Plan::groups`] entrances, [`Plan::namespaces`] namespaces, then the ruleset if [`Plan::landlock`] is set; then, if
     /// [`Plan::terminal`] is, the new terminal and a stream that speaks [`crate::terminal`] (no stream if the
     /// caller wants it detached).
     Enter(Box<Plan>),
@@ -85,6 +85,10 @@ pub struct Plan {
     /// before the ruleset.
     #[serde(default)]
     pub groups: u32,
+    /// How many namespaces to go into (`setns(2)`), in the order of their descriptors, which come behind those of the
+    /// groups: a user namespace, if there is one, and a network.
+    #[serde(default)]
+    pub namespaces: u32,
     /// Resource limits to lower, beside those that the caller has: `(RLIMIT_*, soft and hard)`.
     #[serde(default)]
     pub rlimits: Vec<(u32, u64)>,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use agentsh_protocol::launch::Plan;
 use base64::Engine as _;
@@ -31,25 +31,40 @@ fn failed<E: fmt::Display>(step: &'static str) -> impl FnOnce(E) -> EnterError {
     }
 }
 
-/// Takes every step of `plan` on the calling thread: groups, limits, capabilities, no_new_privs,
+/// What comes along with a plan.
+#[derive(Default)]
+pub struct Entrances {
+    pub groups: Vec<OwnedFd>,
+    pub namespaces: Vec<OwnedFd>,
+    pub ruleset: Option<OwnedFd>,
+}
+
+/// Takes every step of `plan` on the calling thread: groups, namespaces, limits, capabilities, no_new_privs,
 /// Landlock, and last the filter. Returns the filter's listener, which is close-on-exec.
 ///
 /// The calling process must have one thread: filter and domain hold for the calling thread alone, and
 /// a thread that goes into a group alone spares the kernel a lock on all forks of the machine.
-pub fn enter(plan: &Plan, ruleset: Option<BorrowedFd<'_>>, groups: &[OwnedFd]) -> Result<Option<OwnedFd>, EnterError> {
+pub fn enter(plan: &Plan, entrances: &Entrances) -> Result<Option<OwnedFd>, EnterError> {
+    let (groups, namespaces) = (&entrances.groups, &entrances.namespaces);
     if groups.len() != plan.groups as usize {
         return Err(failed("cgroup")("the plan came without its groups"));
     }
     for group in groups {
         rustix::io::write(group, b"0").map_err(failed("cgroup"))?;
     }
+    if namespaces.len() != plan.namespaces as usize {
+        return Err(failed("setns")("the plan came without its namespaces"));
+    }
+    for namespace in namespaces {
+        sys::enter_namespace(namespace.as_fd()).map_err(failed("setns"))?;
+    }
     for (resource, limit) in &plan.rlimits {
         lower_limit(*resource, *limit).map_err(failed("setrlimit"))?;
     }
     reduce_capabilities(plan.capabilities).map_err(failed("capabilities"))?;
     sys::set_no_new_privs().map_err(failed("no_new_privs"))?;
-    match (plan.landlock, ruleset) {
-        (true, Some(ruleset)) => sys::restrict_self(ruleset).map_err(failed("landlock"))?,
+    match (plan.landlock, &entrances.ruleset) {
+        (true, Some(ruleset)) => sys::restrict_self(ruleset.as_fd()).map_err(failed("landlock"))?,
         (true, None) => return Err(failed("landlock")("the plan came without its ruleset")),
         (false, _) => {}
     }

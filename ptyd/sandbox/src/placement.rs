@@ -8,11 +8,30 @@ use crate::cgroup::{Controllers, Resource, Version};
 /// Whether a waiting exec can be made another: its registers are known for this architecture.
 const STEERS: bool = cfg!(target_arch = "x86_64");
 
-/// What the plan of this build can hold for a user of this host; `ebpf`: whether programs of the kernel can be
-/// put around groups ([`crate::probe::ebpf`]).
-pub fn held(controllers: &Controllers, ebpf: bool, uid: u32) -> Held {
+/// What this host lets a user have on request.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Extras {
+    /// Programs of the kernel around groups ([`crate::probe::ebpf`]).
+    pub ebpf: bool,
+    /// A network of a session's own ([`crate::probe::private_network`]).
+    pub private_network: bool,
+}
+
+impl Extras {
+    /// What there is, found out by using it.
+    pub fn probe() -> Extras {
+        Extras {
+            ebpf: crate::probe::ebpf().works(),
+            private_network: crate::probe::private_network().works(),
+        }
+    }
+}
+
+/// What the plan of this build can hold for a user of this host.
+pub fn held(controllers: &Controllers, extras: Extras, uid: u32) -> Held {
     Held {
-        ebpf,
+        ebpf: extras.ebpf,
+        private_network: extras.private_network,
         memory: limit(controllers, Resource::Memory, uid),
         swap: limit(controllers, Resource::Swap, uid),
         cpu: limit(controllers, Resource::Cpu, uid),
@@ -109,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_limit_without_a_group_says_what_stands_in_for_it() {
-        let missing = |uid| held(&Controllers::default(), false, uid);
+        let missing = |uid| held(&Controllers::default(), Extras::default(), uid);
         assert!(matches!(missing(0).memory, Hold::Partly(_)));
         assert!(matches!(
             (missing(0).pids, missing(1000).pids),
@@ -127,7 +146,7 @@ mod tests {
         ] {
             let operation = Operation::parse(&words)?;
             assert!(
-                holder(&operation, &held(&Controllers::default(), false, 0)).is_some()
+                holder(&operation, &held(&Controllers::default(), Extras::default(), 0)).is_some()
                     && holder(&operation, &Held::default()).is_none()
             );
         }

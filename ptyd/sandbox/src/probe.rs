@@ -107,6 +107,14 @@ pub fn ebpf() -> Finding {
     }
 }
 
+/// A network of one's own is made, with or without privilege.
+pub fn private_network() -> Finding {
+    match crate::sys::try_network_namespace() {
+        Ok(()) => Finding::Works("a network namespace was made".into()),
+        Err(error) => Finding::Missing(format!("no network namespace can be made: {error}")),
+    }
+}
+
 /// The inode of the first pid namespace (`PROC_PID_INIT_INO`).
 const FIRST_PIDS: u64 = 0xefff_fffc;
 

@@ -59,6 +59,35 @@ pub(crate) fn set_no_new_privs() -> io::Result<()> {
     check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }.into()).map(drop)
 }
 
+/// `setns(2)` with whatever namespace the descriptor names.
+pub(crate) fn enter_namespace(namespace: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: no pointers are passed.
+    check(unsafe { libc::setns(namespace.as_raw_fd(), 0) }.into()).map(drop)
+}
+
+/// Makes a network namespace in a child that ends with that, as root would or else in a user namespace.
+pub(crate) fn try_network_namespace() -> io::Result<()> {
+    use std::os::unix::process::CommandExt as _;
+    let mut command = std::process::Command::new("/proc/self/exe");
+    let attempt = || {
+        let rootless = libc::CLONE_NEWUSER | libc::CLONE_NEWNET;
+        // SAFETY: no pointers are passed.
+        let made = unsafe { libc::unshare(libc::CLONE_NEWNET) == 0 || libc::unshare(rootless) == 0 };
+        // The child is to run nothing: its failure is the way to tell.
+        Err(match made {
+            true => io::Error::from_raw_os_error(libc::ECANCELED),
+            false => io::Error::last_os_error(),
+        })
+    };
+    // SAFETY: the closure makes two system calls and allocates nothing.
+    unsafe { command.pre_exec(attempt) };
+    match command.spawn() {
+        Err(error) if error.raw_os_error() == Some(libc::ECANCELED) => Ok(()),
+        Err(error) => Err(error),
+        Ok(mut child) => child.wait().and(Err(io::ErrorKind::Other.into())),
+    }
+}
+
 /// The newest Landlock interface of the running kernel; 0 where there is none or it is switched off.
 pub(crate) fn landlock_abi() -> u32 {
     const LANDLOCK_CREATE_RULESET_VERSION: u32 = 1;

@@ -3,12 +3,12 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::status::SecurityStatus;
 
-/// Namespaces in which a command must be where its supervisor is.
+/// Namespaces in which a command must be where its supervisor is, unless its plan leads elsewhere.
 const NAMESPACES: [&str; 4] = ["mnt", "user", "pid", "net"];
 
 /// What keeps a process from being accepted.
@@ -29,9 +29,12 @@ pub enum Mismatch {
     Root,
 }
 
+/// Namespaces that are not the supervisor's: their names in `/proc/PID/ns`, and what the links there say.
+pub type Elsewhere = [(&'static str, String)];
+
 /// The process `pid` is inside: no_new_privs, exactly one filter more than its supervisor, no
-/// capability outside of `keep`, and the supervisor's namespaces.
-pub fn entered(pid: i32, keep: u64, filtered: bool) -> Result<(), Mismatch> {
+/// capability outside of `keep`, the namespaces that it was to enter, and the supervisor's others.
+pub fn entered(pid: i32, keep: u64, filtered: bool, elsewhere: &Elsewhere) -> Result<(), Mismatch> {
     let status = SecurityStatus::of(pid)?;
     let wanted = SecurityStatus::own()?.seccomp_filters + u32::from(filtered);
     if !status.no_new_privs {
@@ -50,14 +53,20 @@ pub fn entered(pid: i32, keep: u64, filtered: bool) -> Result<(), Mismatch> {
     if kept != 0 {
         return Err(Mismatch::Capabilities(kept));
     }
-    same_world(pid)
+    in_world(pid, elsewhere)
 }
 
 /// The process `pid` has the caller's root and namespaces: nobody else put it into a sandbox made of those.
 pub fn same_world(pid: i32) -> Result<(), Mismatch> {
+    in_world(pid, &[])
+}
+
+fn in_world(pid: i32, elsewhere: &Elsewhere) -> Result<(), Mismatch> {
     let ours = World::own()?;
     for (name, own) in NAMESPACES.iter().zip(&ours.namespaces) {
-        if fs::read_link(format!("/proc/{pid}/ns/{name}"))? != *own {
+        let other = elsewhere.iter().find(|(other, _)| other == name);
+        let wanted = other.map_or(own.as_path(), |(_, link)| Path::new(link));
+        if fs::read_link(format!("/proc/{pid}/ns/{name}"))? != wanted {
             return Err(Mismatch::Namespace(name));
         }
     }

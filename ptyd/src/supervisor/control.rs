@@ -22,7 +22,6 @@ use super::launch::{self, Launch};
 use super::limits::{self, Clock};
 use super::make::Made;
 use super::session::Session;
-use super::wall;
 use super::watch::PolicyWatch;
 use super::{calls, end, make};
 use crate::sys;
@@ -62,14 +61,11 @@ async fn run(made: Made, control: OwnedFd) -> io::Result<()> {
         },
     );
     let mut policy = watch(&session);
-    let mut walled = None;
     let mut broker_lives = true;
     let mut busy = 0;
     let mut clock = Clock::start();
     let mut timers = Timers::default();
     let reason = loop {
-        // A changed policy may ask for one.
-        walled = walled.or_else(|| wall_notice(&session));
         tokio::select! {
             message = receive(&control), if broker_lives => match message {
                 Ok((ToSupervisor::Launch { request, peer }, fds)) => start(&session, *request, peer, fds),
@@ -108,7 +104,6 @@ async fn run(made: Made, control: OwnedFd) -> io::Result<()> {
                     }
                 }
             },
-            () = stopped(walled.as_ref()) => tell_stopped(&session),
             () = changed(policy.as_ref()) => {
                 // Before the files are read, so that no later change is missed.
                 policy = watch(&session);
@@ -164,8 +159,8 @@ async fn sweep(session: Arc<Session>) {
     let mut pause = Duration::from_millis(1);
     let is_over = |command: &str| !session.is_served(command);
     let at_end = |group: &Group| {
-        if let Some((raised, folder)) = session.shared.wall.get().zip(group.unified_folder()) {
-            raised.wall.forget(folder);
+        if let Some(folder) = group.unified_folder() {
+            session.shared.engine.release(folder);
         }
     };
     while !session.groups.sweep(is_over, at_end) && pause < LONGEST_SWEEP {
@@ -183,34 +178,6 @@ fn watch(session: &Session) -> Option<PolicyWatch> {
     PolicyWatch::new(&files)
         .inspect_err(|error| tracing::error!("changes of the policy are not noticed: {error}"))
         .ok()
-}
-
-/// What tells that the wall has stopped something, if there is a wall.
-fn wall_notice(session: &Session) -> Option<AsyncFd<OwnedFd>> {
-    let raised = session.shared.wall.get()?;
-    let notice = raised.wall.notice().and_then(sys::readable);
-    notice
-        .inspect_err(|error| tracing::error!("what the wall stops is told at the session's end only: {error}"))
-        .ok()
-}
-
-async fn stopped(notice: Option<&AsyncFd<OwnedFd>>) {
-    let Some(notice) = notice else {
-        return std::future::pending().await;
-    };
-    match notice.readable().await {
-        Ok(mut ready) => ready.clear_ready(),
-        Err(error) => {
-            tracing::error!("waiting for the wall: {error}");
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-fn tell_stopped(session: &Session) {
-    if let Some(raised) = session.shared.wall.get() {
-        wall::tell(session, raised);
-    }
 }
 
 async fn changed(watch: Option<&PolicyWatch>) {

@@ -12,7 +12,6 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::control::Notice;
 use super::limits;
 use super::session::Session;
-use super::wall;
 use crate::{process, sys};
 
 /// How long the ends of killed commands may take to be reported.
@@ -72,9 +71,6 @@ const LAST_BYTES: Duration = Duration::from_secs(5);
 /// Closes recordings and record.
 pub(super) fn close(session: &Session, reason: &str) -> io::Result<()> {
     session.settle_files();
-    if let Some(raised) = session.shared.wall.get() {
-        wall::tell(session, raised);
-    }
     for command in session.groups.commands() {
         limits::tell(session, &command, true);
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use agentsh_audit::{Argv, EventDraft, EventType, Value};
+use agentsh_netgate::private::Private;
 use agentsh_policy::{Decision, Verdict as Judgement};
 use agentsh_protocol::api::{CommandInfo, CommandState, PolicyOutcome};
 use agentsh_protocol::control::Peer;
@@ -347,13 +348,21 @@ fn enter_on(
     let generation = session.generation();
     let (hull, ruleset) = rules.walls()?;
     let confined = limits::confine(session, rules, peer.pid, &candidate.id)?;
+    let network = session.shared.network.as_deref();
+    let namespaces: Vec<BorrowedFd<'_>> = network.iter().flat_map(|network| network.namespaces()).collect();
+    // In a user namespace of ours a process would have capabilities that its user has not.
+    let capabilities = match network.is_some_and(Private::is_rootless) {
+        true => 0,
+        false => rules.capabilities,
+    };
     let plan = Plan {
         session_id: session.id.clone(),
         command_id: candidate.id.clone(),
         proof: Some(session.proof.question()),
         groups: confined.entrances.len() as u32,
+        namespaces: namespaces.len() as u32,
         rlimits: confined.rlimits,
-        capabilities: rules.capabilities,
+        capabilities,
         landlock: true,
         filter: Some(rules.filter(&request.argv)?.to_plan()),
         program: Bytes::from(candidate.program.as_path()),
@@ -364,6 +373,7 @@ fn enter_on(
         pipes: piped.iter().map(|pipe| pipe.number).collect(),
     };
     let mut fds: Vec<BorrowedFd<'_>> = confined.entrances.iter().map(AsFd::as_fd).collect();
+    fds.extend(namespaces);
     fds.push(ruleset.as_fd());
     fds.extend(
         opened
@@ -394,7 +404,8 @@ fn enter_on(
     let number = entered.listener.ok_or("the caller has no listener")?;
     let Entrant { identity, pidfd } = entrant;
     let listener = rustix::process::pidfd_getfd(&pidfd, number, PidfdGetfdFlags::empty())?;
-    verify::entered(identity.pid, rules.capabilities, true)?;
+    let elsewhere = network.map(Private::links).transpose()?.unwrap_or_default();
+    verify::entered(identity.pid, capabilities, true, &elsewhere)?;
     if confined
         .group
         .as_ref()

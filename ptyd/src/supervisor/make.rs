@@ -15,12 +15,12 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use super::approvals;
 use super::control::Notice;
 use super::files;
+use super::network;
 use super::plan::{self, PlanError, Planned};
 use super::policy::Choice;
 use super::proof::Proof;
 use super::session::{Parts, Session};
 use super::shared::Shared;
-use super::wall;
 use crate::diagnostics;
 
 /// A session that stands, and what its loop listens to.
@@ -50,7 +50,7 @@ fn refused(problem: PlanError) -> ApiError {
     }
 }
 
-fn unwalled(problem: String) -> ApiError {
+fn unheld(problem: String) -> ApiError {
     ApiError {
         hint: Some("`agentsh detect` says what this host can hold".to_owned()),
         ..error(ErrorKind::Refused, problem)
@@ -66,6 +66,9 @@ pub(super) fn make(setup: Setup) -> Result<Made, ApiError> {
     let choice = Choice::new(setup.policy.as_deref(), workspace.as_deref(), &config)?;
     let policy = choice.resolve(&account, &config)?;
     let mut planned = plan::plan(policy, &config, &account, workspace.as_deref()).map_err(refused)?;
+    let network = planned.rules.private.then(network::make).transpose().map_err(unheld)?;
+    let walled = planned.rules.walled;
+    let shared = Shared::new(&places::run_dir(account.uid), network, walled).map_err(failed)?;
     let store = Store::new(&account.state_dir());
     let info = info(&setup, workspace.as_deref(), &account, &planned)?;
     let nobody = approvals::warning(&planned.rules.policy, setup.watchers);
@@ -76,7 +79,7 @@ pub(super) fn make(setup: Setup) -> Result<Made, ApiError> {
     let (send, notices) = mpsc::unbounded_channel();
     let session = Session::new(Parts {
         proof: Proof::start().map_err(failed)?,
-        shared: Shared::new(&places::run_dir(account.uid)).map_err(failed)?,
+        shared,
         account,
         config,
         workspace,
@@ -89,15 +92,15 @@ pub(super) fn make(setup: Setup) -> Result<Made, ApiError> {
     });
     session.approvals.set_watchers(setup.watchers);
     let session = Arc::new(session);
-    let engine = files::engine(&session).map_err(failed)?;
-    wall::raise(&session, session.rules().walled).map_err(unwalled)?;
+    let files = files::engine(&session).map_err(failed)?;
     // Set once, here.
-    let _ = session.shared.files.set(engine);
-    let network = &session.shared.engine;
-    let started = network.start(Arc::clone(&session) as Arc<dyn Told>);
+    let _ = session.shared.files.set(files);
+    let engine = &session.shared.engine;
+    let started = engine.start(Arc::clone(&session) as Arc<dyn Told>);
     started
-        .and_then(|()| network.apply(&session.rules().policy))
-        .map_err(|error| failed(format!("the network engine `{}`: {error}", network.name())))?;
+        .and_then(|()| engine.apply(&session.rules().policy))
+        .map_err(|error| failed(format!("the network engine `{}`: {error}", engine.name())))?;
+    network::forward(&session);
     Ok(Made { session, notices })
 }
 
@@ -167,7 +170,12 @@ pub(super) fn reload(session: &Session) -> Result<(), ApiError> {
     let workspace = session.workspace.as_deref();
     let mut planned = plan::plan(policy, &session.config, &session.account, workspace).map_err(refused)?;
     planned.rules.also_readable(session.dir.policy_path()).map_err(failed)?;
-    wall::raise(session, planned.rules.walled).map_err(unwalled)?;
+    let before = session.rules();
+    if (planned.rules.private, planned.rules.walled) != (before.private, before.walled) {
+        return Err(failed(
+            "network.namespace and network.engine are for new sessions only: end this one",
+        ));
+    }
     let running: Vec<String> = session.running_commands();
     session
         .dir
@@ -184,10 +192,10 @@ pub(super) fn reload(session: &Session) -> Result<(), ApiError> {
             ..EventDraft::new(EventType::PolicyChanged)
         })
         .map_err(failed)?;
-    let network = &session.shared.engine;
-    network
+    let engine = &session.shared.engine;
+    engine
         .apply(&planned.rules.policy)
-        .map_err(|error| failed(format!("the network engine `{}`: {error}", network.name())))?;
+        .map_err(|error| failed(format!("the network engine `{}`: {error}", engine.name())))?;
     session.set_rules(planned.rules, planned.not_held, planned.not_observed);
     Ok(())
 }

@@ -50,6 +50,7 @@ use crate::sys;
 
 pub(crate) use kept::limits as trash_limits;
 pub(crate) use limits::{close as close_group, recorded as recorded_group};
+pub(crate) use network::hold as hold_network;
 pub(crate) use policy::Choice;
 pub(crate) use proof::hold as hold_proof;
 

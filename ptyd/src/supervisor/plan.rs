@@ -9,10 +9,11 @@ use agentsh_protocol::api::{Enforced, LayerInfo};
 use agentsh_protocol::places::Account;
 use agentsh_sandbox::cgroup::Resource;
 use agentsh_sandbox::filter::{self, CompiledFilter, Condition, FilterError, FilterSpec, MaskedEqual, Notified};
-use agentsh_sandbox::placement;
-use agentsh_sandbox::probe::{Host, Mode};
+use agentsh_sandbox::placement::{self, Extras};
+use agentsh_sandbox::probe::{self, Host, Mode};
 
 use super::limits::Limited;
+use super::network;
 use super::rules::{Rules, RulesError};
 use super::{files, unseen, wall};
 
@@ -73,7 +74,12 @@ pub(super) fn plan(
     }
     let host = Host::probe();
     let mode = mode(&host, config)?;
-    let mut held = placement::held(&host.controllers, host.ebpf.works(), account.uid);
+    let private = network::is_private(&policy);
+    let extras = Extras {
+        ebpf: host.ebpf.works(),
+        private_network: private && probe::private_network().works(),
+    };
+    let mut held = placement::held(&host.controllers, extras, account.uid);
     held.rewrite_sni = config.proxy.tls_intercept;
     let not_held = policy.not_held(&held);
     if config.security.strict && !not_held.is_empty() {
@@ -94,11 +100,13 @@ pub(super) fn plan(
     let mut layers = layers(&host, &not_held);
     layers.push(groups(&host, &limited));
     layers.push(ebpf(&host, walled));
+    layers.extend(private.then(private_network));
     let mut rules = Rules::new(policy, asked, capabilities, host.landlock_abi, &config.landlock, unread)?;
     let by_group = |resource: &Resource| host.controllers.holder(*resource).is_ok();
     rules.held_by_groups = limited.resources.set().filter(by_group).collect();
     rules.limited = limited;
     rules.walled = walled;
+    rules.private = private;
     Ok(Planned {
         rules,
         mode,
@@ -250,6 +258,15 @@ fn ebpf(host: &Host, walled: bool) -> LayerInfo {
         layer: "ebpf".into(),
         enforced,
         detail: detail.to_owned(),
+    }
+}
+
+/// The session's own network: without it there is no session.
+fn private_network() -> LayerInfo {
+    LayerInfo {
+        layer: "network".into(),
+        enforced: Enforced::Fully,
+        detail: "a network of the session's own: what leaves goes through the relay".into(),
     }
 }
 

@@ -59,6 +59,8 @@ pub(crate) struct Rules {
     pub limited: Limited,
     /// Whether the wall in the kernel is around its commands.
     pub walled: bool,
+    /// Whether they have a network of the session's own.
+    pub private: bool,
     /// Those of them that control groups were found to hold.
     pub held_by_groups: Vec<Resource>,
     /// Whether a command with a terminal gets one of ours.
@@ -133,6 +135,7 @@ impl Rules {
             logs_allowed,
             limited: Limited::default(),
             walled: false,
+            private: false,
             held_by_groups: Vec::new(),
             records_terminals,
             patterns: OnceLock::new(),

@@ -6,10 +6,12 @@ use std::sync::{Arc, OnceLock};
 
 use agentsh_intercept::files::{FileEngine, Tasks};
 use agentsh_intercept::{Endpoints, Inside, Locator};
-use agentsh_netgate::{Engine, Gate, Notify, Upstream};
+use agentsh_netgate::place::{Here, Place};
+use agentsh_netgate::private::Private;
+use agentsh_netgate::{Engine, Gate, Kernel, Notify, PrivateEngine, Upstream};
+use rustix::net::{AddressFamily, SocketType, netlink};
 
 use super::members::Members;
-use super::wall::Raised;
 
 /// Resolution of paths, the way to our own sockets, and who belongs to the session.
 pub(crate) struct Shared {
@@ -20,28 +22,51 @@ pub(crate) struct Shared {
     pub endpoints: Arc<Endpoints>,
     /// Names and internet sockets of the session.
     pub gate: Gate,
+    /// The session's own network, where policy wants one.
+    pub network: Option<Arc<Private>>,
     /// What holds the rules on the network.
     pub engine: Box<dyn Engine>,
     /// Made last: it knows the session.
     pub files: OnceLock<Arc<FileEngine>>,
-    /// Where policy asks for it.
-    pub wall: OnceLock<Raised>,
 }
 
 impl Shared {
     /// `folder`: the supervisor's own, out of the session's reach.
-    pub(crate) fn new(folder: &Path) -> io::Result<Shared> {
+    /// `walled`: whether the kernel holds back what was not judged.
+    pub(crate) fn new(folder: &Path, network: Option<Arc<Private>>, walled: bool) -> io::Result<Shared> {
         let members = Arc::new(Members::default());
-        let gate = Gate::new(Upstream::of_host());
+        let place: Arc<dyn Place> = match &network {
+            Some(network) => Arc::clone(network) as Arc<dyn Place>,
+            None => Arc::new(Here),
+        };
+        let gate = Gate::new(Upstream::of_host(), Arc::clone(&place));
+        let engine: Box<dyn Engine> = match &network {
+            Some(network) => Box::new(PrivateEngine::new(Arc::clone(&gate.connections), Arc::clone(network))),
+            None => Box::new(Notify::new(Arc::clone(&gate.connections), place)),
+        };
+        let engine = match walled {
+            true => Box::new(Kernel::raise(engine).map_err(io::Error::other)?),
+            false => engine,
+        };
+        let endpoints = match &network {
+            Some(network) => {
+                let network = Arc::clone(network);
+                let diag = Some(netlink::SOCK_DIAG);
+                Endpoints::elsewhere(Box::new(move || {
+                    network.socket(AddressFamily::NETLINK, SocketType::RAW, diag)
+                }))
+            }
+            None => Endpoints::default(),
+        };
         Ok(Shared {
             locator: Locator::new(Arc::clone(&members) as Arc<dyn Tasks>, false)?,
             inside: Arc::new(Inside::new(folder)?),
-            endpoints: Arc::default(),
-            engine: Box::new(Notify::new(Arc::clone(&gate.connections))),
+            endpoints: Arc::new(endpoints),
+            engine,
             gate,
+            network,
             members,
             files: OnceLock::new(),
-            wall: OnceLock::new(),
         })
     }
 }

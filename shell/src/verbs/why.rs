@@ -4,7 +4,7 @@ use agentsh_policy::{CommandOperation, FileOp, FileOperation, Operation, UnixOp,
 use agentsh_protocol::Bytes;
 use agentsh_protocol::api::{self, SelfInfo};
 use agentsh_sandbox::cgroup::Controllers;
-use agentsh_sandbox::{placement, probe};
+use agentsh_sandbox::placement::{self, Extras};
 use clap::Args;
 
 use crate::client::{self, Client, ClientError};
@@ -140,7 +140,7 @@ fn text(event: &Event, show: &str, context: &Context) -> String {
 fn story(event: &Event, context: &Context) -> Option<String> {
     let dir = record::session(context, Some(&event.session_id)).ok()?;
     let policy = policy::of_session(&dir).ok()?;
-    let held = placement::held(&Controllers::probe(), probe::ebpf().works(), context.uid);
+    let held = placement::held(&Controllers::probe(), Extras::probe(), context.uid);
     let story = Story::of(&policy, &operation(event)?, &held);
     Some(story.text(context.out, context.columns()))
 }

@@ -1,4 +1,6 @@
-//! The Unix sockets of this network namespace as the kernel lists them, `sock_diag(7)`.
+//! The Unix sockets of a network as the kernel lists them, `sock_diag(7)`.
+
+use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
@@ -25,13 +27,17 @@ pub struct Bound {
     pub file: Option<(u32, u32)>,
 }
 
+/// A socket that asks about this process's network.
+pub fn here() -> Result<OwnedFd, Errno> {
+    let flags = SocketFlags::CLOEXEC;
+    rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(netlink::SOCK_DIAG))
+}
+
 /// All that can be reached now; ends of connections, which carry the name of their listener, are left out.
 ///
 /// # Errors
 /// Where the kernel has no such list.
-pub fn bound() -> Result<Vec<Bound>, Errno> {
-    let flags = SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(netlink::SOCK_DIAG))?;
+pub fn bound(socket: OwnedFd) -> Result<Vec<Bound>, Errno> {
     rustix::net::send(&socket, &request(), SendFlags::empty())?;
     let mut found = Vec::new();
     let mut buffer = vec![0u8; 32 << 10];
@@ -125,7 +131,7 @@ mod tests {
         let (_accepted, _) = listener.accept()?;
         let inode = rustix::fs::fstat(&listener)?.st_ino;
         let wanted = [b"\0", name.as_bytes()].concat();
-        let found: Vec<u64> = bound()?
+        let found: Vec<u64> = bound(here()?)?
             .into_iter()
             .filter(|bound| bound.name == wanted)
             .map(|bound| bound.socket.into())

@@ -5,6 +5,8 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -28,18 +30,50 @@ pub enum Holder {
     Nobody,
 }
 
+/// Makes a socket that asks about another network (`sock_diag(7)`).
+pub type Elsewhere = dyn Fn() -> io::Result<OwnedFd> + Send + Sync;
+
 /// The sockets that the processes of a session bound.
-#[derive(Debug, Default)]
-pub struct Endpoints(Mutex<HashSet<u64>>);
+#[derive(Default)]
+pub struct Endpoints {
+    own: Mutex<HashSet<u64>>,
+    elsewhere: Option<Box<Elsewhere>>,
+}
 
 impl Endpoints {
+    /// Those of a session on a network of its own: abstract names are there, socket files on every network.
+    pub fn elsewhere(network: Box<Elsewhere>) -> Endpoints {
+        Endpoints {
+            own: Mutex::default(),
+            elsewhere: Some(network),
+        }
+    }
+
+    /// What the kernel lists on the session's own network.
+    fn named(&self) -> Result<Vec<Bound>, Errno> {
+        let socket = match &self.elsewhere {
+            Some(network) => network().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?,
+            None => diag::here()?,
+        };
+        diag::bound(socket)
+    }
+
+    /// What it lists on every network that the session can reach.
+    fn bound(&self) -> Result<Vec<Bound>, Errno> {
+        let mut bound = self.named()?;
+        if self.elsewhere.is_some() {
+            bound.extend(diag::bound(diag::here()?)?);
+        }
+        Ok(bound)
+    }
+
     /// A process of the session is about to bind the socket with this sockfs inode.
     pub(crate) fn note(&self, socket: u64) {
-        let mut own = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         own.insert(socket);
         if own.len() > PRUNE
             && own.len().is_power_of_two()
-            && let Ok(bound) = diag::bound()
+            && let Ok(bound) = self.bound()
         {
             let living: HashSet<u64> = bound.iter().map(|bound| bound.socket.into()).collect();
             own.retain(|known| *known == socket || living.contains(known));
@@ -47,7 +81,7 @@ impl Endpoints {
     }
 
     fn holder<'b>(&self, candidates: impl Iterator<Item = &'b Bound>) -> Holder {
-        let own = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         let mut holder = Holder::Nobody;
         for bound in candidates {
             if own.contains(&bound.socket.into()) {
@@ -63,7 +97,7 @@ impl Endpoints {
     /// # Errors
     /// Where the kernel does not tell.
     pub fn of_name(&self, name: &[u8]) -> Result<Holder, Errno> {
-        let bound = diag::bound()?;
+        let bound = self.named()?;
         Ok(self.holder(
             bound
                 .iter()
@@ -77,9 +111,9 @@ impl Endpoints {
     /// # Errors
     /// Where the kernel does not tell.
     pub fn bound_as(&self, stat: &Stat) -> Result<Option<PathBuf>, Errno> {
-        let bound = diag::bound()?;
+        let bound = self.bound()?;
         let mut of_file = bound.iter().filter(|bound| bound.file == Some(file(stat)));
-        let own = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         let foreign = of_file.find(|bound| !own.contains(&bound.socket.into()));
         let name = foreign.map(|bound| bound.name.split(|byte| *byte == 0).next().unwrap_or_default());
         // A relative name was meant in a folder that nobody knows.
@@ -92,7 +126,7 @@ impl Endpoints {
     /// # Errors
     /// Where the kernel does not tell.
     pub fn of_file(&self, stat: &Stat, path: &Path) -> Result<Holder, Errno> {
-        let bound = diag::bound()?;
+        let bound = self.bound()?;
         let (inode, device) = file(stat);
         let exactly = bound.iter().filter(|bound| bound.file == Some((inode, device)));
         match self.holder(exactly) {

@@ -1,14 +1,17 @@
 //! Ends of sockets, as the kernel tells them to whoever listens (`SKNLGRP_INET_TCP_DESTROY` and its like).
 
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::io::Errno;
+use rustix::net::RecvFlags;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::sockopt::{Timeout, set_socket_recv_buffer_size, set_socket_timeout};
-use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, netlink};
 
 use super::{SOCK_DIAG_BY_FAMILY, half, word};
+use crate::place::{self, Place};
 
 /// TCP and UDP over both families: groups 1 to 4.
 const GROUPS: u32 = 0xf;
@@ -32,17 +35,19 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) struct End {
     /// `SO_COOKIE`.
     pub cookie: u64,
+    /// Its own address and its peer's.
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
     /// What was sent and received, where the kernel counts it.
     pub bytes: Option<(u64, u64)>,
 }
 
-/// A descriptor on which the ends of all sockets of this network namespace are told from now on.
+/// A descriptor on which the ends of all sockets of this network are told from now on.
 ///
 /// # Errors
 /// Where the kernel does not tell.
-pub(crate) fn listen() -> Result<OwnedFd, Errno> {
-    let flags = SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(netlink::SOCK_DIAG))?;
+pub(crate) fn listen(place: &dyn Place) -> io::Result<OwnedFd> {
+    let socket = place::diag(place)?;
     // More would only be kinder to bursts.
     let _ = set_socket_recv_buffer_size(&socket, ROOM);
     set_socket_timeout(&socket, Timeout::Recv, Some(LOOK))?;
@@ -75,9 +80,23 @@ fn read(mut bytes: &[u8], take: &mut dyn FnMut(End)) {
 
 /// `struct inet_diag_msg` and its attributes.
 fn one(message: &[u8]) -> Option<End> {
-    let cookie = cookie(message)?;
-    let bytes = carried(message)?;
-    Some(End { cookie, bytes })
+    Some(End {
+        cookie: cookie(message)?,
+        local: address(message, 4, 8)?,
+        remote: address(message, 6, 24)?,
+        bytes: carried(message)?,
+    })
+}
+
+/// The address of a `struct inet_diag_sockid` whose port and octets stand there.
+fn address(message: &[u8], port: usize, octets: usize) -> Option<SocketAddr> {
+    let port = u16::from_be_bytes(*message.get(port..)?.first_chunk()?);
+    let octets: [u8; 16] = *message.get(octets..)?.first_chunk()?;
+    let ip = match i32::from(*message.first()?) == libc::AF_INET6 {
+        true => IpAddr::from(octets).to_canonical(),
+        false => IpAddr::from(*octets.first_chunk::<4>()?),
+    };
+    Some(SocketAddr::new(ip, port))
 }
 
 /// `idiag_cookie` of a `struct inet_diag_msg`.
@@ -105,7 +124,7 @@ pub(super) fn carried(message: &[u8]) -> Option<Option<(u64, u64)>> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
+    use std::io::{Read as _, Write as _};
     use std::net::{TcpListener, TcpStream};
 
     use proptest::prelude::*;
@@ -114,7 +133,7 @@ mod tests {
 
     #[test]
     fn an_end_is_told_with_what_went_both_ways() -> Result<(), Box<dyn std::error::Error>> {
-        let socket = listen()?;
+        let socket = listen(&crate::place::Here)?;
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let mut client = TcpStream::connect(listener.local_addr()?)?;
         let (mut server, _) = listener.accept()?;
@@ -123,6 +142,7 @@ mod tests {
         server.read_exact(&mut [0; 5000])?;
         client.read_exact(&mut [0; 70])?;
         let cookie = rustix::net::sockopt::socket_cookie(&client)?;
+        let ends = (client.local_addr()?, client.peer_addr()?);
         drop((client, server));
         let mut found = None;
         let mut buffer = vec![0; 32 << 10];
@@ -133,6 +153,7 @@ mod tests {
                 }
             })?;
         }
+        assert_eq!(found.map(|end| (end.local, end.remote)), Some(ends));
         let (sent, received) = found.and_then(|end| end.bytes).unwrap_or_default();
         // The end of the stream counts as a byte of it, if it has come by then.
         assert!(sent == 5000 && (70..=71).contains(&received), "{sent} {received}");

@@ -1,9 +1,10 @@
 //! What every TCP connection has carried so far.
 
-use rustix::io::Errno;
+use std::io;
 
 use super::ends::{INFO, carried, cookie};
 use super::{dump, word};
+use crate::place::Place;
 
 /// `TCP_ESTABLISHED`, `FIN_WAIT1`, `FIN_WAIT2`, `CLOSE_WAIT`.
 const CARRYING: u32 = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 8;
@@ -19,12 +20,12 @@ pub(crate) struct Carrying {
     pub bytes: u64,
 }
 
-/// All connections of this network namespace.
+/// All connections of this network.
 ///
 /// # Errors
 /// Where the kernel has no such list.
-pub(crate) fn list(take: &mut dyn FnMut(Carrying)) -> Result<(), Errno> {
-    dump(false, CARRYING, 1 << (INFO - 1), 0, &mut |message| {
+pub(crate) fn list(place: &dyn Place, take: &mut dyn FnMut(Carrying)) -> io::Result<()> {
+    dump(place, false, (CARRYING, 1 << (INFO - 1)), 0, &mut |message| {
         if let Some(one) = one(message) {
             take(one);
         }
@@ -42,7 +43,7 @@ fn one(message: &[u8]) -> Option<Carrying> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
+    use std::io::{Read as _, Write as _};
     use std::net::{TcpListener, TcpStream};
 
     use super::*;
@@ -60,7 +61,7 @@ mod tests {
             bytes: 3000,
         };
         let mut found = Vec::new();
-        list(&mut |one| found.push(one))?;
+        list(&crate::place::Here, &mut |one| found.push(one))?;
         assert!(found.contains(&expected), "{found:?}");
         Ok(())
     }

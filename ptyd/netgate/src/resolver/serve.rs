@@ -1,7 +1,7 @@
 //! Sockets and threads of the resolver.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::{Court, Resolver, Upstream};
 use crate::own::Owner;
 use crate::pins::Pins;
+use crate::place::{self, Place};
 
 /// Queries that are answered at the same time.
 const WORKERS: usize = 4;
@@ -31,14 +32,19 @@ struct Datagram {
 }
 
 impl Resolver {
-    /// Starts one on loopback ports that the kernel picks.
+    /// Starts one on loopback ports of the network `place` that the kernel picks.
     ///
     /// # Errors
     /// If sockets or threads cannot be made: then there is no way to any name.
-    pub fn start(court: Arc<dyn Court>, pins: Arc<Pins>, upstream: Upstream) -> io::Result<Arc<Resolver>> {
-        let (udp, tcp) = both("127.0.0.1")?;
+    pub fn start(
+        court: Arc<dyn Court>,
+        pins: Arc<Pins>,
+        upstream: Upstream,
+        place: &dyn Place,
+    ) -> io::Result<Arc<Resolver>> {
+        let (udp, tcp) = both(place, Ipv4Addr::LOCALHOST.into())?;
         // A host without IPv6 has no sockets that would need it.
-        let six = both("::1").ok();
+        let six = both(place, Ipv6Addr::LOCALHOST.into()).ok();
         let endpoint = |tcp: &TcpListener| tcp.local_addr();
         let v6 = six.as_ref().map(|(_, tcp)| endpoint(tcp)).transpose()?;
         let resolver = Arc::new(Resolver::new((court, pins), upstream, (endpoint(&tcp)?, v6)));
@@ -60,11 +66,11 @@ impl Resolver {
 }
 
 /// One port for datagrams and streams.
-fn both(address: &str) -> io::Result<(UdpSocket, TcpListener)> {
+fn both(place: &dyn Place, address: IpAddr) -> io::Result<(UdpSocket, TcpListener)> {
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
     for _ in 0..16 {
-        let tcp = TcpListener::bind((address, 0))?;
-        match UdpSocket::bind((address, tcp.local_addr()?.port())) {
+        let tcp = place::listen(place, SocketAddr::new(address, 0))?;
+        match place::datagrams(place, tcp.local_addr()?) {
             Ok(udp) => return Ok((udp, tcp)),
             Err(error) => last = error,
         }

@@ -50,12 +50,12 @@ pub(crate) fn confine(session: &Session, rules: &Rules, pid: i32, command: &str)
     if let Some(group) = group {
         let group = session.groups.add(command, group);
         if rules.walled {
-            let wall = session.shared.wall.get().zip(group.unified_folder());
-            let (raised, folder) = wall.ok_or("its control group has no wall")?;
-            raised
-                .wall
+            let folder = group.unified_folder().ok_or("its control group has no wall")?;
+            session
+                .shared
+                .engine
                 .enclose(folder)
-                .map_err(|error| format!("the wall around it: {error}"))?;
+                .map_err(|error| error.to_string())?;
         }
         let entrances = group
             .entrances()

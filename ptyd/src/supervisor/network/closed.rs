@@ -1,23 +1,27 @@
 //! Ends of connections, as the session's engine tells them, and those that are cut.
 
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 use agentsh_audit::{EventDraft, EventType, Layer, Outcome, Value};
-use agentsh_netgate::{Closed, Exceeded, Told};
+use agentsh_netgate::{Closed, Event, Exceeded, Told};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 use crate::supervisor::session::Session;
+use crate::supervisor::wall::{self, UNJUDGED};
 
 impl Told for Session {
     fn closed(&self, closed: &Closed<'_>) {
         let connection = closed.connection;
         let remote = connection.remote.to_string();
-        let bytes = closed.bytes.map(|(sent, received)| {
-            [
-                ("bytes_sent", Value::Unsigned(sent)),
-                ("bytes_received", Value::Unsigned(received)),
-            ]
-        });
+        let mut fields = Vec::new();
+        if connection.incoming {
+            fields.push(("incoming", Value::Bool(true)));
+        }
+        if let Some((sent, received)) = closed.bytes {
+            fields.push(("bytes_sent", Value::Unsigned(sent)));
+            fields.push(("bytes_received", Value::Unsigned(received)));
+        }
         let recorded = self.recorder.emit(EventDraft {
             command: Some(&connection.owner.command),
             pid: connection.owner.pid,
@@ -26,7 +30,7 @@ impl Told for Session {
             domain: connection.host.as_deref(),
             policy: Some(Outcome::allow(connection.rule.as_deref())),
             layer: Some(Layer::Notify),
-            fields: bytes.as_ref().map_or(&[], |fields| fields.as_slice()),
+            fields: &fields,
             ..EventDraft::new(EventType::NetClose)
         });
         if let Err(error) = recorded {
@@ -34,14 +38,36 @@ impl Told for Session {
         }
     }
 
-    fn lost(&self, count: u64) {
+    fn lost(&self, count: u64, what: &str) {
         let recorded = self.recorder.emit(EventDraft {
             count,
-            fields: &[("lost", Value::Text("ends of connections"))],
+            fields: &[("lost", Value::Text(what))],
             ..EventDraft::new(EventType::EventsLost)
         });
         if let Err(error) = recorded {
             tracing::error!("recording a loss: {error}");
+        }
+    }
+
+    fn stopped(&self, event: &Event) {
+        wall::tell(self, event);
+    }
+
+    fn stray(&self, udp: bool, to: SocketAddr) {
+        let (kind, operation) = match udp {
+            true => (EventType::NetSend, "send"),
+            false => (EventType::NetConnect, "connect"),
+        };
+        let remote = to.to_string();
+        let recorded = self.recorder.emit(EventDraft {
+            operation: Some(operation),
+            remote: Some(&remote),
+            policy: Some(Outcome::deny(Some(UNJUDGED), Some(wall::MESSAGE))),
+            layer: Some(Layer::Proxy),
+            ..EventDraft::new(kind)
+        });
+        if let Err(error) = recorded {
+            tracing::error!("recording what was stopped: {error}");
         }
     }
 

@@ -2,8 +2,10 @@
 
 mod closed;
 mod names;
+mod private;
 mod proxied;
 mod redirect;
+mod relayed;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,7 +14,8 @@ use std::time::Instant;
 
 use agentsh_audit::{Decision as Recorded, EventDraft, EventType, Outcome as Policy};
 use agentsh_intercept::{Act, Errno, InternetOperation, InternetRequest, Outcome, SocketDecision};
-use agentsh_netgate::{Connection, Flow, Holder, Owner, Ruling, Transport, is_machine};
+use agentsh_netgate::private::Private;
+use agentsh_netgate::{Connection, Flow, Holder, Listener, Owner, Ruling, Transport, is_machine};
 use agentsh_policy::{Decision, NetOp, Subject};
 use rustix::net::sockopt::socket_cookie;
 
@@ -20,6 +23,9 @@ use super::approvals::{Answered, Ask, Bound};
 use super::execs::decision_of;
 use super::judge::CommandJudge;
 use super::sockets::process;
+
+pub(crate) use private::hold;
+pub(super) use private::{forward, is_private, make};
 
 /// What stands in the record for an endpoint that the session made itself.
 const OWN: &str = "own-endpoint";
@@ -78,6 +84,8 @@ struct Leave<'a> {
     rule: Option<&'a str>,
     /// Where it leads instead, by this rule if it is not the one that judged it.
     instead: Option<(SocketAddr, Option<&'a str>)>,
+    /// Where it leads by other means than an address.
+    redirect: Option<&'a str>,
 }
 
 /// One operation on its way.
@@ -121,7 +129,13 @@ impl Judging<'_> {
         if self.flow.transport == Transport::Udp || self.flow.operation != NetOp::Connect {
             gate.note(self.request.inode, self.owner());
         }
-        let (result, outcome) = match act(leave.instead.map(|(to, _)| to)) {
+        let carried = self.carry(act, leave.instead);
+        self.finish(carried, leave)
+    }
+
+    /// Tells what became of it.
+    fn finish(&self, carried: Result<i64, Outcome>, leave: Leave<'_>) -> Outcome {
+        let (result, outcome) = match carried {
             Ok(value) => (0, Outcome::Value(value)),
             Err(Outcome::Errno(errno)) => (errno.raw_os_error(), Outcome::Errno(errno)),
             Err(other) => (Errno::INTR.raw_os_error(), other),
@@ -129,7 +143,14 @@ impl Judging<'_> {
         if self.flow.operation == NetOp::Connect && (result == 0 || result == Errno::INPROGRESS.raw_os_error()) {
             self.watch(leave);
         }
-        let redirect = leave.instead.map(|(to, _)| to.to_string());
+        if let Outcome::Value(bytes) = outcome {
+            self.count_sent(u64::try_from(bytes).unwrap_or(0));
+        }
+        if self.flow.operation == NetOp::Listen && result == 0 {
+            self.listens(leave);
+        }
+        let led = leave.instead.map(|(to, _)| to.to_string());
+        let redirect = leave.redirect.or(led.as_deref());
         self.tell(&Told {
             effective: match redirect {
                 Some(_) => Recorded::Redirect,
@@ -138,7 +159,7 @@ impl Judging<'_> {
             message: None,
             approval: leave.approval,
             rule: leave.rule.or(leave.instead.and_then(|(_, rule)| rule)),
-            redirect: redirect.as_deref(),
+            redirect,
             result,
         });
         outcome
@@ -149,18 +170,36 @@ impl Judging<'_> {
         let Ok(cookie) = socket_cookie(self.request.socket) else {
             return;
         };
+        let connection = self.connection(leave);
+        self.judge.session().shared.gate.connections.opened(cookie, connection);
+    }
+
+    /// The ends of connections that others make to it are to be told.
+    fn listens(&self, leave: Leave<'_>) {
+        // The kernel has picked a port if there was none.
+        let local = rustix::net::getsockname(self.request.socket).and_then(SocketAddr::try_from);
+        let (Ok(cookie), Ok(local)) = (socket_cookie(self.request.socket), local) else {
+            return;
+        };
+        let listener = Listener {
+            owner: self.owner(),
+            local: SocketAddr::new(local.ip().to_canonical(), local.port()),
+            rule: leave.rule.or(self.ruling.verdict.rule).map(Arc::from),
+        };
+        self.judge.session().shared.gate.connections.listens(cookie, listener);
+    }
+
+    fn connection(&self, leave: Leave<'_>) -> Connection {
         let rule = leave.rule.or(self.ruling.verdict.rule);
-        self.judge.session().shared.gate.connections.opened(
-            cookie,
-            Connection {
-                owner: self.owner(),
-                remote: self.request.address,
-                host: self.ruling.host.clone(),
-                rule: rule.map(Arc::from),
-                udp: self.flow.transport == Transport::Udp,
-                max_bytes: self.ruling.verdict.max_bytes.filter(|_| leave.rule.is_none()),
-            },
-        );
+        Connection {
+            owner: self.owner(),
+            remote: self.request.address,
+            host: self.ruling.host.clone(),
+            rule: rule.map(Arc::from),
+            udp: self.flow.transport == Transport::Udp,
+            incoming: false,
+            max_bytes: self.ruling.verdict.max_bytes.filter(|_| leave.rule.is_none()),
+        }
     }
 
     fn refuse(&self, message: Option<&str>, approval: Option<&str>) -> Outcome {
@@ -269,10 +308,47 @@ impl Judging<'_> {
             .then(|| format!("the rule lets {limit} through in a minute"))
     }
 
+    /// Whether the peer is on the caller's own machine, or network.
+    fn is_local(&self) -> bool {
+        let address = self.request.address.ip();
+        match self.judge.session().shared.network {
+            Some(_) => Private::has(address),
+            None => is_machine(address),
+        }
+    }
+
+    /// What its rule lets datagrams that go with an address carry, if that is counted here and not by a relay.
+    fn sends_at_most(&self) -> Option<u64> {
+        let counts = self.flow.operation == NetOp::Send
+            && self.flow.transport == Transport::Udp
+            && self.judge.session().shared.network.is_none();
+        self.ruling.verdict.max_bytes.filter(|_| counts)
+    }
+
+    fn count_sent(&self, bytes: u64) -> Option<u64> {
+        self.sends_at_most()?;
+        let cookie = socket_cookie(self.request.socket).ok()?;
+        Some(
+            self.judge
+                .session()
+                .shared
+                .gate
+                .count_sent(cookie, self.request.address, bytes),
+        )
+    }
+
+    /// Whether it has carried what its rule lets it carry.
+    fn is_used_up(&self) -> Option<String> {
+        let limit = self.sends_at_most()?;
+        // A socket that cannot be told from others counts as one that has sent it all.
+        let used = self.count_sent(0).is_none_or(|sent| sent >= limit);
+        used.then(|| format!("the rule lets {limit} bytes through"))
+    }
+
     /// Who listens at a local peer; what cannot be known is somebody else's.
     fn holder(&self) -> Option<Holder> {
         let outward = matches!(self.flow.operation, NetOp::Connect | NetOp::Send);
-        if !outward || !is_local(self.request.address) {
+        if !outward || !self.is_local() {
             return None;
         }
         let gate = &self.judge.session().shared.gate;
@@ -284,10 +360,6 @@ impl Judging<'_> {
                 }),
         )
     }
-}
-
-fn is_local(address: SocketAddr) -> bool {
-    is_machine(address.ip())
 }
 
 /// The file that a process runs.
@@ -314,6 +386,9 @@ impl CommandJudge {
             pid: process(request.caller),
             ruling: &ruling,
         };
+        if let Some(outcome) = judging.out_of_place() {
+            return outcome;
+        }
         if judging.asks_for_names() {
             return judging.steer(act);
         }
@@ -337,7 +412,7 @@ impl CommandJudge {
         }
         let decision = ruling.verdict.decision;
         if decision.passes() {
-            return match judging.is_too_often() {
+            return match judging.is_used_up().or_else(|| judging.is_too_often()) {
                 Some(message) => judging.refuse(Some(&message), None),
                 None => judging.pass(act, Leave::default()),
             };

@@ -260,7 +260,7 @@ impl Session {
 impl Gate for SessionGate {
     fn who(&self, peer: SocketAddr, local: SocketAddr) -> Option<Client> {
         let session = self.0.upgrade()?;
-        let inode = owner::inode(peer, local).ok()?;
+        let inode = owner::inode(session.shared.gate.place(), peer, local).ok()?;
         let processes = session.processes_by_command();
         let found = processes.iter().find(|(_, process)| owner::holds(process, inode))?;
         Some(Client {
@@ -271,7 +271,7 @@ impl Gate for SessionGate {
 
     fn meant(&self, peer: SocketAddr, local: SocketAddr) -> Option<Meant> {
         let session = self.0.upgrade()?;
-        let inode = owner::inode(peer, local).ok()?;
+        let inode = owner::inode(session.shared.gate.place(), peer, local).ok()?;
         session.proxy.led.take(peer.port(), inode.into())
     }
 

@@ -15,7 +15,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use agentsh_netgate::Owner;
+use agentsh_netgate::{Owner, place};
 use agentsh_protocol::Bytes;
 use agentsh_protocol::api::ProxyInfo;
 use agentsh_proxy::{InterceptError, Meant, Provider, Proxy};
@@ -147,10 +147,10 @@ impl Session {
 
 fn start(session: &Arc<Session>) -> Result<Running, ProxyError> {
     let settings = settings::of(&session.config)?;
-    let (listener, address) = listen(Ipv4Addr::LOCALHOST.into())?;
-    let (led, v4) = listen(Ipv4Addr::LOCALHOST.into())?;
+    let (listener, address) = listen(session, Ipv4Addr::LOCALHOST.into())?;
+    let (led, v4) = listen(session, Ipv4Addr::LOCALHOST.into())?;
     // A host without IPv6 has no sockets that would need it.
-    let six = listen(Ipv6Addr::LOCALHOST.into()).ok();
+    let six = listen(session, Ipv6Addr::LOCALHOST.into()).ok();
     let doors = (v4, six.as_ref().map(|(_, address)| *address));
     // Programs of the session reach it without a rule, as they do what they bound themselves.
     let owner = Owner {
@@ -193,8 +193,9 @@ fn start(session: &Arc<Session>) -> Result<Running, ProxyError> {
     Ok(Running { address, doors, proxy })
 }
 
-fn listen(at: IpAddr) -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind((at, 0))?;
+/// On the network that the session's programs are on.
+fn listen(session: &Session, at: IpAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = place::listen(session.shared.gate.place(), SocketAddr::new(at, 0))?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     Ok((listener, address))

@@ -1,9 +1,11 @@
 //! Which process holds the other end of a connection, `sock_diag(7)`.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use agentsh_netgate::place::Place;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, netlink};
 
 use crate::process::Identity;
 
@@ -13,10 +15,9 @@ const EXACT: u16 = 0x1;
 /// Where `idiag_inode` stands in `struct inet_diag_msg`, behind the header.
 const INODE: usize = 16 + 68;
 
-/// The inode of the socket that is bound to `local` and connected to `remote`.
-pub(super) fn inode(local: SocketAddr, remote: SocketAddr) -> Result<u32, Errno> {
-    let flags = SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(netlink::SOCK_DIAG))?;
+/// The inode of the socket on the network `place` that is bound to `local` and connected to `remote`.
+pub(super) fn inode(place: &dyn Place, local: SocketAddr, remote: SocketAddr) -> io::Result<u32> {
+    let socket = place.socket(AddressFamily::NETLINK, SocketType::RAW, Some(netlink::SOCK_DIAG))?;
     rustix::net::send(&socket, &request(local, remote), SendFlags::empty())?;
     let mut answer = [0u8; 4096];
     let (length, _) = rustix::net::recv(&socket, &mut answer[..], RecvFlags::empty())?;
@@ -26,10 +27,12 @@ pub(super) fn inode(local: SocketAddr, remote: SocketAddr) -> Result<u32, Errno>
         .and_then(|bytes| bytes.first_chunk())
         .map(|bytes| u16::from_ne_bytes(*bytes));
     if kind != Some(SOCK_DIAG_BY_FAMILY) {
-        return Err(Errno::NOENT);
+        return Err(Errno::NOENT.into());
     }
     let inode = answer.get(INODE..).and_then(|bytes| bytes.first_chunk());
-    inode.map(|bytes| u32::from_ne_bytes(*bytes)).ok_or(Errno::BADMSG)
+    inode
+        .map(|bytes| u32::from_ne_bytes(*bytes))
+        .ok_or(Errno::BADMSG.into())
 }
 
 /// `struct nlmsghdr` and `struct inet_diag_req_v2`.
@@ -75,6 +78,8 @@ pub(super) fn holds(process: &Identity, inode: u32) -> bool {
 mod tests {
     use std::net::{TcpListener, TcpStream};
 
+    use agentsh_netgate::place::Here;
+
     use super::*;
 
     #[test]
@@ -82,7 +87,7 @@ mod tests {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let listener = TcpListener::bind(address)?;
             let client = TcpStream::connect(listener.local_addr()?)?;
-            let inode = inode(client.local_addr()?, listener.local_addr()?)?;
+            let inode = inode(&Here, client.local_addr()?, listener.local_addr()?)?;
             assert_eq!(u64::from(inode), rustix::fs::fstat(&client)?.st_ino);
             let own = Identity::of(std::process::id() as i32)?;
             assert!(holds(&own, inode));
@@ -90,7 +95,7 @@ mod tests {
             drop(client);
             assert!(!holds(&own, inode));
             drop(listener);
-            assert!(super::inode(remote, local).is_err());
+            assert!(super::inode(&Here, remote, local).is_err());
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 use agentsh_policy::{Explanation, Held, Matching, Operation, Policy};
 use agentsh_sandbox::cgroup::Controllers;
-use agentsh_sandbox::{placement, probe};
+use agentsh_sandbox::placement::{self, Extras};
 use clap::Args;
 use serde::Serialize;
 
@@ -70,7 +70,7 @@ struct Whole {
 impl Explain {
     pub fn run(self, context: &Context) -> Result<Exit, Error> {
         let policy = self.against.resolve(context)?;
-        let held = placement::held(&Controllers::probe(), probe::ebpf().works(), context.uid);
+        let held = placement::held(&Controllers::probe(), Extras::probe(), context.uid);
         if self.asked.is_empty() {
             let whole = Whole {
                 policy: policy.name().to_owned(),
@@ -193,7 +193,7 @@ mod tests {
         Ok(Story::of(
             &policy,
             &operation,
-            &placement::held(&Controllers::default(), false, 0),
+            &placement::held(&Controllers::default(), Extras::default(), 0),
         ))
     }
 
