@@ -129,6 +129,38 @@ fn what_went_around_the_judge_does_not_leave_and_is_told() -> Result {
 }
 
 #[test]
+fn what_cannot_be_told_is_counted_and_does_not_leave() -> Result {
+    let world = World::new(User::root())?;
+    if walled(&world, "wall-flood")?.is_none() {
+        return Ok(());
+    }
+    let (mut child, folder, _) = sleeper(&world)?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    let port = listener.local_addr()?.port();
+    // Nobody takes events away while more of them come than there is room for.
+    signal_all(&world.supervisors(), libc::SIGSTOP);
+    let text = format!(
+        "echo 0 > {}/cgroup.threads && exec python3 -c '
+import socket
+denied=0
+for _ in range(5000):
+    try: socket.socket().connect((\"127.0.0.1\", {port}))
+    except PermissionError: denied+=1
+print(denied)'",
+        folder.display()
+    );
+    let came = Shell::program("sh").args(["-c", &text]).run(&world)?.out();
+    signal_all(&world.supervisors(), libc::SIGCONT);
+    if came != "5000\n" || listener.accept().is_ok() {
+        return Err(fail(format!("from the group: {came}")));
+    }
+    record::await_event(&world, "the loss", |event| event.kind == "events_lost")?;
+    signal_all(&world.strays(), libc::SIGKILL);
+    child.wait(PATIENCE).map(drop)
+}
+
+#[test]
 fn a_session_that_cannot_have_its_wall_is_refused() -> Result {
     let world = World::new(User::agent())?;
     let policy = session::write_policy(&world, "walled", &format!("{}{WALLED}", session::BASE))?;

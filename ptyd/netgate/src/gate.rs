@@ -15,7 +15,6 @@ use crate::pins::Pins;
 use crate::place::Place;
 use crate::rates::Rates;
 use crate::resolver::{Court, Resolver, Upstream};
-use agentsh_policy::{NetOp, NetworkQuery, Policy, Protocol, Verdict};
 
 /// How a socket talks, as far as rules tell transports apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

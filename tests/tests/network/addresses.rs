@@ -3,7 +3,7 @@
 use agentsh_tests::record::await_event;
 use agentsh_tests::{Result, User};
 
-use crate::{attempt, expect, world};
+use crate::{Engine, attempt, everywhere, expect, world, world_under};
 
 const ONE: &str = "network_rules:
   - {name: one, cidrs: [203.0.113.10, \"2001:db8:1::10\"], ports: [443], operations: [connect, send], decision: allow}
@@ -14,8 +14,8 @@ const ONE: &str = "network_rules:
 
 #[test]
 fn only_what_a_rule_allows_is_connected_to() -> Result {
-    for user in User::both() {
-        let (world, far) = world(user, ONE)?;
+    for (user, engine) in everywhere("network-engines")? {
+        let (world, far) = world_under(user, engine, ONE)?;
         let allowed = far.serve("203.0.113.10:443")?;
         let allowed6 = far.serve("[2001:db8:1::10]:443")?;
         let audited = far.serve("203.0.113.11:443")?;
@@ -94,8 +94,8 @@ fn builtins_and_clients_are_stopped_like_everybody() -> Result {
 
 #[test]
 fn families_and_protocols_that_no_rule_knows_do_not_exist() -> Result {
-    for user in User::both() {
-        let (world, far) = world(user, "network_rules:\n  - {name: all, decision: allow}\n")?;
+    for (user, engine) in everywhere("network-engines")? {
+        let (world, far) = world_under(user, engine, "network_rules:\n  - {name: all, decision: allow}\n")?;
         let packets = far.capture()?;
         let script = "
 for family,kind,protocol in [(F4,socket.SOCK_RAW,1),(F4,socket.SOCK_RAW,255),(F6,socket.SOCK_RAW,58),(F4,T,132),(F4,socket.SOCK_SEQPACKET,132),
@@ -113,16 +113,23 @@ for option in [5,6,57]: say(lambda: s.setsockopt(socket.IPPROTO_IPV6, option, st
 
 #[test]
 fn echo_requests_follow_rules_that_are_not_about_ports() -> Result {
-    for user in User::both() {
+    for (user, engine) in everywhere("network-engines")? {
         let rules = "network_rules:
   - {name: web, cidrs: [203.0.113.12], ports: [443], decision: allow}
   - {name: tcp, cidrs: [203.0.113.12], protocol: tcp, decision: allow}
   - {name: one, cidrs: [203.0.113.10], decision: allow}
   - {name: rest, decision: deny}
 ";
-        let (world, far) = world(user, rules)?;
+        let (world, far) = world_under(user, engine, rules)?;
         std::fs::write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647")?;
         let packets = far.capture()?;
+        let (refused, answered) = match engine {
+            Engine::Notify => ("EACCES EACCES", "echo echo"),
+            // What answered there would be the network itself.
+            Engine::Private => ("EACCES EACCES", "EACCES EACCES"),
+            // The wall lets no such socket be made.
+            Engine::Ebpf => ("EPERM EPERM", "EPERM EPERM"),
+        };
         let script = "
 def ping(host, connect):
     def go():
@@ -137,7 +144,7 @@ def ping(host, connect):
                 &world,
                 &format!("{script}ping('203.0.113.12',True); ping('203.0.113.12',False)"),
             )?,
-            "EACCES EACCES",
+            refused,
         )?;
         expect(&packets.count().to_string(), "0")?;
         expect(
@@ -145,7 +152,7 @@ def ping(host, connect):
                 &world,
                 &format!("{script}ping('203.0.113.10',True); ping('203.0.113.10',False)"),
             )?,
-            "echo echo",
+            answered,
         )?;
     }
     Ok(())

@@ -9,7 +9,7 @@ use agentsh_tests::shell::Subject;
 use agentsh_tests::world::processes::{signal_all, wait_until};
 use agentsh_tests::{Output, Result, Shell, User, fail};
 
-use crate::{TRY, attempt, expect, world};
+use crate::{TRY, attempt, everywhere, expect, world, world_under};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -52,9 +52,9 @@ fn ticks(pid: i32) -> Option<u64> {
 
 #[test]
 fn without_supervisor_or_broker_no_packet_leaves() -> Result {
-    for user in User::both() {
+    for (user, engine) in everywhere("network-engines")? {
         for supervisors in [true, false] {
-            let (world, far) = world(user.clone(), ALL)?;
+            let (world, far) = world_under(user.clone(), engine, ALL)?;
             let server = far.serve("203.0.113.10:443")?;
             let datagrams = far.echo("203.0.113.10:443")?;
             let path = world.workspace().join("flood.py");
@@ -149,8 +149,8 @@ sys.stdout.flush(); os.kill(os.getpid(),9)";
 
 #[test]
 fn an_end_is_told_with_what_went_both_ways() -> Result {
-    for user in User::both() {
-        let (world, far) = world(user, ALL)?;
+    for (user, engine) in everywhere("network-engines")? {
+        let (world, far) = world_under(user, engine, ALL)?;
         let _server = far.serve("203.0.113.10:443")?;
         let script = "
 s=socket.socket(F4,T); s.connect(('203.0.113.10',443)); s.sendall(bytes(4321)); s.shutdown(1); print(len(s.makefile('rb').read()))";
@@ -190,8 +190,8 @@ connect_redirects:
   - {name: gone, match: \"^203[.]0[.]113[.]12:81$\", redirect_to_unix: /run/nobody.sock}
   - {name: sni, match: \"^203[.]0[.]113[.]12:82$\", redirect_to: \"203.0.113.10:8443\", tls: {mode: rewrite_sni, sni: x.example}}
 ";
-    for user in User::both() {
-        let (world, far) = world(user, rules)?;
+    for (user, engine) in everywhere("network-engines")? {
+        let (world, far) = world_under(user, engine, rules)?;
         let (original, mirror) = (far.serve("203.0.113.12:443")?, far.serve("203.0.113.10:8443")?);
         let socket = std::os::unix::net::UnixListener::bind("/run/mirror.sock")?;
         std::fs::set_permissions("/run/mirror.sock", std::os::unix::fs::PermissionsExt::from_mode(0o777))?;
@@ -224,8 +224,8 @@ say(unix); tcp('203.0.113.12',81); tcp('203.0.113.12',82)";
 #[test]
 fn a_connection_that_has_carried_enough_is_cut() -> Result {
     let rules = "network_rules:\n  - {name: little, cidrs: [203.0.113.10], max_bytes: 100000, decision: allow}\n  - {name: rest, decision: deny}\n";
-    for user in User::both() {
-        let (world, far) = world(user, rules)?;
+    for (user, engine) in everywhere("network-engines")? {
+        let (world, far) = world_under(user, engine, rules)?;
         let _server = far.serve("203.0.113.10:443")?;
         // Sent with breaks until it is cut: it would go on for minutes.
         let script = "
@@ -243,6 +243,22 @@ tcp('203.0.113.10',443)";
         await_event(&world, "the limit", |event| {
             event.kind == "limit_reached" && event.remote.as_deref() == Some("203.0.113.10:443")
         })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn datagrams_that_go_with_an_address_are_counted() -> Result {
+    let rules = "network_rules:\n  - {name: little, cidrs: [203.0.113.10], max_bytes: 2500, decision: allow}\n  - {name: rest, decision: deny}\n";
+    for user in User::both() {
+        let (world, far) = world(user, rules)?;
+        let datagrams = far.echo("203.0.113.10:443")?;
+        let script = "
+s=socket.socket(F4,U); s.settimeout(10)
+for _ in range(5): say(lambda: (s.sendto(bytes(1000),('203.0.113.10',443)), len(s.recv(2000)))[1])
+say(lambda: socket.socket(F4,U).sendmsg([bytes(1000)],[],0,('203.0.113.10',443)))";
+        expect(&attempt(&world, script)?, "1000 1000 1000 EACCES EACCES 1000")?;
+        expect(&datagrams.count().to_string(), "4")?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use agentsh_tests::shell::Subject;
 use agentsh_tests::world::processes::wait_until;
 use agentsh_tests::{Output, Result, Shell, User, fail};
 
-use crate::{attempt, expect, world};
+use crate::{attempt, everywhere, expect, world, world_under};
 
 #[test]
 fn under_the_default_pack_servers_of_the_machine_are_out_of_reach() -> Result {
@@ -58,8 +58,8 @@ while True:
 #[test]
 fn a_server_of_the_session_is_free_for_its_other_commands() -> Result {
     let rules = "network_rules:\n  - {name: ears, operations: [bind, listen], decision: allow}\n  - {name: rest, decision: deny}\n";
-    for user in User::both() {
-        let (world, _far) = world(user, rules)?;
+    for (user, engine) in everywhere("network-engines")? {
+        let (world, _far) = world_under(user, engine, rules)?;
         world
             .user()
             .write_file(&world.workspace().join("server.py"), SERVER, 0o644)?;
@@ -74,6 +74,11 @@ a,b,c,d=map(int,open('ports').read().split())
 tcp('127.0.0.1',a); tcp('localhost',a); tcp('::1',b,F6); tcp('127.0.0.1',b); tcp('127.0.0.1',c); udp('127.0.0.1',d); udp('127.0.0.1',d,connect=True)";
         expect(&attempt(&world, script)?, "served served served served served x x")?;
         await_event(&world, "the listener", |event| event.kind == "net_listen")?;
+        await_event(&world, "the end of a connection to it", |event| {
+            let number = |name: &str| event.fields.get(name).and_then(serde_json::Value::as_u64);
+            let incoming = event.fields.get("incoming").and_then(serde_json::Value::as_bool) == Some(true);
+            event.kind == "net_close" && incoming && number("bytes_sent") == Some(9)
+        })?;
         await_event(&world, "the connection", |event| {
             let own = |policy: &agentsh_tests::record::Policy| policy.rule.as_deref() == Some("own-endpoint");
             event.kind == "net_connect" && event.policy.as_ref().is_some_and(own)
@@ -87,8 +92,8 @@ tcp('127.0.0.1',a); tcp('localhost',a); tcp('::1',b,F6); tcp('127.0.0.1',b); tcp
 #[test]
 fn an_address_of_ones_own_needs_a_rule_where_rules_say_so() -> Result {
     let rules = "network_rules:\n  - {name: high, ports: [8080], operations: [bind], decision: allow}\n  - {name: no-ears, operations: [bind, listen], decision: deny}\n";
-    for user in User::both() {
-        let (world, _far) = world(user, rules)?;
+    for (user, engine) in everywhere("network-engines")? {
+        let (world, _far) = world_under(user, engine, rules)?;
         let script = "
 def bind(port, family=F4, kind=T, listen=False):
     s=socket.socket(family,kind)

@@ -6,11 +6,45 @@ mod faults;
 mod local;
 mod names;
 mod people;
+mod private;
 mod sends;
 mod tools;
 
 use agentsh_tests::network::Far;
-use agentsh_tests::{Outcome, Result, User, World, fail, session};
+use agentsh_tests::{Outcome, Result, User, World, fail, session, skips};
+
+/// What holds the rules of a session on the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Engine {
+    Notify,
+    Private,
+    Ebpf,
+}
+
+impl Engine {
+    /// The key of a policy that asks for it.
+    fn key(self) -> &'static str {
+        match self {
+            Engine::Notify => "",
+            Engine::Private => "network: {namespace: private}\n",
+            Engine::Ebpf => "network: {engine: ebpf}\n",
+        }
+    }
+}
+
+/// Both users under every engine that this machine has for them. Only root may have programs in the kernel.
+fn everywhere(name: &str) -> Result<Vec<(User, Engine)>> {
+    let mut cases: Vec<(User, Engine)> = Vec::new();
+    for user in User::both() {
+        cases.extend([(user.clone(), Engine::Notify), (user, Engine::Private)]);
+    }
+    let ebpf = agentsh_sandbox::probe::ebpf();
+    match ebpf.works() {
+        true => cases.push((User::root(), Engine::Ebpf)),
+        false => skips::skip(name, ebpf.detail())?,
+    }
+    Ok(cases)
+}
 
 /// A world with a way to the other side, and a session under these rules on the network; without any, under the
 /// default pack.
@@ -21,6 +55,11 @@ fn world(user: User, rules: &str) -> Result<(World, Far)> {
         session::with_rules(&world, rules)?;
     }
     Ok((world, far))
+}
+
+/// The same, held by an engine.
+fn world_under(user: User, engine: Engine, rules: &str) -> Result<(World, Far)> {
+    world(user, &format!("{}{rules}", engine.key()))
 }
 
 /// Tries things with sockets, one a line, and says how each went: what was read, or the error.

@@ -5,7 +5,7 @@ use agentsh_tests::network::dns::{Known, NameServer};
 use agentsh_tests::record::await_event;
 use agentsh_tests::{Result, User, fail};
 
-use crate::{attempt, expect, world};
+use crate::{attempt, everywhere, expect, world, world_under};
 
 const NAMES: &str = "network_rules:
   - {name: bad, domains: [bad.open.example], decision: deny}
@@ -28,8 +28,8 @@ def look(name, family=F4):
 
 #[test]
 fn a_name_opens_its_addresses_and_nothing_else() -> Result {
-    for user in User::both() {
-        let (world, far) = world(user, NAMES)?;
+    for (user, engine) in everywhere("network-engines")? {
+        let (world, far) = world_under(user, engine, NAMES)?;
         let server = NameServer::start(&far)?;
         server.set_addresses("www.example.org", &["203.0.113.10", "2001:db8:1::10"]);
         server.set("example.org", Known::Alias("www.example.org".into()));
@@ -85,8 +85,8 @@ look('example.org'); tcp('example.org',443); look('old.example'); look('localhos
 
 #[test]
 fn whatever_server_is_named_the_session_s_own_answers() -> Result {
-    for user in User::both() {
-        let (world, far) = world(user, NAMES)?;
+    for (user, engine) in everywhere("network-engines")? {
+        let (world, far) = world_under(user, engine, NAMES)?;
         let server = NameServer::start(&far)?;
         server.set_addresses("www.example.org", &["203.0.113.10"]);
         server.set("big.example.org", Known::Text(3000));

@@ -6,7 +6,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use agentsh_tests::record::await_event;
 use agentsh_tests::{Result, User};
 
-use crate::{attempt, expect, world};
+use crate::{attempt, everywhere, expect, world, world_under};
 
 const ONE: &str = "network_rules:
   - {name: one, cidrs: [203.0.113.10, \"2001:db8:1::10\"], ports: [443], decision: allow}
@@ -51,8 +51,8 @@ def ways(host, mapped, six, port):
 
 #[test]
 fn an_address_that_goes_along_is_judged_like_every_other() -> Result {
-    for user in User::both() {
-        let (world, far) = world(user, ONE)?;
+    for (user, engine) in everywhere("network-engines")? {
+        let (world, far) = world_under(user, engine, ONE)?;
         let (datagrams, six) = (far.echo("203.0.113.10:443")?, far.echo("[2001:db8:1::10]:443")?);
         let stream = far.serve("203.0.113.10:443")?;
         let (denied, denied6) = (far.echo("203.0.113.12:443")?, far.echo("[2001:db8:1::10]:80")?);
