@@ -436,6 +436,7 @@ fn enter_on(
         guard: None,
         served: true,
     });
+    session.groups.entered(&candidate.id);
     session.serve(&candidate.id, identity, listener, (hull, generation))?;
     record_start(session, launch, candidate, identity, &known, None)?;
     session.watch_end(&candidate.id, pidfd);

@@ -177,6 +177,7 @@ impl Session {
             command.info.exit_code = Some(126);
             command.served = false;
         }
+        self.groups.entered(id);
         self.tell(Notice::Gone { command: id.to_owned() });
         self.tell_busy();
     }

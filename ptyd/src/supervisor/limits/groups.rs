@@ -26,6 +26,8 @@ struct Entry {
     number: Option<u64>,
     /// How often each of [`COUNTED`] was reached when it was told last.
     told: [u64; COUNTED.len()],
+    /// Its command is still on its way in: nobody is served, and it is not over.
+    enters: bool,
 }
 
 impl Groups {
@@ -45,8 +47,17 @@ impl Groups {
             group: Arc::clone(&group),
             number,
             told: [0; COUNTED.len()],
+            enters: true,
         });
         group
+    }
+
+    /// The command is served from now on, or has failed to start.
+    pub(crate) fn entered(&self, command: &str) {
+        let mut entries = self.lock();
+        for entry in entries.iter_mut().filter(|entry| entry.command == command) {
+            entry.enters = false;
+        }
     }
 
     /// The group of a command.
@@ -100,7 +111,7 @@ impl Groups {
     pub(crate) fn sweep(&self, is_over: impl Fn(&str) -> bool, at_end: impl Fn(&Group)) -> bool {
         let mut left = true;
         self.lock().retain(|entry| {
-            if !is_over(&entry.command) {
+            if entry.enters || !is_over(&entry.command) {
                 return true;
             }
             at_end(&entry.group);
