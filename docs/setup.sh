@@ -43,12 +43,6 @@ if ! command -v cargo >/dev/null; then
     fi
 fi
 
-# A suite for HTTP/2 (RFC 9113) by others, which the proxy's suite runs.
-suite="$(dirname "$0")/../target/suite"
-if [ "${1:-build}" = test ] && [ ! -x "$suite/bin/httpwg" ]; then
-    cargo install -q --debug --locked --root "$suite" httpwg-cli@0.2.5
-fi
-
 # The shim is linked with musl where that can be had, else with glibc.
 musl="$(uname -m)-unknown-linux-musl"
 if command -v rustup >/dev/null && [ ! -d "$(rustc --print target-libdir --target "$musl")" ]; then

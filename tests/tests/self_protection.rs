@@ -235,6 +235,7 @@ if found < 0: sys.exit(os.strerror(ctypes.get_errno()))
 if found == 0:
     os.setgroups([]); os.setresgid(uid, uid, uid); os.setresuid(uid, uid, uid)
     os.chdir("/tmp")
+    for fd in (0, 1, 2): os.dup2(os.open("/dev/null", os.O_RDWR), fd)
     os.execve("/bin/sleep", ["sleep", "1000"], {"SECRET": "of-somebody-else"})
 print(found)
 "#;

@@ -83,8 +83,8 @@ const CALLS: &[(&str, &str, &str)] = &[
     ),
     (
         "npm",
-        "rm -rf np; npm install --silent --no-audit --no-fund --no-update-notifier --fetch-retries 0 --registry http://HOST:8080/ --prefix np \
-         greet >npm.log && node -p 'require(\"./np/node_modules/greet\")'",
+        "rm -rf np; npm install --cache npm-cache --no-audit --no-fund --no-update-notifier --fetch-retries 0 --registry http://HOST:8080/ --prefix np \
+         greet >npm.log 2>&1 || cat npm.log; node -p 'require(\"./np/node_modules/greet\")'",
         "hello from npm",
     ),
     (

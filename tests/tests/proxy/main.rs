@@ -2,7 +2,6 @@
 
 mod fake;
 mod http;
-mod http2;
 mod intercept;
 mod llm;
 mod sdk;

@@ -27,8 +27,8 @@ fn a_shims_programs_talk_to_a_provider_through_the_proxy_unawares() -> Result {
             fake.port, other.port
         ))?;
         let rules = format!(
-            "network_rules: [{{name: model, cidrs: [\"127.0.0.0/8\"], ports: [{}], decision: allow}}]\n",
-            fake.port
+            "network_rules: [{{name: model, cidrs: [\"127.0.0.0/8\"], ports: [{}], decision: allow}}, {{name: closed, ports: [{}], decision: deny}}]\n",
+            fake.port, other.port
         );
         let session = session::with_rules(&world, &rules)?;
         let folder = world.workspace();
@@ -218,14 +218,9 @@ fn tls_that_a_program_starts_itself_is_opened_where_it_trusts_who_opens_it() -> 
     let world = World::new(User::agent())?;
     let at = address();
     let server = Server::start(&world, &format!("{at}:443"))?;
-    configure(
-        "proxy: {providers: {openai: 'https://models.example/v1'}, tls_intercept: true}\n",
-    )?;
+    configure("proxy: {providers: {openai: 'https://models.example/v1'}, tls_intercept: true}\n")?;
     // The proxy's own way to a provider is the host's; the other names are known to the session alone.
-    std::fs::write(
-        "/etc/hosts",
-        format!("127.0.0.1 localhost\n{at} models.example\n"),
-    )?;
+    std::fs::write("/etc/hosts", format!("127.0.0.1 localhost\n{at} models.example\n"))?;
     let rules = format!(
         r#"network_rules: [{{name: here, cidrs: ["127.0.0.0/8"], decision: allow}}]
 dns_redirects: [{{name: there, match: "^front[.]example$", resolve_to: {at}}}]

@@ -149,10 +149,11 @@ fn a_listener_of_ones_own_does_not_answer_for_a_dead_supervisor() -> Result {
         let key = world.user().home.join(".ssh/id_ed25519");
         let (go, up) = (world.workspace().join("go"), world.workspace().join("up"));
         let text = format!(
-            "echo > up; exec {} shadow-listener-after {} {}",
+            "exec {} shadow-listener-after {} {} {}",
             world.helper("probe").display(),
             go.display(),
-            key.display()
+            key.display(),
+            up.display()
         );
         let shell = Shell::named("bash").args(["-c", &text]);
         let child = shell.spawn_with(&world, &Subject::shims())?;

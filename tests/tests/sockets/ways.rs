@@ -3,6 +3,7 @@
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use agentsh_tests::record::await_event;
 use agentsh_tests::{Outcome, Result, Shell, User, World, fail, session};
@@ -19,6 +20,8 @@ struct Guarded {
     stream: UnixListener,
     datagrams: UnixDatagram,
     hidden: UnixListener,
+    /// What follows `guard\0` in its name: abstract names are shared by all worlds.
+    number: u32,
 }
 
 impl Guarded {
@@ -26,7 +29,9 @@ impl Guarded {
         let stream = listen(Path::new("/tmp/guard/s"))?;
         let datagrams = UnixDatagram::bind("/tmp/guard/d")?;
         datagrams.set_nonblocking(true)?;
-        let name = format!("guard\0{}", std::process::id());
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = std::process::id() * 100 + NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("guard\0{number}");
         let hidden = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name)?)?;
         hidden.set_nonblocking(true)?;
         for name in ["", "s", "d"] {
@@ -36,6 +41,7 @@ impl Guarded {
             stream,
             datagrams,
             hidden,
+            number,
         })
     }
 
@@ -118,7 +124,7 @@ reached = []
 def tried(what, go):
     try: go(); reached.append(what)
     except OSError: pass
-hidden = b"\0guard\0" + b"%d" % PID
+hidden = b"\0guard\0" + b"%d" % NUMBER
 def dgram(): return socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 for flags in (0, socket.MSG_DONTWAIT, socket.MSG_NOSIGNAL):
     tried(("sendto", flags), lambda: dgram().sendto(b"x", flags, "/tmp/guard/d"))
@@ -157,7 +163,7 @@ fn no_call_that_sends_reaches_it() -> Result {
         let world = World::new(user)?;
         session::with_rules(&world, RULES)?;
         let guarded = Guarded::new(&world)?;
-        let outcome = python(&world, &CALLS.replace("PID", &std::process::id().to_string()))?;
+        let outcome = python(&world, &CALLS.replace("NUMBER", &guarded.number.to_string()))?;
         guarded.untouched(&format!("{outcome:?}"))?;
         if outcome.out() != "b'own'\n[]\n" {
             return Err(fail(format!("{outcome:?}")));
@@ -240,8 +246,8 @@ fn what_was_inherited_connected_stays_usable_and_descriptors_pass_through_it() -
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     ours.set_read_timeout(Some(std::time::Duration::from_secs(20)))?;
     let text = "import array, socket
-s = socket.socket(fileno=5)
-s.sendmsg([b'hello'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [1]))])
+s, nothing = socket.socket(fileno=5), open('/dev/null')
+s.sendmsg([b'hello'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [nothing.fileno()]))])
 print(s.recv(9))";
     world.user().write_file(&world.workspace().join("p.py"), text, 0o644)?;
     use std::io::Write as _;

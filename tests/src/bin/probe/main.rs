@@ -42,7 +42,7 @@ pub fn run() -> i32 {
         "walls" => print(state::walls()),
         "syscalls" => print(syscalls::try_all()),
         "shadow-listener" => syscalls::shadow_listener(&text(2)),
-        "shadow-listener-after" => syscalls::shadow_listener_after(&text(2), &text(3)),
+        "shadow-listener-after" => syscalls::shadow_listener_after(&text(2), &text(3), &text(4)),
         "open" => syscalls::open(&text(2)),
         "abstract-serve" => channels::serve(&text(2)),
         "abstract-call" => channels::call(&text(2)),

@@ -102,7 +102,12 @@ pub fn shadow_listener(path: &str) -> i32 {
 }
 
 /// [`shadow_listener`], once a file `go` exists: the wait makes no call that is judged.
-pub fn shadow_listener_after(go: &str, path: &str) -> i32 {
+pub fn shadow_listener_after(go: &str, path: &str, up: &str) -> i32 {
+    // All that is loaded is loaded by now.
+    if let Err(error) = std::fs::write(up, "") {
+        report(&format!("{up}: {error}"));
+        return 1;
+    }
     while std::fs::metadata(go).is_err() {
         std::thread::yield_now();
     }
