@@ -67,7 +67,8 @@ impl Own {
             operation,
             Operation::Rename | Operation::Delete | Operation::Symlink | Operation::Link
         );
-        moves && self.ways.iter().any(|own| own.starts_with(path))
+        // The root is nobody's to move, and the kernel says so.
+        moves && path != Path::new("/") && self.ways.iter().any(|own| own.starts_with(path))
     }
 }
 
