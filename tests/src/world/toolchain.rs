@@ -12,6 +12,8 @@ use crate::Result;
 /// Lays them out in a world, whose own `/root` is in the way of the toolchain's: the source at `s` in the workspace,
 /// with what a shell text needs in front of cargo.
 pub fn lay(world: &World) -> Result<&'static str> {
+    // The world has laid its own over it.
+    umount("/root")?;
     let toolchain = Command::new("rustc").args(["--print", "sysroot"]).output()?;
     let toolchain = String::from_utf8(toolchain.stdout)?.trim().to_owned();
     let registry = std::env::var("CARGO_HOME").unwrap_or_else(|_| "/root/.cargo".into()) + "/registry";
@@ -20,7 +22,6 @@ pub fn lay(world: &World) -> Result<&'static str> {
         .args(["archive", "--format=tar", "HEAD"])
         .current_dir(&source)
         .output()?;
-    umount("/root")?;
     for (name, from) in [("toolchain", &toolchain), ("registry", &registry)] {
         let to = Path::new("/usr/local/lib").join(name);
         std::fs::create_dir_all(&to)?;

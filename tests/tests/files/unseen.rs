@@ -99,7 +99,7 @@ fn such_reads_pass_while_the_supervisor_stands_still() -> Result {
     let supervisor = world.supervisors().into_iter().find(own);
     let supervisor = supervisor.ok_or_else(|| fail("no supervisor"))?;
     let text =
-        "exec 5> out; echo ready >&5; until read -r go 2>/dev/null < go; do :; done; read -r line < a; echo $line >&5";
+        "exec 5> out 2> /dev/null; echo ready >&5; until read -r go < go; do :; done; read -r line < a; echo $line >&5";
     let child = session::exec(&id, &[], &["bash", "-c", text]).spawn(&world)?;
     let written = |text: &str| {
         let out = top.join("out");

@@ -49,7 +49,7 @@ pub fn dialogues() -> Vec<Dialogue> {
             )?;
             terminal.at(
                 PROMPT,
-                "ps -o pid=,pgid=,sid=,tpgid= -p $$ | tr -s ' ' '\\n' | sort -u | wc -l",
+                "ps -o pid=,pgid=,sid=,tpgid= -p $$ | tr -s ' ' '\\n' | grep . | sort -u | wc -l",
             )?;
             terminal.at(PROMPT, "exit 3")
         }),

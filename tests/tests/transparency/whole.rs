@@ -124,7 +124,7 @@ fn a_writer_waits_for_a_slow_reader() -> Result {
 fn the_first_start_of_all_leaves_no_signal_behind() -> Result {
     for user in User::both() {
         let world = World::new(user)?;
-        let outcome = Shell::named("bash")
+        let outcome = Shell::named("dash")
             .args(["-c", "exec grep -E '^(SigPnd|ShdPnd|SigBlk)' /proc/self/status"])
             .inherit(|inherit| inherit.blocked = vec![libc::SIGCHLD])
             .run_shimmed(&world)?;
