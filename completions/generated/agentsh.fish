@@ -121,6 +121,7 @@ complete -c agentsh -n "__fish_agentsh_using_subcommand attach" -l size -d 'Whos
 latest\t'That of whoever typed or resized last'
 smallest\t'The least columns and rows of all'
 largest\t'The most columns and rows of all'"
+complete -c agentsh -n "__fish_agentsh_using_subcommand attach" -l except -d 'A command that is not meant, for who is on its terminal already' -r
 complete -c agentsh -n "__fish_agentsh_using_subcommand attach" -l detach-key -d 'The key that leaves' -r
 complete -c agentsh -n "__fish_agentsh_using_subcommand attach" -l take-key -d 'The key that takes the terminal and gives it back' -r
 complete -c agentsh -n "__fish_agentsh_using_subcommand attach" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
