@@ -46,10 +46,10 @@ mod tests {
     #[test]
     fn whole_commands_come_first_and_what_is_begun_is_edited_on() {
         let mut ahead = Ahead::default();
-        ahead.push(b"one\nfor i in 1\ndo true\n");
+        ahead.push(b"one\nfor i in 1; do\ntrue\n");
         ahead.push("d\x04one\nhal\x1bf \u{e9}".as_bytes());
         assert_eq!(ahead.take(), Next::Line("one".to_owned()));
-        assert_eq!(ahead.take(), Next::Line("for i in 1\ndo true\ndone".to_owned()));
+        assert_eq!(ahead.take(), Next::Line("for i in 1; do\ntrue\ndone".to_owned()));
         assert_eq!(ahead.take(), Next::Begun("half \u{e9}".to_owned()));
         assert_eq!(ahead.take(), Next::Begun(String::new()));
     }
