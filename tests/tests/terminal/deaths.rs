@@ -26,6 +26,9 @@ fn after(kill: impl Fn(&World) -> Result) -> Result {
         let before = terminal.expect("[0-9a-f]{32}")?;
         terminal.at("P> $", "$SHELL -c 'echo started; exec sleep 1000'")?;
         terminal.expect("started\r\n")?;
+        let path = recordings(&world, 1)?.remove(0);
+        let recorded = || Recording::open(&path).is_ok_and(|recording| output(&recording).contains("started\r\n"));
+        check(wait_until(SOON, recorded), "the recording", &path)?;
         kill(&world)?;
         let sleeps = || world.processes().iter().any(|process| process.exe.ends_with("sleep"));
         check(
@@ -40,9 +43,7 @@ fn after(kill: impl Fn(&World) -> Result) -> Result {
         terminal.at("P> $", "exit")?;
         terminal.finish()?;
         // Whoever died: what was recorded before can be read.
-        let path = recordings(&world, 1)?.remove(0);
-        let recorded = || Recording::open(&path).is_ok_and(|recording| output(&recording).contains("started\r\n"));
-        check(wait_until(SOON, recorded), "the recording", &path)?;
+        check(recorded(), "the recording afterwards", &path)?;
     }
     Ok(())
 }
