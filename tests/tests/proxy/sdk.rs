@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use agentsh_tests::record::await_event;
-use agentsh_tests::{Result, User, World, session};
+use agentsh_tests::{Result, User, World, session, skips};
 
 use super::fake::Fake;
 use super::streams::VENDORS;
@@ -75,11 +75,12 @@ print(text, tokens)"#,
 #[test]
 fn vendors_clients_for_python_work_by_their_variables() -> Result {
     let packages = packages();
-    check(
-        packages.join("anthropic").is_dir(),
-        "the vendors' packages are not installed: docs/setup.sh test",
-        &packages,
-    )?;
+    if !packages.join("anthropic").is_dir() {
+        return skips::skip(
+            "python-clients",
+            "the vendors' packages are not installed: docs/setup.sh test",
+        );
+    }
     // The folder of the sources need not be open to an ordinary user.
     let world = World::new(User::root())?;
     for (provider, path, program, printed) in CLIENTS.iter().copied() {
