@@ -162,7 +162,7 @@ fn build() -> Result<Vec<Measured>> {
 
 /// A crate of this project with all that it is built from.
 fn own_build() -> Result<Vec<Measured>> {
-    if !skips::has_programs("bench of this project's build", &["cargo", "cc"])? {
+    if !skips::has_programs("bench of this project's build", &["cc"])? {
         return Ok(Vec::new());
     }
     let world = warm_world(User::agent())?;
