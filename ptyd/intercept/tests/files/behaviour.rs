@@ -105,7 +105,7 @@ fn a_caller_killed_while_it_waits_leaves_us_serving() -> Result {
 }
 
 #[test]
-fn our_own_processes_and_memory_are_closed() -> Result {
+fn the_memory_of_others_and_our_own_processes_are_closed() -> Result {
     let folder = tempfile::tempdir()?;
     let rig = Rig::new(Rules::allow_all())?;
     let own = std::process::id();
@@ -114,16 +114,20 @@ fn our_own_processes_and_memory_are_closed() -> Result {
         folder.path(),
         &format!(
             "
-import os
+import os, subprocess
+other = subprocess.Popen(['sleep', '9'])
 for name in ('/proc/{own}/environ', '/proc/{own}/fd', '/proc/{own}/root/etc/passwd', '/proc/{own}/cwd', '/proc/{own}/exe',
-             '/proc/{own}/maps', '/proc/{own}/task/{own}/status', '/proc/self/mem', '/proc/thread-self/mem', '/proc/1/root'):
+             '/proc/{own}/maps', '/proc/{own}/task/{own}/status', '/proc/{own}/mem', f'/proc/{{other.pid}}/mem', '/proc/1/root'):
     try: print(name, os.open(name, os.O_RDONLY))
     except OSError as error: print(error.errno)
+other.kill()
+# Its own it has in its hands already.
+for name in ('/proc/self/mem', '/proc/thread-self/mem'): os.close(os.open(name, os.O_RDONLY)); print('own')
 print(open('/proc/self/comm').read().strip(), os.readlink('/proc/self') == str(os.getpid()), len(open('/proc/self/maps').read()) > 0)
 "
         ),
     )?;
-    assert_eq!(shown, format!("{}python3 True True\n", "13\n".repeat(10)));
+    assert_eq!(shown, format!("{}own\nown\npython3 True True\n", "13\n".repeat(10)));
     Ok(())
 }
 
