@@ -41,6 +41,7 @@ test: build setup-test
 	$(CARGO) test --workspace --tests --no-fail-fast
 
 bench: build setup-test
+	$(CARGO) build --release -p agentsh-tests --bins
 	$(CARGO) run --release -p agentsh-tests --bin bench
 
 install: build
