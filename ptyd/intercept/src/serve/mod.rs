@@ -4,6 +4,7 @@
 //! from then on; one that blocks unannounced is noticed within milliseconds. So nobody waits for an
 //! approval, a connect, or a process that itself waits for a call which only we can answer.
 
+mod turns;
 mod watch;
 
 use std::io;
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
+use self::turns::Turns;
 use crate::caller::{AddDescriptor, Caller};
 use crate::handler::Handler;
 use crate::notification::Notification;
@@ -67,31 +69,6 @@ pub fn serve(listener: OwnedFd, handler: Arc<dyn Handler>, at_end: impl FnOnce()
     service.add_thread()
 }
 
-/// Whether several callers take turns; as long as one alone calls, nothing of another needs to be asked.
-#[derive(Default)]
-struct Turns {
-    last: i32,
-    streak: u32,
-}
-
-impl Turns {
-    /// Calls in a row after which a caller counts as alone.
-    const ALONE: u32 = 32;
-
-    fn are_taken(&self) -> bool {
-        self.streak < Turns::ALONE
-    }
-
-    fn took(&mut self, tid: i32) {
-        self.streak = if tid == self.last {
-            self.streak.saturating_add(1)
-        } else {
-            0
-        };
-        self.last = tid;
-    }
-}
-
 impl Service {
     fn add_thread(self: &Arc<Self>) -> io::Result<()> {
         let own = Arc::clone(self);
@@ -120,10 +97,9 @@ impl Service {
 
     /// One thread's life; it counts as waiting at entry and not at the end.
     fn run(self: &Arc<Self>) {
-        let mut turns = Turns::default();
+        let mut turns = Turns::new();
         loop {
-            // Who was already waiting called on another processor, while this thread was at work here.
-            let elsewhere = turns.are_taken() && listener::pending(self.listener.as_fd());
+            let elsewhere = turns.next_is_elsewhere(self.listener.as_fd());
             match listener::receive(self.listener.as_fd()) {
                 Ok(call) => {
                     self.waiting.fetch_sub(1, Ordering::AcqRel);
