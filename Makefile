@@ -19,12 +19,12 @@ build: setup
 	$(CARGO) build --release -p agentsh-shell -p agentsh-ptyd
 	mkdir -p bin
 	if [ -d "$$(rustc --print target-libdir --target $(MUSL))" ]; then \
-	    $(CARGO) build --release -p agentsh-shell-shim --target $(MUSL) && \
-	    install -m 0755 target/$(MUSL)/release/agentsh-shell-shim bin/; \
+	    $(CARGO) build --profile shim -p agentsh-shell-shim --target $(MUSL) && \
+	    install -m 0755 target/$(MUSL)/shim/agentsh-shell-shim bin/; \
 	else \
-	    $(CARGO) build --release -p agentsh-shell-shim --target $(TARGET) \
+	    $(CARGO) build --profile shim -p agentsh-shell-shim --target $(TARGET) \
 	        --config 'target.$(TARGET).rustflags=["-C","target-feature=+crt-static"]' && \
-	    install -m 0755 target/$(TARGET)/release/agentsh-shell-shim bin/; \
+	    install -m 0755 target/$(TARGET)/shim/agentsh-shell-shim bin/; \
 	fi
 	install -m 0755 target/release/agentsh target/release/agentsh-ptyd bin/
 

@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use crate::{Invocation, Refusal, run};
 
+mod arena;
 mod mask;
 
 pub(crate) use mask::{SignalSet, change_mask, pending, take};

@@ -84,9 +84,11 @@ fn reduce_capabilities(keep: u64) -> Result<(), caps::errors::CapsError> {
     let permitted = caps::read(None, CapSet::Permitted)?;
     let effective = caps::read(None, CapSet::Effective)?;
     if effective.contains(&Capability::CAP_SETPCAP) {
-        for capability in caps::read(None, CapSet::Bounding)? {
-            if capability.bitmask() & keep == 0 {
-                caps::drop(None, CapSet::Bounding, capability)?;
+        for capability in caps::all().into_iter().filter(|one| one.bitmask() & keep == 0) {
+            // Dropping one that is not there succeeds; one that this kernel does not know yet is not there either.
+            let dropped = caps::drop(None, CapSet::Bounding, capability);
+            if dropped.is_err() && caps::has_cap(None, CapSet::Bounding, capability).unwrap_or(false) {
+                return dropped;
             }
         }
     }
