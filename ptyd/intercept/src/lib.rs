@@ -33,7 +33,7 @@ pub use notification::Notification;
 pub use outcome::Outcome;
 pub use process::{ExecSettled, FileId, Fork, Observer, TaskStat};
 pub use rustix::io::Errno;
-pub use serve::serve;
+pub use serve::{Serving, prepare};
 pub use signals::{Reach, Relation, SignalDecision, SignalJudge, SignalRequest, Signals, Target};
 pub use sockets::{
     Act, Address, BindRequest, ConnectRequest, Endpoints, Holder, Inside, InternetOperation, InternetRequest,

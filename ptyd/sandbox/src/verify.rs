@@ -36,7 +36,7 @@ pub type Elsewhere = [(&'static str, String)];
 /// capability outside of `keep`, the namespaces that it was to enter, and the supervisor's others.
 pub fn entered(pid: i32, keep: u64, filtered: bool, elsewhere: &Elsewhere) -> Result<(), Mismatch> {
     let status = SecurityStatus::of(pid)?;
-    let wanted = SecurityStatus::own()?.seccomp_filters + u32::from(filtered);
+    let wanted = World::own()?.seccomp_filters + u32::from(filtered);
     if !status.no_new_privs {
         return Err(Mismatch::NoNewPrivs);
     }
@@ -76,8 +76,9 @@ fn in_world(pid: i32, elsewhere: &Elsewhere) -> Result<(), Mismatch> {
     Ok(())
 }
 
-/// Where this process is. It never moves, and looks once.
+/// Where this process is. It never moves, takes no filter, and looks once.
 struct World {
+    seccomp_filters: u32,
     namespaces: Vec<PathBuf>,
     root: (u64, u64),
 }
@@ -92,6 +93,7 @@ impl World {
             .iter()
             .map(|name| fs::read_link(format!("/proc/self/ns/{name}")));
         let own = World {
+            seccomp_filters: SecurityStatus::own()?.seccomp_filters,
             namespaces: namespaces.collect::<io::Result<_>>()?,
             root: root("/proc/self/root")?,
         };
@@ -107,7 +109,7 @@ fn root(link: &str) -> io::Result<(u64, u64)> {
 /// caller's root and namespaces, and as many seccomp filters.
 pub fn is_at_home(pid: i32) -> Result<(), Mismatch> {
     let found = SecurityStatus::of(pid)?.seccomp_filters;
-    let wanted = SecurityStatus::own()?.seccomp_filters;
+    let wanted = World::own()?.seccomp_filters;
     if found != wanted {
         return Err(Mismatch::Filters { found, wanted });
     }

@@ -19,6 +19,9 @@ use super::workspace;
 /// How long a caller may take to say what it wants.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 
+/// What is reserved for a request before it came, in bytes.
+const RESERVED: usize = 64 << 10;
+
 /// The variable by which a caller may ask for a session; honoured only where it contains the caller's folder.
 const SESSION_VARIABLE: &[u8] = b"AGENTSH_SESSION_ID=";
 
@@ -100,8 +103,8 @@ async fn read_request(stream: &mut UnixStream) -> Result<LaunchRequest, Refused>
             "a request of {length} bytes is over the limit of {MAX_FRAME}"
         )));
     }
-    let mut payload = Vec::new();
-    // Grows with what arrives: a length alone reserves nothing.
+    // Grows with what arrives: a length alone reserves little.
+    let mut payload = Vec::with_capacity(length.min(RESERVED));
     stream.take(length as u64).read_to_end(&mut payload).await?;
     if payload.len() < length {
         return Err(Refused(format!(

@@ -203,7 +203,7 @@ async fn finish(
     Ok(killed)
 }
 
-/// A thread for the command: it goes through the launch and ends; serving has threads of its own.
+/// Has the command taken in, and then served, by a thread of its own.
 fn start(
     session: &Arc<Session>,
     request: agentsh_protocol::launch::LaunchRequest,
@@ -214,27 +214,17 @@ fn start(
         tracing::error!("a launch came without its descriptors");
         return;
     };
-    let session = Arc::clone(session);
-    let thread = std::thread::Builder::new()
-        .name("launch".into())
-        .stack_size(LAUNCH_STACK);
-    if let Err(error) = thread.spawn(move || {
-        launch::launch(
-            &session,
-            Launch {
-                request,
-                peer,
-                connection,
-                pidfd,
-            },
-        )
-    }) {
+    let launch = Launch {
+        request,
+        peer,
+        connection,
+        pidfd,
+    };
+    let own = Arc::clone(session);
+    if let Err(error) = session.launchers.run(move || launch::launch(&own, launch)) {
         tracing::error!("no thread for a launch: {error}");
     }
 }
-
-/// Stack of a launching thread, in bytes.
-const LAUNCH_STACK: usize = 1 << 20;
 
 /// Records the end of the command's own process when it comes.
 fn watch_end(session: &Arc<Session>, command: String, pidfd: OwnedFd) {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use agentsh_audit::{Argv, EventDraft, EventType, Layer, Outcome, Value};
 use agentsh_intercept::files::FileEngine;
 use agentsh_intercept::{
-    Errno, ExecRequest, ExecSettled, Fork, Guard, Guarded, Handler, Judge, Observer, Reach, Signals, SocketJudge,
-    Sockets, Subject, Table,
+    Errno, ExecRequest, ExecSettled, Fork, Guard, Guarded, Handler, Judge, Observer, Reach, Serving, Signals,
+    SocketJudge, Sockets, Subject, Table,
 };
 use agentsh_sandbox::hull::Hull;
 
@@ -33,7 +33,7 @@ impl CommandJudge {
         listener: OwnedFd,
         (hull, generation): (Arc<Hull>, u64),
         at_end: impl FnOnce() + Send + 'static,
-    ) -> io::Result<Arc<Guard>> {
+    ) -> io::Result<(Arc<Guard>, Serving)> {
         let judge = Arc::new(CommandJudge {
             session: Arc::clone(session),
             command: command.to_owned(),
@@ -66,8 +66,8 @@ impl CommandJudge {
         table.insert(&[libc::SYS_fcntl], &reach);
         shared.members.add(command, &guard, hull, generation);
         let handler = Arc::new(Guarded::new(Arc::clone(&guard), Arc::new(table)));
-        agentsh_intercept::serve(listener, handler, at_end)?;
-        Ok(guard)
+        let serving = agentsh_intercept::prepare(listener, handler, at_end)?;
+        Ok((guard, serving))
     }
 
     /// The command's id.

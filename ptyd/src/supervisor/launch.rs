@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use agentsh_audit::{Argv, EventDraft, EventType, Value};
+use agentsh_intercept::Serving;
 use agentsh_netgate::private::Private;
 use agentsh_policy::{Decision, Verdict as Judgement};
 use agentsh_protocol::api::{CommandInfo, CommandState, PolicyOutcome};
@@ -60,30 +61,30 @@ struct Candidate {
     identity: Identity,
 }
 
-/// Goes through all steps; whatever fails is told to the caller, who ends with it.
+/// Goes through all steps, and then serves the command; whatever fails is told to the caller, who ends with it.
 pub(super) fn launch(session: &Arc<Session>, launch: Launch) {
+    if let Some(serving) = let_in(session, launch) {
+        serving.run();
+    }
+}
+
+fn let_in(session: &Arc<Session>, launch: Launch) -> Option<Serving> {
     if let Err(error) = limit_steps(&launch.connection) {
         tracing::error!("launch connection: {error}");
-        return;
+        return None;
     }
     if let Some(reply) = to_be_reported(session, &launch) {
         let _ = frame::send(&launch.connection, &reply, &[]);
-        return;
+        return None;
     }
     match prepare(session, &launch) {
-        Ok((candidate, rules)) => {
-            if let Err(refusal) = enter(session, &launch, &candidate, &rules) {
+        Ok((candidate, rules)) => enter(session, &launch, &candidate, &rules)
+            .map_err(|Refusal { message, .. }| {
                 session.command_never_ran(&candidate.id);
-                tracing::warn!(command = candidate.id, "did not enter: {}", refusal.message);
-                let _ = frame::send(
-                    &launch.connection,
-                    &Verdict::Refused {
-                        message: refusal.message,
-                    },
-                    &[],
-                );
-            }
-        }
+                tracing::warn!(command = candidate.id, "did not enter: {message}");
+                let _ = frame::send(&launch.connection, &Verdict::Refused { message }, &[]);
+            })
+            .ok(),
         Err(refusal) => {
             tracing::info!("refused: {}", refusal.message);
             let reply = LaunchReply::Refused {
@@ -91,6 +92,7 @@ pub(super) fn launch(session: &Arc<Session>, launch: Launch) {
                 message: refusal.message,
             };
             let _ = frame::send(&launch.connection, &reply, &[]);
+            None
         }
     }
 }
@@ -313,7 +315,12 @@ fn record_start(
 }
 
 /// Gives the plan, takes the listener, verifies, and lets the command go.
-fn enter(session: &Arc<Session>, launch: &Launch, candidate: &Candidate, rules: &Arc<Rules>) -> Result<(), Refusal> {
+fn enter(
+    session: &Arc<Session>,
+    launch: &Launch,
+    candidate: &Candidate,
+    rules: &Arc<Rules>,
+) -> Result<Serving, Refusal> {
     let opened = terminal::open(session, rules, &launch.request, &launch.pidfd, &candidate.id)?;
     let piped = pipes::open(session, rules, &launch.request, &launch.pidfd, &candidate.id)?;
     let entered = enter_on(session, launch, candidate, rules, opened.as_ref(), &piped);
@@ -330,7 +337,7 @@ fn enter_on(
     rules: &Arc<Rules>,
     opened: Option<&Opened>,
     piped: &[Piped],
-) -> Result<(), Refusal> {
+) -> Result<Serving, Refusal> {
     let Launch {
         request,
         peer,
@@ -386,7 +393,8 @@ fn enter_on(
         rustix::net::sockopt::set_socket_passcred(connection, true)?;
     }
     frame::send(connection, &LaunchReply::Enter(Box::new(plan)), &fds)?;
-    // Looked at while the caller enters.
+    // Looked at, and made ready, while the caller enters.
+    session.launchers.keep_one();
     let known = Known::of(launch, rules.allowed_outcome(&candidate.program, request));
     let (entered, entrant) = match opened {
         None => (
@@ -437,12 +445,13 @@ fn enter_on(
         served: true,
     });
     session.groups.entered(&candidate.id);
-    session.serve(&candidate.id, identity, listener, (hull, generation))?;
+    let serving = session.serve(&candidate.id, identity, listener, (hull, generation))?;
     record_start(session, launch, candidate, identity, &known, None)?;
-    session.watch_end(&candidate.id, pidfd);
     session.environment_filtered(&candidate.id, identity.pid, &environment.names)?;
-    frame::send(connection, &Verdict::Go, &[])?;
-    Ok(())
+    let gone = frame::send(connection, &Verdict::Go, &[]);
+    session.command_runs(&candidate.id, pidfd);
+    gone?;
+    Ok(serving)
 }
 
 /// The process that is to become the program.

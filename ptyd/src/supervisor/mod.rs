@@ -15,6 +15,7 @@ mod inside;
 mod judge;
 mod kept;
 mod launch;
+mod launchers;
 mod limits;
 mod make;
 mod members;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use agentsh_audit::{Decision, EventDraft, EventType, Health, Outcome, RecordError, Recorder, SessionDir, Value};
+use agentsh_intercept::Serving;
 use agentsh_policy::config::Config;
 use agentsh_protocol::api::{CommandInfo, CommandState, PolicyOutcome, SessionInfo, SessionState};
 use agentsh_protocol::places::Account;
@@ -20,6 +21,7 @@ use super::approvals::{self, Approvals};
 use super::command::{Command, Commands};
 use super::control::Notice;
 use super::judge::CommandJudge;
+use super::launchers::Launchers;
 use super::limits::Groups;
 use super::pipes::Pipes;
 use super::policy::Choice;
@@ -44,6 +46,7 @@ pub(crate) struct Session {
     pub approvals: Approvals,
     /// The control groups of its commands.
     pub groups: Groups,
+    pub launchers: Launchers,
     pub terminals: Terminals,
     pub pipes: Pipes,
     pub proxy: SessionProxy,
@@ -108,6 +111,7 @@ impl Session {
             shared: parts.shared,
             approvals: Approvals::default(),
             groups: Groups::default(),
+            launchers: Launchers::default(),
             terminals: Terminals::default(),
             pipes: Pipes::default(),
             proxy: SessionProxy::default(),
@@ -167,7 +171,6 @@ impl Session {
 
     pub(crate) fn insert(&self, command: Command) {
         lock(&self.commands).insert(command);
-        self.tell_busy();
     }
 
     /// A command that was let in and failed on its way.
@@ -182,20 +185,21 @@ impl Session {
         self.tell_busy();
     }
 
-    /// Serves a command's notifications until its last process is gone.
+    /// Prepares to serve a command's notifications until its last process is gone.
     pub(crate) fn serve(
         self: &Arc<Self>,
         id: &str,
         root: Identity,
         listener: OwnedFd,
         walls: (Arc<Hull>, u64),
-    ) -> io::Result<()> {
+    ) -> io::Result<Serving> {
         let (session, command) = (Arc::clone(self), id.to_owned());
-        let guard = CommandJudge::serve(self, id, root, listener, walls, move || session.all_gone(&command))?;
+        let (guard, serving) =
+            CommandJudge::serve(self, id, root, listener, walls, move || session.all_gone(&command))?;
         if let Some(command) = lock(&self.commands).get_mut(id) {
             command.guard = Some(guard);
         }
-        Ok(())
+        Ok(serving)
     }
 
     /// Nobody lives under a command's filter any more.
@@ -225,12 +229,13 @@ impl Session {
         }
     }
 
-    /// Has the command's own end watched and recorded.
-    pub(crate) fn watch_end(&self, id: &str, pidfd: OwnedFd) {
+    /// A command runs: its own end is to be watched and recorded.
+    pub(crate) fn command_runs(&self, id: &str, pidfd: OwnedFd) {
         self.tell(Notice::Started {
             command: id.to_owned(),
             pidfd,
         });
+        self.tell_busy();
     }
 
     /// The command's own process has ended with this wait status; `None` if the kernel did not say.

@@ -47,55 +47,71 @@ pub(crate) struct Service {
     at_end: Mutex<Option<AtEnd>>,
 }
 
-/// Serves the listener of one command until nobody lives under its filter (or it cannot be read any
-/// more), then calls `at_end` once, on a serving thread.
+/// A listener whose calls wait to be received.
+pub struct Serving(Arc<Service>);
+
+/// Takes on the listener of one command. Dropped before it runs, it closes the listener, and every notified call fails.
 ///
 /// # Errors
-/// If no thread can be started; the listener is then closed, and every notified call fails.
-pub fn serve(listener: OwnedFd, handler: Arc<dyn Handler>, at_end: impl FnOnce() + Send + 'static) -> io::Result<()> {
+/// If what looks after serving threads cannot be started.
+pub fn prepare(
+    listener: OwnedFd,
+    handler: Arc<dyn Handler>,
+    at_end: impl FnOnce() + Send + 'static,
+) -> io::Result<Serving> {
     // Before Linux 6.6 there is no such flag, and only speed is lost.
     let _ = listener::set_flags(listener.as_fd(), listener::SYNC_WAKE_UP);
     let service = Arc::new(Service {
         listener,
         handler,
-        waiting: AtomicUsize::new(0),
+        waiting: AtomicUsize::new(1),
         threads: Mutex::default(),
-        count: AtomicUsize::new(0),
+        count: AtomicUsize::new(1),
         received: AtomicU64::new(0),
         looked: AtomicU64::new(0),
         at_end: Mutex::new(Some(Box::new(at_end))),
     });
     watch::add(&service)?;
-    service.add_thread()
+    Ok(Serving(service))
+}
+
+impl Serving {
+    /// Serves on the calling thread until nobody lives under the filter (or it cannot be read any more), then calls
+    /// `at_end` once. Other threads come in where calls block, and the last of them to leave is the one that calls it.
+    pub fn run(self) {
+        self.0.serve();
+    }
 }
 
 impl Service {
     fn add_thread(self: &Arc<Self>) -> io::Result<()> {
         let own = Arc::clone(self);
-        let run = move || {
-            let thread = ThreadId::current();
-            own.threads().push(thread);
-            own.run();
-            own.threads().retain(|other| *other != thread);
-            own.leave();
-        };
         self.count.fetch_add(1, Ordering::AcqRel);
         self.waiting.fetch_add(1, Ordering::AcqRel);
         let started = std::thread::Builder::new()
             .name("intercept".into())
             .stack_size(STACK)
-            .spawn(run);
+            .spawn(move || own.serve());
         started.map(|_| ()).inspect_err(|_| {
             self.count.fetch_sub(1, Ordering::AcqRel);
             self.waiting.fetch_sub(1, Ordering::AcqRel);
         })
     }
 
+    /// One thread's life, which has been counted.
+    fn serve(self: &Arc<Self>) {
+        let thread = ThreadId::current();
+        self.threads().push(thread);
+        self.run();
+        self.threads().retain(|other| *other != thread);
+        self.leave();
+    }
+
     fn threads(&self) -> MutexGuard<'_, Vec<ThreadId>> {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One thread's life; it counts as waiting at entry and not at the end.
+    /// Receives and answers; the thread counts as waiting at entry and not at the end.
     fn run(self: &Arc<Self>) {
         let mut turns = Turns::new();
         loop {

@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use agentsh_intercept::{Caller, Handler, Outcome, serve};
+use agentsh_intercept::{Caller, Handler, Outcome, prepare};
 
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -61,9 +61,10 @@ pub fn cage(
         let [pid, number] =
             [0, 4].map(|at| i32::from_ne_bytes([words[at], words[at + 1], words[at + 2], words[at + 3]]));
         let listener = sys::take(pid, number)?;
-        serve(listener, handler(pid), move || {
+        let serving = prepare(listener, handler(pid), move || {
             let _ = end.send(());
         })?;
+        std::thread::spawn(move || serving.run());
         went.write_all(b"g")
     });
     let child = command
