@@ -75,9 +75,7 @@ impl Document {
     /// # Errors
     /// Undefined variables; patterns that the values make wrong.
     pub fn resolve(&self, variables: &Variables) -> Result<Policy, LoadError> {
-        Ok(Policy {
-            layers: vec![Layer::compile(self, variables, 0)?],
-        })
+        Ok(Policy::of(vec![Layer::compile(self, variables, 0)?]))
     }
 }
 
@@ -90,6 +88,6 @@ impl Policy {
     pub fn narrowed_by(mut self, document: &Document, variables: &Variables) -> Result<Policy, LoadError> {
         let layer = Layer::compile(document, variables, self.layers.len())?;
         self.layers.push(layer);
-        Ok(self)
+        Ok(Policy::of(self.layers))
     }
 }

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::compile::Compiler;
+use super::passed::Passed;
 use super::variable::{is_injecting, secret_shape};
-use super::{Layer, Policy, Verdict};
+use super::{Layer, Policy, RuleRef, Verdict};
 use crate::error::LoadError;
 use crate::glob::Glob;
 use crate::model::{CommandRule, EnvPolicy};
@@ -135,7 +136,8 @@ pub enum Removed {
 #[derive(Debug, Clone, Copy)]
 pub struct EnvFilter<'p> {
     layers: &'p [Layer],
-    rule: Option<(usize, &'p EnvOverride)>,
+    passed: &'p Passed,
+    rule: Option<(RuleRef, &'p EnvOverride)>,
 }
 
 impl Policy {
@@ -146,10 +148,11 @@ impl Policy {
             .filter(|_| verdict.list == List::Commands)
             .and_then(|place| {
                 let rule = self.layers.get(place.layer)?.commands.rules.get(place.index)?;
-                Some((place.layer, &rule.environment))
+                Some((place, &rule.environment))
             });
         EnvFilter {
             layers: &self.layers,
+            passed: &self.passed,
             rule,
         }
     }
@@ -158,7 +161,7 @@ impl Policy {
 impl<'p> EnvFilter<'p> {
     fn parts(&self) -> impl Iterator<Item = (&'p Environment, Option<&'p EnvOverride>)> {
         let rule = self.rule;
-        let own = move |at: usize| rule.and_then(|(layer, own)| (layer == at).then_some(own));
+        let own = move |at: usize| rule.and_then(|(place, own)| (place.layer == at).then_some(own));
         self.layers
             .iter()
             .enumerate()
@@ -196,6 +199,17 @@ impl<'p> EnvFilter<'p> {
         (self.keeps_out() && secret_shape(value).is_some() && !spoken_for()).then_some(Removed::Secret)
     }
 
+    /// [`EnvFilter::removes_entry`], looked up where the entry was found to stay before.
+    fn removes_again(&self, entry: &[u8], guarded: bool) -> Option<Removed> {
+        let rule = self.rule.map(|(place, _)| (place.layer, place.index));
+        let mut removed = None;
+        self.passed.stays(rule, guarded, entry, || {
+            removed = self.removes_entry(entry, guarded);
+            removed.is_none()
+        });
+        removed
+    }
+
     /// Whether any variable is kept from this program by name.
     fn keeps_out(&self) -> bool {
         self.parts()
@@ -209,7 +223,7 @@ impl<'p> EnvFilter<'p> {
         let mut removed = Vec::new();
         for (place, entry) in entries.iter().enumerate() {
             let entry = entry.as_ref();
-            if let Some(why) = self.removes_entry(entry, guarded) {
+            if let Some(why) = self.removes_again(entry, guarded) {
                 removed.push((place, why));
                 continue;
             }

@@ -175,11 +175,11 @@ fn smaller(a: u64, b: u64) -> u64 {
     }
 }
 
-impl Policy {
-    /// The settings of the session.
-    pub fn settings(&self) -> Option<Settings> {
-        let mut file = self.layers.first()?.file.clone();
-        for layer in &self.layers[1..] {
+impl Settings {
+    /// Of a policy's layers.
+    pub(crate) fn of(layers: &[Layer]) -> Option<Settings> {
+        let mut file = layers.first()?.file.clone();
+        for layer in &layers[1..] {
             let (own, limits) = (&layer.file, &mut file.resource_limits);
             let other = &own.resource_limits;
             limits.max_memory_mb = smaller(limits.max_memory_mb, other.max_memory_mb);
@@ -203,18 +203,21 @@ impl Policy {
                 .add
                 .extend(own.transparent_commands.add.iter().cloned());
         }
-        let limits = || self.layers.iter().map(|layer| &layer.file.resource_limits);
+        let limits = || layers.iter().map(|layer| &layer.file.resource_limits);
         Some(Settings {
-            hidden: self
-                .layers
-                .iter()
-                .flat_map(|layer| layer.hidden.iter().cloned())
-                .collect(),
+            hidden: layers.iter().flat_map(|layer| layer.hidden.iter().cloned()).collect(),
             command_timeout: shortest(limits().map(|limits| limits.command_timeout.0)),
             session_timeout: shortest(limits().map(|limits| limits.session_timeout.0)),
             idle_timeout: shortest(limits().map(|limits| limits.idle_timeout.0)),
             file,
         })
+    }
+}
+
+impl Policy {
+    /// The settings of the session.
+    pub fn settings(&self) -> Option<&Settings> {
+        self.settings.as_ref()
     }
 
     /// Whether some command has a checkpoint made before it.

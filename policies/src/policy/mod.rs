@@ -9,6 +9,7 @@ mod file;
 mod layer;
 mod names;
 mod network;
+mod passed;
 mod redirect;
 mod service;
 mod signal;
@@ -29,6 +30,7 @@ pub use verdict::{Redirect, RuleRef, Verdict};
 pub(crate) use command::{CompiledCommand, Selector, base_name};
 pub(crate) use file::CompiledFile;
 
+use self::passed::Passed;
 use crate::words::{FileOp, UnixOp};
 
 /// A policy for one session: the user's, and those that narrow it.
@@ -36,6 +38,18 @@ use crate::words::{FileOp, UnixOp};
 pub struct Policy {
     /// The first is the base; of all answers the strictest holds.
     pub(crate) layers: Vec<Layer>,
+    pub(crate) settings: Option<Settings>,
+    passed: Passed,
+}
+
+impl Policy {
+    pub(crate) fn of(layers: Vec<Layer>) -> Policy {
+        Policy {
+            settings: Settings::of(&layers),
+            layers,
+            passed: Passed::default(),
+        }
+    }
 }
 
 impl Policy {

@@ -17,7 +17,7 @@ use super::settler::Settler;
 
 /// What a policy says of the trash (`filesystem.trash`).
 pub(crate) fn limits(policy: &Policy) -> Limits {
-    let trash = policy.settings().map(|settings| settings.file.filesystem.trash);
+    let trash = policy.settings().map(|settings| &settings.file.filesystem.trash);
     trash.map_or_else(Limits::default, |trash| Limits {
         max_age: trash.max_age.map(|age| age.0).or(Limits::default().max_age),
         max_size: trash.max_size.map(|size| size.0),

@@ -105,28 +105,17 @@ const OWNER_BY_STRUCT: u64 = 15;
 const FAMILIES: &[i32] = &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 const LAST_FAMILY: u64 = 63;
 
-/// Protocols over IP that no rule knows, as blocks of numbers (mask of an aligned block, its first number). What
-/// stays is TCP and UDP, echo requests (1, 58) and MPTCP (262); SCTP connects through options, UDP-Lite and
-/// DCCP by ways of their own.
-const IP_PROTOCOLS: &[(u64, u64)] = &[
-    (2, 2),
-    (2, 4),
-    (1, 7),
-    (8, 8),
-    (1, 16),
-    (2, 18),
-    (4, 20),
-    (8, 24),
-    (16, 32),
-    (8, 48),
-    (2, 56),
-    (1, 59),
-    (4, 60),
-    (64, 64),
-    (128, 128),
-    (4, 256),
-    (2, 260),
+/// Protocols over IP that stay: TCP and UDP, echo requests (1, 58) and MPTCP (262). No rule knows the others; SCTP
+/// connects through options, UDP-Lite and DCCP by ways of their own. From 263 on the kernel knows none.
+const IP_PROTOCOLS: &[i32] = &[
+    libc::IPPROTO_IP,
+    libc::IPPROTO_ICMP,
+    libc::IPPROTO_TCP,
+    libc::IPPROTO_UDP,
+    libc::IPPROTO_ICMPV6,
+    libc::IPPROTO_MPTCP,
 ];
+const LAST_PROTOCOL: u64 = libc::IPPROTO_MPTCP as u64;
 
 /// Options by which packets go another way than to their address: routing headers of IPv6 (`ipv6(7)`; the numbers
 /// of RFC 2292, 5 and 6, and that of RFC 3542, which asks for no right), and source routes of IPv4 (`ip(7)`).
@@ -196,37 +185,55 @@ pub(super) fn add_rules(
     }
     refuse(libc::EINVAL, libc::SYS_fcntl, &[equal(1, OWNER_BY_STRUCT)])?;
     for call in [libc::SYS_socket, libc::SYS_socketpair] {
-        for family in (0..=LAST_FAMILY).filter(|family| !FAMILIES.contains(&(*family as i32))) {
-            refuse(libc::EAFNOSUPPORT, call, &[equal(0, family)])?;
+        for family in all_but(0, FAMILIES, LAST_FAMILY) {
+            refuse(libc::EAFNOSUPPORT, call, &[family])?;
         }
     }
-    for family in [libc::AF_INET, libc::AF_INET6] {
-        let family = equal(0, family as u64);
-        for (size, first) in IP_PROTOCOLS {
-            let block = MaskedEqual {
-                argument: 2,
-                mask: LOW_HALF & !(size - 1),
-                value: *first,
-            };
-            refuse(libc::EPROTONOSUPPORT, libc::SYS_socket, &[family, block])?;
-        }
-        // Raw sockets write addresses themselves.
-        let raw = MaskedEqual {
-            argument: 1,
-            mask: 0xf,
-            value: libc::SOCK_RAW as u64,
-        };
-        refuse(libc::EPERM, libc::SYS_socket, &[family, raw])?;
+    for protocol in all_but(2, IP_PROTOCOLS, LAST_PROTOCOL) {
+        refuse(libc::EPROTONOSUPPORT, libc::SYS_socket, &[OVER_IP, protocol])?;
     }
+    // Raw sockets write addresses themselves.
+    let raw = MaskedEqual {
+        argument: 1,
+        mask: 0xf,
+        value: libc::SOCK_RAW as u64,
+    };
+    refuse(libc::EPERM, libc::SYS_socket, &[OVER_IP, raw])?;
     for (level, option) in ROUTING {
         let level = equal(1, *level as u64);
         refuse(libc::EPERM, libc::SYS_setsockopt, &[level, equal(2, *option as u64)])?;
     }
-    for protocol in (0..=LAST_NETLINK).filter(|protocol| !NETLINK.contains(&(*protocol as i32))) {
-        let family = equal(0, libc::AF_NETLINK as u64);
-        refuse(libc::EPROTONOSUPPORT, libc::SYS_socket, &[family, equal(2, protocol)])?;
+    let netlink = equal(0, libc::AF_NETLINK as u64);
+    for protocol in all_but(2, NETLINK, LAST_NETLINK) {
+        refuse(libc::EPROTONOSUPPORT, libc::SYS_socket, &[netlink, protocol])?;
     }
     Ok(())
+}
+
+/// `AF_INET` and `AF_INET6`, which one bit tells apart.
+const OVER_IP: MaskedEqual = MaskedEqual {
+    argument: 0,
+    mask: LOW_HALF & !((libc::AF_INET ^ libc::AF_INET6) as u64),
+    value: (libc::AF_INET & libc::AF_INET6) as u64,
+};
+
+/// Every value of a register from 0 to `last` but those that stay, as aligned blocks: each is one comparison.
+fn all_but(argument: u32, stay: &[i32], last: u64) -> Vec<MaskedEqual> {
+    let stays = |value: u64| stay.iter().any(|stay| *stay as u64 == value);
+    let mut blocks = Vec::new();
+    let mut first = 0;
+    while first <= last {
+        let fits = |size: &u64| first % size == 0 && first + size - 1 <= last && !(first..first + size).any(stays);
+        // None only where the value itself stays.
+        let block = (0..32).rev().map(|bit| 1u64 << bit).find(fits);
+        blocks.extend(block.map(|size| MaskedEqual {
+            argument,
+            mask: LOW_HALF & !(size - 1),
+            value: first,
+        }));
+        first += block.unwrap_or(1);
+    }
+    blocks
 }
 
 /// The kernel reads these registers as 32-bit values: whatever stands in the upper half is ignored.
@@ -255,14 +262,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_the_protocols_over_ip_exactly_those_stay_that_are_judged() {
-        let refused = |protocol: u64| {
-            IP_PROTOCOLS
-                .iter()
-                .any(|(size, first)| protocol & (LOW_HALF & !(size - 1)) == *first)
-        };
-        // From 263 on the kernel knows none.
-        let stay: Vec<u64> = (0..263).filter(|protocol| !refused(*protocol)).collect();
-        assert_eq!(stay, [0, 1, 6, 17, 58, 262]);
+    fn exactly_what_is_named_stays() {
+        for (stay, last) in [
+            (FAMILIES, LAST_FAMILY),
+            (IP_PROTOCOLS, LAST_PROTOCOL),
+            (NETLINK, LAST_NETLINK),
+        ] {
+            let blocks = all_but(0, stay, last);
+            let refused = |value: u64| blocks.iter().any(|block| value & block.mask == block.value);
+            for value in 0..1024 {
+                let stays = value > last || stay.contains(&(value as i32));
+                assert_eq!(refused(value), !stays, "{value} of {stay:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn both_families_over_ip_are_one_comparison() {
+        let matched: Vec<u64> = (0..=LAST_FAMILY)
+            .filter(|family| family & OVER_IP.mask == OVER_IP.value)
+            .collect();
+        assert_eq!(matched, [libc::AF_INET as u64, libc::AF_INET6 as u64]);
     }
 }

@@ -85,7 +85,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// How people are told, if policy says.
 fn notify(policy: &Policy) -> Option<Notify> {
-    let notify = policy.settings()?.file.approvals.notify?;
+    let notify = policy.settings()?.file.approvals.notify.clone()?;
     (notify.command.is_some() || notify.webhook.is_some()).then_some(notify)
 }
 
@@ -167,8 +167,10 @@ impl Session {
     }
 
     fn retry_window(&self) -> Duration {
-        let settings = self.rules().policy.settings();
-        settings
+        let rules = self.rules();
+        rules
+            .policy
+            .settings()
             .and_then(|settings| settings.file.approvals.retry_window)
             .map_or(RETRY_WINDOW, |time| time.0)
     }
@@ -176,7 +178,7 @@ impl Session {
     /// Asks, and waits for the answer; `interruption` looks at the caller. Blocks for minutes.
     pub(crate) fn ask(&self, ask: &Ask<'_>, interruption: &dyn Fn() -> Interruption) -> Answered {
         let policy = self.rules();
-        let settings = policy.policy.settings().map(|settings| settings.file.approvals);
+        let settings = policy.policy.settings().map(|settings| &settings.file.approvals);
         let timeout = ask
             .timeout
             .or(settings.and_then(|settings| settings.timeout).map(|time| time.0))

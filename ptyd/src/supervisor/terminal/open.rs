@@ -173,7 +173,7 @@ fn recording(
     window: Window,
 ) -> Result<recorder::Config, OpenError> {
     let settings = rules.policy.settings();
-    let record = settings.as_ref().map(|settings| &settings.file.record);
+    let record = settings.map(|settings| &settings.file.record);
     let term = request.env.iter().find_map(|entry| entry.0.strip_prefix(b"TERM="));
     let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     Ok(recorder::Config {
