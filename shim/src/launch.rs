@@ -110,6 +110,7 @@ impl From<Unanswered> for Refusal {
 fn ask(request: &LaunchRequest) -> Result<(OwnedFd, LaunchReply, Vec<OwnedFd>), Unanswered> {
     let socket = broker::connect_or_start().map_err(Unanswered::Refused)?;
     frame::send(&socket, request, &[]).map_err(Unanswered::Lost)?;
+    frame::await_input(&socket, None).map_err(Unanswered::Lost)?;
     let (reply, fds) = frame::receive(&socket).map_err(Unanswered::Lost)?;
     Ok((socket, reply, fds))
 }

@@ -6,7 +6,9 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
@@ -95,6 +97,20 @@ pub fn send_encoded(socket: impl AsFd, frame: &[u8], fds: &[BorrowedFd<'_>]) -> 
         }
     }
     Ok(())
+}
+
+/// Waits until something can be received, at most `limit`. A receiver that sleeps in poll(2) is not woken when its peer
+/// reads what it had sent; one that sleeps in recvmsg(2) is, for nothing.
+pub fn await_input(socket: impl AsFd, limit: Option<Duration>) -> Result<(), FrameError> {
+    let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+    loop {
+        match poll(&mut [PollFd::new(&socket, PollFlags::IN)], limit.as_ref()) {
+            Ok(0) => return Err(io_error("poll")(Errno::TIMEDOUT)),
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(io_error("poll")(errno)),
+        }
+    }
 }
 
 /// Receives one message and its descriptors (close-on-exec). Blocks until the frame is whole.
@@ -239,6 +255,17 @@ mod tests {
         assert_eq!(message, text);
         assert!(sender.join().unwrap_or(false));
         Ok(())
+    }
+
+    #[test]
+    fn waiting_for_input_has_an_end() -> Outcome {
+        let (mut a, b) = UnixStream::pair()?;
+        let late = await_input(&b, Some(Duration::from_millis(5)));
+        assert!(matches!(late, Err(FrameError::Io { call: "poll", .. })));
+        a.write_all(b"x")?;
+        await_input(&b, None)?;
+        drop(b);
+        Ok(await_input(&a, None)?)
     }
 
     #[test]

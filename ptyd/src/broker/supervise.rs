@@ -168,10 +168,7 @@ impl Supervisor {
         connection: BorrowedFd<'_>,
         pidfd: BorrowedFd<'_>,
     ) -> Result<(), FrameError> {
-        if let Ok(identity) = Identity::of(peer.pid) {
-            self.roots.borrow_mut().push(identity);
-        }
-        self.idle_since.set(Instant::now());
+        let pid = peer.pid;
         frame::send(
             &self.control,
             &ToSupervisor::Launch {
@@ -179,7 +176,13 @@ impl Supervisor {
                 peer,
             },
             &[connection, pidfd],
-        )
+        )?;
+        self.idle_since.set(Instant::now());
+        // The caller waits for its supervisor, not for this; one that is gone by now is no root.
+        if let Ok(identity) = Identity::of(pid) {
+            self.roots.borrow_mut().push(identity);
+        }
+        Ok(())
     }
 
     /// Asks, and waits for the answer.

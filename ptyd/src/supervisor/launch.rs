@@ -396,6 +396,7 @@ fn enter_on(
     // Looked at, and made ready, while the caller enters.
     session.launchers.keep_one();
     let known = Known::of(launch, rules.allowed_outcome(&candidate.program, request));
+    frame::await_input(connection, Some(STEP_LIMIT))?;
     let (entered, entrant) = match opened {
         None => (
             frame::receive::<Entered>(connection)?.0,
