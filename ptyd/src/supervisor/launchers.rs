@@ -90,7 +90,9 @@ mod tests {
 
     fn ran_on(launchers: &Launchers) -> Option<ThreadId> {
         let (tell, told) = channel();
-        let job = move || drop(tell.send(std::thread::current().id()));
+        let job = move || {
+            let _ = tell.send(std::thread::current().id());
+        };
         launchers.run(job).ok()?;
         told.recv().ok()
     }
