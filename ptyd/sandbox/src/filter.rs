@@ -4,6 +4,7 @@
 //! itself, because libseccomp 2.5 cannot ask for killable waits. All that is never denied or
 //! notified costs nothing: the kernel answers it from its per-call bitmap (Linux 5.11+).
 
+pub mod across;
 mod deny;
 
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -103,6 +104,8 @@ pub struct FilterSpec {
     /// `PR_SET_DUMPABLE` (`prctl(2)`) of 0, as key agents do it, is said to be done and is not. A process that
     /// could not be read could do nothing that is judged.
     pub stays_readable: bool,
+    /// Whether looks are notified if they come from where [`across`] says.
+    pub across: bool,
 }
 
 /// Why no filter could be made.
@@ -158,7 +161,9 @@ pub fn compile(spec: &FilterSpec) -> Result<CompiledFilter, FilterError> {
     let mut file = memory_file()?;
     context.export_bpf(file.as_fd())?;
     file.seek(SeekFrom::Start(0))?;
-    let mut program = prologue();
+    let across = if spec.across { across::steps() } else { Vec::new() };
+    // Ahead of libseccomp's program, whose jumps are all relative.
+    let mut program: Vec<u8> = known_calls().into_iter().chain(across).flat_map(Step::bytes).collect();
     file.read_to_end(&mut program)?;
     Ok(CompiledFilter { program })
 }
@@ -172,23 +177,56 @@ fn memory_file() -> std::io::Result<std::fs::File> {
     Ok(std::fs::File::from(fd))
 }
 
-/// `if nr > NEWEST_CALL return ENOSYS`, ahead of libseccomp's program, whose jumps are all relative.
-fn prologue() -> Vec<u8> {
-    const LOAD_NUMBER: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
-    const JUMP_GREATER: u16 = (libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K) as u16;
-    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
-    let steps: [(u16, u8, u8, u32); 3] = [
-        (LOAD_NUMBER, 0, 0, 0),
-        (JUMP_GREATER, 0, 1, NEWEST_CALL),
-        (RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
-    ];
-    let mut bytes = Vec::new();
-    for (code, jump_true, jump_false, k) in steps {
-        bytes.extend_from_slice(&code.to_ne_bytes());
-        bytes.extend_from_slice(&[jump_true, jump_false]);
-        bytes.extend_from_slice(&k.to_ne_bytes());
+/// `if nr > NEWEST_CALL return ENOSYS`. The call's number stays in the accumulator.
+fn known_calls() -> [Step; 3] {
+    [
+        Step::load(0),
+        Step::jump(libc::BPF_JGT, NEWEST_CALL, 0, 1),
+        Step::answer(libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
+    ]
+}
+
+/// One instruction of ours, `struct sock_filter` (`linux/filter.h`).
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    code: u16,
+    jump_true: u8,
+    jump_false: u8,
+    operand: u32,
+}
+
+impl Step {
+    /// Reads 32 bits of `struct seccomp_data`.
+    fn load(offset: u32) -> Step {
+        Step::new(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset)
     }
-    bytes
+
+    /// Compares, and leaves out so many steps.
+    fn jump(test: u32, operand: u32, if_true: usize, if_false: usize) -> Step {
+        Step {
+            jump_true: if_true as u8,
+            jump_false: if_false as u8,
+            ..Step::new(libc::BPF_JMP | test | libc::BPF_K, operand)
+        }
+    }
+
+    fn answer(value: u32) -> Step {
+        Step::new(libc::BPF_RET | libc::BPF_K, value)
+    }
+
+    fn new(code: u32, operand: u32) -> Step {
+        Step {
+            code: code as u16,
+            jump_true: 0,
+            jump_false: 0,
+            operand,
+        }
+    }
+
+    fn bytes(self) -> [u8; 8] {
+        let ([a, b], [c, d, e, f]) = (self.code.to_ne_bytes(), self.operand.to_ne_bytes());
+        [a, b, self.jump_true, self.jump_false, c, d, e, f]
+    }
 }
 
 #[cfg(test)]
@@ -204,6 +242,7 @@ mod tests {
             ],
             confined: true,
             stays_readable: true,
+            across: true,
         };
         let filter = compile(&spec)?;
         assert!(

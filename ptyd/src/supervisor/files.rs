@@ -282,29 +282,6 @@ pub(super) fn engine(session: &Arc<Session>) -> Result<Arc<FileEngine>, String> 
     FileEngine::new(parts).map_err(|errno| errno.to_string())
 }
 
-/// The looks that are notified in a command which looks at other commands' processes, beside [`notified`]: those that
-/// follow links.
-pub(super) fn notified_across(policy: &Policy) -> Vec<Notified> {
-    if looks_matter(policy) {
-        return Vec::new();
-    }
-    let following = |call, flags| {
-        let mask = (libc::AT_SYMLINK_NOFOLLOW | libc::AT_EMPTY_PATH) as u64;
-        let follows = MaskedEqual {
-            argument: flags,
-            mask,
-            value: 0,
-        };
-        Notified::when(call, [Condition::Bits(follows)])
-    };
-    vec![
-        following(libc::SYS_newfstatat, 3),
-        following(libc::SYS_statx, 2),
-        #[cfg(target_arch = "x86_64")]
-        Notified::always(libc::SYS_stat),
-    ]
-}
-
 /// The file calls that have to be notified under this policy; `unseen`: opens that only read are not among them.
 pub(super) fn notified(policy: &Policy, unseen: bool) -> Vec<Notified> {
     let looks_matter = looks_matter(policy);

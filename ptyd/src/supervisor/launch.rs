@@ -371,7 +371,7 @@ fn enter_on(
         rlimits: confined.rlimits,
         capabilities,
         landlock: true,
-        filter: Some(rules.filter(&request.argv)?.to_plan()),
+        filter: Some(rules.filter.to_plan()),
         program: Bytes::from(candidate.program.as_path()),
         argv: None,
         env_remove: environment.remove,

@@ -152,22 +152,14 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// The filter of a command.
+    /// The filter of the session's commands.
     pub(super) fn filter(self, policy: &Policy) -> Result<CompiledFilter, FilterError> {
-        self.compile(notified(policy, self.unseen))
-    }
-
-    /// The filter of one that looks at other commands' processes.
-    pub(super) fn filter_across(self, policy: &Policy) -> Result<CompiledFilter, FilterError> {
-        let more = files::notified_across(policy);
-        self.compile(notified(policy, self.unseen).into_iter().chain(more).collect())
-    }
-
-    fn compile(self, notified: Vec<Notified>) -> Result<CompiledFilter, FilterError> {
         filter::compile(&FilterSpec {
-            notified,
+            notified: notified(policy, self.unseen),
             confined: true,
             stays_readable: self.stays_readable,
+            // Where looks matter all are notified.
+            across: !files::looks_matter(policy),
         })
     }
 }

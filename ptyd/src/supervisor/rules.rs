@@ -37,10 +37,8 @@ pub(crate) struct Rules {
     pub policy: Policy,
     /// Programs whose payload is judged with them.
     pub wrappers: Wrappers,
-    asked: Asked,
-    filter: CompiledFilter,
-    /// That of commands which look at other commands' processes, compiled for the first of them.
-    across: OnceLock<CompiledFilter>,
+    /// The filter of every command.
+    pub filter: CompiledFilter,
     /// Capabilities that commands keep.
     pub capabilities: u64,
     /// Whether files without a name may be executed.
@@ -124,8 +122,6 @@ impl Rules {
             wrappers: policy.wrappers(),
             filter: asked.filter(&policy)?,
             policy,
-            asked,
-            across: OnceLock::new(),
             capabilities,
             memfd_exec,
             hides_names,
@@ -160,18 +156,6 @@ impl Rules {
             *walls = Walls::build(&self.policy, &self.extra, self.abi)?;
         }
         Ok((Arc::clone(&walls.hull), walls.ruleset.try_clone()?))
-    }
-
-    /// The filter of a command with these arguments.
-    pub(crate) fn filter(&self, argv: &[Bytes]) -> Result<&CompiledFilter, FilterError> {
-        if !looks_across(argv) {
-            return Ok(&self.filter);
-        }
-        if let Some(filter) = self.across.get() {
-            return Ok(filter);
-        }
-        let filter = self.asked.filter_across(&self.policy)?;
-        Ok(self.across.get_or_init(|| filter))
     }
 
     /// What recordings must not show.
@@ -276,20 +260,6 @@ impl Rules {
             names: filtered.names,
         }
     }
-}
-
-/// Programs that find out by `stat(2)` what other processes have open.
-const ACROSS: [&[u8]; 2] = [b"lsof", b"fuser"];
-
-/// Whether these arguments name one of [`ACROSS`]. Asking about every look would cost all other commands too much; and
-/// nothing but what such a program finds depends on this.
-fn looks_across(argv: &[Bytes]) -> bool {
-    let names = |argument: &Bytes| {
-        ACROSS
-            .iter()
-            .any(|name| argument.0.windows(name.len()).any(|part| part == *name))
-    };
-    argv.iter().any(names)
 }
 
 /// Whether a decision on a command lets it run in this build.

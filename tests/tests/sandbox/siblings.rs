@@ -106,6 +106,101 @@ fn a_port_finds_its_owner_and_ends_it() -> Result {
     Ok(())
 }
 
+/// Ways in which nothing of the command's own text says that `lsof` or `fuser` will run.
+const UNSAID: [&str; 5] = [
+    "./by-script PROGRAM",
+    "printf '%s\\n' './by-script PROGRAM' | bash --norc -i 2>/dev/null",
+    "p=PROG; p=${p}RAM; python3 -c 'import subprocess, sys; subprocess.run([\"./by-script\", sys.argv[1]])' $p",
+    "make -s find",
+    "env -i PATH=/usr/bin:/bin sh -c 'exec ./by-script PROGRAM'",
+];
+
+#[test]
+fn a_port_finds_its_owner_from_a_script_and_an_interactive_shell() -> Result {
+    for program in ["lsof", "fuser"] {
+        if !skips::has_programs(program, &[program])? {
+            continue;
+        }
+        // Only halves of the name stand in the text.
+        let (front, back) = program.split_at(2);
+        for user in User::both() {
+            let world = World::new(user)?;
+            enforced::prove(&world)?;
+            let at = |name: &str| world.workspace().join(name);
+            let script = "#!/bin/sh\ncase $1 in l*) $1 -ti tcp:$(cat port);; *) $1 $(cat port)/tcp 2>/dev/null | tr -d ' ';; esac\n";
+            world.user().write_file(&at("by-script"), script, 0o755)?;
+            world
+                .user()
+                .write_file(&at("Makefile"), format!("find:\n\t@./by-script {program}\n"), 0o644)?;
+            let mut child = background(&world, &format!("exec {PROBE} tcp-serve port"))?;
+            if !wait_until(PATIENCE, || at("port").exists()) {
+                return Err(fail("the server does not listen"));
+            }
+            for way in UNSAID {
+                let way = way.replace("PROGRAM", &format!("{front}''{back}"));
+                let way = way
+                    .replace("PROG;", &format!("{front};"))
+                    .replace("RAM;", &format!("{back};"));
+                let outcome = world.shimmed(&way)?;
+                if outcome.out().trim() != child.pid().to_string() {
+                    return Err(fail(format!("{way}: {} was not found: {outcome:?}", child.pid())));
+                }
+            }
+            child.signal(libc::SIGKILL)?;
+            child.wait(PATIENCE)?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn links_of_a_sibling_are_followed_by_programs_that_resolve_names() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        enforced::prove(&world)?;
+        let mut child = background(&world, "exec sleep 4713 < /dev/zero")?;
+        let pid = find(&world, "sleep 4713")?.pid;
+        let text = format!(
+            "readlink -f /proc/{pid}/exe; realpath /proc/{pid}/cwd; stat -L -c %F /proc/{pid}/fd/0; pidof /usr/bin/sleep; readlink -f /proc/self/cwd"
+        );
+        let (workspace, daemon) = (world.workspace(), world.daemons());
+        let workspace = workspace.display();
+        expect(
+            &world.shimmed(&text)?,
+            &format!("/usr/bin/sleep\n{workspace}\ncharacter special file\n{pid}\n{workspace}\n"),
+        )?;
+        for process in daemon {
+            let outcome = world.shimmed(&format!(
+                "readlink -f /proc/{0}/exe; stat -L /proc/{0}/fd/0",
+                process.pid
+            ))?;
+            if outcome.ended == Ended::Exit(0) || outcome.out().contains("agentsh-ptyd") {
+                return Err(fail(format!("{outcome:?}")));
+            }
+        }
+        child.signal(libc::SIGKILL)?;
+        child.wait(PATIENCE)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn such_a_program_sees_its_callers_limits() -> Result {
+    let seen = "import resource, threading; t = threading.Thread(target=lambda: None); t.start(); t.join(); print(resource.getrlimit(resource.RLIMIT_STACK))";
+    for user in User::both() {
+        let world = World::new(user)?;
+        enforced::prove(&world)?;
+        let text = format!(
+            "ln -s $(readlink -f $(command -v python3)) lsof; mkdir d; echo 'ulimit -s' > d/lsof; chmod +x d/lsof; ulimit -S -s 9000; ./lsof -c '{seen}'; d/lsof; ulimit -s; chmod -x d/lsof; d/lsof; ulimit -s"
+        );
+        let outcome = world.shimmed(&text)?;
+        if outcome.out() != "(9216000, -1)\n9000\n9000\n9000\n" {
+            return Err(fail(format!("{outcome:?}")));
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn abstract_sockets_connect_commands_of_one_session() -> Result {
     for user in User::both() {

@@ -147,6 +147,7 @@ impl Guard {
         }
         if call.flags & CHECK == 0 {
             let ExecRequest { subjects, .. } = request;
+            self.lay_out(known, &subjects);
             let (image, cmdline) = (chain.image, Expectation::cmdline(&chain.argv));
             let tid = caller.tid();
             self.expect(

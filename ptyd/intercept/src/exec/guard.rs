@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use super::expectation::Expectation;
 use super::instead::Errands;
+use super::layout::StackLimits;
 use super::request::Judge;
 use crate::caller::{Caller, Process};
 use crate::handler::Handler;
@@ -32,6 +33,7 @@ pub struct Guard {
     pub(super) observer: Arc<dyn Observer>,
     pub(super) table: Table,
     pub(super) errands: Errands,
+    pub(super) stack_limits: StackLimits,
     pending: Mutex<HashMap<i32, Vec<Expectation>>>,
     /// How many processes have something pending: in the common case none, and nobody looks.
     count: AtomicUsize,
@@ -50,6 +52,7 @@ impl Guard {
             observer,
             table: Table::new(root),
             errands: Errands::default(),
+            stack_limits: StackLimits::default(),
             pending: Mutex::default(),
             count: AtomicUsize::new(0),
             common,
@@ -187,6 +190,7 @@ impl Guard {
     fn exit(&self, caller: &Caller<'_>, known: &Known) -> Outcome {
         self.take(known.tgid);
         self.errands.drop(known.tgid);
+        self.stack_limits.take(known.tgid);
         self.observer.exited(known.tgid, caller.arg(0) as u8);
         self.table.ended(known.tgid);
         Outcome::Continue

@@ -192,6 +192,7 @@ impl Guard {
             self.table
                 .redirected(known.tgid, instead.subjects.first().map(|subject| subject.file));
         }
+        self.lay_out(known, &chain.subjects);
         let (cmdline, tid) = (Expectation::cmdline(&chain.argv), caller.tid());
         self.expect(
             known.tgid,

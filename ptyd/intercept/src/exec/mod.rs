@@ -15,6 +15,7 @@ mod guard;
 mod header;
 mod headers;
 mod instead;
+mod layout;
 mod loader;
 mod request;
 mod settle;

@@ -188,4 +188,9 @@ pub trait Judge: Send + Sync {
     fn nameless_programs(&self) -> bool {
         false
     }
+
+    /// The soft limit of the stack under which these files are executed, if it matters where their libraries lie.
+    fn stack_limit(&self, _subjects: &[Subject]) -> Option<u64> {
+        None
+    }
 }

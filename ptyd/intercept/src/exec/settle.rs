@@ -52,6 +52,9 @@ impl Guard {
     /// The thread that called is back: the kernel has refused it. Others may still be on their way.
     fn refused_by_kernel(&self, caller: &Caller<'_>, known: &Known, expectations: &[Expectation]) {
         let back = |one: &Expectation| one.inherited || one.tid == caller.tid();
+        if expectations.iter().any(&back) {
+            self.laid_out(known.tgid);
+        }
         for _ in expectations.iter().filter(|one| back(one) && !one.inherited) {
             self.observer.exec_settled(known.tgid, &ExecSettled::Failed);
         }
@@ -65,6 +68,7 @@ impl Guard {
         (image, counts): (&Image, bool),
         settled: ExecSettled,
     ) -> Result<(), Outcome> {
+        self.laid_out(known.tgid);
         let killed = matches!(settled, ExecSettled::Killed(_));
         if killed {
             // Before anybody else can take the matter for settled.

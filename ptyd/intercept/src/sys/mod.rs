@@ -3,6 +3,7 @@
 //! waiting call (`ptrace(2)`).
 
 pub mod interrupt;
+pub mod limit;
 pub mod listener;
 pub mod memory;
 pub mod signal;
@@ -10,7 +11,13 @@ pub mod socket;
 pub mod steer;
 pub mod stub;
 
+use rustix::io::Errno;
 use rustix::process::Pid;
+
+/// Why the last call of this thread failed.
+fn last_errno() -> Errno {
+    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
+}
 
 /// Whether two tasks share one descriptor table (`kcmp(2)`); false where that cannot be known.
 pub fn same_descriptors(one: Pid, other: Pid) -> bool {

@@ -62,7 +62,7 @@ pub fn send(pidfd: BorrowedFd<'_>, signal: i32, info: &Information, flags: u32) 
     };
     match result {
         0 => Ok(()),
-        _ => Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)),
+        _ => Err(super::last_errno()),
     }
 }
 
@@ -71,6 +71,6 @@ pub fn to_thread(tgid: i32, tid: i32, signal: i32) -> Result<(), Errno> {
     // SAFETY: no memory is passed.
     match unsafe { libc::syscall(libc::SYS_tgkill, tgid, tid, signal) } {
         0 => Ok(()),
-        _ => Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)),
+        _ => Err(super::last_errno()),
     }
 }

@@ -47,15 +47,10 @@ pub fn steer(_tid: i32, _call: NewCall, _release: impl FnOnce() -> bool) -> Resu
 }
 
 #[cfg(target_arch = "x86_64")]
-fn last_errno() -> Errno {
-    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
-}
-
-#[cfg(target_arch = "x86_64")]
 fn request(what: libc::c_uint, tid: i32, data: usize) -> Result<(), Errno> {
     // SAFETY: these requests take their data by value.
     match unsafe { libc::ptrace(what, tid, 0usize, data) } {
-        -1 => Err(last_errno()),
+        -1 => Err(super::last_errno()),
         _ => Ok(()),
     }
 }
@@ -67,8 +62,8 @@ fn await_stop(tid: i32) -> Result<(), Errno> {
         let mut status = 0;
         // SAFETY: the status is valid and exclusive for the call.
         match unsafe { libc::waitpid(tid, &raw mut status, libc::__WALL) } {
-            -1 if last_errno() == Errno::INTR => {}
-            -1 => return Err(last_errno()),
+            -1 if super::last_errno() == Errno::INTR => {}
+            -1 => return Err(super::last_errno()),
             _ if !libc::WIFSTOPPED(status) => return Err(Errno::SRCH),
             _ if status >> 16 == libc::PTRACE_EVENT_STOP => return Ok(()),
             _ => request(libc::PTRACE_CONT, tid, libc::WSTOPSIG(status) as usize)?,
@@ -82,7 +77,7 @@ fn change(tid: i32, call: NewCall) -> Result<(), Errno> {
     let mut registers: libc::user_regs_struct = unsafe { std::mem::zeroed() };
     // SAFETY: the request writes one set of registers, to which the pointer is valid and exclusive.
     if unsafe { libc::ptrace(libc::PTRACE_GETREGS, tid, 0usize, &raw mut registers) } == -1 {
-        return Err(last_errno());
+        return Err(super::last_errno());
     }
     if registers.rax != (-i64::from(RESTART_ALWAYS)) as u64 {
         return Err(Errno::SRCH);
@@ -95,7 +90,7 @@ fn change(tid: i32, call: NewCall) -> Result<(), Errno> {
     registers.r8 = call.flags as u64;
     // SAFETY: the request reads one set of registers, to which the pointer is valid.
     match unsafe { libc::ptrace(libc::PTRACE_SETREGS, tid, 0usize, &raw const registers) } {
-        -1 => Err(last_errno()),
+        -1 => Err(super::last_errno()),
         _ => Ok(()),
     }
 }

@@ -30,6 +30,7 @@ fn answered() -> io::Result<()> {
         notified: vec![Notified::always(libc::SYS_getppid)],
         confined: true,
         stays_readable: false,
+        across: false,
     };
     let program = filter::compile(&spec)
         .map_err(io::Error::other)?

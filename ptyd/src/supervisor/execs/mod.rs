@@ -14,6 +14,7 @@ use std::path::Path;
 use agentsh_audit::{Decision, EventDraft, Outcome, Value};
 use agentsh_intercept::{Errno, ExecDecision, ExecRequest, Judge, Stage, Subject};
 use agentsh_policy::{CommandQuery, Verdict};
+use agentsh_sandbox::filter::across;
 
 use super::approvals::Answered;
 use super::judge::CommandJudge;
@@ -205,6 +206,29 @@ impl CommandJudge {
     }
 }
 
+/// Programs that look at what other processes have open and run by `stat(2)` and `realpath(3)`, which nobody else is
+/// asked about.
+const ACROSS: [&str; 9] = [
+    "fuser",
+    "killall",
+    "killall5",
+    "lsof",
+    "pidof",
+    "readlink",
+    "realpath",
+    "start-stop-daemon",
+    "stat",
+];
+
+fn looks_across(subject: &Subject) -> bool {
+    let called = Path::new(std::ffi::OsStr::from_bytes(subject.called.as_bytes()));
+    let names = [place(subject), called].map(Path::file_name);
+    names
+        .into_iter()
+        .flatten()
+        .any(|name| ACROSS.iter().any(|known| name == *known))
+}
+
 impl Judge for CommandJudge {
     fn exec(&self, request: &ExecRequest<'_>) -> ExecDecision {
         self.session().settle_files();
@@ -223,5 +247,9 @@ impl Judge for CommandJudge {
 
     fn nameless_programs(&self) -> bool {
         self.session().rules().memfd_exec
+    }
+
+    fn stack_limit(&self, subjects: &[Subject]) -> Option<u64> {
+        (across::TELLS && subjects.iter().any(looks_across)).then_some(across::STACK)
     }
 }
