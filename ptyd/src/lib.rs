@@ -14,6 +14,7 @@ mod cli;
 mod diagnostics;
 mod process;
 mod standing;
+mod strangers;
 mod supervisor;
 mod sys;
 

@@ -4,14 +4,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// How often a tree is looked through for processes that were born meanwhile.
 const PASSES: usize = 100;
-
-/// What those who were killed get to end before it is looked again.
-const AFTER_PASS: std::time::Duration = std::time::Duration::from_millis(2);
 
 /// A process that cannot be confused with a later one of the same pid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,6 +24,7 @@ struct Stat {
     parent: i32,
     start: u64,
     zombie: bool,
+    stopped: bool,
 }
 
 fn stat(pid: i32) -> io::Result<Stat> {
@@ -46,6 +45,7 @@ fn stat(pid: i32) -> io::Result<Stat> {
     };
     Ok(Stat {
         zombie: matches!(fields.first(), Some(&"Z" | &"X")),
+        stopped: matches!(fields.first(), Some(&"T" | &"t")),
         parent: number(1)? as i32,
         start: number(19)?,
     })
@@ -71,18 +71,37 @@ impl Identity {
         (stat(self.pid).ok()?.start == self.start).then_some(pidfd)
     }
 
+    /// Whether it is stopped (`SIGSTOP`, `signal(7)`), or held by a tracer.
+    pub(crate) fn is_stopped(self) -> bool {
+        stat(self.pid).is_ok_and(|stat| stat.start == self.start && stat.stopped)
+    }
+
     /// Whether this process still is there (a zombie is not).
     pub(crate) fn lives(self) -> bool {
         stat(self.pid).is_ok_and(|stat| stat.start == self.start && !stat.zombie)
     }
 
-    fn signal(self, signal: Signal) -> bool {
+    /// Whether the signal was sent.
+    pub(crate) fn signal(self, signal: Signal) -> bool {
         self.open()
             .is_some_and(|pidfd| pidfd_send_signal(&pidfd, signal).is_ok())
     }
 }
 
+/// How often it is looked whether a process is stopped, and how often in a row it has to be.
+const STOP_LOOK: Duration = Duration::from_millis(250);
+const STOP_LOOKS: u32 = 4;
+
 impl Identity {
+    /// Returns once this process is stopped and stays so.
+    pub(crate) async fn stays_stopped(self) {
+        let mut looks = 0;
+        while looks < STOP_LOOKS {
+            tokio::time::sleep(STOP_LOOK).await;
+            looks = if self.is_stopped() { looks + 1 } else { 0 };
+        }
+    }
+
     /// Kills the process group that this process leads, if it still is there.
     pub(crate) fn kill_group(self) {
         if let Some(pidfd) = self.open() {
@@ -114,21 +133,6 @@ pub(crate) fn end_trees(roots: impl IntoIterator<Item = Identity>) -> usize {
     let mut ended = 0;
     for process in &known {
         ended += usize::from(process.signal(Signal::KILL));
-    }
-    ended
-}
-
-/// [`end_trees`] until nobody of `roots`, asked anew each time, lives.
-pub(crate) fn end_until_none<I: IntoIterator<Item = Identity>>(roots: impl Fn() -> I) -> usize {
-    let mut ended = 0;
-    for _ in 0..PASSES {
-        let living: Vec<Identity> = roots().into_iter().filter(|process| process.lives()).collect();
-        if living.is_empty() {
-            break;
-        }
-        ended += end_trees(living);
-        // The kernel ends each in its own time.
-        std::thread::sleep(AFTER_PASS);
     }
     ended
 }
@@ -200,6 +204,14 @@ fn descendants(known: &HashSet<Identity>) -> Vec<Identity> {
         }
     }
     found
+}
+
+/// Every process that is no zombie.
+pub(crate) fn living() -> impl Iterator<Item = Identity> {
+    all_pids().filter_map(|pid| {
+        let stat = stat(pid).ok().filter(|stat| !stat.zombie)?;
+        Some(Identity { pid, start: stat.start })
+    })
 }
 
 fn all_pids() -> impl Iterator<Item = i32> {

@@ -1,5 +1,7 @@
 //! Socket options and process facts that no wrapper has.
 
+pub(crate) mod call;
+
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 

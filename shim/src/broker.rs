@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use agentsh_protocol::{Bytes, places};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -13,8 +14,15 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 
 use crate::{Refusal, sys};
 
+/// How long broker and supervisor may take for one step; a session that has to be made first takes its time. One that
+/// is stopped never answers.
+const ANSWER_LIMIT: Duration = Duration::from_secs(90);
+
 /// How long a broker may take to start, in seconds.
 const START_LIMIT: i64 = 20;
+
+/// What is said of one that does not answer.
+pub(crate) const SILENT: &str = "the broker does not answer: it or the session's supervisor is stopped or overloaded";
 
 /// A connection to the launch socket of the caller's own broker, started if need be.
 pub(crate) fn connect_or_start() -> Result<OwnedFd, Refusal> {
@@ -39,12 +47,16 @@ fn try_connect(uid: u32) -> Result<Option<OwnedFd>, Refusal> {
     let failed = |errno: Errno| Refusal::new(format!("{}: {}", path.display(), std::io::Error::from(errno)));
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).map_err(failed)?;
     let socket = sys::out_of_the_way(socket);
+    for direction in [sockopt::Timeout::Recv, sockopt::Timeout::Send] {
+        sockopt::set_socket_timeout(&socket, direction, Some(ANSWER_LIMIT)).map_err(failed)?;
+    }
     let address = SocketAddrUnix::new(path.as_path()).map_err(failed)?;
     loop {
         match connect(&socket, &address) {
             Ok(()) => break,
             Err(Errno::INTR) => {}
             Err(Errno::NOENT | Errno::CONNREFUSED) => return Ok(None),
+            Err(Errno::AGAIN) => return Err(Refusal::new(SILENT)),
             Err(errno) => return Err(failed(errno)),
         }
     }

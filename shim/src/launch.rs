@@ -190,6 +190,7 @@ fn c_string(bytes: &Bytes) -> Result<CString, Refusal> {
 fn lost(error: FrameError) -> Refusal {
     Refusal::new(match error {
         FrameError::Closed | FrameError::Truncated { .. } => "the session ended while this command was starting".into(),
+        FrameError::Io { source, .. } if source.kind() == std::io::ErrorKind::WouldBlock => broker::SILENT.into(),
         other => format!("talking to the broker: {other}"),
     })
 }

@@ -266,6 +266,9 @@ pub enum Kill {
 pub struct Killed {
     pub sessions: usize,
     pub processes: usize,
+    /// Of how many of those that were to end something may live still.
+    #[serde(default)]
+    pub left: usize,
 }
 
 /// `GET /v1/self`, from inside.

@@ -189,20 +189,24 @@ async fn kill(registry: &Rc<Registry>, kill: Kill) -> Result<Killed, ApiError> {
                 _ => Err(api_error(ErrorKind::Failed, "the supervisor answered something else")),
             }
         }
-        Kill::Session { session } => {
-            let supervisor = registry.find_running(&session)?;
+        Kill::Session { session } if registry.forsaken.is_there(&session) => {
+            let left = usize::from(!registry.forsaken.end(&session).await);
             Ok(Killed {
                 sessions: 1,
-                processes: registry.end(&supervisor, "killed").await?,
+                left,
+                ..Killed::default()
             })
+        }
+        Kill::Session { session } => {
+            let supervisor = registry.find_running(&session)?;
+            registry.end(&supervisor, "killed").await
         }
         Kill::All => {
             registry
                 .kill_switch
                 .set()
                 .map_err(|error| api_error(ErrorKind::Failed, error))?;
-            let (sessions, processes) = registry.end_all("killed").await;
-            Ok(Killed { sessions, processes })
+            Ok(registry.end_all("killed").await)
         }
     }
 }

@@ -4,6 +4,7 @@ mod api;
 mod approvals;
 mod attend;
 mod claim;
+mod forsaken;
 mod host;
 mod http;
 mod killswitch;
@@ -21,7 +22,6 @@ mod workspace;
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use agentsh_audit::Store;
 use agentsh_policy::config;
 use agentsh_protocol::places::Account;
 use tokio::net::UnixListener;
@@ -29,6 +29,7 @@ use tokio::task::LocalSet;
 
 use crate::diagnostics;
 use claim::{Claim, Sockets};
+use forsaken::Forsaken;
 use ready::Ready;
 use registry::Registry;
 
@@ -78,14 +79,12 @@ fn serve(options: &Options, ready: &Ready) -> Result<(), Box<dyn std::error::Err
     let forsaken = orphans::end(&account);
     tidy::begin(account.clone(), configuration.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let registry = Rc::new(Registry::new(account, configuration));
+    let registry = Rc::new(Registry::new(account, configuration, forsaken));
     LocalSet::new().block_on(&runtime, async {
         let Sockets { launch, api, lock } = sockets;
         let (launch, api) = (UnixListener::from_std(launch)?, UnixListener::from_std(api)?);
         ready.serving();
-        for session in forsaken {
-            tokio::task::spawn_local(orphans::attend(Store::new(registry.store.path()), session));
-        }
+        Forsaken::attend(&registry);
         tokio::task::spawn_local(approvals::keep_told(Rc::clone(&registry)));
         attend::attend(&registry, &launch, &api).await;
         tracing::info!("broker ends");

@@ -1,18 +1,16 @@
 //! What dead supervisors and brokers left behind.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use agentsh_audit::read::{Filter, ReadProblem};
 use agentsh_audit::{EventType, RecordError, Recovered, SessionDir, Store, StoreError};
 use agentsh_protocol::api::SessionState;
 use agentsh_protocol::places::Account;
 
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
-
+use super::forsaken::Forsaken;
 use crate::process::{self, Identity};
+use crate::strangers;
 use crate::supervisor::{close_group, recorded_group};
-use crate::sys;
 
 /// Why a dead session could not be put in order.
 #[derive(Debug, thiserror::Error)]
@@ -25,33 +23,24 @@ pub(super) enum OrphanError {
     Read(#[from] ReadProblem),
 }
 
-/// A session whose supervisor lives on without a broker: its commands run to their end.
-pub(super) struct Forsaken {
-    session: String,
-    supervisor: Option<i32>,
-}
-
 /// Ends what is left of sessions that have no supervisor any more, and closes their records. Returns those
 /// that still have one.
-pub(super) fn end(account: &Account) -> Vec<Forsaken> {
+pub(super) fn end(account: &Account) -> Forsaken {
     let store = Store::new(&account.state_dir());
     let listing = match store.list() {
         Ok(listing) => listing,
         Err(error) => {
             tracing::error!("looking for dead sessions: {error}");
-            return Vec::new();
+            return Forsaken::default();
         }
     };
-    let mut forsaken = Vec::new();
+    let mut forsaken = Forsaken::default();
     for (dir, info) in listing.sessions {
         if info.state != SessionState::Running {
             continue;
         }
         if dir.is_live() {
-            forsaken.push(Forsaken {
-                session: dir.id().to_owned(),
-                supervisor: info.supervisor_pid,
-            });
+            forsaken.add(dir.id(), info.supervisor_pid);
             continue;
         }
         if let Err(error) = close(&store, dir.id()) {
@@ -61,39 +50,14 @@ pub(super) fn end(account: &Account) -> Vec<Forsaken> {
     forsaken
 }
 
-/// Waits for the end of a supervisor that is nobody's child any more. If it was no regular one, the session is
-/// closed as [`end`] does it.
-pub(super) async fn attend(store: Store, forsaken: Forsaken) {
-    let Forsaken { session, supervisor } = forsaken;
-    let pidfd = supervisor
-        .and_then(Pid::from_raw)
-        .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-    if let Some(Ok(pidfd)) = pidfd.map(sys::readable) {
-        // A number that was given to somebody else meanwhile only makes this wait longer.
-        let _ = pidfd.readable().await;
-    }
-    let Ok(dir) = SessionDir::new(store.path(), &session) else {
-        return;
-    };
-    // The lock goes with the last of its threads.
-    while dir.is_live() {
-        tokio::time::sleep(LOOK).await;
-    }
-    let died = dir.info().is_ok_and(|info| info.state == SessionState::Running);
-    if died && let Err(error) = close(&store, &session) {
-        tracing::error!(session, "closing the record of a dead session: {error}");
-    }
-}
-
-/// How often it is looked whether a dying supervisor is gone.
-const LOOK: Duration = Duration::from_millis(20);
-
 /// Kills the processes that the record of a dead session names and that still live, completes the
 /// record, and marks the session dead.
 pub(super) fn close(store: &Store, id: &str) -> Result<(), OrphanError> {
     let dir = SessionDir::new(store.path(), id)?;
     let completed = agentsh_audit::recover(&dir, "its supervisor died")? == Recovered::Completed;
-    let killed = process::end_trees(recorded_processes(&dir)?);
+    let (recorded, since) = recorded_processes(&dir)?;
+    // Nobody of them can start another: such calls fail now.
+    let killed = process::end_trees(recorded) + since.map_or(0, strangers::end_orphans);
     if !close_group(&recorded_group(recorded_folders(&dir)?)) {
         tracing::error!(session = id, "a control group of it is still in use");
     }
@@ -130,9 +94,9 @@ fn recorded_folders(dir: &SessionDir) -> Result<Vec<String>, ReadProblem> {
     Ok(folders)
 }
 
-/// The processes that the record saw start and did not see end. Their start times keep a later process
-/// of the same pid safe.
-fn recorded_processes(dir: &SessionDir) -> Result<Vec<Identity>, ReadProblem> {
+/// The processes that the record saw start and did not see end, and when the first one of all was started. Their start
+/// times keep a later process of the same pid safe.
+fn recorded_processes(dir: &SessionDir) -> Result<(Vec<Identity>, Option<u64>), ReadProblem> {
     let kinds = vec![
         EventType::CommandStarted,
         EventType::ProcessFork,
@@ -142,7 +106,7 @@ fn recorded_processes(dir: &SessionDir) -> Result<Vec<Identity>, ReadProblem> {
         kinds,
         ..Filter::default()
     };
-    let mut alive = BTreeMap::new();
+    let (mut alive, mut since) = (BTreeMap::new(), None);
     agentsh_audit::read::for_each(dir, &filter, |event| {
         match event {
             Ok(event) if event.kind == EventType::ProcessExit => {
@@ -150,6 +114,7 @@ fn recorded_processes(dir: &SessionDir) -> Result<Vec<Identity>, ReadProblem> {
             }
             Ok(event) => {
                 let start = event.fields.get("start_time").and_then(serde_json::Value::as_u64);
+                since = since.into_iter().chain(start).min();
                 if let (Some(pid), Some(start)) = (event.pid, start) {
                     alive.insert(pid, start);
                 }
@@ -158,5 +123,6 @@ fn recorded_processes(dir: &SessionDir) -> Result<Vec<Identity>, ReadProblem> {
         }
         true
     })?;
-    Ok(alive.into_iter().map(|(pid, start)| Identity { pid, start }).collect())
+    let alive = alive.into_iter().map(|(pid, start)| Identity { pid, start });
+    Ok((alive.collect(), since))
 }

@@ -8,17 +8,21 @@ use std::time::Duration;
 
 use agentsh_audit::{Store, StoreError};
 use agentsh_policy::config::Config;
-use agentsh_protocol::api::{ApiError, CreateSession, ErrorKind, SessionInfo, SessionState};
+use agentsh_protocol::api::{ApiError, CreateSession, ErrorKind, Killed, SessionInfo, SessionState};
 use agentsh_protocol::control::{Answer, Call, Setup};
 use agentsh_protocol::places::Account;
 use agentsh_protocol::{Bytes, new_id};
 use agentsh_sandbox::probe::{Host, Mode};
 
+use super::forsaken::Forsaken;
 use super::killswitch::KillSwitch;
 use super::supervise::{Ended, Supervisor};
 use super::watchers::Watchers;
 use super::{orphans, workspace};
 use crate::process;
+
+/// How long the end of a session may take.
+const END_LIMIT: Duration = Duration::from_secs(45);
 
 /// All that the broker knows.
 pub(super) struct Registry {
@@ -31,6 +35,8 @@ pub(super) struct Registry {
     config: Config,
     host: Host,
     running: RefCell<BTreeMap<String, Rc<Supervisor>>>,
+    /// Sessions of a broker before this one that still have a supervisor.
+    pub forsaken: Forsaken,
     /// One session is made at a time, so that shims that race for a workspace share it.
     making: tokio::sync::Mutex<()>,
     stop: tokio::sync::Notify,
@@ -57,7 +63,7 @@ pub(super) fn store_error(error: StoreError) -> ApiError {
 }
 
 impl Registry {
-    pub(super) fn new(account: Account, config: Config) -> Registry {
+    pub(super) fn new(account: Account, config: Config, forsaken: Forsaken) -> Registry {
         let state = account.state_dir();
         Registry {
             kill_switch: KillSwitch::of(&state),
@@ -68,6 +74,7 @@ impl Registry {
             config,
             host: Host::probe(),
             running: RefCell::default(),
+            forsaken,
             making: tokio::sync::Mutex::new(()),
             stop: tokio::sync::Notify::new(),
             stopping: Cell::new(false),
@@ -258,16 +265,26 @@ impl Registry {
         }
     }
 
-    /// Ends one session and waits until its supervisor is gone.
-    pub(super) async fn end(&self, supervisor: &Rc<Supervisor>, reason: &str) -> Result<usize, ApiError> {
-        let answer = supervisor
-            .call(Call::End {
-                reason: reason.to_owned(),
-            })
-            .await?;
-        let killed = match answer {
-            Answer::Killed { killed } => killed.processes,
-            _ => 0,
+    /// Ends one session and waits until its supervisor is gone. One that does not do it is killed, and what it served
+    /// with it ([`Registry::ended`]).
+    pub(super) async fn end(&self, supervisor: &Rc<Supervisor>, reason: &str) -> Result<Killed, ApiError> {
+        let call = supervisor.call(Call::End {
+            reason: reason.to_owned(),
+        });
+        let killed = match tokio::time::timeout(END_LIMIT, call).await {
+            Ok(Ok(Answer::Killed { killed })) => killed,
+            failed => {
+                tracing::error!(
+                    session = supervisor.id(),
+                    ?failed,
+                    "its supervisor does not end it and is killed"
+                );
+                supervisor.kill();
+                Killed {
+                    sessions: 1,
+                    ..Killed::default()
+                }
+            }
         };
         while supervisor.is_alive() || self.running.borrow().contains_key(&supervisor.id()) {
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -275,17 +292,27 @@ impl Registry {
         Ok(killed)
     }
 
-    /// Ends all sessions; returns how many sessions and processes there were.
-    pub(super) async fn end_all(&self, reason: &str) -> (usize, usize) {
-        let mut processes = 0;
-        let running = self.running();
-        for supervisor in &running {
-            match self.end(supervisor, reason).await {
-                Ok(killed) => processes += killed,
-                Err(error) => tracing::error!(session = supervisor.id(), "ending it: {error}"),
+    /// Ends all sessions.
+    pub(super) async fn end_all(&self, reason: &str) -> Killed {
+        let mut all = Killed::default();
+        for session in self.forsaken.names() {
+            all.sessions += 1;
+            all.left += usize::from(!self.forsaken.end(&session).await);
+        }
+        for supervisor in self.running() {
+            all.sessions += 1;
+            match self.end(&supervisor, reason).await {
+                Ok(killed) => {
+                    all.processes += killed.processes;
+                    all.left += killed.left;
+                }
+                Err(error) => {
+                    all.left += 1;
+                    tracing::error!(session = supervisor.id(), "ending it: {error}");
+                }
             }
         }
-        (running.len(), processes)
+        all
     }
 
     /// Ends the automatic sessions in which nothing has run for the idle time.

@@ -13,6 +13,7 @@ use agentsh_protocol::api::{ApiError, ErrorKind, SessionInfo};
 use agentsh_protocol::control::{Answer, Call, FromSupervisor, Peer, Setup, ToSupervisor};
 use agentsh_protocol::frame::{self, FrameError};
 use agentsh_protocol::launch::LaunchRequest;
+use rustix::process::Signal;
 use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
 use tokio::sync::oneshot;
@@ -30,6 +31,8 @@ const BEGIN_LIMIT: Duration = Duration::from_secs(30);
 /// A running session.
 pub(super) struct Supervisor {
     pub info: RefCell<SessionInfo>,
+    /// Its process.
+    process: Identity,
     control: UnixStream,
     pending: RefCell<HashMap<u64, oneshot::Sender<Answer>>>,
     next_call: Cell<u64>,
@@ -89,7 +92,9 @@ impl Supervisor {
                 return Err(failed("the session could not be made in time"));
             }
         };
+        let pid = child.id().ok_or_else(|| failed("the supervisor died"))?;
         let supervisor = Rc::new(Supervisor {
+            process: Identity::of(pid as i32).map_err(failed)?,
             info: RefCell::new(*info),
             control: ours,
             pending: RefCell::default(),
@@ -199,11 +204,22 @@ impl Supervisor {
         let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
         frame::send(&self.control, &ToSupervisor::Call { id, call }, &fds)
             .map_err(|error| failed(format!("the session's supervisor does not answer: {error}")))?;
-        match waiting.await {
-            Ok(Answer::Error { error }) => Err(error),
-            Ok(answer) => Ok(answer),
-            Err(_) => Err(failed("the session's supervisor ended")),
+        tokio::select! {
+            answer = waiting => match answer {
+                Ok(Answer::Error { error }) => Err(error),
+                Ok(answer) => Ok(answer),
+                Err(_) => Err(failed("the session's supervisor ended")),
+            },
+            () = self.process.stays_stopped() => Err(ApiError {
+                hint: Some(format!("`kill -CONT {}`, or `agentsh kill {}`", self.process.pid, self.id())),
+                ..failed(format_args!("the session's supervisor (process {}) is stopped", self.process.pid))
+            }),
         }
+    }
+
+    /// Ends it at once; its session is then ended from outside.
+    pub(super) fn kill(&self) {
+        self.process.signal(Signal::KILL);
     }
 }
 

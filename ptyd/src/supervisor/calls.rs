@@ -9,7 +9,6 @@ use agentsh_protocol::control::{Answer, Call};
 
 use super::session::Session;
 use super::{end, make};
-use crate::process;
 
 /// How long writing what was accepted may take before an answer goes out without it.
 const WRITTEN_WITHIN: Duration = Duration::from_millis(200);
@@ -123,10 +122,7 @@ fn kill(session: &Session, word: &str) -> Result<Killed, ApiError> {
             ErrorKind::NotFound,
             format!("no command `{word}` in this session"),
         )),
-        [id] => Ok(Killed {
-            sessions: 0,
-            processes: process::end_trees(session.processes_of(id)),
-        }),
+        [id] => Ok(session.end_command(id)),
         several => Err(failure(
             ErrorKind::Ambiguous,
             format!("`{word}` means {} commands", several.len()),

@@ -26,7 +26,8 @@ impl Command {
     /// Its first process and all that were seen to belong to it.
     pub(crate) fn processes(&self) -> Vec<Identity> {
         let seen = self.guard.iter().flat_map(|guard| guard.processes());
-        seen.filter_map(|pid| Identity::of(pid).ok()).chain(self.root).collect()
+        let seen = seen.map(|(pid, start)| Identity { pid, start });
+        seen.chain(self.root).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use agentsh_audit::{EventDraft, EventType, Value};
 use agentsh_protocol::api::Killed;
@@ -12,7 +12,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::control::Notice;
 use super::limits;
 use super::session::Session;
-use crate::{process, sys};
+use crate::process::{self, Identity};
+use crate::{strangers, sys};
 
 /// How long the ends of killed commands may take to be reported.
 const LAST_ENDS: Duration = Duration::from_secs(3);
@@ -38,15 +39,75 @@ pub(super) async fn wait(pidfd: OwnedFd) -> Option<i32> {
     None
 }
 
-/// Kills every process of the session that is known, with its descendants, until none is left.
+/// Kills every process of the session.
 pub(super) fn kill_all(session: &Session) -> Killed {
     session.begin_end();
-    session.shared.members.hold(None);
-    let processes = process::end_until_none(|| session.processes());
     for group in session.groups.all() {
         group.kill();
     }
-    Killed { sessions: 1, processes }
+    Killed {
+        sessions: 1,
+        ..kill(session, None)
+    }
+}
+
+/// What those who were killed get to end before it is looked again.
+const AFTER_PASS: Duration = Duration::from_millis(2);
+
+/// How long the kernel may take to say that all known are gone, before strangers are looked for.
+const SOON: Duration = Duration::from_millis(20);
+
+/// How often strangers are looked for in vain before what is left counts as left: where zombies keep a filter in use
+/// (before Linux 6.11) nobody may be.
+const IN_VAIN: u32 = 10;
+
+/// How long all of it may take.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Kills the processes of a command, or of all, with their descendants, until the kernel says that nobody lives under
+/// the filter any more.
+///
+/// No call of theirs is answered from here on: none of them starts another, and who tries is known by that. Who does
+/// not call at all and is nobody's descendant is made to.
+pub(super) fn kill(session: &Session, command: Option<&str>) -> Killed {
+    session.shared.members.hold(command);
+    let begun = Instant::now();
+    let (mut processes, mut in_vain) = (0, 0);
+    let known = || match command {
+        Some(id) => session.processes_of(id),
+        None => session.processes(),
+    };
+    let is_over = || match command {
+        Some(id) => !session.is_served(id),
+        None => !session.is_busy(),
+    };
+    while in_vain < IN_VAIN && begun.elapsed() < LIMIT {
+        let living: Vec<Identity> = known().into_iter().filter(|process| process.lives()).collect();
+        match living.is_empty() {
+            false => processes += process::end_trees(living),
+            true if is_over() => return killed(processes, 0),
+            true if begun.elapsed() < SOON => {}
+            true => {
+                let is_known = |process: Identity| session.shared.members.knows(process.pid, process.start);
+                in_vain += u32::from(!strangers::make_known(session.started, is_known));
+            }
+        }
+        // The kernel ends each in its own time.
+        std::thread::sleep(AFTER_PASS);
+    }
+    let left = usize::from(known().into_iter().any(Identity::lives) || !is_over());
+    if left > 0 {
+        tracing::error!(command, "something of it may live, and cannot be found");
+    }
+    killed(processes, left)
+}
+
+fn killed(processes: usize, left: usize) -> Killed {
+    Killed {
+        sessions: 0,
+        processes,
+        left,
+    }
 }
 
 /// Lets the ends of the commands come in.

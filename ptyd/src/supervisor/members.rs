@@ -1,6 +1,6 @@
 //! Who belongs to the session, and which walls they went behind.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, Weak};
 
 use agentsh_intercept::files::Tasks;
@@ -13,6 +13,8 @@ pub(crate) struct Members {
     all: RwLock<Vec<Member>>,
     /// How often the session moved a name.
     moves: AtomicU64,
+    /// Whether no call of any command is answered any more.
+    held: AtomicBool,
 }
 
 struct Member {
@@ -27,6 +29,9 @@ impl Members {
     /// A command is served from now on.
     pub(crate) fn add(&self, command: &str, guard: &Arc<Guard>, hull: Arc<Hull>, generation: u64) {
         let mut members = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        if self.held.load(Ordering::Acquire) {
+            guard.hold();
+        }
         members.retain(|member| member.guard.strong_count() > 0);
         members.push(Member {
             command: command.into(),
@@ -55,6 +60,9 @@ impl Members {
 
     /// Lets the calls of a command, or of all, wait for their callers' end.
     pub(crate) fn hold(&self, command: Option<&str>) {
+        if command.is_none() {
+            self.held.store(true, Ordering::Release);
+        }
         let members = self.read();
         let meant = members
             .iter()

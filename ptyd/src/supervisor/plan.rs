@@ -171,12 +171,14 @@ fn notified(policy: &Policy, unseen: bool) -> Vec<Notified> {
         .filter(|call| !Sockets::SOMETIMES.contains(call));
     let calls = Guard::CALLS
         .into_iter()
+        .chain(Guard::FORKS.iter().copied())
         .chain(sockets)
         .chain(Signals::CALLS)
         .chain(Reach::BY_KIND);
     let always = calls.map(Notified::always);
     let bits = |(argument, mask, value)| Condition::Bits(MaskedEqual { argument, mask, value });
     let (flags, opens) = Sockets::SENDTO_FLAGS;
+    let (thread, is_thread) = Guard::CLONE_THREAD;
     let to_somebody = [
         Condition::Not {
             argument: Sockets::SENDTO_ADDRESS,
@@ -186,7 +188,7 @@ fn notified(policy: &Policy, unseen: bool) -> Vec<Notified> {
     ];
     let sometimes = [
         Notified::when(libc::SYS_sendto, to_somebody),
-        Notified::when(libc::SYS_clone, [bits(Sockets::CLONE_SHARES)]),
+        Notified::when(libc::SYS_clone, [bits((thread, is_thread, 0))]),
     ];
     let others = Reach::BY_FIRST.map(|call| Notified::when(call, [Condition::Not { argument: 0, value: 0 }]));
     let owner = Notified::when(libc::SYS_fcntl, [bits((1, u64::from(u32::MAX), Reach::OWNER as u64))]);

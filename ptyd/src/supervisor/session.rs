@@ -11,7 +11,7 @@ use std::time::Duration;
 use agentsh_audit::{Decision, EventDraft, EventType, Health, Outcome, RecordError, Recorder, SessionDir, Value};
 use agentsh_intercept::Serving;
 use agentsh_policy::config::Config;
-use agentsh_protocol::api::{CommandInfo, CommandState, PolicyOutcome, SessionInfo, SessionState};
+use agentsh_protocol::api::{CommandInfo, CommandState, Killed, PolicyOutcome, SessionInfo, SessionState};
 use agentsh_protocol::places::Account;
 use agentsh_sandbox::cgroup::Group;
 use agentsh_sandbox::hull::Hull;
@@ -20,6 +20,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::approvals::{self, Approvals};
 use super::command::{Command, Commands};
 use super::control::Notice;
+use super::end;
 use super::judge::CommandJudge;
 use super::launchers::Launchers;
 use super::limits::Groups;
@@ -30,7 +31,7 @@ use super::proxy::SessionProxy;
 use super::rules::Rules;
 use super::shared::Shared;
 use super::terminal::Terminals;
-use crate::process::{self, Identity};
+use crate::process::Identity;
 
 /// One session.
 pub(crate) struct Session {
@@ -50,6 +51,8 @@ pub(crate) struct Session {
     pub terminals: Terminals,
     pub pipes: Pipes,
     pub proxy: SessionProxy,
+    /// Start of this supervisor ([`Identity::start`]): no process of the session is older.
+    pub started: u64,
     notices: UnboundedSender<Notice>,
     rules: RwLock<Arc<Rules>>,
     info: Mutex<SessionInfo>,
@@ -115,6 +118,7 @@ impl Session {
             terminals: Terminals::default(),
             pipes: Pipes::default(),
             proxy: SessionProxy::default(),
+            started: Identity::of(std::process::id() as i32).map_or(0, |own| own.start),
             notices: parts.notices,
             rules: RwLock::new(Arc::new(parts.rules)),
             info: Mutex::new(parts.info),
@@ -277,9 +281,8 @@ impl Session {
     }
 
     /// Ends a command with everything that it started.
-    pub(crate) fn end_command(&self, id: &str) {
-        self.shared.members.hold(Some(id));
-        process::end_until_none(|| self.processes_of(id));
+    pub(crate) fn end_command(&self, id: &str) -> Killed {
+        end::kill(self, Some(id))
     }
 
     /// The process that its caller takes for the command was killed: so is the command.

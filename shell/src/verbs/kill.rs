@@ -39,7 +39,13 @@ impl Kill {
             "ended: {} sessions, {} processes",
             killed.sessions, killed.processes
         ));
-        Ok(Exit::DONE)
+        match killed.left {
+            0 => Ok(Exit::DONE),
+            left => Err(Error::unknown(
+                format!("of {left} of them something may live still, and is not found"),
+                "it can start nothing, and nobody answers its calls; `agentsh logs` says more",
+            )),
+        }
     }
 }
 

@@ -10,11 +10,13 @@ use super::expectation::Expectation;
 use super::instead::Errands;
 use super::layout::StackLimits;
 use super::request::Judge;
+use super::settle;
 use crate::caller::{Caller, Process};
 use crate::handler::Handler;
 use crate::locate::Locator;
 use crate::outcome::Outcome;
 use crate::process::{Common, Fork, Known, Observer, Table, TaskStat};
+use crate::sockets::Sockets;
 
 /// Where threads have their storage is told to the kernel by every start of a program, and by nothing else.
 #[cfg(target_arch = "x86_64")]
@@ -22,6 +24,11 @@ const FIRST_CALL: i64 = libc::SYS_arch_prctl;
 /// Here a register holds it; the C libraries announce their first thread.
 #[cfg(not(target_arch = "x86_64"))]
 const FIRST_CALL: i64 = libc::SYS_set_tid_address;
+
+#[cfg(target_arch = "x86_64")]
+const FORKS: &[i64] = &[libc::SYS_fork, libc::SYS_vfork];
+#[cfg(not(target_arch = "x86_64"))]
+const FORKS: &[i64] = &[];
 
 /// Pending processes from which on the dead among them are looked for.
 const FORGOTTEN: usize = 64;
@@ -73,8 +80,14 @@ impl Guard {
         FIRST_CALL,
     ];
 
-    /// The processes of the command that were seen, ascending; some may have died by a signal since.
-    pub fn processes(&self) -> Vec<i32> {
+    /// Those that make a process and nothing else, and [`SYS_clone`](libc::SYS_clone) where this register has no bit of
+    /// this mask: where no call is answered any more no process can be made either.
+    pub const FORKS: &'static [i64] = FORKS;
+    pub const CLONE_THREAD: (u32, u64) = (0, libc::CLONE_THREAD as u64);
+
+    /// The processes of the command that were seen, ascending, each with its start ([`TaskStat::started`]); some may
+    /// have died by a signal since.
+    pub fn processes(&self) -> Vec<(i32, u64)> {
         self.table.processes()
     }
 
@@ -212,13 +225,18 @@ impl Guarded {
 
 impl Handler for Guarded {
     fn handle(&self, caller: &Caller<'_>) -> Outcome {
-        let known = match self.guard.admit(caller) {
+        let admitted = self.guard.admit(caller);
+        if self.guard.held.load(Ordering::Acquire) {
+            if admitted.is_err() {
+                // Who cannot be known is not waited for.
+                settle::kill(caller);
+            }
+            return Outcome::Answered;
+        }
+        let known = match admitted {
             Ok(known) => known,
             Err(outcome) => return outcome,
         };
-        if self.guard.held.load(Ordering::Acquire) {
-            return Outcome::Answered;
-        }
         caller.is_of(Process {
             tgid: known.tgid,
             common: Arc::clone(&self.guard.common),
@@ -236,6 +254,9 @@ impl Handler for Guarded {
                 self.guard.common.groups_change();
                 Outcome::Continue
             }
+            // Who is not held may start processes; some of them matter to others.
+            nr if FORKS.contains(&nr) => Outcome::Continue,
+            libc::SYS_clone if !Sockets::shares(caller) => Outcome::Continue,
             // They change nothing but the caller's own registers and end.
             FIRST_CALL => Outcome::Continue,
             _ => self.inner.handle(caller),

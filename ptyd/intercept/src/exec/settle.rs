@@ -72,7 +72,7 @@ impl Guard {
         let killed = matches!(settled, ExecSettled::Killed(_));
         if killed {
             // Before anybody else can take the matter for settled.
-            kill(caller, known.tgid);
+            kill(caller);
         }
         if let Some(taken) = self.take(known.tgid) {
             // For a child of a process that was not seen since its exec this counts the parent's.
@@ -99,7 +99,7 @@ impl Guard {
         }
         match self.judge_running(caller, known, &image) {
             settled @ ExecSettled::Killed(_) => {
-                kill(caller, known.tgid);
+                kill(caller);
                 self.observer.exec_settled(known.tgid, &settled);
                 Err(Outcome::Errno(Errno::ACCESS))
             }
@@ -160,11 +160,11 @@ fn layout_tells(tid: i32) -> bool {
 }
 
 /// A pidfd of a thread kills its process. Should that fail, the call fails at least.
-fn kill(caller: &Caller<'_>, tgid: i32) {
+pub(super) fn kill(caller: &Caller<'_>) {
     let kill = |pidfd| rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
     match caller.pidfd().and_then(kill) {
         Ok(()) | Err(Errno::SRCH) => {}
-        Err(errno) => tracing::error!(tgid, %errno, "a program that was not judged cannot be killed"),
+        Err(errno) => tracing::error!(tid = caller.tid(), %errno, "it cannot be killed"),
     }
 }
 

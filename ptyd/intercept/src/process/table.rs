@@ -188,9 +188,14 @@ impl Table {
         state.threads.retain(|_, (process, _)| *process != tgid);
     }
 
-    /// The processes that are known, ascending; some may have died by a signal since.
-    pub fn processes(&self) -> Vec<i32> {
-        let mut processes: Vec<i32> = self.state().processes.keys().copied().collect();
+    /// The processes that are known, ascending, and when they were started; some may have died by a signal since.
+    pub fn processes(&self) -> Vec<(i32, u64)> {
+        let state = self.state();
+        let mut processes: Vec<_> = state
+            .processes
+            .values()
+            .map(|known| (known.tgid, known.started))
+            .collect();
         processes.sort_unstable();
         processes
     }

@@ -157,6 +157,12 @@ impl Sockets {
         libc::CLONE_FILES as u64,
     );
 
+    /// Whether a clone shares the caller's descriptors so.
+    pub(crate) fn shares(caller: &Caller<'_>) -> bool {
+        let (argument, mask, value) = Sockets::CLONE_SHARES;
+        caller.arg(argument as usize) & mask == value
+    }
+
     /// A handler for the command that `judge` knows. `endpoints`: those of its session.
     pub fn new(
         locator: Arc<Locator>,

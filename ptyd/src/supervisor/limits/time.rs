@@ -86,7 +86,7 @@ pub(crate) async fn run_out(session: Arc<Session>, command: String, limit: Durat
             return;
         }
     }
-    process::end_trees(session.processes_of(&command));
+    session.end_command(&command);
 }
 
 /// Asks all commands to end, and gives them the time to.

@@ -5,6 +5,7 @@
 #![no_main]
 
 mod cages;
+mod chains;
 mod channels;
 mod fds;
 mod state;
@@ -55,6 +56,7 @@ pub fn run() -> i32 {
         "opens" => timing::opens(&text(2), &text(3), &text(4)),
         "time" => timing::starts(&text(2), &words[3..]),
         "call" => timing::calls(&text(2), &text(3)),
+        "chain" => chains::run(&text(2)),
         "talk" => channels::talk(&text(2), &text(3)),
         "spawn-storm" => syscalls::spawn_storm(&text(2)),
         other => {

@@ -1,5 +1,7 @@
 //! The entry and the raw calls of the probe.
 
+pub mod line;
+
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
