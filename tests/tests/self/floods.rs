@@ -1,0 +1,55 @@
+//! Floods of calls, connections and children.
+
+use agentsh_tests::world::processes::wait_until;
+use agentsh_tests::{Result, User, World, fail, record};
+
+use crate::{PATIENCE, python, still_guards, world};
+
+#[test]
+fn floods_do_not_exhaust_the_supervisor() -> Result {
+    let (world, id) = world(User::agent())?;
+    let before = descriptors(&world)?;
+    let text = r#"
+import os, socket, threading
+# Many threads, connections that say nothing, refused calls, and children that die in the middle.
+for _ in range(300):
+    try:
+        s = socket.socket(socket.AF_UNIX); s.connect("/run/agentsh/%d/api.sock" % os.getuid()); s.close()
+    except OSError: pass
+def storm():
+    for n in range(300):
+        pid = os.fork()
+        if pid == 0:
+            try: os.execv("/usr/bin/factor", ["factor", "x" * (n * 100)])
+            except OSError: os._exit(0)
+        if n % 3 == 0: os.kill(pid, 9)
+        os.waitpid(pid, 0)
+threads = [threading.Thread(target=storm) for _ in range(4)]
+[t.start() for t in threads]; [t.join() for t in threads]
+print("done")
+"#;
+    let out = python(&world, &id, text)?;
+    if out != "done\n" {
+        return Err(fail(out));
+    }
+    still_guards(&world, &id, "after a flood")?;
+    if !wait_until(PATIENCE, || descriptors(&world).is_ok_and(|now| now <= before + 8)) {
+        return Err(fail(format!(
+            "{before} descriptors before, {} now",
+            descriptors(&world)?
+        )));
+    }
+    record::await_event(&world, "the denials", |event| {
+        event.is("process_exec", "deny", "/usr/bin/factor")
+    })?;
+    Ok(())
+}
+
+/// How many descriptors broker and supervisors have open.
+fn descriptors(world: &World) -> Result<usize> {
+    let mut count = 0;
+    for daemon in world.daemons() {
+        count += std::fs::read_dir(format!("/proc/{}/fd", daemon.pid))?.count();
+    }
+    Ok(count)
+}
