@@ -44,6 +44,14 @@ impl Outcome {
         self.expect_exit(0, what)
     }
 
+    /// An error unless standard output is `out`.
+    pub fn expect_out(&self, out: &str) -> Result<&Outcome> {
+        match self.out() == out {
+            true => Ok(self),
+            false => Err(fail(format!("expected {out:?}: {self:?}"))),
+        }
+    }
+
     /// Standard output as JSON.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(&self.stdout).map_err(|error| fail(format!("{error}: {self:?}")))

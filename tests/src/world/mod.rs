@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::Result;
-use crate::shell::{Outcome, Shell};
+use crate::child::Child;
+use crate::shell::{Outcome, Output, Shell, Subject};
 use people::User;
 use processes::Process;
 
@@ -80,6 +81,15 @@ impl World {
         Shell::named("bash").args(["-c", text]).run_shimmed(self)
     }
 
+    /// Starts a text in the stand-in bash, whose output nobody reads.
+    pub fn in_background(&self, text: &str) -> Result<Child> {
+        let shell = Shell::named("bash").args(["-c", text]);
+        shell
+            .stdout(Output::Null)
+            .stderr(Output::Null)
+            .spawn_with(self, &Subject::shims())
+    }
+
     /// Runs git as the world's user in the workspace, outside of any session.
     pub fn git(&self, args: &[&str]) -> Result<Outcome> {
         let outcome = Shell::program("git").args(args).run(self)?;
@@ -124,6 +134,16 @@ impl World {
             .into_iter()
             .filter(|process| process.exe != program)
             .collect()
+    }
+
+    /// The first of them that has these arguments, once it runs.
+    pub fn await_process(&self, line: &str) -> Result<Process> {
+        let mut found = None;
+        processes::wait_until(Duration::from_secs(30), || {
+            found = self.strays().into_iter().find(|process| process.line == line);
+            found.is_some()
+        });
+        found.ok_or_else(|| crate::fail(format!("{line} does not run: {:#?}", self.strays())))
     }
 
     /// Ends the brokers as an operator would and reports what stays alive after `patience`.

@@ -4,36 +4,12 @@ use std::time::Duration;
 
 use agentsh_tests::child::Child;
 use agentsh_tests::shell::Subject;
-use agentsh_tests::world::processes::{Process, wait_until};
-use agentsh_tests::{Ended, Outcome, Output, Result, Shell, User, World, enforced, fail, skips};
+use agentsh_tests::world::processes::wait_until;
+use agentsh_tests::{Ended, Output, Result, Shell, User, World, enforced, fail, skips};
 
 use crate::PROBE;
 
 const PATIENCE: Duration = Duration::from_secs(30);
-
-fn background(world: &World, text: &str) -> Result<Child> {
-    let shell = Shell::named("bash")
-        .args(["-c", text])
-        .stdout(Output::Null)
-        .stderr(Output::Null);
-    shell.spawn_with(world, &Subject::shims())
-}
-
-fn find(world: &World, line: &str) -> Result<Process> {
-    let mut found = None;
-    wait_until(PATIENCE, || {
-        found = world.strays().into_iter().find(|process| process.line == line);
-        found.is_some()
-    });
-    found.ok_or_else(|| fail(format!("{line} does not run: {:#?}", world.strays())))
-}
-
-fn expect(outcome: &Outcome, out: &str) -> Result {
-    match outcome.out() == out {
-        true => Ok(()),
-        false => Err(fail(format!("expected {out:?}: {outcome:?}"))),
-    }
-}
 
 #[test]
 fn one_command_ends_another_by_kill_and_pkill() -> Result {
@@ -46,12 +22,11 @@ fn one_command_ends_another_by_kill_and_pkill() -> Result {
             "pkill -f '[s]leep 4711'",
             "ps -e -o pid=,args= | awk '/[s]leep 4711/{print $1}' | xargs kill",
         ] {
-            let mut child = background(&world, "exec sleep 4711")?;
-            let pid = find(&world, "sleep 4711")?.pid;
-            expect(
-                &world.shimmed(&format!("{}; echo $?", how.replace("PID", &pid.to_string())))?,
-                "0\n",
-            )?;
+            let mut child = world.in_background("exec sleep 4711")?;
+            let pid = world.await_process("sleep 4711")?.pid;
+            world
+                .shimmed(&format!("{}; echo $?", how.replace("PID", &pid.to_string())))?
+                .expect_out("0\n")?;
             let ended = child.wait(PATIENCE)?;
             if !matches!(
                 ended,
@@ -84,7 +59,7 @@ fn a_port_finds_its_owner_and_ends_it() -> Result {
             let world = World::new(user)?;
             enforced::prove(&world)?;
             let file = world.workspace().join("port");
-            let mut child = background(&world, &format!("exec {PROBE} tcp-serve port"))?;
+            let mut child = world.in_background(&format!("exec {PROBE} tcp-serve port"))?;
             if !wait_until(PATIENCE, || file.exists()) {
                 return Err(fail("the server does not listen"));
             }
@@ -212,7 +187,9 @@ fn abstract_sockets_connect_commands_of_one_session() -> Result {
         if !wait_until(PATIENCE, bound) {
             return Err(fail("nobody listens"));
         }
-        expect(&world.shimmed(&format!("{PROBE} abstract-call between"))?, "pong\n")?;
+        world
+            .shimmed(&format!("{PROBE} abstract-call between"))?
+            .expect_out("pong\n")?;
         server.wait(PATIENCE)?;
     }
     Ok(())
@@ -223,16 +200,16 @@ fn what_proc_says_of_a_sibling_can_be_read() -> Result {
     for user in User::both() {
         let world = World::new(user)?;
         enforced::prove(&world)?;
-        let mut child = background(&world, "exec sleep 4712 < /dev/zero")?;
-        let pid = find(&world, "sleep 4712")?.pid;
+        let mut child = world.in_background("exec sleep 4712 < /dev/zero")?;
+        let pid = world.await_process("sleep 4712")?.pid;
         let text = format!(
             "readlink /proc/{pid}/exe /proc/{pid}/cwd /proc/{pid}/fd/0; tr '\\0' ' ' < /proc/{pid}/cmdline; ls /proc/{pid}/fd | head -n 3 | tr '\\n' ' '"
         );
         let workspace = world.workspace();
-        expect(
-            &world.shimmed(&text)?,
-            &format!("/usr/bin/sleep\n{}\n/dev/zero\nsleep 4712 0 1 2 ", workspace.display()),
-        )?;
+        world.shimmed(&text)?.expect_out(&format!(
+            "/usr/bin/sleep\n{}\n/dev/zero\nsleep 4712 0 1 2 ",
+            workspace.display()
+        ))?;
         child.signal(libc::SIGKILL)?;
         child.wait(PATIENCE)?;
     }
@@ -281,7 +258,7 @@ fn a_daemon_that_is_killed_from_inside_takes_the_killer_with_it() -> Result {
             "kill -9 {}; sleep 0.2; cat ~/.ssh/id_ed25519; echo x >> ~/.bashrc; while :; do sleep 1; done",
             supervisor.pid
         );
-        let mut child = background(&world, &text)?;
+        let mut child = world.in_background(&text)?;
         let refused = || supervisor.is_alive() && world.strays().iter().any(|process| process.line == "sleep 1");
         // Refused is best; else the session dies with its supervisor, this command first.
         if wait_until(PATIENCE, || refused() || child.wait(Duration::ZERO).is_ok()) && refused() {
@@ -298,10 +275,9 @@ fn many_commands_run_in_parallel() -> Result {
     let world = World::new(User::agent())?;
     let children: Vec<Child> = (0..24)
         .map(|n| {
-            background(
-                &world,
-                &format!("touch at-{n}; while [ $(ls at-* | wc -l) -lt 24 ]; do sleep 0.02; done"),
-            )
+            world.in_background(&format!(
+                "touch at-{n}; while [ $(ls at-* | wc -l) -lt 24 ]; do sleep 0.02; done"
+            ))
         })
         .collect::<Result<_>>()?;
     for mut child in children {

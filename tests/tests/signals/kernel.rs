@@ -6,7 +6,7 @@ use std::fs;
 use agentsh_tests::record::await_event;
 use agentsh_tests::{Result, User, World, enforced, fail};
 
-use crate::{expect, outsider, python};
+use crate::{outsider, python};
 
 /// What can be seen of a process that others could have changed.
 fn state(pid: i32) -> Result<Vec<String>> {
@@ -111,7 +111,7 @@ fn nothing_that_names_a_process_reaches_one_outside() -> Result {
         let (_child, other) = outsider(&world, "4841")?;
         let before = state(other.pid)?;
         let text = ATTEMPTS.replace("sys.argv[1]", &other.pid.to_string());
-        expect(&python(&world, &text)?, "[]\n")?;
+        python(&world, &text)?.expect_out("[]\n")?;
         let after = state(other.pid)?;
         if before != after || !other.is_alive() {
             return Err(fail(format!("{before:#?}\n{after:#?}")));
@@ -144,7 +144,7 @@ while b"INT" not in seen: seen += os.read(master, 100)
 os.close(master)
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 "#;
-        expect(&python(&world, text)?, "-1\n")?;
+        python(&world, text)?.expect_out("-1\n")?;
         if !other.is_alive() {
             return Err(fail("a process outside was ended"));
         }
@@ -175,7 +175,7 @@ for code in (0, -6, 0x80, -1, -2): print(code, queue(code))
 child.kill()
 "#;
         let outcome = python(&world, text)?;
-        expect(&outcome, "0 [1, 1]\n-6 [1, 1]\n128 [1, 1]\n-1 [0, 0]\n-2 [0, 0]\n")?;
+        outcome.expect_out("0 [1, 1]\n-6 [1, 1]\n128 [1, 1]\n-1 [0, 0]\n-2 [0, 0]\n")?;
     }
     Ok(())
 }

@@ -17,31 +17,7 @@ fn outsider(world: &World, seconds: &str) -> Result<(Child, Process)> {
     let child = Shell::program("sleep")
         .args([seconds])
         .spawn_with(world, &Subject::Real)?;
-    Ok((child, find(world, &format!("sleep {seconds}"))?))
-}
-
-fn insider(world: &World, text: &str) -> Result<Child> {
-    let shell = Shell::named("bash")
-        .args(["-c", text])
-        .stdout(Output::Null)
-        .stderr(Output::Null);
-    shell.spawn_with(world, &Subject::shims())
-}
-
-fn find(world: &World, line: &str) -> Result<Process> {
-    let mut found = None;
-    wait_until(PATIENCE, || {
-        found = world.strays().into_iter().find(|process| process.line == line);
-        found.is_some()
-    });
-    found.ok_or_else(|| fail(format!("{line} does not run: {:#?}", world.strays())))
-}
-
-fn expect(outcome: &Outcome, out: &str) -> Result {
-    match outcome.out() == out {
-        true => Ok(()),
-        false => Err(fail(format!("expected {out:?}: {outcome:?}"))),
-    }
+    Ok((child, world.await_process(&format!("sleep {seconds}"))?))
 }
 
 #[test]
@@ -61,7 +37,7 @@ go(62,p,9); go(200,p,9); go(234,p,p,9); go(129,p,9,info); go(297,p,p,9,info)
 f=os.pidfd_open(p); go(424,f,9,0,0); go(62,p,0)"
         );
         let outcome = world.shimmed(&format!("python3 -c \"{script}\""))?;
-        expect(&outcome, &format!("{}0\n", "EPERM\n".repeat(6)))?;
+        outcome.expect_out(&format!("{}0\n", "EPERM\n".repeat(6)))?;
         world.shimmed("kill -9 -1; true")?;
         if !other.is_alive() {
             return Err(fail("a process outside was ended"));
@@ -86,9 +62,9 @@ fn minus_one_ends_what_is_inside_and_nothing_else() -> Result {
         let world = World::new(user)?;
         enforced::prove(&world)?;
         let (_child, other) = outsider(&world, "4821")?;
-        let mut sibling = insider(&world, "exec sleep 4822")?;
-        find(&world, "sleep 4822")?;
-        expect(&world.shimmed("kill -TERM -1; echo $?")?, "0\n")?;
+        let mut sibling = world.in_background("exec sleep 4822")?;
+        world.await_process("sleep 4822")?;
+        world.shimmed("kill -TERM -1; echo $?")?.expect_out("0\n")?;
         let ended = sibling.wait(PATIENCE)?;
         if !matches!(
             ended,
@@ -131,7 +107,7 @@ os.abort()\" 2>/dev/null; echo $?";
         let world = World::new(user)?;
         enforced::prove(&world)?;
         let real = Shell::named("bash").args(["-c", text]).run(&world)?;
-        expect(&world.shimmed(text)?, &real.out())?;
+        world.shimmed(text)?.expect_out(&real.out())?;
     }
     Ok(())
 }
@@ -150,7 +126,7 @@ fn rules_deny_absorb_and_exchange() -> Result {
     let outcome = world.shimmed(
         "sleep 91 & p=$!; until grep -q sleep /proc/$p/comm; do :; done; kill -HUP $p; echo $?; kill -STOP $p 2>/dev/null; echo $?; kill -9 $p; wait $p; echo $?",
     )?;
-    expect(&outcome, "0\n1\n143\n")?;
+    outcome.expect_out("0\n1\n143\n")?;
     for (decision, signal) in [("absorb", 1), ("deny", 19), ("redirect", 9)] {
         await_event(&world, decision, |event| {
             event.kind == "signal_send"
@@ -203,7 +179,7 @@ print("heard")
             pid = other.pid
         );
         let outcome = python(&world, &text)?;
-        expect(&outcome, "EPERM\nEPERM\nEINVAL\nEINVAL\nEINVAL\nheard\n")?;
+        outcome.expect_out("EPERM\nEPERM\nEINVAL\nEINVAL\nEINVAL\nheard\n")?;
         if !other.is_alive() {
             return Err(fail("a process outside was ended"));
         }
@@ -242,7 +218,7 @@ child.kill()
         let outcome = python(&world, &text)?;
         // To read limits is as free as the kernel makes it.
         let expected = "EPERM EPERM EPERM EPERM\n0 0 0 0\n0 0 0 0\n0 EPERM\n";
-        expect(&outcome, expected)?;
+        outcome.expect_out(expected)?;
         let limits = std::fs::read_to_string(format!("/proc/{}/limits", other.pid))?;
         if limits
             .lines()
@@ -265,7 +241,7 @@ fn a_group_is_signalled_member_by_member() -> Result {
             agentsh_tests::world::SHIMS
         );
         let outcome = Shell::named("bash").args(["-c", &text]).run(&world)?;
-        expect(&outcome, "inside\noutside\n")?;
+        outcome.expect_out("inside\noutside\n")?;
     }
     Ok(())
 }
@@ -281,7 +257,9 @@ approvals: {timeout: 60s}
         let id = session::with_rules(&world, rules)?.id;
         let text = "sleep 93 & p=$!; until grep -q sleep /proc/$p/comm; do :; done; kill -TERM $p; echo $?; kill -0 $p; echo $?; kill -9 $p";
         // Nobody is there: no.
-        expect(&world.shimmed(&format!("{{ {text}; }} 2>/dev/null"))?, "1\n0\n")?;
+        world
+            .shimmed(&format!("{{ {text}; }} 2>/dev/null"))?
+            .expect_out("1\n0\n")?;
         for (word, out) in [("deny", "1\n0\n"), ("allow", "0\n143\n")] {
             let mut watcher = Shell::program(format!("{}/agentsh", agentsh_tests::world::PRODUCT))
                 .args(["approve", "--watch", "--json"])
@@ -316,7 +294,7 @@ approvals: {timeout: 60s}
             }
             let id = asked[0]["id"].as_str().unwrap_or_default();
             world.agentsh(["approve", word, id])?.expect_success(word)?;
-            expect(&child.finish(PATIENCE)?, out)?;
+            child.finish(PATIENCE)?.expect_out(out)?;
             watcher.signal(libc::SIGKILL)?;
             watcher.wait(PATIENCE)?;
         }
