@@ -51,7 +51,8 @@ fn is_this_program(program: &CStr) -> bool {
 fn log(name: &str) {
     let uid = rustix::process::getuid().as_raw();
     let line = format!(
-        "<84>agentsh-shell-shim: {} is there: {name} of uid {uid} runs outside of agentsh",
+        "<84>{}: {} is there: {name} of uid {uid} runs outside of agentsh",
+        places::SHIM_PROGRAM,
         places::DISABLED
     );
     let Ok(socket) = socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None) else {

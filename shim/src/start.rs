@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 
 use agentsh_protocol::Bytes;
 use agentsh_protocol::launch::Start;
+use agentsh_protocol::places;
 
 use crate::{Invocation, Refusal, sys};
 
@@ -16,9 +17,6 @@ const ENTER: &str = "agentsh-enter";
 
 /// As many links as the kernel follows (`path_resolution(7)`).
 const MOST_LINKS: usize = 40;
-
-/// This program's own name: the configured default shell.
-const OWN: &str = "agentsh-shell-shim";
 
 /// A start and the index of the argument that becomes the program's `argv[0]`.
 pub(crate) struct Wanted {
@@ -62,7 +60,9 @@ pub(crate) fn what_to_start(invocation: &Invocation<'_>) -> Result<Wanted, Refus
     if let Some(shell) = of_file(file, called).or_else(|| shell_named(called)) {
         return Ok(Wanted::shell(Some(shell)));
     }
-    if base_name(file.to_bytes()) == OWN.as_bytes() && (called == OWN.as_bytes() || called.is_empty()) {
+    // Under its own name it is the configured default shell.
+    let own = places::SHIM_PROGRAM.as_bytes();
+    if base_name(file.to_bytes()) == own && (called == own || called.is_empty()) {
         return Ok(Wanted::shell(None));
     }
     Err(Refusal {

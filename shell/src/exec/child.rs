@@ -8,11 +8,12 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use agentsh_protocol::places;
+
 use crate::client::beside_us;
 use crate::error::Error;
 use crate::sys::{self, Watch};
 use crate::verbs::exec::{Exec, Output};
-use crate::verbs::shim;
 
 /// The name under which the shim enters a named session.
 const ENTER: &str = "agentsh-enter";
@@ -65,7 +66,7 @@ fn size_of_own() -> (u16, u16) {
 /// # Errors
 /// The shim is not beside this program.
 pub fn enter(session_id: &str, command_id: &str, terminal: Terminal, file: Option<&OsStr>) -> Result<Command, Error> {
-    let program = beside_us(shim::PROGRAM).map_err(|source| Error::file("/proc/self/exe", source))?;
+    let program = beside_us(places::SHIM_PROGRAM).map_err(|source| Error::file("/proc/self/exe", source))?;
     let mut command = Command::new(program);
     command.arg0(ENTER).args([session_id, command_id].map(OsStr::new));
     match terminal {

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::config;
 use super::detect::Detected;
-use super::shim::{self, Installed, State};
+use super::shim::{Installed, State};
 use crate::client::{self, beside_us};
 use crate::context::Context;
 use crate::error::Error;
@@ -51,7 +51,7 @@ impl Doctor {
     pub fn run(self, context: &Context) -> Result<Exit, Error> {
         let found = Host::probe();
         let checks = [
-            program("command program", shim::PROGRAM),
+            program("command program", places::SHIM_PROGRAM),
             program("broker program", BROKER_PROGRAM),
             host(&found),
             limits(&found),

@@ -12,9 +12,6 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::render::{self, Table};
 
-/// The program that stands in for shells.
-pub const PROGRAM: &str = "agentsh-shell-shim";
-
 /// The shells that are installed as stand-ins.
 const SHELLS: [&str; 4] = ["bash", "sh", "zsh", "dash"];
 
@@ -80,14 +77,9 @@ pub enum State {
 impl Installed {
     /// Looks beside this installation's programs, and below its prefix.
     pub fn look() -> Installed {
-        let program = beside_us(PROGRAM).unwrap_or_default();
-        let beside = program.with_file_name("shims");
-        let prefix = program.parent().and_then(Path::parent).unwrap_or(Path::new("/usr"));
-        let folder = if beside.is_dir() {
-            beside
-        } else {
-            prefix.join("lib/agentsh/shims")
-        };
+        let program = beside_us(places::SHIM_PROGRAM).unwrap_or_default();
+        let [beside, below] = places::stand_ins(program.parent().unwrap_or(Path::new("/usr/bin")));
+        let folder = if beside.is_dir() { beside } else { below };
         Installed {
             disabled: Path::new(places::DISABLED).exists(),
             shims: SHELLS
@@ -171,7 +163,7 @@ mod tests {
     #[test]
     fn a_stand_in_is_the_shim_by_link_or_by_copy() -> std::io::Result<()> {
         let folder = tempfile::tempdir()?;
-        let program = folder.path().join(PROGRAM);
+        let program = folder.path().join(places::SHIM_PROGRAM);
         std::fs::write(&program, "shim")?;
         std::fs::write(folder.path().join("bash"), "shim")?;
         std::fs::write(folder.path().join("zsh"), "real")?;
