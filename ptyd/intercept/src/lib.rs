@@ -34,7 +34,7 @@ pub use outcome::Outcome;
 pub use process::{ExecSettled, FileId, Fork, Observer, TaskStat};
 pub use rustix::io::Errno;
 pub use serve::{Serving, prepare};
-pub use signals::{Reach, Relation, SignalDecision, SignalJudge, SignalRequest, Signals, Target};
+pub use signals::{Reach, Relation, Requests, SignalDecision, SignalJudge, SignalRequest, Signals, Target};
 pub use sockets::{
     Act, Address, BindRequest, ConnectRequest, Endpoints, Holder, Inside, InternetOperation, InternetRequest,
     OwnSocket, Peer, SocketDecision, SocketJudge, Sockets, Transport, UnixOperation,

@@ -37,15 +37,18 @@ pub struct Notified {
 pub enum Condition {
     /// A register has these bits.
     Bits(MaskedEqual),
+    /// Two registers have them.
+    Both(MaskedEqual, MaskedEqual),
     /// A register has another value.
     Not { argument: u32, value: u64 },
 }
 
 impl Condition {
-    fn compare(self) -> ScmpArgCompare {
+    fn compare(self) -> Vec<ScmpArgCompare> {
         match self {
-            Condition::Bits(bits) => bits.compare(),
-            Condition::Not { argument, value } => ScmpArgCompare::new(argument, ScmpCompareOp::NotEqual, value),
+            Condition::Bits(bits) => vec![bits.compare()],
+            Condition::Both(one, other) => vec![one.compare(), other.compare()],
+            Condition::Not { argument, value } => vec![ScmpArgCompare::new(argument, ScmpCompareOp::NotEqual, value)],
         }
     }
 }
@@ -155,7 +158,7 @@ pub fn compile(spec: &FilterSpec) -> Result<CompiledFilter, FilterError> {
             context.add_rule_exact(ScmpAction::Notify, call)?;
         }
         for condition in &notified.when {
-            context.add_rule_conditional_exact(ScmpAction::Notify, call, &[condition.compare()])?;
+            context.add_rule_conditional_exact(ScmpAction::Notify, call, &condition.compare())?;
         }
     }
     let mut file = memory_file()?;

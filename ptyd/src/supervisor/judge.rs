@@ -8,7 +8,7 @@ use std::sync::Arc;
 use agentsh_audit::{Argv, EventDraft, EventType, Layer, Outcome, Value};
 use agentsh_intercept::files::FileEngine;
 use agentsh_intercept::{
-    Errno, ExecRequest, ExecSettled, Fork, Guard, Guarded, Handler, Judge, Observer, Reach, Serving, Signals,
+    Errno, ExecRequest, ExecSettled, Fork, Guard, Guarded, Handler, Judge, Observer, Reach, Requests, Serving, Signals,
     SocketJudge, Sockets, Subject, Table,
 };
 use agentsh_sandbox::hull::Hull;
@@ -60,7 +60,10 @@ impl CommandJudge {
         );
         let signals: Arc<dyn Handler> = Arc::new(Signals::new(Arc::clone(&guard), Arc::clone(&judge) as _));
         table.insert(&Signals::CALLS, &signals);
-        let reach: Arc<dyn Handler> = Arc::new(Reach::new(Arc::clone(&guard), judge));
+        let reach = Arc::new(Reach::new(Arc::clone(&guard), judge));
+        let requests: Arc<dyn Handler> = Arc::new(Requests::new(Arc::clone(&reach), files));
+        table.insert(&[libc::SYS_ioctl], &requests);
+        let reach: Arc<dyn Handler> = reach;
         table.insert(&Reach::BY_FIRST, &reach);
         table.insert(&Reach::BY_KIND, &reach);
         table.insert(&[libc::SYS_fcntl], &reach);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use agentsh_intercept::{Guard, Reach, Signals, Sockets};
+use agentsh_intercept::{Guard, Reach, Requests, Signals, Sockets};
 use agentsh_policy::Policy;
 use agentsh_policy::config::{Config, MinimumMode, SecurityMode};
 use agentsh_protocol::api::{Enforced, LayerInfo};
@@ -176,7 +176,8 @@ fn notified(policy: &Policy, unseen: bool) -> Vec<Notified> {
         .chain(Signals::CALLS)
         .chain(Reach::BY_KIND);
     let always = calls.map(Notified::always);
-    let bits = |(argument, mask, value)| Condition::Bits(MaskedEqual { argument, mask, value });
+    let equal = |argument, mask, value| MaskedEqual { argument, mask, value };
+    let bits = |(argument, mask, value)| Condition::Bits(equal(argument, mask, value));
     let (flags, opens) = Sockets::SENDTO_FLAGS;
     let (thread, is_thread) = Guard::CLONE_THREAD;
     let to_somebody = [
@@ -191,11 +192,20 @@ fn notified(policy: &Policy, unseen: bool) -> Vec<Notified> {
         Notified::when(libc::SYS_clone, [bits((thread, is_thread, 0))]),
     ];
     let others = Reach::BY_FIRST.map(|call| Notified::when(call, [Condition::Not { argument: 0, value: 0 }]));
-    let owner = Notified::when(libc::SYS_fcntl, [bits((1, u64::from(u32::MAX), Reach::OWNER as u64))]);
+    let request = |request: i32| equal(1, u64::from(u32::MAX), request as u64);
+    let (set_flags, flag) = Reach::FLAGS;
+    let arranging = Reach::ARRANGING.into_iter().chain([Reach::OWNER]);
+    let arranging = arranging.map(|arranging| Condition::Bits(request(arranging)));
+    let arranging = arranging.chain([Condition::Both(request(set_flags), equal(2, flag, flag))]);
+    let switch = equal(1, u64::from(u32::MAX), Requests::ASYNC.into());
+    let arranged = [
+        Notified::when(libc::SYS_fcntl, arranging),
+        Notified::when(libc::SYS_ioctl, [Condition::Bits(switch)]),
+    ];
     always
         .chain(sometimes)
         .chain(others)
-        .chain([owner])
+        .chain(arranged)
         .chain(files::notified(policy, unseen))
         .collect()
 }

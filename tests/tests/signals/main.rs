@@ -1,5 +1,6 @@
 //! Signals: one's own processes are free, others are not touched, by effect and on record.
 
+mod arranged;
 mod kernel;
 
 use std::time::Duration;

@@ -9,6 +9,7 @@
 //!
 //! What comes to the same without a signal call, by arrangement with the kernel or by limits, is in `reach.rs`.
 
+mod arranged;
 mod carry;
 mod meant;
 mod reach;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
+pub use arranged::Requests;
 pub use reach::Reach;
 pub use target::{Relation, Target};
 

@@ -1,5 +1,6 @@
 //! Ways to end or slow another process that are no signal calls: signals that the kernel sends by arrangement
-//! (`F_SETOWN`, `fcntl(2)`), limits (`prlimit(2)`), scheduling and priorities. All name the process in a register.
+//! (`F_SETOWN`, `fcntl(2)`), limits (`prlimit(2)`), scheduling and priorities. All name the process in a register; what
+//! is arranged by a descriptor alone is in `arranged.rs`.
 
 use std::sync::Arc;
 
@@ -85,20 +86,36 @@ impl Reach {
     }
 
     fn answer(&self, caller: &Caller<'_>) -> Result<Outcome, Errno> {
-        let sender = self.guard.process_of(caller)?;
-        let around = Surroundings {
-            judge: &*self.judge,
-            sender,
-        };
+        let by_signal = caller.notification().nr == libc::SYS_fcntl;
+        if by_signal && caller.arg_i32(1) != Reach::OWNER {
+            return self.arrange(caller);
+        }
+        let sender = self.process_of(caller)?;
         let members = match Reach::whom(caller)? {
-            Whom::Itself => return Ok(Outcome::Continue),
-            Whom::One(pid) if pid == sender || pid == caller.tid() => return Ok(Outcome::Continue),
+            Whom::Itself => Vec::new(),
             Whom::One(pid) => vec![pid],
             Whom::Group(group) => target::group(group),
             Whom::User => return Err(Errno::PERM),
         };
-        let by_signal = caller.notification().nr == libc::SYS_fcntl;
-        for pid in members {
+        self.all(caller, sender, &members, by_signal)?;
+        Ok(Outcome::Continue)
+    }
+
+    pub(super) fn process_of(&self, caller: &Caller<'_>) -> Result<i32, Errno> {
+        self.guard.process_of(caller)
+    }
+
+    /// Whether the sender may reach all of these.
+    pub(super) fn all(&self, caller: &Caller<'_>, sender: i32, pids: &[i32], by_signal: bool) -> Result<(), Errno> {
+        let around = Surroundings {
+            judge: &*self.judge,
+            sender,
+        };
+        for pid in pids
+            .iter()
+            .copied()
+            .filter(|pid| *pid != sender && *pid != caller.tid())
+        {
             // Who is not there is the kernel's to tell.
             let Ok(pidfd) = carry::open(pid) else { continue };
             let Ok(target) = around.look(pid) else { continue };
@@ -113,7 +130,7 @@ impl Reach {
             }
             carry::lives(&pidfd)?;
         }
-        Ok(Outcome::Continue)
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 //! (`seccomp_unotify(2)`), another process's memory (`process_vm_readv(2)`), signals to one thread, registers of a
 //! waiting call (`ptrace(2)`).
 
+pub mod arrangement;
 pub mod interrupt;
 pub mod limit;
 pub mod listener;

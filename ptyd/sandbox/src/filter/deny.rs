@@ -101,6 +101,9 @@ const SUBVOLUMES: &[u64] = &[
 const OWNER_IN_MEMORY: &[u64] = &[0x8901, 0x8902];
 const OWNER_BY_STRUCT: u64 = 15;
 
+/// `F_NOTIFY`, `fcntl(2)`: signals about a folder, for whom a descriptor belongs to. inotify took its place.
+const FOLDER_SIGNALS: u64 = 1026;
+
 /// Socket families that stay: the others reach drivers and hypervisors that no rule names.
 const FAMILIES: &[i32] = &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 const LAST_FAMILY: u64 = 63;
@@ -183,7 +186,9 @@ pub(super) fn add_rules(
     for request in OWNER_IN_MEMORY {
         refuse(libc::EINVAL, libc::SYS_ioctl, &[equal(1, *request)])?;
     }
-    refuse(libc::EINVAL, libc::SYS_fcntl, &[equal(1, OWNER_BY_STRUCT)])?;
+    for request in [OWNER_BY_STRUCT, FOLDER_SIGNALS] {
+        refuse(libc::EINVAL, libc::SYS_fcntl, &[equal(1, request)])?;
+    }
     for call in [libc::SYS_socket, libc::SYS_socketpair] {
         for family in all_but(0, FAMILIES, LAST_FAMILY) {
             refuse(libc::EAFNOSUPPORT, call, &[family])?;
