@@ -51,7 +51,7 @@ pub struct Held {
     pub approve: bool,
     /// Commands by arguments and depth (programs denied whatever their arguments need no more than the hull).
     pub command: bool,
-    pub command_redirect: bool,
+    pub command_redirect: Hold,
     /// Wrappers' payloads.
     pub transparent_commands: bool,
     /// Addresses and ports.
@@ -69,7 +69,7 @@ pub struct Held {
     pub http_services: bool,
     pub unix_sockets: bool,
     pub signals: bool,
-    pub environment: bool,
+    pub environment: Hold,
     /// `block_iteration`.
     pub environment_iteration: bool,
     pub memory: Hold,
@@ -166,8 +166,11 @@ fn rules(layer: &Layer, held: &Held, say: &mut impl FnMut(String, &str)) {
         if !(held.command || in_hull || rule.common.decision.passes()) {
             say(name.clone(), "arguments and depth are not judged here");
         }
-        if rule.common.decision == Decision::Redirect && !held.command_redirect {
-            say(name.clone(), "redirects of commands are not done here: denied instead");
+        if let (Decision::Redirect, Some(missing)) = (rule.common.decision, held.command_redirect.missing()) {
+            say(
+                name.clone(),
+                &format!("redirects of commands are not done here: {missing}"),
+            );
         }
         if rule.common.decision == Decision::Approve && !held.approve {
             say(name, "nobody can be asked here: denied instead");
@@ -265,6 +268,10 @@ fn keys(layer: &Layer, held: &Held, say: &mut impl FnMut(String, &str)) {
             say(format!("resource_limits.{key}"), missing);
         }
     }
+    let filters = filters || rule_filters || !file.env_inject.is_empty();
+    if let (true, Some(missing)) = (filters, held.environment.missing()) {
+        say("env_policy".to_owned(), missing);
+    }
     let missing = [
         (
             !limits.command_timeout.0.is_zero() && !held.command_timeout,
@@ -277,10 +284,6 @@ fn keys(layer: &Layer, held: &Held, say: &mut impl FnMut(String, &str)) {
         (
             !limits.idle_timeout.0.is_zero() && !held.session_timeouts,
             "resource_limits.idle_timeout",
-        ),
-        (
-            (filters || rule_filters || !file.env_inject.is_empty()) && !held.environment,
-            "env_policy",
         ),
         (
             env.block_iteration && !held.environment_iteration,

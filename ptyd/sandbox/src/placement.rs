@@ -8,6 +8,11 @@ use crate::cgroup::{Controllers, Resource, Version};
 /// Whether a waiting exec can be made another: its registers are known for this architecture.
 const STEERS: bool = cfg!(target_arch = "x86_64");
 
+/// What stands in for it elsewhere.
+const NOT_STEERED: &str =
+    "a waiting exec is made another on x86-64 alone; on this processor the program is refused instead";
+const NOT_FILTERED: &str = "held for the first program of each command; a program below it that would have to get another environment is refused (a waiting exec is made another on x86-64 alone)";
+
 /// What this host lets a user have on request.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Extras {
@@ -29,6 +34,18 @@ impl Extras {
 
 /// What the plan of this build can hold for a user of this host.
 pub fn held(controllers: &Controllers, extras: Extras, uid: u32) -> Held {
+    held_where(STEERS, controllers, extras, uid)
+}
+
+fn steering(steers: bool, otherwise: Hold) -> Hold {
+    match steers {
+        true => Hold::Fully,
+        false => otherwise,
+    }
+}
+
+/// `steers`: as [`STEERS`].
+fn held_where(steers: bool, controllers: &Controllers, extras: Extras, uid: u32) -> Held {
     Held {
         ebpf: extras.ebpf,
         private_network: extras.private_network,
@@ -51,8 +68,8 @@ pub fn held(controllers: &Controllers, extras: Extras, uid: u32) -> Held {
         checkpoints: true,
         approve: true,
         command: true,
-        command_redirect: STEERS,
-        environment: STEERS,
+        command_redirect: steering(steers, Hold::Not(NOT_STEERED.into())),
+        environment: steering(steers, Hold::Partly(NOT_FILTERED.into())),
         transparent_commands: true,
         memfd_exec: true,
         record_terminal: true,
@@ -117,13 +134,18 @@ pub fn holder(operation: &Operation, held: &Held) -> Option<&'static str> {
         ),
         Operation::UnixSocket(_) => (held.unix_sockets, "notify: carried out on the caller's own socket"),
         Operation::Signal(_) => (held.signals, "notify: judged for each process that is meant"),
-        Operation::Env(_) => (held.environment, "the supervisor, at the start of each program"),
+        Operation::Env(_) => (
+            !matches!(held.environment, Hold::Not(_)),
+            "the supervisor, at the start of each program",
+        ),
     };
     holds.then_some(layers)
 }
 
 #[cfg(test)]
 mod tests {
+    use agentsh_policy::{LoadError, Variables};
+
     use super::*;
 
     #[test]
@@ -135,6 +157,17 @@ mod tests {
             (Hold::Not(_), Hold::Partly(_))
         ));
         assert!(matches!(missing(0).cpu, Hold::Not(_)));
+    }
+
+    #[test]
+    fn where_execs_are_not_steered_redirects_and_environments_are_said_not_to_be_held() -> Result<(), LoadError> {
+        let text = "version: 1\nname: t\ncommand_rules:\n  - {name: other, commands: [curl], decision: redirect, redirect_to: {command: /bin/true}}\nenv_policy: {deny: ['*_TOKEN']}\n";
+        let policy = agentsh_policy::parse(text, std::path::Path::new("t.yaml"))?.resolve(&Variables::default())?;
+        let said = |steers| policy.not_held(&held_where(steers, &Controllers::default(), Extras::default(), 0));
+        assert_eq!(said(true), Vec::<String>::new());
+        let redirect = format!("t: command rule `other`: redirects of commands are not done here: {NOT_STEERED}");
+        assert_eq!(said(false), [redirect, format!("t: env_policy: {NOT_FILTERED}")]);
+        Ok(())
     }
 
     #[test]
