@@ -2,6 +2,7 @@
 
 mod hostile;
 mod packs;
+mod race;
 
 use agentsh_tests::{Result, Shell, User, World, fail, record, session};
 

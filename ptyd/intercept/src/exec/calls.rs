@@ -1,5 +1,6 @@
 //! execve and execveat.
 
+use std::cell::OnceCell;
 use std::ffi::CString;
 
 use rustix::io::Errno;
@@ -115,6 +116,7 @@ impl Guard {
             above: known.above,
             subjects: chain.subjects,
             environment: Some(call.environment),
+            seen: OnceCell::new(),
             locator: &self.locator,
         };
         if !self.judge.nameless_programs()
@@ -146,7 +148,7 @@ impl Guard {
             ExecDecision::Interrupted(_) => return Err(Errno::INTR),
         }
         if call.flags & CHECK == 0 {
-            let ExecRequest { subjects, .. } = request;
+            let ExecRequest { subjects, seen, .. } = request;
             self.lay_out(known, &subjects);
             let (image, cmdline) = (chain.image, Expectation::cmdline(&chain.argv));
             let tid = caller.tid();
@@ -158,6 +160,7 @@ impl Guard {
                     subjects,
                     image,
                     cmdline,
+                    environment: seen.into_inner().map(|entries| Expectation::block(&entries)),
                     inherited: false,
                     counts,
                 },

@@ -96,6 +96,8 @@ pub struct Expectation {
     pub image: FileId,
     /// After: the arguments, each with its NUL.
     pub cmdline: Vec<u8>,
+    /// After: the environment, each entry with its NUL; nothing where nobody has judged it.
+    pub environment: Option<Vec<u8>>,
     /// Taken over from the parent: it says what this process may look like, not that it executed anything.
     pub inherited: bool,
     /// Whether it is one program more on the way from the command's start.
@@ -116,7 +118,27 @@ impl Expectation {
         if argv.is_empty() {
             return vec![0];
         }
-        argv.iter().flat_map(|word| word.as_bytes_with_nul()).copied().collect()
+        Expectation::block(argv)
+    }
+
+    /// Texts as the kernel lays them out for a new image.
+    pub fn block(words: &[CString]) -> Vec<u8> {
+        words
+            .iter()
+            .flat_map(|word| word.as_bytes_with_nul())
+            .copied()
+            .collect()
+    }
+
+    /// Whether task `tid`, which runs `image`, was given the environment that was judged.
+    pub fn has_environment(&self, tid: i32, image: &Image) -> bool {
+        let Some(judged) = &self.environment else { return true };
+        let [.., start, end] = image.stat.layout;
+        if end.checked_sub(start) != Some(judged.len() as u64) {
+            return false;
+        }
+        let mut given = vec![0; judged.len()];
+        judged.is_empty() || memory::read(tid, start, &mut given).is_ok_and(|count| given[..count] == **judged)
     }
 
     /// Whether `image` is what was judged.

@@ -1,5 +1,6 @@
 //! What a judge is asked about an exec, and who answers.
 
+use std::cell::OnceCell;
 use std::ffi::{CStr, CString};
 use std::path::PathBuf;
 
@@ -65,17 +66,23 @@ pub struct ExecRequest<'a> {
     pub subjects: Vec<Subject>,
     /// Address of the new environment in the caller's memory.
     pub(crate) environment: Option<u64>,
+    /// What lay there when it was read, which is what was judged.
+    pub(crate) seen: OnceCell<Vec<CString>>,
     pub(crate) locator: &'a Locator,
 }
 
 impl ExecRequest<'_> {
-    /// The new environment's entries; none for [`Stage::Running`].
+    /// The new environment's entries, read once; none for [`Stage::Running`]. Whoever has asked for them has judged
+    /// them: what runs with others is killed.
     ///
     /// # Errors
     /// `EFAULT`, `E2BIG` as the call itself.
     pub fn environment(&self) -> Result<Vec<CString>, Errno> {
-        self.environment
-            .map_or(Ok(Vec::new()), |address| self.caller.read_string_array(address))
+        if let (None, Some(address)) = (self.seen.get(), self.environment) {
+            let entries = self.caller.read_string_array(address)?;
+            return Ok(self.seen.get_or_init(|| entries).clone());
+        }
+        Ok(self.seen.get().cloned().unwrap_or_default())
     }
 
     /// The same for another program that the caller would execute in the place of this one.
@@ -95,7 +102,11 @@ impl ExecRequest<'_> {
         if nameless {
             return Err(Errno::ACCESS);
         }
-        Ok(ExecRequest { subjects, ..*self })
+        Ok(ExecRequest {
+            subjects,
+            seen: self.seen.clone(),
+            ..*self
+        })
     }
 
     /// The program that `name` means to the caller, with these arguments: a path, or a name along `search` (`PATH`);

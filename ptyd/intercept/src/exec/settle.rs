@@ -1,5 +1,6 @@
 //! After an exec: is it what was judged?
 
+use std::cell::OnceCell;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 
@@ -40,12 +41,14 @@ impl Guard {
             self.refused_by_kernel(caller, known, &expectations);
             return Ok(());
         }
-        let met = expectations.iter().find(|one| one.is_met_by(&image));
-        let settled = match met {
-            Some(_) => ExecSettled::Ran,
+        let met: Vec<&Expectation> = expectations.iter().filter(|one| one.is_met_by(&image)).collect();
+        let settled = match met.first() {
             None => self.judge_running(caller, known, &image),
+            Some(_) if met.iter().any(|one| one.has_environment(caller.tid(), &image)) => ExecSettled::Ran,
+            // What it was given has been exchanged since, and may have brought in code that nobody judged.
+            Some(one) => ExecSettled::Killed(one.subjects.clone()),
         };
-        let counts = met.is_none_or(|one| one.counts);
+        let counts = met.first().is_none_or(|one| one.counts);
         self.finish(caller, known, (&image, counts), settled)
     }
 
@@ -125,6 +128,7 @@ impl Guard {
             above: known.above,
             subjects,
             environment: None,
+            seen: OnceCell::new(),
             locator: &self.locator,
         };
         let nameless = request
