@@ -90,8 +90,8 @@ impl Grammar {
             if word.len() < 2 || word[0] != b'-' {
                 break;
             }
-            if let Some(text) = self.split_string(word, behind) {
-                return Payload::of_words(text);
+            if let Some((text, rest)) = self.split_string(word, behind) {
+                return Payload::of_words(text).map(|payload| payload.with(rest));
             }
             match self.option(word, behind) {
                 Step::Skip(count) => rest = behind.get(count..)?,
@@ -158,19 +158,27 @@ impl Grammar {
         })
     }
 
-    /// `env -S`: one word that holds many.
-    fn split_string<'a>(&self, word: &'a [u8], behind: &[&'a [u8]]) -> Option<&'a [u8]> {
+    /// `env -S`: one word that holds many, and those behind it.
+    fn split_string<'a, 'b>(&self, word: &'a [u8], behind: &'b [&'a [u8]]) -> Option<(&'a [u8], &'b [&'a [u8]])> {
         if self.name != "env" {
             return None;
         }
-        let next = || behind.first().copied();
-        match word {
-            b"-S" | b"--split-string" => next(),
-            _ => word
-                .strip_prefix(b"--split-string=")
-                .or_else(|| word.strip_prefix(b"-S"))
-                .or_else(|| word.strip_prefix(b"-vS"))
-                .or_else(|| word.strip_prefix(b"-iS")),
+        let next = || behind.split_first().map(|(text, rest)| (*text, rest));
+        if let Some(long) = word.strip_prefix(b"--") {
+            let equals = long.iter().position(|byte| *byte == b'=');
+            let name = &long[..equals.unwrap_or(long.len())];
+            if name.is_empty() || !b"split-string".starts_with(name) {
+                return None;
+            }
+            return equals.map_or_else(next, |at| Some((&long[at + 1..], behind)));
+        }
+        // It may stand behind letters without a value.
+        let letters = word.strip_prefix(b"-")?;
+        let at = letters.iter().position(|letter| !b"i0v".contains(letter))?;
+        match letters[at..].split_first()? {
+            (b'S', []) => next(),
+            (b'S', text) => Some((text, behind)),
+            _ => None,
         }
     }
 
@@ -222,6 +230,14 @@ impl Grammar {
 }
 
 impl Payload {
+    /// With further arguments, where it has any.
+    fn with(mut self, rest: &[&[u8]]) -> Payload {
+        if let Payload::Program { argv, .. } = &mut self {
+            argv.extend(rest.iter().map(|word| word.to_vec()));
+        }
+        self
+    }
+
     /// A text that is nothing but words is a program and its arguments.
     fn of_words(text: &[u8]) -> Option<Payload> {
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b" \t_./=:,@%+-".contains(byte);

@@ -17,7 +17,7 @@ const fn wrapper(name: &'static str, values: &'static str, long: &'static [&'sta
 }
 
 /// All of them, by name.
-pub const WRAPPERS: [Grammar; 35] = [
+pub const WRAPPERS: [Grammar; 50] = [
     Grammar {
         then: Then::Applet,
         ..wrapper("busybox", "", &[])
@@ -33,6 +33,11 @@ pub const WRAPPERS: [Grammar; 35] = [
         operands: 1,
         ..wrapper("chroot", "", &["userspec", "groups"])
     },
+    wrapper("chronic", "", &[]),
+    Grammar {
+        ends: "p",
+        ..wrapper("choom", "n", &["adjust"])
+    },
     wrapper("dbus-run-session", "", &["config-file", "dbus-daemon"]),
     wrapper("distcc", "", &[]),
     Grammar {
@@ -43,6 +48,8 @@ pub const WRAPPERS: [Grammar; 35] = [
         assignments: true,
         ..wrapper("env", "uCSa", &["unset", "chdir", "split-string", "argv0"])
     },
+    wrapper("dumb-init", "r", &["rewrite"]),
+    wrapper("eatmydata", "", &[]),
     wrapper("fakeroot", "lfisb", &["lib", "faked"]),
     Grammar {
         operands: 1,
@@ -50,9 +57,17 @@ pub const WRAPPERS: [Grammar; 35] = [
         ..wrapper("flock", "wE", &["timeout", "wait", "conflict-exit-code"])
     },
     Grammar {
+        operands: 1,
+        ..wrapper("gosu", "", &[])
+    },
+    wrapper("i386", "", &[]),
+    wrapper("ifne", "", &[]),
+    Grammar {
         ends: "pPu",
         ..wrapper("ionice", "cn", &["class", "classdata"])
     },
+    wrapper("linux32", "", &[]),
+    wrapper("linux64", "", &[]),
     wrapper(
         "ltrace",
         "aADeFlnopsuwx",
@@ -60,11 +75,14 @@ pub const WRAPPERS: [Grammar; 35] = [
     ),
     wrapper("nice", "n", &["adjustment"]),
     wrapper("nohup", "", &[]),
+    wrapper("numactl", "piwmCN", NUMACTL),
     wrapper("nsenter", "tSG", &["target", "setuid", "setgid"]),
     Grammar {
         then: Then::Words,
         ..wrapper("parallel", "jPNnLaISdEs", PARALLEL)
     },
+    wrapper("pkexec", "", &["user"]),
+    wrapper("proxychains4", "f", &[]),
     Grammar {
         ends: "p",
         ..wrapper("prlimit", "o", &["output"])
@@ -88,6 +106,10 @@ pub const WRAPPERS: [Grammar; 35] = [
     },
     wrapper("setpriv", "", SETPRIV),
     wrapper("setsid", "", &[]),
+    Grammar {
+        operands: 1,
+        ..wrapper("su-exec", "", &[])
+    },
     wrapper("stdbuf", "ioe", &["input", "output", "error"]),
     wrapper("strace", "abeEIoOpPsSuUX", STRACE),
     Grammar {
@@ -106,6 +128,8 @@ pub const WRAPPERS: [Grammar; 35] = [
         ..wrapper("taskset", "", &[])
     },
     wrapper("time", "fo", &["format", "output"]),
+    wrapper("tini", "pe", &[]),
+    wrapper("torsocks", "ua", &["user", "pass", "address", "port"]),
     Grammar {
         operands: 1,
         ..wrapper("timeout", "ks", &["kill-after", "signal"])
@@ -129,6 +153,16 @@ pub const WRAPPERS: [Grammar; 35] = [
         attached: "eil",
         ..wrapper("xargs", "adEILnPs", XARGS)
     },
+];
+
+const NUMACTL: &[&str] = &[
+    "cpunodebind",
+    "interleave",
+    "membind",
+    "physcpubind",
+    "preferred",
+    "preferred-many",
+    "weighted-interleave",
 ];
 
 const PARALLEL: &[&str] = &[
