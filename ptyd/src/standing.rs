@@ -24,6 +24,8 @@ pub(crate) struct Standing {
     pub argv: Vec<Bytes>,
     #[serde(default)]
     pub cwd: Option<Bytes>,
+    #[serde(default)]
+    pub environment: Vec<Bytes>,
     /// What would run: the same names with another content are asked about.
     #[serde(default)]
     pub programs: Vec<Program>,
@@ -50,6 +52,7 @@ impl Standing {
             path: approval.path.clone(),
             argv: approval.argv.clone(),
             cwd: approval.cwd.clone(),
+            environment: approval.environment.clone(),
             programs,
             created,
         }
@@ -166,6 +169,7 @@ mod tests {
             path: Bytes::from("/bin/a"),
             argv: vec![Bytes::from("a")],
             cwd: None,
+            environment: Vec::new(),
             programs: Vec::new(),
             created: "now".to_owned(),
         }

@@ -25,6 +25,7 @@ pub use redirect::{ConnectTarget, ConnectTo, DnsTarget};
 pub use service::ServiceView;
 pub use signal::{SignalQuery, Targets};
 pub use socket::UnixAddress;
+pub use variable::is_steering;
 pub use verdict::{Redirect, RuleRef, Verdict};
 
 pub(crate) use command::{CompiledCommand, Selector, base_name};

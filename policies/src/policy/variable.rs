@@ -193,7 +193,71 @@ const INJECTING_FAMILIES: [&[u8]; 5] = [b"LD_", b"DYLD_", b"BASH_FUNC_", b"GIT_C
 
 /// Whether a variable of this name makes programs load or run code of whoever set it.
 pub fn is_injecting(name: &[u8]) -> bool {
-    INJECTING.binary_search(&name).is_ok() || INJECTING_FAMILIES.iter().any(|family| name.starts_with(family))
+    // npm does not care how such a name is written.
+    let npm = npm_setting(name);
+    let npm = |names: &[&[u8]]| npm.as_deref().is_some_and(|setting| names.contains(&setting));
+    INJECTING.binary_search(&name).is_ok()
+        || INJECTING_FAMILIES.iter().any(|family| name.starts_with(family))
+        || npm(&[b"editor", b"git", b"node_options", b"script_shell", b"shell"])
+}
+
+/// The setting of npm that a variable names, in small letters.
+fn npm_setting(name: &[u8]) -> Option<Vec<u8>> {
+    const PREFIX: &[u8] = b"npm_config_";
+    let is_one = name.len() > PREFIX.len() && name[..PREFIX.len()].eq_ignore_ascii_case(PREFIX);
+    let small = |byte: &u8| match byte.to_ascii_lowercase() {
+        b'-' => b'_',
+        byte => byte,
+    };
+    is_one.then(|| name[PREFIX.len()..].iter().map(small).collect())
+}
+
+/// Names that bring in no code, but say which programs and settings are found, in which repository something is done, and
+/// with whom it talks.
+const STEERING: [&[u8]; 32] = [
+    b"ALL_PROXY",
+    b"AWS_CONFIG_FILE",
+    b"AWS_PROFILE",
+    b"CARGO_HOME",
+    b"CARGO_REGISTRY_DEFAULT",
+    b"CURL_HOME",
+    b"DOCKER_CONFIG",
+    b"DOCKER_CONTEXT",
+    b"DOCKER_HOST",
+    b"GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    b"GIT_COMMON_DIR",
+    b"GIT_DIR",
+    b"GIT_INDEX_FILE",
+    b"GIT_NAMESPACE",
+    b"GIT_OBJECT_DIRECTORY",
+    b"GIT_SHALLOW_FILE",
+    b"GIT_WORK_TREE",
+    b"HOME",
+    b"HTTPS_PROXY",
+    b"HTTP_PROXY",
+    b"KUBECONFIG",
+    b"NETRC",
+    b"PATH",
+    b"PIP_EXTRA_INDEX_URL",
+    b"PIP_INDEX_URL",
+    b"RUSTUP_HOME",
+    b"RUSTUP_TOOLCHAIN",
+    b"TWINE_REPOSITORY",
+    b"TWINE_REPOSITORY_URL",
+    b"UV_PUBLISH_URL",
+    b"XDG_CONFIG_DIRS",
+    b"XDG_CONFIG_HOME",
+];
+
+/// Whether what a program does depends on a variable of this name in a way that its arguments do not tell.
+pub fn is_steering(name: &[u8]) -> bool {
+    let npm = npm_setting(name);
+    STEERING.binary_search(&name).is_ok()
+        || matches!(name, b"all_proxy" | b"http_proxy" | b"https_proxy")
+        || name.starts_with(b"CARGO_REGISTRIES_") && name.ends_with(b"_INDEX")
+        || npm.is_some_and(|setting| {
+            matches!(&*setting, b"globalconfig" | b"prefix" | b"registry" | b"userconfig") || setting.starts_with(b"@")
+        })
 }
 
 #[cfg(test)]
@@ -202,7 +266,19 @@ mod tests {
 
     #[test]
     fn names_are_sorted_and_found() {
-        assert!(INJECTING.is_sorted());
+        assert!(INJECTING.is_sorted() && STEERING.is_sorted());
+        assert!(is_injecting(b"NpM_config_script-Shell") && !is_injecting(b"npm_config_cache"));
+        for name in [
+            b"PATH".as_slice(),
+            b"NPM_CONFIG_REGISTRY",
+            b"CARGO_REGISTRIES_OURS_INDEX",
+        ] {
+            assert!(
+                is_steering(name) && !is_steering(&name[1..]),
+                "{}",
+                String::from_utf8_lossy(name)
+            );
+        }
         for name in INJECTING
             .into_iter()
             .chain([b"LD_PRELOAD".as_slice(), b"GIT_CONFIG_COUNT"])

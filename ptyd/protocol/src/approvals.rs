@@ -30,6 +30,9 @@ pub struct Approval {
     pub argv: Vec<Bytes>,
     #[serde(default)]
     pub cwd: Option<Bytes>,
+    /// Variables that would steer what runs (`PATH`, `HOME`, `GIT_DIR` …), without passwords.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment: Vec<Bytes>,
     pub pid: i32,
     /// The programs above the asker, the nearest first.
     #[serde(default)]

@@ -51,6 +51,7 @@ fn arguments(argv: &[Bytes]) -> String {
 pub fn approval(approval: &Approval) -> String {
     let parents: Vec<String> = approval.parents.iter().map(|path| shown(&path.0)).collect();
     let cwd = approval.cwd.as_ref().map(|cwd| shown(&cwd.0)).unwrap_or_default();
+    let environment: Vec<String> = approval.environment.iter().map(|entry| shown(&entry.0)).collect();
     let waits = match approval.waiting {
         0 => "nobody any more: a yes covers the identical retry".to_owned(),
         1 => "one call".to_owned(),
@@ -66,6 +67,7 @@ pub fn approval(approval: &Approval) -> String {
         // A reading of the text, no part of what is agreed to.
         ("seemingly", seems.join("\n")),
         ("folder", cwd),
+        ("steered by", environment.join("\n")),
         ("started by", parents.join(" < ")),
         ("process", approval.pid.to_string()),
         (
@@ -81,7 +83,7 @@ pub fn approval(approval: &Approval) -> String {
         ("denied at", time(&approval.expires)),
         (
             "covers",
-            "exactly this object, these arguments and this folder, under this rule".to_owned(),
+            "exactly this object, these arguments, this folder and what steers it, under this rule".to_owned(),
         ),
     ])
 }

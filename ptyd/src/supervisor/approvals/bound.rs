@@ -1,10 +1,12 @@
 //! What an answer is bound to.
 
+use std::ffi::CString;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use agentsh_intercept::ExecRequest;
+use agentsh_policy::{is_steering, variable_name};
 use agentsh_protocol::Bytes;
 
 use crate::standing::{Program, Standing};
@@ -42,6 +44,8 @@ pub(crate) struct Bound {
     pub path: Vec<u8>,
     pub argv: Vec<Vec<u8>>,
     pub cwd: Option<PathBuf>,
+    /// What steers the program beside its arguments, without passwords.
+    pub environment: Vec<Vec<u8>>,
     pub rule: Option<String>,
     /// The program, its interpreters and loader.
     files: Vec<FileState>,
@@ -57,6 +61,7 @@ impl Bound {
             path: path.as_os_str().as_bytes().to_owned(),
             argv: Vec::new(),
             cwd: None,
+            environment: Vec::new(),
             rule: rule.map(str::to_owned),
             files: Vec::new(),
             lasts: false,
@@ -70,6 +75,7 @@ impl Bound {
             path: name.to_owned(),
             argv: Vec::new(),
             cwd: None,
+            environment: Vec::new(),
             rule: rule.map(str::to_owned),
             files: Vec::new(),
             lasts: true,
@@ -83,6 +89,7 @@ impl Bound {
             path: peer.as_bytes().to_owned(),
             argv: vec![program.as_os_str().as_bytes().to_owned()],
             cwd: None,
+            environment: Vec::new(),
             rule: rule.map(str::to_owned),
             files: vec![FileState::of(program)?],
             lasts: false,
@@ -97,6 +104,7 @@ impl Bound {
             path: program.to_owned(),
             argv: words.map(String::into_bytes).to_vec(),
             cwd: None,
+            environment: Vec::new(),
             rule: rule.map(str::to_owned),
             files: Vec::new(),
             lasts: false,
@@ -127,10 +135,11 @@ impl Bound {
 
     /// Whether a yes for good is about this very call.
     pub(super) fn is_covered_by(&self, standing: &Standing) -> bool {
-        let same = |words: &[Bytes]| words.iter().map(|word| &word.0).eq(&self.argv);
+        let same = |words: &[Bytes], own: &[Vec<u8>]| words.iter().map(|word| &word.0).eq(own);
         standing.operation == self.operation
             && standing.path.0 == self.path
-            && same(&standing.argv)
+            && same(&standing.argv, &self.argv)
+            && same(&standing.environment, &self.environment)
             && standing.cwd.as_ref().map(|cwd| Path::new(cwd.as_os_str())) == self.cwd.as_deref()
             && standing.rule == self.rule
             && self.programs().is_ok_and(|programs| programs == standing.programs)
@@ -157,10 +166,37 @@ impl Bound {
                 .map(|argument| argument.as_bytes().to_owned())
                 .collect(),
             cwd: request.cwd(),
+            environment: steering(request)?,
             rule: rule.map(str::to_owned),
             files,
             lasts: false,
         })
+    }
+}
+
+/// The variables that steer what runs, sorted; `None` if they cannot be read.
+fn steering(request: &ExecRequest<'_>) -> Option<Vec<Vec<u8>>> {
+    let entries = request.environment().ok()?;
+    let steers = |entry: &&CString| is_steering(variable_name(entry.as_bytes()));
+    let mut found: Vec<Vec<u8>> = entries
+        .iter()
+        .filter(steers)
+        .map(|entry| without_password(entry.as_bytes()))
+        .collect();
+    found.sort();
+    Some(found)
+}
+
+/// An entry with nothing of `USER:PASSWORD` in an address.
+fn without_password(entry: &[u8]) -> Vec<u8> {
+    let find = |text: &[u8], part: &[u8]| text.windows(part.len()).position(|window| window == part);
+    let Some(begin) = find(entry, b"://").map(|at| at + 3) else {
+        return entry.to_vec();
+    };
+    let host = entry[begin..].split(|byte| *byte == b'/').next().unwrap_or_default();
+    match host.iter().rposition(|byte| *byte == b'@') {
+        Some(at) => [&entry[..begin], "…".as_bytes(), &entry[begin + at..]].concat(),
+        None => entry.to_vec(),
     }
 }
 
@@ -188,3 +224,19 @@ fn name(pid: i32) -> PathBuf {
 
 /// So many are shown.
 const MAX_PARENTS: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::without_password;
+
+    #[test]
+    fn a_persons_question_holds_no_password() {
+        for (entry, shown) in [
+            ("HTTP_PROXY=http://u:p@x/y@z", "HTTP_PROXY=http://…@x/y@z"),
+            ("HTTP_PROXY=http://x:1", "HTTP_PROXY=http://x:1"),
+            ("PATH=/a@b:/c", "PATH=/a@b:/c"),
+        ] {
+            assert_eq!(String::from_utf8_lossy(&without_password(entry.as_bytes())), shown);
+        }
+    }
+}

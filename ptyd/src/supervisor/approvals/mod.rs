@@ -284,6 +284,7 @@ impl Session {
             path: Bytes(ask.bound.path.clone()),
             argv: ask.bound.argv.iter().cloned().map(Bytes).collect(),
             cwd: ask.bound.cwd.as_deref().map(Bytes::from),
+            environment: ask.bound.environment.iter().cloned().map(Bytes).collect(),
             pid: ask.pid,
             parents: bound::parents(ask.pid)
                 .iter()

@@ -24,6 +24,7 @@ fn approval(id: &str) -> Approval {
         path: Bytes::from("/x"),
         argv: Vec::new(),
         cwd: None,
+        environment: Vec::new(),
         pid: 1,
         parents: Vec::new(),
         rule: None,
