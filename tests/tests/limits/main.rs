@@ -1,6 +1,7 @@
 //! Limits, by what happens when they are reached.
 
 mod delegated;
+mod disk;
 mod groups;
 mod own;
 mod resources;
