@@ -9,6 +9,8 @@ test=(zsh tcsh bubblewrap socat rsync strace procps psmisc lsof busybox-static t
 # Often there without being a package.
 command -v node >/dev/null || test+=(nodejs)
 command -v npm >/dev/null || test+=(npm)
+command -v go >/dev/null || test+=(golang-go)
+command -v javac >/dev/null || test+=(default-jdk-headless)
 
 packages=("${build[@]}")
 [ "${1:-build}" = test ] && packages+=("${test[@]}")

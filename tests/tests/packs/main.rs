@@ -1,5 +1,8 @@
-//! The packs with real toolchains: what people do all day passes without a question.
+//! The packs with real toolchains: what people do all day passes without a question, and each page is kept.
 
+mod around;
+mod pages;
+mod promise;
 mod tasks;
 
 use std::path::Path;
@@ -11,35 +14,48 @@ use agentsh_tests::{Ended, Outcome, Result, Shell, User, World, fail, record, se
 /// Where the machine's Rust is in a world: the homes are not the machine's.
 const RUST: &str = "/usr/local/lib/agentsh-tests/rust";
 
-/// A world with the machine's Rust.
-fn world(user: User) -> Result<World> {
+/// Where a user has it.
+const OWN_RUST: &str = ".rustup/toolchains/stable";
+
+/// A world with the machine's Rust there.
+fn world_with_rust(user: User, at: &Path) -> Result<World> {
     let sysroot = std::process::Command::new("rustc")
         .args(["--print", "sysroot"])
         .output()?;
     let sysroot = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();
     let tree = Tree::of(Path::new(&sysroot))?;
     let world = World::new(user)?;
-    tree.attach(Path::new(RUST))?;
+    tree.attach(at)?;
     Ok(world)
 }
 
 fn run(world: &World, text: &str) -> Result<Outcome> {
-    Shell::named("bash")
-        .args(["-c", text])
-        .env(
-            "PATH",
-            format!("{RUST}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"),
-        )
-        .env("GOPROXY", "off")
-        .env("GOFLAGS", "-mod=mod")
-        .deadline(Duration::from_secs(180))
-        .run_shimmed(world)
+    let own = world.user().home.join(OWN_RUST);
+    let path = format!(
+        "{RUST}/bin:{}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+        own.display()
+    );
+    let mut shell = Shell::named("bash").args(["-c", text]).env("PATH", path);
+    for (name, value) in [("GOPROXY", "off"), ("GOFLAGS", "-mod=mod"), ("BASH_ENV", "/nowhere")] {
+        shell = shell.env(name, value);
+    }
+    for name in [
+        "GITHUB_TOKEN",
+        "AWS_SECRET_ACCESS_KEY",
+        "NPM_TOKEN",
+        "MY_TEST_TOKEN",
+        "ANTHROPIC_API_KEY",
+        "OTHER_VARIABLE",
+    ] {
+        shell = shell.env(name, "/value");
+    }
+    shell.deadline(Duration::from_secs(180)).run_shimmed(world)
 }
 
-/// Runs all tasks; what failed, and what somebody would have been asked.
-fn all_tasks(world: &World) -> Result {
+/// Runs all tasks but these; what failed, and what somebody would have been asked.
+fn all_tasks(world: &World, but: &[&str]) -> Result {
     let mut failed = Vec::new();
-    for (name, text) in tasks::TASKS {
+    for (name, text) in tasks::TASKS.iter().filter(|(name, _)| !but.contains(name)) {
         let outcome = run(world, text)?;
         if outcome.ended != Ended::Exit(0) {
             failed.push(format!("{name}: {outcome:?}"));
@@ -52,17 +68,7 @@ fn all_tasks(world: &World) -> Result {
             policy.is_some_and(|policy| policy.decision == "approve" && policy.effective.as_deref() != Some("allow"))
                 || event.kind.starts_with("approval_")
         })
-        .map(|event| {
-            format!(
-                "{} {:?} {:?} {:?} {:?} {}",
-                event.kind,
-                event.path,
-                event.domain,
-                event.remote,
-                event.policy,
-                event.line()
-            )
-        })
+        .map(promise::show)
         .collect();
     match failed.is_empty() && asked.is_empty() {
         true => Ok(()),
@@ -70,51 +76,59 @@ fn all_tasks(world: &World) -> Result {
     }
 }
 
-#[test]
-fn a_users_work_passes_under_the_default_pack_without_a_question() -> Result {
-    let world = world(User::agent())?;
-    session::create(&world, &["--policy", "default"])?;
-    all_tasks(&world)
+/// Each user's work passes under this pack, with a toolchain of the system's and with one in the home.
+fn passes(pack: &str, but: &[(&str, &str)]) -> Result {
+    for (user, own) in [(User::agent(), true), (User::root(), false)] {
+        let rust = if own { user.home.join(OWN_RUST) } else { RUST.into() };
+        let but: Vec<&str> = but
+            .iter()
+            .filter(|(name, _)| *name == user.name)
+            .map(|(_, task)| *task)
+            .collect();
+        let world = world_with_rust(user, &rust)?;
+        session::create(&world, &["--policy", pack])?;
+        all_tasks(&world, &but).map_err(|error| fail(format!("{pack}, {}: {error}", world.user().name)))?;
+    }
+    Ok(())
 }
 
 #[test]
-fn roots_work_passes_under_the_default_pack_without_a_question() -> Result {
-    let world = world(User::root())?;
-    session::create(&world, &["--policy", "default"])?;
-    all_tasks(&world)
-}
-
-fn passes(pack: &str) -> Result {
-    let world = world(User::agent())?;
-    session::create(&world, &["--policy", pack])?;
-    all_tasks(&world)
+fn everyday_work_passes_under_the_default_pack_without_a_question() -> Result {
+    passes("default", &[])
 }
 
 #[test]
 fn the_pack_for_agents_lets_the_same_work_pass() -> Result {
-    passes("agent-default")
+    passes("agent-default", &[])
 }
 
 #[test]
 fn the_observing_pack_lets_the_same_work_pass() -> Result {
-    passes("agent-observe")
+    passes("agent-observe", &[])
 }
 
 #[test]
 fn the_pack_for_signals_lets_the_same_work_pass() -> Result {
-    passes("signal-strict")
+    passes("signal-strict", &[])
 }
 
 #[test]
-fn the_read_only_pack_lets_look_and_refuses_to_change() -> Result {
-    let world = world(User::agent())?;
-    session::create(&world, &["--policy", "system-readonly"])?;
-    let outcome = run(
-        &world,
-        "cat /etc/passwd >/dev/null && ls / >/dev/null && ps >/dev/null && echo x > made; echo $?",
-    )?;
-    if outcome.out() != "1\n" || world.workspace().join("made").exists() {
-        return Err(fail(format!("{outcome:?}")));
-    }
-    Ok(())
+fn the_pack_for_developers_lets_the_same_work_pass() -> Result {
+    passes("dev-safe", &[])
+}
+
+#[test]
+fn the_pack_for_builds_lets_the_same_work_pass() -> Result {
+    // Nobody changes who they are there.
+    passes("ci-strict", &[("root", "shell: other users' eyes")])
+}
+
+#[test]
+fn the_strict_pack_lets_the_same_work_pass() -> Result {
+    passes("agent-strict", &[])
+}
+
+#[test]
+fn the_pack_for_strangers_code_lets_the_same_work_pass() -> Result {
+    passes("agent-sandbox", &[])
 }

@@ -1,7 +1,7 @@
 //! Thirty pieces of everyday work, each a text for the shell. They run one after another in one workspace.
 
 /// What an agent does all day: name and text. Each must end with 0, without a question to anybody.
-pub const TASKS: [(&str, &str); 32] = [
+pub const TASKS: [(&str, &str); 34] = [
     // Rust
     (
         "rust: a new package, built",
@@ -65,6 +65,10 @@ pub const TASKS: [(&str, &str); 32] = [
         "python: a pool of processes",
         "/usr/bin/python3 -c 'import multiprocessing as m; p = m.Pool(3); assert p.map(abs, range(-9, 0)) == list(range(9, 0, -1))'",
     ),
+    (
+        "python: a package from an index",
+        "cd py && mkdir -p simple/seven && /usr/bin/python3 -c 'import zipfile as z; w = z.ZipFile(\"simple/seven/seven-1.0-py3-none-any.whl\", \"w\"); d = \"seven-1.0.dist-info/\"; w.writestr(\"seven.py\", \"N = 7\"); w.writestr(d + \"METADATA\", \"Metadata-Version: 2.1\\nName: seven\\nVersion: 1.0\\n\"); w.writestr(d + \"WHEEL\", \"Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n\"); w.writestr(d + \"RECORD\", \"\"); w.close()' && { /usr/bin/python3 -u -m http.server --bind 127.0.0.1 0 > served 2>&1 & p=$!; } && until grep -qo 'port [0-9]*' served; do kill -0 $p || exit 1; done; n=$(grep -o 'port [0-9]*' served | cut -c6-) && /usr/bin/python3 -m venv pipped && pipped/bin/pip install -q --disable-pip-version-check --index-url http://127.0.0.1:$n/simple seven && pipped/bin/python -c 'import seven; assert seven.N == 7'; r=$?; kill $p; exit $r",
+    ),
     // Node
     (
         "node: a package with scripts",
@@ -116,6 +120,10 @@ pub const TASKS: [(&str, &str); 32] = [
     (
         "git: housekeeping",
         "cd repo && git gc -q && git fsck --no-progress >/dev/null 2>&1 && git status --short >/dev/null && ls .git/hooks >/dev/null",
+    ),
+    (
+        "git: an alias, a pager and a diff of words",
+        "cd repo && git config alias.last 'log -1 --oneline' && git last >/dev/null && GIT_PAGER=cat git --paginate log >/dev/null && git diff --word-diff HEAD~1 >/dev/null && git bisect start -q HEAD HEAD~1 >/dev/null && git bisect reset -q && git submodule status && git for-each-ref >/dev/null",
     ),
     // The shell
     (
