@@ -79,7 +79,7 @@ fn two(world: &World, lines: [&str; 2]) -> Result<agentsh_tests::child::Child> {
         .stderr(Output::Null);
     let child = shell.spawn_with(world, &Subject::shims())?;
     let runs = |line: &&str| world.strays().iter().any(|process| process.line == **line);
-    match wait_until(PATIENCE, || lines.iter().all(|line| runs(line))) {
+    match wait_until(PATIENCE, || lines.iter().all(&runs)) {
         true => Ok(child),
         false => Err(fail(format!("{:#?}", world.strays()))),
     }
