@@ -107,7 +107,7 @@ fn a_port_finds_its_owner_from_a_script_and_an_interactive_shell() -> Result {
             world
                 .user()
                 .write_file(&at("Makefile"), format!("find:\n\t@./by-script {program}\n"), 0o644)?;
-            let mut child = background(&world, &format!("exec {PROBE} tcp-serve port"))?;
+            let mut child = world.in_background(&format!("exec {PROBE} tcp-serve port"))?;
             if !wait_until(PATIENCE, || at("port").exists()) {
                 return Err(fail("the server does not listen"));
             }
@@ -133,17 +133,16 @@ fn links_of_a_sibling_are_followed_by_programs_that_resolve_names() -> Result {
     for user in User::both() {
         let world = World::new(user)?;
         enforced::prove(&world)?;
-        let mut child = background(&world, "exec sleep 4713 < /dev/zero")?;
-        let pid = find(&world, "sleep 4713")?.pid;
+        let mut child = world.in_background("exec sleep 4713 < /dev/zero")?;
+        let pid = world.await_process("sleep 4713")?.pid;
         let text = format!(
             "readlink -f /proc/{pid}/exe; realpath /proc/{pid}/cwd; stat -L -c %F /proc/{pid}/fd/0; pidof /usr/bin/sleep; readlink -f /proc/self/cwd"
         );
         let (workspace, daemon) = (world.workspace(), world.daemons());
         let workspace = workspace.display();
-        expect(
-            &world.shimmed(&text)?,
-            &format!("/usr/bin/sleep\n{workspace}\ncharacter special file\n{pid}\n{workspace}\n"),
-        )?;
+        world.shimmed(&text)?.expect_out(&format!(
+            "/usr/bin/sleep\n{workspace}\ncharacter special file\n{pid}\n{workspace}\n"
+        ))?;
         for process in daemon {
             let outcome = world.shimmed(&format!(
                 "readlink -f /proc/{0}/exe; stat -L /proc/{0}/fd/0",
