@@ -21,8 +21,11 @@ const PACE: Duration = Duration::from_millis(20);
 /// files, and some of them do not exist yet; what is written into a file is told by the file alone.
 pub(super) struct PolicyWatch {
     inotify: Inotify,
-    /// Tells once that there are events, and again when it is armed again: nobody is woken for each of them.
+    /// Tells of events until it has been asked, and then again when it is armed again: nobody is woken for each
+    /// of them.
     gate: Epoll,
+    /// It has told and is not armed.
+    told: Cell<bool>,
     ready: AsyncFd<OwnedFd>,
     names: HashMap<WatchDescriptor, Vec<OsString>>,
     next: Cell<Instant>,
@@ -38,6 +41,7 @@ impl PolicyWatch {
         let mut watch = PolicyWatch {
             inotify,
             gate,
+            told: Cell::new(false),
             ready,
             names: HashMap::new(),
             next: Cell::new(Instant::now()),
@@ -71,11 +75,16 @@ impl PolicyWatch {
     /// afterwards: folders may have come.
     pub(super) async fn changed(&self) -> std::io::Result<()> {
         loop {
-            let mut guard = self.ready.readable().await?;
+            if !self.told.get() {
+                let mut guard = self.ready.readable().await?;
+                // At once: as long as it has not been asked it tells of every event.
+                self.gate.wait(&mut [EpollEvent::empty()], EpollTimeout::ZERO)?;
+                guard.clear_ready();
+                self.told.set(true);
+            }
             tokio::time::sleep_until(self.next.get()).await;
             self.next.set(Instant::now() + PACE);
-            guard.clear_ready();
-            self.gate.wait(&mut [EpollEvent::empty()], EpollTimeout::ZERO)?;
+            self.told.set(false);
             let events = self.inotify.read_events();
             self.gate.modify(&self.inotify, &mut armed())?;
             let events = match events {
