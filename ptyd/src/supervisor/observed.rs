@@ -6,8 +6,9 @@ use std::sync::Weak;
 
 use agentsh_audit::{Decision, EventDraft, EventType, Layer, Outcome, Value};
 use agentsh_intercept::files::{Effect, FileRecord, FileRecorder, Kept, Operation, Verdict};
+use agentsh_policy::Policy;
 
-use super::files::{lies_in, rule_name};
+use super::files::{file_op, lies_in, rule_name};
 use super::session::Session;
 
 /// Writes what the file engine saw.
@@ -62,6 +63,18 @@ fn is_wanted(record: &FileRecord<'_>, workspace: Option<&Path>, logs_allowed: bo
         && workspace.is_some_and(|workspace| lies_in(record.path, workspace))
 }
 
+/// Whether something was lost that would have been kept, were it not for the trash's exemptions.
+fn is_exempt(record: &FileRecord<'_>, policy: &Policy) -> bool {
+    let lost = matches!(
+        record.operation,
+        Operation::Delete | Operation::Rmdir | Operation::Truncate
+    );
+    let plain = record.judgement.verdict == Verdict::Allow && record.result.is_ok();
+    let path = record.path.as_os_str().as_bytes();
+    let rule = || file_op(record.operation).map(|op| policy.file(op, path).decision);
+    lost && plain && rule() == Some(agentsh_policy::Decision::SoftDelete) && policy.is_trash_exempt(path)
+}
+
 impl FileRecorder for FileLog {
     fn record(&self, record: &FileRecord<'_>) {
         let Some(session) = self.0.upgrade() else { return };
@@ -81,6 +94,9 @@ impl FileRecorder for FileLog {
             .then(|| session.approvals.decided(record.tgid, record.operation.name(), path))
             .flatten();
         let kept = match record.kept {
+            None if is_exempt(record, &rules.policy) => {
+                &[("kept", Value::Bool(false)), ("not_kept", Value::Text("exempt"))]
+            }
             None => &[][..],
             Some(Kept::Nothing(why)) => &[("kept", Value::Bool(false)), ("not_kept", Value::Text(why))],
             Some(_) => &[("kept", Value::Bool(true))],

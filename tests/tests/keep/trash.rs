@@ -396,3 +396,27 @@ fn a_version_that_is_not_kept_is_told_with_the_reason() -> Result {
         _ => Err(fail(format!("{event:?}"))),
     }
 }
+
+#[test]
+fn a_deletion_that_is_exempt_from_the_trash_is_told_as_such() -> Result {
+    let world = World::new(User::agent())?;
+    let session = create(&world, "exempt: [\"${PROJECT_ROOT}/out/**\"]")?;
+    let text = "mkdir -p out/below; echo x > out/file; rm out/file; rmdir out/below; echo y > kept; rm kept";
+    bash(&world, &session, text)?.expect_success("deletions")?;
+    for (kind, name, why) in [
+        ("file_delete", "out/file", Some("exempt")),
+        ("file_rmdir", "out/below", Some("exempt")),
+        ("file_delete", "kept", None),
+    ] {
+        let path = world.workspace().join(name);
+        let event = record::await_event(&world, name, |event| {
+            event.kind == kind && event.path.as_ref().is_some_and(|it| it.as_os_str() == path)
+        })?;
+        let kept = event.fields.get("kept").and_then(|kept| kept.as_bool());
+        let told = event.fields.get("not_kept").and_then(|why| why.as_str());
+        if (kept, told) != (Some(why.is_none()), why) {
+            return Err(fail(format!("{event:?}")));
+        }
+    }
+    Ok(())
+}
