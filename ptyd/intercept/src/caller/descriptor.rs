@@ -12,11 +12,18 @@ use crate::sys::listener;
 const FLAG_SETFD: u32 = libc::SECCOMP_ADDFD_FLAG_SETFD as u32;
 const FLAG_SEND: u32 = libc::SECCOMP_ADDFD_FLAG_SEND as u32;
 
-/// Puts descriptors into the caller (`SECCOMP_IOCTL_NOTIF_ADDFD`), with the caller held on our CPU for
-/// that moment: the kernel's hand-over is two ordinary wake-ups, which cost five times more across CPUs.
+/// Puts descriptors into the caller (`SECCOMP_IOCTL_NOTIF_ADDFD`), with the caller and this thread held on one
+/// CPU for that moment: the kernel's hand-over is two ordinary wake-ups, one each way, which cost five times
+/// more across CPUs. Nothing is started meanwhile: it would inherit the one CPU.
 pub struct AddDescriptor<'c, 'l> {
     caller: &'c Caller<'l>,
-    restore: Option<(Pid, CpuSet)>,
+    _held: Option<(Held, Held)>,
+}
+
+/// A task that is confined to a CPU until this is dropped; none: this thread.
+struct Held {
+    task: Option<Pid>,
+    before: CpuSet,
 }
 
 impl<'c, 'l> AddDescriptor<'c, 'l> {
@@ -24,7 +31,7 @@ impl<'c, 'l> AddDescriptor<'c, 'l> {
     pub fn to(caller: &'c Caller<'l>) -> Self {
         AddDescriptor {
             caller,
-            restore: hold(caller.tid()),
+            _held: hold(caller.tid()),
         }
     }
 
@@ -72,25 +79,35 @@ impl<'c, 'l> AddDescriptor<'c, 'l> {
     }
 }
 
-impl Drop for AddDescriptor<'_, '_> {
+impl Held {
+    fn at(cpu: usize, task: Option<Pid>, before: CpuSet) -> Option<Held> {
+        let mut here = CpuSet::new();
+        here.set(cpu);
+        if before != here {
+            rustix::thread::sched_setaffinity(task, &here).ok()?;
+        }
+        Some(Held { task, before })
+    }
+}
+
+impl Drop for Held {
     fn drop(&mut self) {
-        if let Some((task, cpus)) = self.restore.take() {
+        if self.before.count() > 1 {
             // A task that has died needs no affinity.
-            let _ = rustix::thread::sched_setaffinity(Some(task), &cpus);
+            let _ = rustix::thread::sched_setaffinity(self.task, &self.before);
         }
     }
 }
 
-/// Confines the task to our CPU, if it may run there and elsewhere; returns what to restore.
-fn hold(tid: i32) -> Option<(Pid, CpuSet)> {
+/// Confines the task and this thread to our CPU, if it may run there.
+fn hold(tid: i32) -> Option<(Held, Held)> {
     let task = Pid::from_raw(tid)?;
-    let cpus = rustix::thread::sched_getaffinity(Some(task)).ok()?;
+    let theirs = rustix::thread::sched_getaffinity(Some(task)).ok()?;
+    let ours = rustix::thread::sched_getaffinity(None).ok()?;
     let cpu = rustix::thread::sched_getcpu();
-    if cpu >= CpuSet::MAX_CPU || cpus.count() < 2 || !cpus.is_set(cpu) {
+    if cpu >= CpuSet::MAX_CPU || !theirs.is_set(cpu) || ours.count() < 2 {
         return None;
     }
-    let mut here = CpuSet::new();
-    here.set(cpu);
-    rustix::thread::sched_setaffinity(Some(task), &here).ok()?;
-    Some((task, cpus))
+    let own = Held::at(cpu, None, ours)?;
+    Some((Held::at(cpu, Some(task), theirs)?, own))
 }
