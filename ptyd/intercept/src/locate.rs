@@ -70,7 +70,7 @@ impl Locator {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(self.host.proc(), format!("{tgid}/exe"), flags, Mode::empty())?;
         let stat = rustix::fs::fstat(&fd)?;
-        Ok(Pin { fd, stat, procfs: true })
+        Ok(Pin::seen(fd, stat))
     }
 
     /// Whether the root folder of task `tid` is ours; false where that cannot be known.
@@ -124,7 +124,8 @@ impl Locator {
             _ => Some(client.fetch_fd(folder)?),
         };
         let root = self.root(caller)?;
-        Ok(Place { path, start, root })
+        let at = None;
+        Ok(Place { path, start, at, root })
     }
 
     fn root(&self, caller: &Caller<'_>) -> Result<Root, Errno> {

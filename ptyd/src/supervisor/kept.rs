@@ -92,22 +92,24 @@ impl files::Trash for Keeper {
     fn keep(&self, doomed: &Doomed<'_>) -> Result<files::Kept, Errno> {
         let meta = self.meta(doomed);
         self.settler.call();
-        match (doomed.loss, doomed.entry) {
-            (Loss::Unlink, _) => self.removed(doomed, Removal::Unlink, doomed.path, &meta),
-            (Loss::Rmdir, _) => self.removed(doomed, Removal::Rmdir, doomed.path, &meta),
-            (Loss::Replace, Some((parent, name))) => {
+        match (doomed.loss, doomed.entry, doomed.object) {
+            (Loss::Unlink, ..) => self.removed(doomed, Removal::Unlink, doomed.path, &meta),
+            (Loss::Rmdir, ..) => self.removed(doomed, Removal::Rmdir, doomed.path, &meta),
+            (Loss::Replace, Some((parent, name)), _) => {
                 let kept = self.trash.keep_replaced(parent, name, doomed.path, &meta);
                 kept.map(|kept| self.copied(kept)).map_err(|error| errno(&error))
             }
-            (Loss::Replace, None) => Err(Errno::INVAL),
-            (Loss::Truncate(_) | Loss::Punch, _) => match self.trash.keep_version(doomed.object, doomed.path, &meta) {
-                Ok(Version::Kept(kept)) => Ok(self.copied(*kept)),
-                Ok(Version::NotKept { reason }) => {
-                    tracing::debug!("{}: no version kept: {reason}", doomed.path.display());
-                    Ok(files::Kept::Nothing(reason.word()))
+            (Loss::Replace, None, _) | (Loss::Truncate(_) | Loss::Punch, _, None) => Err(Errno::INVAL),
+            (Loss::Truncate(_) | Loss::Punch, _, Some(object)) => {
+                match self.trash.keep_version(object, doomed.path, &meta) {
+                    Ok(Version::Kept(kept)) => Ok(self.copied(*kept)),
+                    Ok(Version::NotKept { reason }) => {
+                        tracing::debug!("{}: no version kept: {reason}", doomed.path.display());
+                        Ok(files::Kept::Nothing(reason.word()))
+                    }
+                    Err(error) => Err(errno(&error)),
                 }
-                Err(error) => Err(errno(&error)),
-            },
+            }
         }
     }
 

@@ -10,6 +10,7 @@ mod corners;
 mod decisions;
 mod devices;
 mod faults;
+mod here;
 mod in_place;
 mod native;
 mod programs;

@@ -53,6 +53,8 @@ pub(crate) struct Process {
     pub tgid: i32,
     /// What all processes of its command have in common.
     pub common: Arc<Common>,
+    /// While it stays the same the thread works in the same folder; none: nobody can tell.
+    pub place: Option<u64>,
 }
 
 impl<'a> Caller<'a> {
@@ -211,6 +213,16 @@ impl<'a> Caller<'a> {
         }
         let client = Client::of(self, host.namespace())?;
         Ok(Rc::clone(self.client.get_or_init(|| client)))
+    }
+
+    /// [`Caller::fetch_fd`] by a pidfd that may be kept from an earlier call: that of a thread which has ended gives
+    /// nothing, and it is opened anew.
+    pub(crate) fn take_fd(&self, host: &Host, number: i32) -> Result<OwnedFd, Errno> {
+        let known = Client::known(self.tid()).map(|client| client.fetch_fd(number));
+        match known {
+            Some(Ok(fd)) => Ok(fd),
+            _ => self.client(host)?.fetch_fd(number),
+        }
     }
 
     fn open_pidfd(&self) -> Result<OwnedFd, Errno> {

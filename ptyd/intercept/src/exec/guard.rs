@@ -68,15 +68,17 @@ impl Guard {
     }
 
     /// The calls that it answers itself and that must always be notified: exec and the end; what changes
-    /// what all processes have in common; and what every C library and most language runtimes call once, before
-    /// anything else of the program, so that a program which is not what was judged is killed before its first
-    /// line.
-    pub const CALLS: [i64; 6] = [
+    /// what all processes have in common, or where a thread works; and what every C library and most language
+    /// runtimes call once, before anything else of the program, so that a program which is not what was judged is
+    /// killed before its first line.
+    pub const CALLS: [i64; 8] = [
         libc::SYS_execve,
         libc::SYS_execveat,
         libc::SYS_exit_group,
         libc::SYS_chroot,
         libc::SYS_setgroups,
+        libc::SYS_chdir,
+        libc::SYS_fchdir,
         FIRST_CALL,
     ];
 
@@ -116,8 +118,8 @@ impl Guard {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Who calls, if it is what was judged.
-    pub(super) fn admit(&self, caller: &Caller<'_>) -> Result<Known, Outcome> {
+    /// Who calls, if it is what was judged; and the stamp of where it works, if somebody can tell.
+    pub(super) fn admit(&self, caller: &Caller<'_>) -> Result<(Known, Option<u64>), Outcome> {
         let identified = match self.table.identify(caller) {
             Ok(identified) => identified,
             Err(Errno::SRCH) => return Err(Outcome::Answered),
@@ -145,12 +147,13 @@ impl Guard {
         let known = identified.known;
         if self.count.load(Ordering::Acquire) > 0 && self.expectations(known.tgid).is_some() {
             self.settle(caller, &known)?;
-            return Ok(self.table.get(known.tgid).unwrap_or(known));
+            return Ok((self.table.get(known.tgid).unwrap_or(known), None));
         }
         if identified.new.iter().any(|new| new.tgid == known.tgid && !new.lineage) {
             self.admit_orphan(caller, &known)?;
         }
-        Ok(known)
+        let place = identified.place.filter(|_| self.common.each_has_its_folder());
+        Ok((known, place))
     }
 
     /// A child that is seen before its parent's exec is settled may be a child of either image.
@@ -233,16 +236,20 @@ impl Handler for Guarded {
             }
             return Outcome::Answered;
         }
-        let known = match admitted {
-            Ok(known) => known,
+        let (known, place) = match admitted {
+            Ok(admitted) => admitted,
             Err(outcome) => return outcome,
         };
         caller.is_of(Process {
             tgid: known.tgid,
             common: Arc::clone(&self.guard.common),
+            place,
         });
         match caller.notification().nr {
-            libc::SYS_execve | libc::SYS_execveat => self.guard.execute(caller, &known),
+            libc::SYS_execve | libc::SYS_execveat => {
+                self.guard.table.executes(known.tgid, caller.tid());
+                self.guard.execute(caller, &known)
+            }
             libc::SYS_exit_group => self.guard.exit(caller, &known),
             // Whether it may is the kernel's to say; from here on every root folder is looked at,
             libc::SYS_chroot => {
@@ -254,9 +261,23 @@ impl Handler for Guarded {
                 self.guard.common.groups_change();
                 Outcome::Continue
             }
+            // or where this thread works.
+            libc::SYS_chdir | libc::SYS_fchdir => {
+                self.guard.table.moves(known.tgid, caller.tid());
+                Outcome::Continue
+            }
             // Who is not held may start processes; some of them matter to others.
             nr if FORKS.contains(&nr) => Outcome::Continue,
-            libc::SYS_clone if !Sockets::shares(caller) => Outcome::Continue,
+            libc::SYS_clone => {
+                let flags = caller.arg(Guard::CLONE_THREAD.0 as usize);
+                if flags & (libc::CLONE_FS | libc::CLONE_THREAD) as u64 == libc::CLONE_FS as u64 {
+                    self.guard.common.folders_are_shared();
+                }
+                match Sockets::shares(caller) {
+                    true => self.inner.handle(caller),
+                    false => Outcome::Continue,
+                }
+            }
             // They change nothing but the caller's own registers and end.
             FIRST_CALL => Outcome::Continue,
             _ => self.inner.handle(caller),

@@ -5,17 +5,21 @@
 //! it serves calls that are continued alone, where the hull decides what is really opened.
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use foldhash::fast::RandomState;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, StatxFlags};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+use super::here;
 use super::host::{Host, ObjectId};
-use super::resolve::{Canonical, canonical, is_procfs};
+use super::resolve::{At, Canonical, canonical, is_procfs};
+use crate::caller::Caller;
 use crate::coarse;
 
 /// How long an entry is believed, in milliseconds: what others than the session move meanwhile is not seen.
@@ -24,8 +28,51 @@ const TRUST: u64 = 1_000;
 /// Entries from which on all are forgotten.
 const REMEMBERED: usize = 1024;
 
-/// From where a path is meant: the identity of that folder, none for the root.
-type Start = Option<ObjectId>;
+/// From where a relative path is meant.
+pub struct Start {
+    tid: i32,
+    /// A descriptor of that task, or `AT_FDCWD`.
+    folder: i32,
+    id: ObjectId,
+    /// The folder itself, where it was taken from the task.
+    held: Option<OwnedFd>,
+}
+
+impl Start {
+    /// The caller's descriptor `folder`, or its working directory (`AT_FDCWD`). None: only a careful look can tell.
+    pub fn of(host: &Host, caller: &Caller<'_>, folder: i32) -> Option<Start> {
+        let tid = caller.tid();
+        if folder == libc::AT_FDCWD {
+            return Some(Start::working(tid, here::of(host, caller).ok()?));
+        }
+        // By a pidfd this costs half of what procfs takes.
+        let held = caller.take_fd(host, folder).ok()?;
+        Some(Start {
+            tid,
+            folder,
+            id: ObjectId::of(&held).ok()?,
+            held: Some(held),
+        })
+    }
+
+    /// The working directory of task `tid`, which is `id`.
+    pub fn working(tid: i32, id: ObjectId) -> Start {
+        let folder = libc::AT_FDCWD;
+        let held = None;
+        Start { tid, folder, id, held }
+    }
+
+    /// The folder, where it is in hand.
+    pub fn held(&self) -> Option<BorrowedFd<'_>> {
+        self.held.as_ref().map(AsFd::as_fd)
+    }
+}
+
+/// The identity of the folder that a path starts at, none for the root.
+type Origin = Option<ObjectId>;
+
+/// Longer paths are looked up each time.
+const LONGEST: usize = 1024;
 
 /// What was looked up.
 #[derive(Default)]
@@ -37,7 +84,7 @@ pub struct Folders {
 
 #[derive(Default)]
 struct Known {
-    folders: HashMap<Start, HashMap<Box<[u8]>, Folder, RandomState>, RandomState>,
+    folders: HashMap<Origin, HashMap<Box<[u8]>, Folder, RandomState>, RandomState>,
     count: usize,
 }
 
@@ -54,16 +101,18 @@ impl Folders {
         self.changes.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Puts the canonical path of the folder `name` into `into` and returns its length. `start` is a link of
-    /// procfs to the folder that `name` is relative to.
+    /// Counts such changes.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Puts the canonical path of the folder `name` into `into` and returns its length. `start`: what `name` is
+    /// relative to.
     ///
     /// # Errors
     /// `ENOENT` if there is no such folder; any other: only a careful look can tell.
-    pub fn find(&self, host: &Host, start: Option<&str>, name: &[u8], into: &mut [u8]) -> Result<usize, Errno> {
-        let from = match start {
-            None => None,
-            Some(link) => Some(identity(host, link).map_err(|_| Errno::OPNOTSUPP)?),
-        };
+    pub fn find(&self, host: &Host, start: Option<&Start>, name: &[u8], into: &mut [u8]) -> Result<usize, Errno> {
+        let from = start.map(|start| start.id);
         let changes = self.changes.load(Ordering::Acquire);
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let found = known.folders.get(&from).and_then(|names| names.get(name));
@@ -76,7 +125,7 @@ impl Folders {
         drop(known);
         let folder = Folder {
             looked: coarse::now(),
-            path: look(host, start, from, name)?,
+            path: look(host, start, name)?,
             changes,
         };
         let length = copy(&folder.path, into)?;
@@ -84,7 +133,20 @@ impl Folders {
         Ok(length)
     }
 
-    fn remember(&self, from: Start, name: &[u8], folder: Folder) {
+    /// Pins the folder `start` by its canonical path, where it still lies there, and says so.
+    pub fn pin(&self, host: &Host, start: &Start) -> Option<(OwnedFd, At)> {
+        let mut path = [0; LONGEST];
+        let changes = self.changes();
+        let length = self.find(host, Some(start), b"", &mut path).ok()?;
+        let path = &path[..length];
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let straight = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let folder = rustix::fs::openat2(CWD, path, flags, Mode::empty(), straight).ok()?;
+        let path = PathBuf::from(OsStr::from_bytes(path));
+        (ObjectId::of(&folder).ok()? == start.id).then_some((folder, At { path, changes }))
+    }
+
+    fn remember(&self, from: Origin, name: &[u8], folder: Folder) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if known.count >= REMEMBERED {
             *known = Known::default();
@@ -101,11 +163,6 @@ impl Folders {
     }
 }
 
-fn identity(host: &Host, link: &str) -> Result<ObjectId, Errno> {
-    let mask = StatxFlags::INO | StatxFlags::MNT_ID;
-    rustix::fs::statx(host.proc(), link, AtFlags::empty(), mask).map(|statx| ObjectId::from(&statx))
-}
-
 fn copy(path: &[u8], into: &mut [u8]) -> Result<usize, Errno> {
     into.get_mut(..path.len())
         .ok_or(Errno::NAMETOOLONG)?
@@ -114,18 +171,22 @@ fn copy(path: &[u8], into: &mut [u8]) -> Result<usize, Errno> {
 }
 
 /// The canonical path of a folder that is reached without links of procfs and does not lie there.
-fn look(host: &Host, start: Option<&str>, from: Start, name: &[u8]) -> Result<Box<[u8]>, Errno> {
+fn look(host: &Host, start: Option<&Start>, name: &[u8]) -> Result<Box<[u8]>, Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let held = match start {
+    let opened = match start.filter(|start| start.held.is_none()) {
         None => None,
-        Some(link) => Some(rustix::fs::openat(host.proc(), link, flags, Mode::empty()).map_err(|_| Errno::OPNOTSUPP)?),
+        Some(start) => {
+            let mut link = [0; 32];
+            let link = here::link_of(start.tid, start.folder, &mut link).ok_or(Errno::BADF)?;
+            let opened = rustix::fs::openat(host.proc(), link, flags, Mode::empty()).map_err(|_| Errno::OPNOTSUPP)?;
+            if ObjectId::of(&opened)? != start.id {
+                return Err(Errno::AGAIN);
+            }
+            Some(opened)
+        }
     };
-    if let (Some(held), Some(from)) = (&held, from)
-        && ObjectId::of(held)? != from
-    {
-        return Err(Errno::AGAIN);
-    }
-    let start: BorrowedFd<'_> = held.as_ref().map_or(CWD, AsFd::as_fd);
+    let held = opened.as_ref().map(AsFd::as_fd).or_else(|| start?.held());
+    let start: BorrowedFd<'_> = held.unwrap_or(CWD);
     let name = if name.is_empty() { b"." } else { name };
     let folder = rustix::fs::openat2(start, name, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS)?;
     if is_procfs(&folder)? {

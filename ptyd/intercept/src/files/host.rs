@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Statx, StatxFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat, Statx, StatxFlags};
 use rustix::io::Errno;
 
 use super::actor::Namespace;
@@ -46,6 +46,8 @@ pub struct Host {
     descriptors: OwnedFd,
     proc: OwnedFd,
     root: ObjectId,
+    /// The block size that a procfs gives to everything in it.
+    proc_block: i64,
     namespace: Namespace,
     /// Our process.
     pub tgid: i32,
@@ -66,9 +68,11 @@ impl Host {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let open = |path: &str| rustix::fs::openat(CWD, path, flags, Mode::empty());
         let tgid = rustix::process::getpid().as_raw_nonzero().get();
+        let proc = open("/proc")?;
         Ok(Host {
             descriptors: open(&format!("/proc/{tgid}/fd"))?,
-            proc: open("/proc")?,
+            proc_block: block(&rustix::fs::fstat(&proc)?),
+            proc,
             root: ObjectId::of(open("/")?)?,
             namespace: Namespace::of(tgid)?,
             tgid,
@@ -88,6 +92,11 @@ impl Host {
         self.proc.as_fd()
     }
 
+    /// Whether an object with these attributes surely does not lie in a procfs.
+    pub fn is_not_procfs(&self, stat: &Stat) -> bool {
+        block(stat) != self.proc_block
+    }
+
     /// Our root folder.
     pub fn root(&self) -> ObjectId {
         self.root
@@ -97,6 +106,12 @@ impl Host {
     pub fn namespace(&self) -> Namespace {
         self.namespace
     }
+}
+
+/// `st_blksize`, whose type differs between architectures.
+fn block(stat: &Stat) -> i64 {
+    #[allow(clippy::useless_conversion, reason = "an i32 on aarch64")]
+    i64::from(stat.st_blksize)
 }
 
 /// Where a sysctl cannot be read the stricter behaviour is assumed.

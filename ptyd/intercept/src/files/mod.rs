@@ -11,6 +11,7 @@ pub(crate) mod actor;
 mod calls;
 mod engine;
 mod folders;
+mod here;
 pub(crate) mod host;
 mod judge;
 mod masks;

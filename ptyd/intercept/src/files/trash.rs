@@ -26,8 +26,8 @@ pub enum Loss {
 pub struct Doomed<'a> {
     /// The folder (`O_PATH`) and name by which it goes; none for a file that is only cut through a descriptor.
     pub entry: Option<(BorrowedFd<'a>, &'a CStr)>,
-    /// The object (`O_PATH`).
-    pub object: BorrowedFd<'a>,
+    /// The object (`O_PATH`); none where it goes by its name alone ([`Loss::Unlink`], [`Loss::Rmdir`]).
+    pub object: Option<BorrowedFd<'a>>,
     /// Its canonical path.
     pub path: &'a Path,
     /// How it goes.

@@ -15,6 +15,8 @@ pub(crate) struct Common {
     groups_kept: AtomicBool,
     groups: Arc<[u32]>,
     in_our_namespace: bool,
+    folders_shared: AtomicBool,
+    powerless: bool,
 }
 
 impl Common {
@@ -23,11 +25,15 @@ impl Common {
         let status = Status::read(root);
         let mut groups = status.as_ref().map(|status| status.groups.clone()).unwrap_or_default();
         groups.sort_unstable();
+        let in_our_namespace = locator.is_in_our_namespace(root);
+        let no_capability = |status: &Status| status.permitted.0 == 0 && status.no_new_privs;
         Arc::new(Common {
             at_our_root: AtomicBool::new(locator.is_at_our_root(root)),
             groups_kept: AtomicBool::new(status.is_ok()),
             groups: groups.into(),
-            in_our_namespace: locator.is_in_our_namespace(root),
+            in_our_namespace,
+            powerless: in_our_namespace && status.as_ref().is_ok_and(no_capability),
+            folders_shared: AtomicBool::new(false),
         })
     }
 
@@ -41,9 +47,25 @@ impl Common {
         self.groups_kept.store(false, Ordering::Release);
     }
 
+    /// A process is about to make another that shares its working directory (`CLONE_FS`).
+    pub fn folders_are_shared(&self) {
+        self.folders_shared.store(true, Ordering::Release);
+    }
+
+    /// Whether a thread's working directory is surely changed by the threads of its process alone.
+    pub fn each_has_its_folder(&self) -> bool {
+        !self.folders_shared.load(Ordering::Acquire)
+    }
+
     /// Whether every process surely has our root folder.
     pub fn at_our_root(&self) -> bool {
         self.at_our_root.load(Ordering::Acquire)
+    }
+
+    /// Whether no process has a capability or can get one: the first has none, nor a program that would give it any
+    /// (`no_new_privs`), nor a namespace in which it would.
+    pub fn is_powerless(&self) -> bool {
+        self.powerless
     }
 
     /// The supplementary groups of every process, ascending, if they surely are these and its capabilities

@@ -1,6 +1,7 @@
 //! The processes of one command that were seen.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
@@ -35,6 +36,27 @@ pub(crate) struct Known {
     pub above: Above,
     /// Whether its line of ancestors led to a known process.
     pub lineage: bool,
+    /// Which of its threads called `chdir(2)` or `fchdir(2)`.
+    movers: Movers,
+}
+
+/// Which threads of a process changed its working directory, which they may share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Movers {
+    None,
+    One(i32),
+    /// Or a thread went on as the process's first by an exec.
+    Several,
+}
+
+/// A calling thread's process.
+#[derive(Debug, Clone, Copy)]
+struct Thread {
+    tgid: i32,
+    /// When that was looked at ([`coarse::now`]).
+    looked: u64,
+    /// Another number whenever it is somebody else, or is about to work in another folder.
+    stamp: u64,
 }
 
 /// All processes of one command.
@@ -46,14 +68,21 @@ pub(crate) struct Table {
 #[derive(Default)]
 struct State {
     processes: HashMap<i32, Known, RandomState>,
-    /// Thread to process, and when that was looked at ([`coarse::now`]).
-    threads: HashMap<i32, (i32, u64), RandomState>,
+    threads: HashMap<i32, Thread, RandomState>,
+}
+
+/// A number that no call before had.
+fn next_stamp() -> u64 {
+    static STAMPS: AtomicU64 = AtomicU64::new(0);
+    STAMPS.fetch_add(1, Ordering::Relaxed)
 }
 
 /// A process, and the ones that were seen for the first time on the way to it, ancestors first.
 pub(crate) struct Identified {
     pub known: Known,
     pub new: Vec<Known>,
+    /// While it stays the same the thread works in the same folder; none: nobody can tell.
+    pub place: Option<u64>,
 }
 
 impl Table {
@@ -75,8 +104,12 @@ impl Table {
     /// `ESRCH` if the caller is gone, `EACCES` if it cannot be read.
     pub fn identify(&self, caller: &Caller<'_>) -> Result<Identified, Errno> {
         let tid = caller.tid();
-        if let Some(known) = self.trusted(tid) {
-            return Ok(Identified { known, new: Vec::new() });
+        if let Some((known, place)) = self.trusted(tid) {
+            return Ok(Identified {
+                known,
+                new: Vec::new(),
+                place,
+            });
         }
         let tgid = caller.tgid()?;
         let stat = caller.stat(tgid)?;
@@ -85,29 +118,62 @@ impl Table {
         }
         let identified = self.place(tgid, &stat);
         let mut state = self.state();
-        state.threads.insert(tid, (tgid, coarse::now()));
+        let stamp = next_stamp();
+        let looked = coarse::now();
+        state.threads.insert(tid, Thread { tgid, looked, stamp });
         state.prune();
-        Ok(identified)
+        Ok(Identified {
+            place: identified.known.place_of(tid, stamp),
+            ..identified
+        })
     }
 
-    fn trusted(&self, tid: i32) -> Option<Known> {
+    fn trusted(&self, tid: i32) -> Option<(Known, Option<u64>)> {
         let state = self.state();
-        let (tgid, looked) = state.threads.get(&tid)?;
-        let known = state.processes.get(tgid)?;
-        (coarse::now().saturating_sub(*looked) < TRUST).then_some(*known)
+        let thread = state.threads.get(&tid)?;
+        let known = state.processes.get(&thread.tgid)?;
+        let trusted = coarse::now().saturating_sub(thread.looked) < TRUST;
+        trusted.then(|| (*known, known.place_of(tid, thread.stamp)))
+    }
+
+    /// Thread `tid` of process `tgid` is about to work in another folder: what its other threads have in common with
+    /// it changes a moment after this, so that from now on nobody can tell where they are.
+    pub fn moves(&self, tgid: i32, tid: i32) {
+        let mut state = self.state();
+        let stamp = next_stamp();
+        if let Some(thread) = state.threads.get_mut(&tid) {
+            thread.stamp = stamp;
+        }
+        if let Some(known) = state.processes.get_mut(&tgid) {
+            known.movers = match known.movers {
+                Movers::None => Movers::One(tid),
+                Movers::One(other) if other == tid => Movers::One(tid),
+                _ => Movers::Several,
+            };
+        }
+    }
+
+    /// Thread `tid` of process `tgid` is about to execute a program: it becomes the first of its threads, and
+    /// where that one worked says nothing of it.
+    pub fn executes(&self, tgid: i32, tid: i32) {
+        if tgid != tid
+            && let Some(known) = self.state().processes.get_mut(&tgid)
+        {
+            known.movers = Movers::Several;
+        }
     }
 
     /// Finds or makes the entry of process `tgid`, and those of its unseen ancestors.
     fn place(&self, tgid: i32, stat: &TaskStat) -> Identified {
         if let Some(known) = self.same(tgid, stat) {
-            return Identified { known, new: Vec::new() };
+            return Identified::of(known, Vec::new());
         }
         // Up to somebody known; each step is another read of procfs, without the lock.
         let mut line = vec![(tgid, *stat)];
         let mut ancestor = None;
         while tgid != self.root && line.len() < MAX_ANCESTORS {
             let parent = line.last().map_or(0, |(_, stat)| stat.ppid);
-            if let Some(known) = self.trusted(parent).filter(|known| known.tgid == parent) {
+            if let Some((known, _)) = self.trusted(parent).filter(|(known, _)| known.tgid == parent) {
                 ancestor = Some(known);
                 break;
             }
@@ -136,7 +202,7 @@ impl Table {
         }
         let known = state.add(tgid, stat, new.last().copied().or(ancestor), self.root);
         new.push(known);
-        Identified { known, new }
+        Identified::of(known, new)
     }
 
     fn same(&self, tgid: i32, stat: &TaskStat) -> Option<Known> {
@@ -172,9 +238,7 @@ impl Table {
     pub fn executed(&self, tgid: i32, image: FileId, counts: bool) {
         let mut state = self.state();
         // Its other threads are gone.
-        state
-            .threads
-            .retain(|tid, (process, _)| *process != tgid || *tid == tgid);
+        state.threads.retain(|tid, thread| thread.tgid != tgid || *tid == tgid);
         if let Some(known) = state.processes.get_mut(&tgid) {
             known.execs = known.execs.saturating_add(u32::from(counts));
             known.image = Some(image);
@@ -185,7 +249,7 @@ impl Table {
     pub fn ended(&self, tgid: i32) {
         let mut state = self.state();
         state.processes.remove(&tgid);
-        state.threads.retain(|_, (process, _)| *process != tgid);
+        state.threads.retain(|_, thread| thread.tgid != tgid);
     }
 
     /// The processes that are known, ascending, and when they were started; some may have died by a signal since.
@@ -211,6 +275,27 @@ impl Table {
     }
 }
 
+impl Known {
+    /// The stamp of its thread `tid`, if nobody else can have moved it since.
+    fn place_of(&self, tid: i32, stamp: u64) -> Option<u64> {
+        match self.movers {
+            Movers::None => Some(stamp),
+            Movers::One(mover) if mover == tid => Some(stamp),
+            _ => None,
+        }
+    }
+}
+
+impl Identified {
+    fn of(known: Known, new: Vec<Known>) -> Self {
+        Identified {
+            known,
+            new,
+            place: None,
+        }
+    }
+}
+
 impl State {
     /// Makes the entry of a process below `above`.
     fn add(&mut self, tgid: i32, stat: &TaskStat, above: Option<Known>, root: i32) -> Known {
@@ -228,6 +313,7 @@ impl State {
             image,
             above: above.map(|above| above.above).unwrap_or_default(),
             lineage: above.is_some() || tgid == root,
+            movers: Movers::None,
         };
         self.processes.insert(tgid, known);
         known

@@ -127,7 +127,13 @@ impl Trash for List {
         if let Some(errno) = self.refuse {
             return Err(errno);
         }
-        let size = rustix::fs::fstat(doomed.object)?.st_size;
+        let size = match (doomed.object, doomed.entry) {
+            (Some(object), _) => rustix::fs::fstat(object)?.st_size,
+            (None, Some((parent, name))) => {
+                rustix::fs::statat(parent, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)?.st_size
+            }
+            (None, None) => return Err(Errno::INVAL),
+        };
         let Ok(mut kept) = self.kept.lock() else {
             return Err(Errno::IO);
         };

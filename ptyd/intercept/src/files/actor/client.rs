@@ -15,6 +15,8 @@ use rustix::process::{Pid, PidfdGetfdFlags};
 
 use super::Identity;
 use crate::caller::{Caller, Status};
+use crate::coarse;
+use crate::files::host::ObjectId;
 use crate::files::masks::Masks;
 use crate::files::sys::{self, TaskInfo};
 use crate::process::Common;
@@ -60,7 +62,29 @@ pub struct Client {
     raw_effective: u64,
     /// Its mask with the count of changes under which it holds.
     mask: Cell<Option<(u64, u32)>>,
+    /// Its working directory with the stamp under which it holds.
+    here: Cell<Option<(u64, ObjectId)>>,
+    /// Capabilities that it has not got it cannot get.
+    powerless: bool,
+    room: Cell<Option<Room>>,
 }
+
+/// What is known of the room for descriptors that a thread has.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    limit: u64,
+    /// The lowest number that was free last.
+    next: u64,
+    /// By [`coarse::now`].
+    looked: u64,
+}
+
+/// How long, in milliseconds, a limit is believed.
+const TRUST: u64 = 1_000;
+
+/// A thread that was given a number this far below its limit has room for one more, unless it took all between
+/// meanwhile by calls that are not notified: what is made for it in vain is taken back then.
+const FAR: u64 = 128;
 
 impl Client {
     /// The caller's thread as it is now. The answer is the caller's only if
@@ -74,8 +98,7 @@ impl Client {
             return Client::read(caller, own).map(Rc::new);
         };
         let tid = caller.tid();
-        let known = KNOWN.with_borrow(|known| known.get(&tid).cloned());
-        if let Some(client) = known
+        if let Some(client) = Client::known(tid)
             && client.still(groups)
         {
             return Ok(client);
@@ -93,14 +116,23 @@ impl Client {
         Ok(client)
     }
 
+    /// What was known of thread `tid`, or of one that had its number before: its pidfd tells them apart.
+    pub fn known(tid: i32) -> Option<Rc<Client>> {
+        let known = KNOWN.with_borrow(|known| known.get(&tid).cloned());
+        known.filter(|client| client.info.is_some())
+    }
+
     /// Whether nothing has changed since this was read; `groups`: those of every process of its command.
     fn still(&self, groups: &Arc<[u32]>) -> bool {
         // The pidfd holds the very thread: another one under its number is ESRCH.
         if self.info.is_none() || sys::task_info(self.pidfd.as_fd()).ok() != self.info {
             return false;
         }
-        Arc::ptr_eq(groups, &self.identity.groups)
-            && rustix::thread::capabilities(Pid::from_raw(self.tid)).is_ok_and(|sets| {
+        if !Arc::ptr_eq(groups, &self.identity.groups) {
+            return false;
+        }
+        self.powerless
+            || rustix::thread::capabilities(Pid::from_raw(self.tid)).is_ok_and(|sets| {
                 sets.effective.bits() == self.raw_effective && sets.permitted.bits() == self.permitted
             })
     }
@@ -127,6 +159,9 @@ impl Client {
             info: Some(info),
             raw_effective: effective,
             mask: Cell::new(None),
+            here: Cell::new(None),
+            powerless: caller.common().is_some_and(Common::is_powerless),
+            room: Cell::new(None),
         })
     }
 
@@ -146,6 +181,9 @@ impl Client {
             info: None,
             raw_effective: status.effective.0,
             mask: Cell::new(None),
+            here: Cell::new(None),
+            powerless: false,
+            room: Cell::new(None),
         })
     }
 
@@ -164,6 +202,17 @@ impl Client {
         let holds = masks.may_remember(self.tgid, status.threads);
         self.mask.set(holds.then_some((count, status.umask)));
         Ok(status.umask)
+    }
+
+    /// The folder that it works in, if that was seen under this stamp.
+    pub fn works_in(&self, stamp: u64) -> Option<ObjectId> {
+        let (then, id) = self.here.get()?;
+        (then == stamp).then_some(id)
+    }
+
+    /// Keeps what [`Client::works_in`] tells.
+    pub fn set_works_in(&self, stamp: u64, id: ObjectId) {
+        self.here.set(Some((stamp, id)));
     }
 
     /// A pidfd of the thread (of its process before Linux 6.9).
@@ -191,9 +240,34 @@ impl Client {
             AtFlags::empty(),
             rustix::fs::StatxFlags::SIZE,
         );
-        match (count, sys::open_descriptor_limit(self.tid)) {
+        match (count, self.limit()) {
             (Ok(count), Ok(limit)) => count.stx_size < limit,
             _ => true,
         }
+    }
+
+    /// [`Client::has_room`] for what can be taken back, in most cases without a look.
+    pub fn has_room_likely(&self) -> bool {
+        match self.room.get() {
+            Some(room) if coarse::now().saturating_sub(room.looked) < TRUST && room.next + FAR < room.limit => true,
+            _ => self.has_room(),
+        }
+    }
+
+    /// It was given this number, the lowest that was free.
+    pub fn was_given(&self, number: i32) {
+        let next = u64::try_from(number).unwrap_or(u64::MAX);
+        let room = self.room.get().map(|room| Room { next, ..room });
+        self.room.set(room);
+    }
+
+    fn limit(&self) -> Result<u64, Errno> {
+        let limit = sys::open_descriptor_limit(self.tid)?;
+        self.room.set(Some(Room {
+            limit,
+            next: u64::MAX - FAR,
+            looked: coarse::now(),
+        }));
+        Ok(limit)
     }
 }

@@ -1,8 +1,9 @@
 //! What every call does first: take the caller's words, then its rights.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
@@ -11,8 +12,9 @@ use rustix::io::Errno;
 use crate::caller::Caller;
 use crate::files::actor::{self, Acting, Client, Identity};
 use crate::files::engine::FileEngine;
+use crate::files::folders::Start;
 use crate::files::host::ObjectId;
-use crate::files::resolve::{Canonical, Entry, How, Pin, Place, Resolver, Root, canonical, guard, of_name};
+use crate::files::resolve::{At, Canonical, Entry, How, Pin, Place, Resolver, Root, canonical, guard, of_name};
 use crate::outcome::Outcome;
 use crate::process::Common;
 
@@ -58,13 +60,30 @@ impl<'e, 'c> Call<'e, 'c> {
 
     /// What `path` means from the caller's descriptor `folder` (or `AT_FDCWD`).
     pub fn place(&self, folder: i32, path: CString) -> Result<Place, Outcome> {
-        let start = match (path.as_bytes().first(), folder) {
-            (Some(b'/'), _) => None,
-            (_, libc::AT_FDCWD) => Some(self.open_task("cwd")?),
-            _ => Some(self.client.fetch_fd(folder)?),
+        let (start, at) = match (path.as_bytes().first(), folder) {
+            (Some(b'/'), _) => (None, None),
+            (_, libc::AT_FDCWD) => self.working_folder()?,
+            _ => (Some(self.client.fetch_fd(folder)?), None),
         };
         let root = self.root()?;
-        Ok(Place { path, start, root })
+        Ok(Place { path, start, at, root })
+    }
+
+    /// The caller's working directory, and where it is if that is known.
+    fn working_folder(&self) -> Result<(Option<OwnedFd>, Option<At>), Errno> {
+        let process = self.caller.process().filter(|process| process.common.at_our_root());
+        let Some(stamp) = process.and_then(|process| process.place) else {
+            return Ok((Some(self.open_task("cwd")?), None));
+        };
+        let (host, folders) = (&self.engine.host, &self.engine.folders);
+        if let Some(id) = self.client.works_in(stamp)
+            && let Some((folder, at)) = folders.pin(host, &Start::working(self.client.tid, id))
+        {
+            return Ok((Some(folder), Some(at)));
+        }
+        let folder = self.open_task("cwd")?;
+        self.client.set_works_in(stamp, ObjectId::of(&folder)?);
+        Ok((Some(folder), None))
     }
 
     /// As [`Call::place`], with the start folder taken even where the path is absolute (`RESOLVE_IN_ROOT`).
@@ -77,6 +96,7 @@ impl<'e, 'c> Call<'e, 'c> {
         Ok(Place {
             path,
             start: Some(start),
+            at: None,
             root,
         })
     }
@@ -130,6 +150,19 @@ impl<'e, 'c> Call<'e, 'c> {
         self.acting = None;
     }
 
+    /// Whether the caller can be given one more descriptor: asked before anything is made or cut, by the reader, who
+    /// alone may. `undone`: what is made in vain can be taken back.
+    pub fn has_room(&self, undone: bool) -> Result<bool, Errno> {
+        let client = &self.client;
+        actor::as_reader(|| {
+            Ok(if undone {
+                client.has_room_likely()
+            } else {
+                client.has_room()
+            })
+        })
+    }
+
     /// Resolves for this caller.
     pub fn resolver(&self) -> Resolver<'_> {
         Resolver {
@@ -166,12 +199,29 @@ impl<'e, 'c> Call<'e, 'c> {
 
     /// The canonical path of a pinned object.
     pub fn path_of(&self, pin: &Pin) -> Result<Canonical, Errno> {
+        if let Some(path) = self.still(pin.at.as_ref()) {
+            return Ok(Canonical::At(path.to_owned()));
+        }
         canonical(&self.engine.host, pin.fd.as_fd(), &pin.stat)
+    }
+
+    /// Whether it surely is where it was found: the session has moved nothing since.
+    pub fn is_still_there(&self, pin: &Pin) -> bool {
+        self.still(pin.at.as_ref()).is_some()
     }
 
     /// The canonical path of a name.
     pub fn path_of_entry(&self, entry: &Entry) -> Result<PathBuf, Errno> {
+        if let Some(folder) = self.still(entry.at.as_ref()) {
+            return Ok(folder.join(OsStr::from_bytes(entry.bare())));
+        }
         of_name(&self.engine.host, &entry.parent, entry.bare())
+    }
+
+    /// Where it is, if the session has moved no name since that was seen.
+    fn still<'a>(&self, at: Option<&'a At>) -> Option<&'a Path> {
+        at.filter(|at| at.changes == self.engine.folders.changes())
+            .map(|at| at.path.as_path())
     }
 
     /// The folder in which descriptor numbers of ours are links to what they pin.

@@ -108,7 +108,7 @@ fn lose(
     if let Some(loss) = loss
         && let Some(by) = call.is_kept(&[Operation::Truncate, Operation::Delete], &permit.path)
     {
-        match call.keep(&by, None, pin, &permit.path, loss) {
+        match call.keep(&by, None, Some(pin), &permit.path, loss) {
             Ok(it) => kept = Some(it),
             Err(errno) => return Err(call.refuse(&permit, errno)),
         }

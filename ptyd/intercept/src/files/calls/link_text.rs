@@ -5,9 +5,10 @@
 
 use rustix::io::Errno;
 
-use super::open::{READ, link_of, split};
+use super::open::{READ, split};
 use crate::caller::Caller;
 use crate::files::engine::FileEngine;
+use crate::files::folders::Start;
 use crate::outcome::Outcome;
 
 /// Room for the canonical path of a folder, which nobody looks at.
@@ -28,13 +29,12 @@ pub fn quick(engine: &FileEngine, caller: &Caller<'_>) -> Option<Outcome> {
     let mut buffer = [0; READ];
     let text = caller.read_short(caller.arg(path), &mut buffer)?;
     let (name, _) = split(text)?;
-    let mut link = [0; 32];
     let start = match text.first() {
         Some(b'/') => None,
-        _ => Some(link_of(caller.tid(), folder, &mut link)?),
+        _ => Some(Start::of(&engine.host, caller, folder)?),
     };
     // A folder of procfs is not found here.
-    match engine.folders.find(&engine.host, start, name, &mut [0; ROOM]) {
+    match engine.folders.find(&engine.host, start.as_ref(), name, &mut [0; ROOM]) {
         Ok(_) => Some(Outcome::Continue),
         Err(Errno::NOENT) if start.is_none() => Some(Outcome::Continue),
         Err(_) => None,

@@ -298,7 +298,7 @@ impl<'e> Call<'e, '_> {
         &self,
         by: &Judgement,
         entry: Option<&Entry>,
-        object: &Pin,
+        object: Option<&Pin>,
         path: &Path,
         loss: Loss,
     ) -> Result<Kept, Errno> {
@@ -309,7 +309,7 @@ impl<'e> Call<'e, '_> {
             entry: entry
                 .zip(name.as_deref())
                 .map(|(entry, name)| (entry.parent.as_fd(), name)),
-            object: object.fd.as_fd(),
+            object: object.map(|pin| pin.fd.as_fd()),
             path,
             loss,
             tgid: self.client.tgid,

@@ -1,6 +1,6 @@
 //! `unlink(2)`, `rmdir(2)`.
 
-use rustix::fs::AtFlags;
+use rustix::fs::{AtFlags, Stat};
 use rustix::io::Errno;
 
 use super::call::{Call, done};
@@ -8,7 +8,7 @@ use super::permit::Aside;
 use crate::files::actor;
 use crate::files::judge::Verdict;
 use crate::files::operation::Operation;
-use crate::files::resolve::{Entry, Pin, Place};
+use crate::files::resolve::{Entry, Place};
 use crate::files::trash::{Kept, Loss};
 use crate::outcome::Outcome;
 
@@ -40,7 +40,7 @@ fn remove(call: &mut Call<'_, '_>, place: &Place, flags: AtFlags) -> Result<Outc
     if !entry.is_name() {
         return done(work());
     }
-    let object = entry.pin()?;
+    let object = entry.stat()?;
     let (operation, loss) = match flags.contains(AtFlags::REMOVEDIR) {
         true => (Operation::Rmdir, Loss::Rmdir),
         false => (Operation::Delete, Loss::Unlink),
@@ -52,7 +52,7 @@ fn remove(call: &mut Call<'_, '_>, place: &Place, flags: AtFlags) -> Result<Outc
         removable(call, &entry, &object, loss)?;
         // The trash works with rights of its own.
         call.rest();
-        match call.keep(&permit.judgement, Some(&entry), &object, &permit.path, loss) {
+        match call.keep(&permit.judgement, Some(&entry), None, &permit.path, loss) {
             Ok(it) => kept = Some(it),
             Err(errno) => return Err(call.refuse(&permit, errno)),
         }
@@ -74,14 +74,14 @@ fn remove(call: &mut Call<'_, '_>, place: &Place, flags: AtFlags) -> Result<Outc
 }
 
 /// Whether the caller may change the folder, and in a sticky one this name of it.
-fn permitted(call: &Call<'_, '_>, entry: &Entry, object: &Pin) -> Result<(), Errno> {
+fn permitted(call: &Call<'_, '_>, entry: &Entry, object: &Stat) -> Result<(), Errno> {
     const CAP_FOWNER: u32 = 3;
     let folder = rustix::fs::fstat(&entry.parent)?;
     let number = rustix::path::DecInt::from_fd(&entry.parent);
     let rights = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
     rustix::fs::accessat(call.descriptors(), number, rights, AtFlags::EACCESS)?;
     let identity = &call.client.identity;
-    let own = [folder.st_uid, object.stat.st_uid].contains(&identity.fsuid);
+    let own = [folder.st_uid, object.st_uid].contains(&identity.fsuid);
     if folder.st_mode & libc::S_ISVTX != 0 && !own && !identity.capable(CAP_FOWNER) {
         return Err(Errno::PERM);
     }
@@ -89,22 +89,22 @@ fn permitted(call: &Call<'_, '_>, entry: &Entry, object: &Pin) -> Result<(), Err
 }
 
 /// What was kept is what is about to go.
-fn same(entry: &Entry, object: &Pin) -> Result<(), Errno> {
-    if object.is(&entry.stat()?) {
-        Ok(())
-    } else {
-        Err(Errno::BUSY)
+fn same(entry: &Entry, object: &Stat) -> Result<(), Errno> {
+    let now = entry.stat()?;
+    match (now.st_dev, now.st_ino) == (object.st_dev, object.st_ino) {
+        true => Ok(()),
+        false => Err(Errno::BUSY),
     }
 }
 
 /// Whether the caller could remove `object`, before the trash is troubled (`path_resolution(7)`, `unlink(2)`): a
 /// trash that moves files does it with its own rights.
-fn removable(call: &Call<'_, '_>, entry: &Entry, object: &Pin, loss: Loss) -> Result<(), Outcome> {
+fn removable(call: &Call<'_, '_>, entry: &Entry, object: &Stat, loss: Loss) -> Result<(), Outcome> {
     if !actor::is_itself() {
         permitted(call, entry, object)?;
     }
     let slash = entry.name.as_bytes().ends_with(b"/");
-    match (loss, object.kind() == libc::S_IFDIR) {
+    match (loss, object.st_mode & libc::S_IFMT == libc::S_IFDIR) {
         (Loss::Rmdir, false) => Err(Outcome::Errno(Errno::NOTDIR)),
         (Loss::Unlink, true) => Err(Outcome::Errno(Errno::ISDIR)),
         (Loss::Unlink, false) if slash => Err(Outcome::Errno(Errno::NOTDIR)),

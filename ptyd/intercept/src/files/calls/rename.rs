@@ -158,6 +158,8 @@ impl Move {
             _ => None,
         };
         let result = self.work();
+        // Whoever may go on when the names stay again knows that they have moved.
+        engine.folders.changed();
         let kept = call.settle(kept, result.is_ok());
         drop((_stay, _move, back, content, below));
         let permit = from.with(&onto);
@@ -200,7 +202,7 @@ impl Move {
         let Some(by) = call.is_kept(&[Operation::Delete], &onto.path) else {
             return Ok(None);
         };
-        match call.keep(&by, Some(&self.new), target, &onto.path, Loss::Replace) {
+        match call.keep(&by, Some(&self.new), Some(target), &onto.path, Loss::Replace) {
             // A trash that took the name away would leave a moment in which it is missing.
             Ok(Kept::Moved(_)) => Err(call.refuse(onto, Errno::IO)),
             Ok(kept) => Ok(Some(kept)),

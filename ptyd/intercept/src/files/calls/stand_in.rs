@@ -109,6 +109,7 @@ impl Call<'_, '_> {
         let place = Place {
             path,
             start: None,
+            at: None,
             root: Root::Host,
         };
         let how = How {

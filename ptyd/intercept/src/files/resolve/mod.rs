@@ -10,8 +10,10 @@ mod procfs;
 mod terminal;
 mod walk;
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
@@ -24,6 +26,28 @@ use super::actor::Client;
 use super::host::{Host, ObjectId};
 use walk::{End, Walk};
 
+/// Where something surely was when the session had moved so many names ([`Folders::changes`]).
+///
+/// [`Folders::changes`]: super::folders::Folders::changes
+#[derive(Debug, Clone)]
+pub struct At {
+    /// Its canonical path.
+    pub path: PathBuf,
+    /// The count of moves.
+    pub changes: u64,
+}
+
+impl At {
+    /// Where `name` in this folder is, if it is a plain way down.
+    fn below(&self, name: &[u8]) -> Option<At> {
+        let plain = |part: &[u8]| !matches!(part, b"" | b"." | b"..");
+        name.split(|byte| *byte == b'/').all(plain).then(|| At {
+            path: self.path.join(OsStr::from_bytes(name)),
+            changes: self.changes,
+        })
+    }
+}
+
 /// An object that is held, whatever becomes of its name.
 #[derive(Debug)]
 pub struct Pin {
@@ -33,12 +57,24 @@ pub struct Pin {
     pub stat: Stat,
     /// Whether it may lie in procfs, where more than its path must be looked at.
     pub procfs: bool,
+    /// Where it was found, if that is known.
+    pub at: Option<At>,
 }
 
 impl Pin {
     fn new(fd: OwnedFd) -> Result<Self, Errno> {
         let stat = rustix::fs::fstat(&fd)?;
-        Ok(Pin { fd, stat, procfs: true })
+        Ok(Pin::seen(fd, stat))
+    }
+
+    /// One whose attributes are known.
+    pub fn seen(fd: OwnedFd, stat: Stat) -> Self {
+        Pin {
+            fd,
+            stat,
+            procfs: true,
+            at: None,
+        }
     }
 
     /// One that was seen not to lie in procfs.
@@ -68,6 +104,8 @@ pub struct Entry {
     pub parent: OwnedFd,
     /// The last component with its trailing slash, if it had one.
     pub name: CString,
+    /// Where the folder is, if that is known.
+    pub at: Option<At>,
 }
 
 impl Entry {
@@ -148,6 +186,8 @@ pub struct Place {
     pub path: CString,
     /// Where a relative path starts; nothing where the path is absolute.
     pub start: Option<OwnedFd>,
+    /// Where the start folder is, if that is known.
+    pub at: Option<At>,
     /// Where an absolute path starts.
     pub root: Root,
 }
@@ -227,6 +267,7 @@ impl Resolver<'_> {
             return Ok(Entry {
                 parent,
                 name: c"/".to_owned(),
+                at: None,
             });
         }
         Walk::new(self, place, How::NOFOLLOW)?.into_entry()
@@ -244,6 +285,9 @@ impl Resolver<'_> {
     /// The common case. `None` where only a walk can tell.
     fn find_at_once(&self, place: &Place, how: How) -> Option<Result<Found, Errno>> {
         let flags = if how.follow { PIN } else { PIN | OFlags::NOFOLLOW };
+        if let Some(found) = self.find_straight(place, flags, how.resolve) {
+            return Some(Ok(Found::Object(found)));
+        }
         match self.open_plain(place.start(), &place.path, flags, how.resolve) {
             Ok(Some(fd)) => Some(Pin::plain(fd).map(Found::Object)),
             // The name is missing where its folder is there and the name is nothing, not a dangling link.
@@ -258,26 +302,93 @@ impl Resolver<'_> {
         }
     }
 
+    /// An object below a folder of which it is known where it is, on a way without links: so is the object.
+    fn find_straight(&self, place: &Place, flags: OFlags, resolve: ResolveFlags) -> Option<Pin> {
+        let at = place.at.as_ref()?.below(place.path.as_bytes())?;
+        let resolve = resolve | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS;
+        let fd = rustix::fs::openat2(place.start(), &place.path, flags, Mode::empty(), resolve).ok()?;
+        let stat = rustix::fs::fstat(&fd).ok()?;
+        self.host.is_not_procfs(&stat).then(|| Pin {
+            procfs: false,
+            at: Some(at),
+            ..Pin::seen(fd, stat)
+        })
+    }
+
+    /// Where an open would make something, or the object that is there.
+    ///
+    /// # Errors
+    /// As [`Resolver::find`].
+    pub fn find_or_make(&self, place: &Place, how: How) -> Result<Found, Errno> {
+        if let Root::Host = place.root
+            && how.resolve.is_empty()
+            && !place.path.is_empty()
+            && let Some(found) = self.look_for_new(place)
+        {
+            return Ok(found);
+        }
+        self.find(place, how)
+    }
+
+    /// The folder first: in most cases nothing is there. None where only another way can tell.
+    fn look_for_new(&self, place: &Place) -> Option<Found> {
+        let entry = self.entry_at_once(place)?;
+        if !entry.is_name() || entry.name.as_bytes().ends_with(b"/") {
+            return None;
+        }
+        let flags = PIN | OFlags::NOFOLLOW;
+        let fd = match rustix::fs::openat(&entry.parent, &entry.name, flags, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::NOENT) => return Some(Found::Missing(entry)),
+            Err(_) => return None,
+        };
+        let stat = rustix::fs::fstat(&fd).ok()?;
+        let link = stat.st_mode & libc::S_IFMT == libc::S_IFLNK;
+        let plain = !link && self.host.is_not_procfs(&stat);
+        plain.then(|| {
+            Found::Object(Pin {
+                procfs: false,
+                at: entry.at.as_ref().and_then(|at| at.below(entry.name.as_bytes())),
+                ..Pin::seen(fd, stat)
+            })
+        })
+    }
+
     fn entry_at_once(&self, place: &Place) -> Option<Entry> {
         let split = path::split(place.path.as_bytes())?;
         // A bare name: the folder is in hand.
         if split.folder == b"."
             && let Some(start) = &place.start
-            && !procfs::is_procfs(start).ok()?
+            && (place.at.is_some() || !procfs::is_procfs(start).ok()?)
         {
             return Some(Entry {
                 parent: start.try_clone().ok()?,
                 name: split.name,
+                at: place.at.clone(),
+            });
+        }
+        let flags = PIN | OFlags::DIRECTORY;
+        let straight = place.at.as_ref().and_then(|at| {
+            let folder = split.folder.strip_suffix(b"/").unwrap_or(&split.folder);
+            Some((at.below(folder)?, CString::new(folder).ok()?))
+        });
+        if let Some((at, folder)) = straight
+            && let Ok(Some(parent)) = self.open_plain(place.start(), &folder, flags, ResolveFlags::NO_SYMLINKS)
+        {
+            return Some(Entry {
+                parent,
+                name: split.name,
+                at: Some(at),
             });
         }
         let folder = CString::new(split.folder).ok()?;
-        let flags = PIN | OFlags::DIRECTORY;
         let parent = self
             .open_plain(place.start(), &folder, flags, ResolveFlags::empty())
             .ok()??;
         Some(Entry {
             parent,
             name: split.name,
+            at: None,
         })
     }
 

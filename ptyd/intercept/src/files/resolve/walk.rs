@@ -101,6 +101,7 @@ impl<'r> Walk<'r> {
             Stop::Object(parent) => Ok(Entry {
                 parent,
                 name: c".".to_owned(),
+                at: None,
             }),
         }
     }
@@ -121,7 +122,7 @@ impl<'r> Walk<'r> {
                 }
                 let parent = self.here.try_clone().map_err(|_| Errno::MFILE)?;
                 let name = CString::new(name).map_err(|_| Errno::INVAL)?;
-                return Ok(Stop::Last(Entry { parent, name }));
+                return Ok(Stop::Last(Entry { parent, name, at: None }));
             }
             let next = match name {
                 b"." => self.open(b".", OFlags::DIRECTORY)?,

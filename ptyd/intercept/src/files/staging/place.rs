@@ -229,7 +229,7 @@ impl Told<'_> {
         }
         let doomed = Doomed {
             entry: Some((self.staged.parent.as_fd(), &self.staged.name)),
-            object: self.staged.base.fd.as_fd(),
+            object: Some(self.staged.base.fd.as_fd()),
             path: &version.path,
             loss: Loss::Replace,
             tgid: self.staged.tgid,

@@ -95,7 +95,7 @@ pub(super) fn reopen(
 ) -> Result<Outcome, Outcome> {
     let flags = request.flags;
     let cut = flags.has(libc::O_TRUNC) && pin.kind() == libc::S_IFREG;
-    if cut && !request.room {
+    if cut && !call.has_room(false)? {
         return Err(Outcome::Errno(Errno::MFILE));
     }
     let losing = [Operation::Delete, Operation::Truncate];
@@ -113,8 +113,8 @@ pub(super) fn reopen(
         Err(Outcome::Errno(errno)) if !flags.observes() => return call.finish(permit, Err(errno), Aside::default()),
         Err(outcome) => return Err(outcome),
     };
-    let content = pin.kind() == libc::S_IFREG && call.engine.parts.judge.judges_content();
-    if flags.writes() && second.is_none() && content {
+    let content = || pin.kind() == libc::S_IFREG && call.engine.parts.judge.judges_content();
+    if flags.writes() && second.is_none() && !call.is_still_there(pin) && content() {
         // Opening may have waited for a rename: under its new name it is another question.
         let now = call.resolver().own_descriptor(fd.as_fd())?;
         if call.path_of(&now)?.path() != Some(&permit.path) {
@@ -123,7 +123,7 @@ pub(super) fn reopen(
     }
     let mut kept = None;
     if let Some(by) = keep {
-        let it = match call.keep(&by, None, pin, &permit.path, Loss::Truncate(0)) {
+        let it = match call.keep(&by, None, Some(pin), &permit.path, Loss::Truncate(0)) {
             Ok(it) => it,
             Err(errno) => return Err(call.refuse(permit, errno)),
         };

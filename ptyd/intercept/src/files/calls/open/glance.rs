@@ -10,7 +10,7 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use super::{Flags, operations};
 use crate::files::calls::call::Call;
 use crate::files::judge::Verdict;
-use crate::files::resolve::{Canonical, Pin, Place, Root, is_procfs};
+use crate::files::resolve::{Canonical, Pin, Place, Root};
 use crate::outcome::Outcome;
 
 /// `None`: look carefully. Worker threads have their own rights here, and no link of procfs is followed.
@@ -22,10 +22,14 @@ pub(super) fn glance(call: &mut Call<'_, '_>, flags: Flags, place: &Place) -> Op
     let mut how = OFlags::PATH | OFlags::CLOEXEC;
     how.set(OFlags::NOFOLLOW, !flags.follows());
     let fd = rustix::fs::openat2(from, &place.path, how, Mode::empty(), ResolveFlags::NO_MAGICLINKS).ok()?;
-    if is_procfs(&fd).ok()? {
+    let stat = rustix::fs::fstat(&fd).ok()?;
+    if !call.engine.host.is_not_procfs(&stat) {
         return None;
     }
-    let pin = Pin::plain(fd).ok()?;
+    let pin = Pin {
+        procfs: false,
+        ..Pin::seen(fd, stat)
+    };
     if !matches!(pin.kind(), libc::S_IFREG | libc::S_IFDIR) {
         return None;
     }

@@ -20,7 +20,7 @@ mod quick;
 mod redirected;
 mod staged;
 
-pub use quick::{READ, link_of, quick, split};
+pub use quick::{READ, quick, split};
 
 /// How often a name may appear or vanish between resolution and creation.
 const TRIES: usize = 16;
@@ -73,22 +73,6 @@ struct Request {
     flags: Flags,
     mode: u32,
     resolve: ResolveFlags,
-    /// Whether the caller can be given one more descriptor; looked at before anything is made or cut.
-    room: bool,
-}
-
-impl Request {
-    /// Asked while the thread is still the reader, which alone may ask.
-    fn new(call: &Call<'_, '_>, place: Place, flags: Flags, mode: u32, resolve: ResolveFlags) -> Self {
-        let room = !flags.leaves_a_trace() || call.client.has_room();
-        Request {
-            place,
-            flags,
-            mode,
-            resolve,
-            room,
-        }
-    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -128,7 +112,12 @@ pub fn openat2(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
         false => call.place(folder, path)?,
     };
     let mode = how.mode as u32;
-    let request = Request::new(call, place, flags, mode, resolve);
+    let request = Request {
+        place,
+        flags,
+        mode,
+        resolve,
+    };
     carry_out(call, request)
 }
 
@@ -183,7 +172,12 @@ fn from_registers(
         return Ok(outcome);
     }
     let resolve = ResolveFlags::empty();
-    let request = Request::new(call, place, flags, mode, resolve);
+    let request = Request {
+        place,
+        flags,
+        mode,
+        resolve,
+    };
     carry_out(call, request)
 }
 
@@ -229,7 +223,11 @@ fn carry_out(call: &mut Call<'_, '_>, request: Request) -> Result<Outcome, Outco
             follow: request.flags.follows(),
             resolve: request.resolve,
         };
-        let result = match call.resolver().find(&request.place, how)? {
+        let found = match request.flags.has(libc::O_CREAT) {
+            true => call.resolver().find_or_make(&request.place, how),
+            false => call.resolver().find(&request.place, how),
+        };
+        let result = match found? {
             Found::Object(pin) if request.flags.has(libc::O_TMPFILE) => new::unnamed(call, &request, &pin),
             Found::Object(pin) => existing::open(call, &request, pin),
             Found::Missing(entry) if !request.flags.has(libc::O_CREAT) => new::missing(call, &request, &entry),

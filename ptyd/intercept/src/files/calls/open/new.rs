@@ -72,7 +72,7 @@ pub(super) fn create_permitted<G>(
     second: Option<PathBuf>,
     guard: G,
 ) -> Result<Outcome, Outcome> {
-    if !request.room {
+    if !call.has_room(true)? {
         return Err(Outcome::Errno(Errno::MFILE));
     }
     // Exclusive, whatever the caller said: that nothing was there is what was judged.
@@ -90,6 +90,9 @@ pub(super) fn create_permitted<G>(
     if handed == Err(Errno::MFILE) {
         // Another thread took the last number after we had looked: as if nothing had been made.
         undo(entry, &fd);
+    }
+    if let Ok(number) = handed {
+        call.client.was_given(number);
     }
     let aside = Aside {
         second: second.as_deref(),

@@ -5,16 +5,17 @@
 //! Whatever is not this common case is left to the careful way.
 
 use std::ffi::OsStr;
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, FileType, StatxFlags};
 use rustix::io::Errno;
-use rustix::path::DecInt;
 
 use super::{Flags, UNUSUAL, VALID};
 use crate::caller::Caller;
 use crate::files::engine::FileEngine;
+use crate::files::folders::Start;
 use crate::files::judge::{Question, Verdict};
 use crate::files::operation::Operation;
 use crate::files::record::{Effect, FileRecord};
@@ -51,16 +52,20 @@ pub fn quick(engine: &FileEngine, caller: &Caller<'_>) -> Option<Outcome> {
     let mut buffer = [0; READ];
     let text = caller.read_short(caller.arg(path), &mut buffer)?;
     let (name, last) = split(text)?;
-    let mut link = [0; 32];
     let start = match text.first() {
         Some(b'/') => None,
-        _ => Some(link_of(caller.tid(), folder, &mut link)?),
+        _ => Some(Start::of(&engine.host, caller, folder)?),
     };
     let mut target = Text {
         bytes: [0; PATH],
         length: 0,
     };
-    let operation = match (engine.folders.find(&engine.host, start, name, &mut target.bytes), last) {
+    let operation = match (
+        engine
+            .folders
+            .find(&engine.host, start.as_ref(), name, &mut target.bytes),
+        last,
+    ) {
         (Ok(length), None) => {
             target.length = length;
             Operation::List
@@ -68,7 +73,12 @@ pub fn quick(engine: &FileEngine, caller: &Caller<'_>) -> Option<Outcome> {
         (Ok(length), Some(last)) => {
             target.length = length;
             target.push(last)?;
-            match kind(target.path()) {
+            let held = start.as_ref().and_then(Start::held).filter(|_| name.is_empty());
+            let kind = match held {
+                Some(folder) => kind(folder, Path::new(OsStr::from_bytes(last))),
+                None => kind(CWD, target.path()),
+            };
+            match kind {
                 Ok(FileType::RegularFile) => Operation::Read,
                 Ok(FileType::Directory) => Operation::List,
                 Err(Errno::NOENT) => MISSING,
@@ -126,29 +136,10 @@ pub fn split(path: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     }
 }
 
-/// The link in procfs to the folder that a relative path of task `tid` starts at.
-pub fn link_of(tid: i32, folder: i32, into: &mut [u8; 32]) -> Option<&str> {
-    let mut length = 0;
-    let mut push = |part: &[u8]| {
-        into[length..length + part.len()].copy_from_slice(part);
-        length += part.len();
-    };
-    push(DecInt::new(tid).as_bytes());
-    match folder {
-        libc::AT_FDCWD => push(b"/cwd"),
-        folder if folder < 0 => return None,
-        folder => {
-            push(b"/fd/");
-            push(DecInt::new(folder).as_bytes());
-        }
-    }
-    std::str::from_utf8(&into[..length]).ok()
-}
-
 /// What lies at a path; links are not followed.
-fn kind(path: &Path) -> Result<FileType, Errno> {
+fn kind(folder: BorrowedFd<'_>, path: &Path) -> Result<FileType, Errno> {
     let statx = rustix::fs::statx(
-        CWD,
+        folder,
         path,
         AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT,
         StatxFlags::TYPE,
@@ -188,13 +179,5 @@ mod tests {
         assert_eq!(split(b"."), Some((&b"."[..], None)));
         assert_eq!(split(b"/"), Some((&b"/"[..], None)));
         assert_eq!(split(b""), None);
-    }
-
-    #[test]
-    fn a_start_folder_is_named_by_its_link() {
-        let mut into = [0; 32];
-        assert_eq!(link_of(7, libc::AT_FDCWD, &mut into), Some("7/cwd"));
-        assert_eq!(link_of(i32::MAX, i32::MAX, &mut into), Some("2147483647/fd/2147483647"));
-        assert_eq!(link_of(7, -1, &mut into), None);
     }
 }

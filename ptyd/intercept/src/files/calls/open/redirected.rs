@@ -28,6 +28,7 @@ pub(super) fn open(
     let place = Place {
         path,
         start: None,
+        at: None,
         root: Root::Host,
     };
     let creates = request.flags.has(libc::O_CREAT) && !if_there;

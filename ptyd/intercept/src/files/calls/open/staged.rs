@@ -107,7 +107,7 @@ fn write(
     begun: &Begun<'_>,
     permit: &Permit,
 ) -> Result<Option<Outcome>, Outcome> {
-    if !request.room {
+    if request.flags.leaves_a_trace() && !call.has_room(false)? {
         return Err(Outcome::Errno(Errno::MFILE));
     }
     let cloexec = request.flags.cloexec();
