@@ -6,6 +6,7 @@ use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use agentsh_sandbox::status::SecurityStatus;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// How often a tree is looked through for processes that were born meanwhile.
@@ -79,6 +80,13 @@ impl Identity {
     /// Whether this process still is there (a zombie is not).
     pub(crate) fn lives(self) -> bool {
         stat(self.pid).is_ok_and(|stat| stat.start == self.start && !stat.zombie)
+    }
+
+    /// Whether it lives under a filter more than we do, or has started others: one that has neither only waits to be let in.
+    pub(crate) fn has_begun(self) -> bool {
+        let filters = |status: SecurityStatus| status.seccomp_filters;
+        let own = SecurityStatus::own().map_or(0, filters);
+        SecurityStatus::of(self.pid).map_or(0, filters) > own || !children(self.pid).is_empty()
     }
 
     /// Whether the signal was sent.

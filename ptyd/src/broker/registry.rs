@@ -258,7 +258,9 @@ impl Registry {
             tracing::info!(session = id, "session ended");
             return;
         }
-        let killed = process::end_trees(ended.supervisor.roots());
+        // Who was still to be let in is told by the end of its connection, and asks again.
+        let roots = ended.supervisor.roots().into_iter().filter(|root| root.has_begun());
+        let killed = process::end_trees(roots);
         tracing::error!(session = id, status = ?ended.status, killed, "supervisor died; its commands were killed");
         if let Err(error) = orphans::close(&self.store, &id) {
             tracing::error!(session = id, "closing the record of a dead session: {error}");

@@ -89,7 +89,7 @@ pub(super) fn kill(session: &Session, command: Option<&str>) -> Killed {
             true if begun.elapsed() < SOON => {}
             true => {
                 let is_known = |process: Identity| session.shared.members.knows(process.pid, process.start);
-                in_vain += u32::from(!strangers::make_known(session.started, is_known));
+                in_vain += u32::from(!strangers::make_known(&session.suspects(), is_known));
             }
         }
         // The kernel ends each in its own time.

@@ -32,6 +32,7 @@ use super::rules::Rules;
 use super::shared::Shared;
 use super::terminal::Terminals;
 use crate::process::Identity;
+use crate::strangers::Suspects;
 
 /// One session.
 pub(crate) struct Session {
@@ -51,8 +52,8 @@ pub(crate) struct Session {
     pub terminals: Terminals,
     pub pipes: Pipes,
     pub proxy: SessionProxy,
-    /// Start of this supervisor ([`Identity::start`]): no process of the session is older.
-    pub started: u64,
+    /// No process of the session is older than this supervisor.
+    suspects: Mutex<Suspects>,
     notices: UnboundedSender<Notice>,
     rules: RwLock<Arc<Rules>>,
     info: Mutex<SessionInfo>,
@@ -118,7 +119,10 @@ impl Session {
             terminals: Terminals::default(),
             pipes: Pipes::default(),
             proxy: SessionProxy::default(),
-            started: Identity::of(std::process::id() as i32).map_or(0, |own| own.start),
+            suspects: Mutex::new(Suspects {
+                since: Identity::of(std::process::id() as i32).map_or(0, |own| own.start),
+                ..Suspects::default()
+            }),
             notices: parts.notices,
             rules: RwLock::new(Arc::new(parts.rules)),
             info: Mutex::new(parts.info),
@@ -167,6 +171,19 @@ impl Session {
     /// Nothing starts from now on.
     pub(crate) fn begin_end(&self) {
         self.ending.store(true, Ordering::Release);
+    }
+
+    /// Where its commands are started, and since when.
+    pub(crate) fn suspects(&self) -> Suspects {
+        lock(&self.suspects).clone()
+    }
+
+    /// A command is started in this control group.
+    pub(crate) fn add_place(&self, place: &str) {
+        let mut suspects = lock(&self.suspects);
+        if !suspects.places.contains(place) {
+            suspects.places.insert(place.to_owned());
+        }
     }
 
     pub(crate) fn has_command(&self, id: &str) -> bool {
