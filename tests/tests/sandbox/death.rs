@@ -159,7 +159,7 @@ fn a_listener_of_ones_own_does_not_answer_for_a_dead_supervisor() -> Result {
         let child = shell.spawn_with(&world, &Subject::shims())?;
         let probes = || {
             let is_probe = |process: &Process| process.exe.ends_with("probe");
-            up.exists() && world.processes().iter().any(is_probe)
+            fs::read(&up).is_ok_and(|text| !text.is_empty()) && world.processes().iter().any(is_probe)
         };
         if !wait_until(PATIENCE, probes) {
             return Err(fail("the probe does not start"));

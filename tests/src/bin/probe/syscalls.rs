@@ -85,9 +85,10 @@ pub fn try_all() -> Value {
 }
 
 /// The attack of the traps list: a listener of one's own that says "continue" to everything, then an open.
+///
+/// In a child, and where none can be made in this process itself.
 pub fn shadow_listener(path: &str) -> i32 {
-    let Ok(ready) = io::pipe() else { return 3 };
-    let outcome = sys::fork(|| match sys::listener_for_openat() {
+    let attack = || match sys::listener_for_openat() {
         Ok(listener) => {
             std::thread::spawn(move || sys::continue_all(&listener));
             open(path)
@@ -96,15 +97,17 @@ pub fn shadow_listener(path: &str) -> i32 {
             report(&format!("listener: {error}"));
             open(path)
         }
-    });
-    drop(ready);
-    outcome.map_or(3, sys::wait)
+    };
+    match sys::fork(attack) {
+        Ok(child) => sys::wait(child),
+        Err(_) => attack(),
+    }
 }
 
 /// [`shadow_listener`], once a file `go` exists: the wait makes no call that is judged.
 pub fn shadow_listener_after(go: &str, path: &str, up: &str) -> i32 {
-    // All that is loaded is loaded by now.
-    if let Err(error) = std::fs::write(up, "") {
+    // All that is loaded is loaded by now, and what is written is written by no call that is judged.
+    if let Err(error) = std::fs::write(up, "up") {
         report(&format!("{up}: {error}"));
         return 1;
     }
