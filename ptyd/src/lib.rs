@@ -12,6 +12,7 @@ mod broker;
 mod build;
 mod cli;
 mod diagnostics;
+mod foreign;
 mod process;
 mod standing;
 mod strangers;

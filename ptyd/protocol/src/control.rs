@@ -51,8 +51,6 @@ pub struct Setup {
 pub struct Peer {
     pub pid: i32,
     pub uid: u32,
-    /// Whether the peer lives in somebody else's sandbox, which it must not leave through us.
-    pub foreign: bool,
 }
 
 /// A request about the session.

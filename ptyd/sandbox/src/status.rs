@@ -17,11 +17,22 @@ pub struct SecurityStatus {
     pub umask: u32,
 }
 
-/// A file of procfs, with one read where it is as short as it should be.
+/// More than the file has, unless its process is in very many groups.
+const ENOUGH: usize = 8 << 10;
+
+/// A file of procfs, which is made anew for each read: one that leaves room has read all.
 fn read(path: &str) -> io::Result<String> {
-    let mut text = String::with_capacity(8 << 10);
-    std::fs::File::open(path)?.read_to_string(&mut text)?;
-    Ok(text)
+    let mut file = std::fs::File::open(path)?;
+    let mut bytes = vec![0; ENOUGH];
+    let mut length = 0;
+    loop {
+        length += file.read(&mut bytes[length..])?;
+        if length < bytes.len() {
+            bytes.truncate(length);
+            return String::from_utf8(bytes).map_err(io::Error::other);
+        }
+        bytes.resize(2 * length, 0);
+    }
 }
 
 impl SecurityStatus {

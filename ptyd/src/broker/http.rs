@@ -30,7 +30,8 @@ const HOSTS: [&str; 2] = ["agentsh", "localhost"];
 pub(super) async fn serve(registry: Rc<Registry>, stream: UnixStream) {
     let refusal = match peer::identify(&stream) {
         Ok(known) => known
-            .foreign
+            .is_at_home()
+            .err()
             .map(|mismatch| format!("the caller is inside a sandbox: {mismatch}")),
         Err(error) => Some(error.to_string()),
     };

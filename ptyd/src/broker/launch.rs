@@ -1,6 +1,7 @@
 //! One connection of `launch.sock`, from its first byte to its supervisor.
 
 use std::os::fd::AsFd as _;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,10 +12,11 @@ use agentsh_protocol::{Bytes, VERSION};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
-use super::peer::{self, Known};
+use super::peer;
 use super::registry::Registry;
 use super::supervise::Supervisor;
 use super::workspace;
+use crate::foreign;
 
 /// How long a caller may take to say what it wants.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
@@ -46,7 +48,7 @@ pub(super) async fn serve(registry: Rc<Registry>, mut stream: UnixStream) {
 }
 
 async fn route(registry: &Rc<Registry>, stream: &mut UnixStream) -> Result<(), Refused> {
-    let Known { peer, pidfd, foreign } = peer::identify(&*stream)?;
+    let known = peer::identify(&*stream)?;
     let request = tokio::time::timeout(REQUEST_LIMIT, read_request(stream))
         .await
         .map_err(|_| Refused("the request did not come in time".into()))??;
@@ -57,23 +59,35 @@ async fn route(registry: &Rc<Registry>, stream: &mut UnixStream) -> Result<(), R
             request.version
         )));
     }
-    if let Some(mismatch) = foreign {
-        return Err(Refused(format!(
-            "the caller is inside another sandbox and is not taken out of it: {mismatch}"
-        )));
-    }
     registry.refuse_if_killed().map_err(refusal)?;
-    let supervisor = find(registry, &request, peer.pid).await.map_err(refusal)?;
-    supervisor.launch(request, peer, stream.as_fd(), pidfd.as_fd())?;
+    let supervisor = match find(registry, &request, known.peer.pid).map_err(refusal)? {
+        Found::Running(supervisor) => supervisor,
+        // A session is made for nobody who is going to be refused; what runs is its supervisor's to give.
+        Found::ToBeMade(cwd) => {
+            known
+                .is_at_home()
+                .map_err(|mismatch| Refused(foreign::refusal(&mismatch)))?;
+            registry.make_around(cwd).await.map_err(refusal)?
+        }
+    };
+    supervisor.launch(request, known.peer, stream.as_fd(), known.pidfd.as_fd())?;
     Ok(())
 }
 
-async fn find(registry: &Rc<Registry>, request: &LaunchRequest, pid: i32) -> Result<Rc<Supervisor>, ApiError> {
+/// Whose session it is, or the folder that there is none around.
+enum Found {
+    Running(Rc<Supervisor>),
+    ToBeMade(Option<PathBuf>),
+}
+
+fn find(registry: &Rc<Registry>, request: &LaunchRequest, pid: i32) -> Result<Found, ApiError> {
     match &request.start {
-        Start::Exec { session, .. } => registry.find_running(session),
+        Start::Exec { session, .. } => registry.find_running(session).map(Found::Running),
         Start::Shell { .. } => {
             let named = request.env.iter().find_map(|entry| named_session(entry));
-            registry.for_shim(workspace::cwd_of(pid), named).await
+            let cwd = workspace::cwd_of(pid);
+            let running = registry.for_shim(cwd.as_deref(), named);
+            Ok(running.map_or(Found::ToBeMade(cwd), Found::Running))
         }
     }
 }

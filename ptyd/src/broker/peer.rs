@@ -26,8 +26,13 @@ pub(super) enum PeerError {
 pub(super) struct Known {
     pub peer: Peer,
     pub pidfd: OwnedFd,
-    /// Why it counts as foreign.
-    pub foreign: Option<Mismatch>,
+}
+
+impl Known {
+    /// Why it counts as foreign, if it does.
+    pub(super) fn is_at_home(&self) -> Result<(), Mismatch> {
+        verify::is_at_home(self.peer.pid)
+    }
 }
 
 /// Identifies the process that connected.
@@ -50,11 +55,6 @@ pub(super) fn identify(socket: impl AsFd) -> Result<Known, PeerError> {
     if pid <= 0 {
         return Err(PeerError::OtherPidNamespace);
     }
-    let foreign = verify::is_at_home(pid).err();
-    let peer = Peer {
-        pid,
-        uid: theirs,
-        foreign: foreign.is_some(),
-    };
-    Ok(Known { peer, pidfd, foreign })
+    let peer = Peer { pid, uid: theirs };
+    Ok(Known { peer, pidfd })
 }

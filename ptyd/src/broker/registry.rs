@@ -133,18 +133,15 @@ impl Registry {
         }
     }
 
-    /// The session for a shim in `cwd`, made if there is none.
-    pub(super) async fn for_shim(
-        self: &Rc<Self>,
-        cwd: Option<PathBuf>,
-        named: Option<&str>,
-    ) -> Result<Rc<Supervisor>, ApiError> {
-        if let Some(supervisor) = named.and_then(|word| self.named_around(word, cwd.as_deref())) {
-            return Ok(supervisor);
-        }
-        if let Some(supervisor) = self.around(cwd.as_deref()) {
-            return Ok(supervisor);
-        }
+    /// The session for a shim in `cwd`, if there is one.
+    pub(super) fn for_shim(&self, cwd: Option<&Path>, named: Option<&str>) -> Option<Rc<Supervisor>> {
+        named
+            .and_then(|word| self.named_around(word, cwd))
+            .or_else(|| self.around(cwd))
+    }
+
+    /// The session for a folder that none was around, made if nobody has done so meanwhile.
+    pub(super) async fn make_around(self: &Rc<Self>, cwd: Option<PathBuf>) -> Result<Rc<Supervisor>, ApiError> {
         let _one_at_a_time = self.making.lock().await;
         if let Some(supervisor) = self.around(cwd.as_deref()) {
             return Ok(supervisor);

@@ -24,7 +24,7 @@ use super::session::Session;
 use super::terminal::{self, Opened};
 use super::{descriptors, limits, shells};
 use crate::process::{self, Identity};
-use crate::strangers;
+use crate::{foreign, strangers};
 
 /// How long a shim may take between two of its messages.
 const STEP_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
@@ -400,6 +400,10 @@ fn enter_on(
     if opened.is_some() {
         rustix::net::sockopt::set_socket_passcred(connection, true)?;
     }
+    // Where ruleset and filter are all that is given, it is enough to look at who has entered.
+    if fds.len() > 1 {
+        verify::is_at_home(peer.pid).map_err(|mismatch| foreign::refusal(&mismatch))?;
+    }
     frame::send(connection, &LaunchReply::Enter(Box::new(plan)), &fds)?;
     // Looked at, and made ready, while the caller enters.
     session.launchers.keep_one();
@@ -422,7 +426,7 @@ fn enter_on(
     let Entrant { identity, pidfd } = entrant;
     let listener = rustix::process::pidfd_getfd(&pidfd, number, PidfdGetfdFlags::empty())?;
     let elsewhere = network.map(Private::links).transpose()?.unwrap_or_default();
-    verify::entered(identity.pid, capabilities, true, &elsewhere)?;
+    verify::entered(identity.pid, capabilities, true, &elsewhere).map_err(|mismatch| foreign::refusal(&mismatch))?;
     if confined
         .group
         .as_ref()

@@ -110,7 +110,6 @@ fn operations(right: Right) -> &'static [FileOp] {
         Right::MakeFile => &[FileOp::Create, FileOp::Rename, FileOp::Link],
         Right::MakeFolder => &[FileOp::Mkdir, FileOp::Rename],
         Right::MakeLink => &[FileOp::Symlink, FileOp::Rename],
-        Right::MakeNode => &[FileOp::Mknod],
         Right::RemoveFile => &[FileOp::Delete, FileOp::Rename],
         Right::RemoveFolder => &[FileOp::Rmdir, FileOp::Rename],
         Right::Rename => &[FileOp::Rename, FileOp::Link],

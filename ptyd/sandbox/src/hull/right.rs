@@ -1,6 +1,6 @@
 use landlock::{ABI, Access as _, AccessFs, BitFlags};
 
-/// What a grant allows, in the words of `landlock(7)`.
+/// What a grant allows, in the words of `landlock(7)`. Devices are made for a caller or not at all: no grant has their rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Right {
@@ -12,7 +12,6 @@ pub enum Right {
     MakeFile,
     MakeFolder,
     MakeLink,
-    MakeNode,
     RemoveFile,
     RemoveFolder,
     Rename,
@@ -20,7 +19,7 @@ pub enum Right {
 
 impl Right {
     /// All of them.
-    pub const ALL: [Right; 12] = [
+    pub const ALL: [Right; 11] = [
         Right::ReadFile,
         Right::ReadFolder,
         Right::Execute,
@@ -29,7 +28,6 @@ impl Right {
         Right::MakeFile,
         Right::MakeFolder,
         Right::MakeLink,
-        Right::MakeNode,
         Right::RemoveFile,
         Right::RemoveFolder,
         Right::Rename,
@@ -60,7 +58,6 @@ impl Right {
             Right::MakeFile => AccessFs::MakeReg | AccessFs::MakeSock | AccessFs::MakeFifo,
             Right::MakeFolder => AccessFs::MakeDir.into(),
             Right::MakeLink => AccessFs::MakeSym.into(),
-            Right::MakeNode => AccessFs::MakeChar | AccessFs::MakeBlock,
             Right::RemoveFile => AccessFs::RemoveFile.into(),
             Right::RemoveFolder => AccessFs::RemoveDir.into(),
             Right::Rename => AccessFs::Refer.into(),
