@@ -8,6 +8,9 @@ use crate::glob::{Glob, PathIndex};
 use crate::model::FileRule;
 use crate::words::{ALL_FILE_OPS, Decision, Errno, FileOp, List};
 
+/// Operations that find a file by its name and learn nothing of what it holds.
+const LOOKS: [FileOp; 4] = [FileOp::Open, FileOp::Stat, FileOp::Access, FileOp::Readlink];
+
 /// A rule on files.
 #[derive(Debug)]
 pub(crate) struct CompiledFile {
@@ -68,11 +71,19 @@ impl CompiledFile {
                 folder
             }
         };
+        // What is to look absent is found by no call that names it.
+        let errno = rule.errno.unwrap_or(Errno::Acces);
+        let stops = matches!(decision, Decision::Deny | Decision::Approve);
+        let absent = errno == Errno::NoEnt && stops && mask & FileOp::Read.bit() != 0;
+        let mask = LOOKS
+            .iter()
+            .filter(|_| absent)
+            .fold(mask, |mask, look| mask | look.bit());
         Ok(CompiledFile {
             common: Common::new(&rule.name, decision, rule.message.as_ref(), rule.timeout),
             globs,
             mask,
-            errno: rule.errno.unwrap_or(Errno::Acces),
+            errno,
             content: rule.content,
             folder: folder.map(Vec::into_boxed_slice),
             preserve_tree: rule.preserve_tree,
@@ -108,7 +119,24 @@ impl Layer {
             }
             return Some(self.file_verdict(index as usize));
         }
-        self.file_default(op)
+        match self.file_default(op) {
+            // Programs look at every folder on the way to where they are, whose names they know already.
+            Some(_) if LOOKS.contains(&op) && self.leads_to_work(path) => {
+                Some(Verdict::by_default(Decision::Allow, List::Files, &self.name))
+            }
+            default => default,
+        }
+    }
+
+    /// Whether it is a folder above the workspace or its repository.
+    fn leads_to_work(&self, path: &[u8]) -> bool {
+        let roots = self
+            .variables
+            .iter()
+            .filter(|(name, _)| matches!(*name, "PROJECT_ROOT" | "GIT_ROOT"))
+            .filter_map(|(_, root)| root.as_deref());
+        let mut below = roots.filter_map(|root| root.strip_prefix(path));
+        below.any(|rest| rest.first() == Some(&b'/') || path == b"/" && !rest.is_empty())
     }
 
     /// All rules that match, in their order.

@@ -52,7 +52,7 @@ pub struct Layer {
     hidden: Vec<Vec<u8>>,
     exempt: Vec<Glob>,
     checkpoints: Vec<Glob>,
-    variables: Vec<(&'static str, Option<Vec<u8>>)>,
+    pub(super) variables: Vec<(&'static str, Option<Vec<u8>>)>,
 }
 
 impl Layer {

@@ -321,3 +321,47 @@ fn redirects_of_names_connections_and_requests_are_found() -> Outcome {
     assert_eq!(decide("POST", "/repos/a/b"), Some(Decision::Deny));
     Ok(())
 }
+
+#[test]
+fn what_looks_absent_is_found_by_no_call_and_the_way_to_work_by_any() -> Outcome {
+    let text = "version: 1\nname: t\ndefaults: {read: deny}\nfile_rules:\n  - {name: gone, paths: ['/work/.env'], operations: [read], decision: deny, errno: ENOENT}\n  - {name: work, paths: ['/work/**'], decision: allow}\n";
+    let variables = Variables {
+        project_root: Some(b"/home/u/work".to_vec()),
+        ..variables()
+    };
+    let policy = parse(&text.replace("/work", "${PROJECT_ROOT}"), Path::new("t.yaml"))?.resolve(&variables)?;
+    for op in [
+        FileOp::Read,
+        FileOp::Open,
+        FileOp::Stat,
+        FileOp::Access,
+        FileOp::Readlink,
+    ] {
+        let verdict = policy.file(op, b"/home/u/work/.env");
+        assert_eq!(
+            (verdict.decision, verdict.errno),
+            (Decision::Deny, Errno::NoEnt),
+            "{op:?}"
+        );
+    }
+    assert_eq!(
+        policy.file(FileOp::Create, b"/home/u/work/.env").decision,
+        Decision::Allow
+    );
+    for (op, path, decision) in [
+        (FileOp::Stat, &b"/home/u"[..], Decision::Allow),
+        (FileOp::Readlink, b"/home", Decision::Allow),
+        (FileOp::Stat, b"/", Decision::Allow),
+        (FileOp::List, b"/home/u", Decision::Deny),
+        (FileOp::Stat, b"/home/u/wo", Decision::Deny),
+        (FileOp::Stat, b"/home/u/other", Decision::Deny),
+    ] {
+        assert_eq!(
+            policy.file(op, path).decision,
+            decision,
+            "{op:?} {}",
+            String::from_utf8_lossy(path)
+        );
+    }
+    Ok(())
+}
