@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use agentsh_protocol::approvals::{Grant, Scope};
 use agentsh_tests::{Result, User, World, fail, session};
 
-use crate::{PATIENCE, the_question, watcher, world};
+use crate::{PATIENCE, for_each_user, the_question, watcher, world};
 
 fn file(world: &World) -> PathBuf {
     world.user().home.join(".config/agentsh/approved.json")
@@ -72,22 +72,23 @@ fn no_session_writes_or_reads_one() -> Result {
 
 #[test]
 fn a_file_that_others_may_write_counts_for_nothing() -> Result {
-    let (world, id) = world(User::agent())?;
-    let watcher = watcher(&world, &id)?;
-    let child = session::exec(&id, &[], &["seq", "2"]).spawn(&world)?;
-    world
-        .agentsh(["approve", "allow", "--always", &the_question(&world)?.id])?
-        .expect_success("allow --always")?;
-    child.finish(PATIENCE)?.expect_success("seq")?;
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(file(&world), std::fs::Permissions::from_mode(0o666))?;
-    let child = session::exec(&id, &[], &["seq", "2"]).spawn(&world)?;
-    world
-        .agentsh(["approve", "deny", &the_question(&world)?.id])?
-        .expect_success("deny")?;
-    child.finish(PATIENCE)?.expect_exit(126, "seq")?;
-    drop(watcher);
-    Ok(())
+    for_each_user(|world, id| {
+        let watcher = watcher(&world, &id)?;
+        let child = session::exec(&id, &[], &["seq", "2"]).spawn(&world)?;
+        world
+            .agentsh(["approve", "allow", "--always", &the_question(&world)?.id])?
+            .expect_success("allow --always")?;
+        child.finish(PATIENCE)?.expect_success("seq")?;
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(file(&world), std::fs::Permissions::from_mode(0o666))?;
+        let child = session::exec(&id, &[], &["seq", "2"]).spawn(&world)?;
+        world
+            .agentsh(["approve", "deny", &the_question(&world)?.id])?
+            .expect_success("deny")?;
+        child.finish(PATIENCE)?.expect_exit(126, "seq")?;
+        drop(watcher);
+        Ok(())
+    })
 }
 
 #[test]

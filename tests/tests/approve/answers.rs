@@ -4,7 +4,7 @@ use agentsh_tests::record::await_event;
 use agentsh_tests::world::processes::wait_until;
 use agentsh_tests::{Ended, Result, User, World, fail, session};
 
-use crate::{PATIENCE, the_question, watcher, world};
+use crate::{PATIENCE, for_each_user, the_question, watcher, world};
 
 #[test]
 fn a_yes_lets_the_waiting_call_run() -> Result {
@@ -37,61 +37,65 @@ fn a_yes_lets_the_waiting_call_run() -> Result {
 
 #[test]
 fn a_command_that_is_asked_about_itself_waits_as_well() -> Result {
-    let (world, id) = world(User::agent())?;
-    let _watcher = watcher(&world, &id)?;
-    let child = session::exec(&id, &[], &["seq", "1"]).spawn(&world)?;
-    world
-        .agentsh(["approve", "allow", &the_question(&world)?.id])?
-        .expect_success("allow")?;
-    child.finish(PATIENCE)?.expect_success("seq")?;
-    Ok(())
+    for_each_user(|world, id| {
+        let _watcher = watcher(&world, &id)?;
+        let child = session::exec(&id, &[], &["seq", "1"]).spawn(&world)?;
+        world
+            .agentsh(["approve", "allow", &the_question(&world)?.id])?
+            .expect_success("allow")?;
+        child.finish(PATIENCE)?.expect_success("seq")?;
+        Ok(())
+    })
 }
 
 #[test]
 fn a_no_is_a_plain_errno() -> Result {
-    let (world, id) = world(User::agent())?;
-    let _watcher = watcher(&world, &id)?;
-    let child = session::exec(&id, &[], &["sh", "-c", "seq 2; echo $?"]).spawn(&world)?;
-    let question = the_question(&world)?;
-    world
-        .agentsh(["approve", "deny", &question.id, "--reason", "not today"])?
-        .expect_success("deny")?;
-    let outcome = child.finish(PATIENCE)?;
-    if outcome.out() != "126\n" || !outcome.err().contains("Permission denied") {
-        return Err(fail(format!("{outcome:?}")));
-    }
-    await_event(&world, "the reason", |event| {
-        event.policy.as_ref().is_some_and(|policy| {
-            policy
-                .message
-                .as_deref()
-                .is_some_and(|text| text.ends_with("not today"))
-        })
-    })?;
-    Ok(())
+    for_each_user(|world, id| {
+        let _watcher = watcher(&world, &id)?;
+        let child = session::exec(&id, &[], &["sh", "-c", "seq 2; echo $?"]).spawn(&world)?;
+        let question = the_question(&world)?;
+        world
+            .agentsh(["approve", "deny", &question.id, "--reason", "not today"])?
+            .expect_success("deny")?;
+        let outcome = child.finish(PATIENCE)?;
+        if outcome.out() != "126\n" || !outcome.err().contains("Permission denied") {
+            return Err(fail(format!("{outcome:?}")));
+        }
+        await_event(&world, "the reason", |event| {
+            event.policy.as_ref().is_some_and(|policy| {
+                policy
+                    .message
+                    .as_deref()
+                    .is_some_and(|text| text.ends_with("not today"))
+            })
+        })?;
+        Ok(())
+    })
 }
 
 #[test]
 fn no_answer_in_time_is_a_no() -> Result {
-    let (world, id) = world(User::agent())?;
-    let _watcher = watcher(&world, &id)?;
-    session::run(&world, &id, &["sh", "-c", "tac /dev/null"])?.expect_exit(126, "tac")?;
-    Ok(())
+    for_each_user(|world, id| {
+        let _watcher = watcher(&world, &id)?;
+        session::run(&world, &id, &["sh", "-c", "tac /dev/null"])?.expect_exit(126, "tac")?;
+        Ok(())
+    })
 }
 
 #[test]
 fn with_nobody_to_ask_it_is_denied_at_once_and_the_session_says_so() -> Result {
-    let (world, id) = world(User::agent())?;
-    let info = world.agentsh(["session", "info", "--json", &id])?;
-    if !info.out().contains("nobody can be asked") {
-        return Err(fail(format!("{info:?}")));
-    }
-    session::run(&world, &id, &["sh", "-c", "seq 2"])?.expect_exit(126, "seq below")?;
-    let outcome = session::run(&world, &id, &["seq", "2"])?;
-    match outcome.ended == Ended::Exit(126) && outcome.err().contains("nobody can be asked") {
-        true => Ok(()),
-        false => Err(fail(format!("{outcome:?}"))),
-    }
+    for_each_user(|world, id| {
+        let info = world.agentsh(["session", "info", "--json", &id])?;
+        if !info.out().contains("nobody can be asked") {
+            return Err(fail(format!("{info:?}")));
+        }
+        session::run(&world, &id, &["sh", "-c", "seq 2"])?.expect_exit(126, "seq below")?;
+        let outcome = session::run(&world, &id, &["seq", "2"])?;
+        match outcome.ended == Ended::Exit(126) && outcome.err().contains("nobody can be asked") {
+            true => Ok(()),
+            false => Err(fail(format!("{outcome:?}"))),
+        }
+    })
 }
 
 #[test]
@@ -116,24 +120,25 @@ fn a_file_that_is_asked_about_is_made_after_a_yes_and_not_after_a_no() -> Result
 
 #[test]
 fn nobody_inside_can_answer() -> Result {
-    let (world, id) = world(User::agent())?;
-    let _watcher = watcher(&world, &id)?;
-    let child = session::exec(&id, &[], &["sh", "-c", "seq 2"]).spawn(&world)?;
-    let question = the_question(&world)?;
-    let text = format!(
-        "{}/agentsh approve allow {}",
-        agentsh_tests::world::PRODUCT,
-        question.id
-    );
-    let outcome = session::run(&world, &id, &["sh", "-c", &text])?;
-    if outcome.ended == Ended::Exit(0) || the_question(&world)?.id != question.id {
-        return Err(fail(format!("{outcome:?}")));
-    }
-    world
-        .agentsh(["approve", "deny", &question.id])?
-        .expect_success("deny")?;
-    child.finish(PATIENCE)?.expect_exit(126, "seq")?;
-    Ok(())
+    for_each_user(|world, id| {
+        let _watcher = watcher(&world, &id)?;
+        let child = session::exec(&id, &[], &["sh", "-c", "seq 2"]).spawn(&world)?;
+        let question = the_question(&world)?;
+        let text = format!(
+            "{}/agentsh approve allow {}",
+            agentsh_tests::world::PRODUCT,
+            question.id
+        );
+        let outcome = session::run(&world, &id, &["sh", "-c", &text])?;
+        if outcome.ended == Ended::Exit(0) || the_question(&world)?.id != question.id {
+            return Err(fail(format!("{outcome:?}")));
+        }
+        world
+            .agentsh(["approve", "deny", &question.id])?
+            .expect_success("deny")?;
+        child.finish(PATIENCE)?.expect_exit(126, "seq")?;
+        Ok(())
+    })
 }
 
 #[test]

@@ -7,7 +7,7 @@ use agentsh_tests::world::processes::wait_until;
 use agentsh_tests::{Ended, Output, Result, Shell, User, World, fail, session};
 use serde_json::Value;
 
-use crate::{PATIENCE, the_question, watcher, world};
+use crate::{PATIENCE, for_each_user, the_question, watcher, world};
 
 fn socket(world: &World) -> String {
     format!("/run/agentsh/{}/api.sock", world.user().uid)
@@ -141,55 +141,57 @@ fn a_question_comes_as_an_event_and_is_answered_by_a_post() -> Result {
 
 #[test]
 fn a_yes_for_the_session_is_listed_and_taken_back_over_http() -> Result {
-    let (world, id) = world(User::agent())?;
-    let events = Events::open(&world, &id)?;
-    let child = session::exec(&id, &[], &["seq", "2"]).spawn(&world)?;
-    let one = the_question(&world)?.id;
-    post(&world, &one, r#"{"answer": "allow", "scope": "session"}"#)?;
-    child.finish(PATIENCE)?.expect_success("seq")?;
-    let (_, grants) = get(&world, "/v1/grants")?;
-    let (status, _) = ask(&world, &format!("/v1/grants/{one}"), &["-X", "DELETE"], "")?;
-    let (_, none) = get(&world, "/v1/grants")?;
-    drop(events);
-    match grants[0]["scope"] == "session" && status == 200 && none == serde_json::json!([]) {
-        true => Ok(()),
-        false => Err(fail(format!("{grants} {status} {none}"))),
-    }
+    for_each_user(|world, id| {
+        let events = Events::open(&world, &id)?;
+        let child = session::exec(&id, &[], &["seq", "2"]).spawn(&world)?;
+        let one = the_question(&world)?.id;
+        post(&world, &one, r#"{"answer": "allow", "scope": "session"}"#)?;
+        child.finish(PATIENCE)?.expect_success("seq")?;
+        let (_, grants) = get(&world, "/v1/grants")?;
+        let (status, _) = ask(&world, &format!("/v1/grants/{one}"), &["-X", "DELETE"], "")?;
+        let (_, none) = get(&world, "/v1/grants")?;
+        drop(events);
+        match grants[0]["scope"] == "session" && status == 200 && none == serde_json::json!([]) {
+            true => Ok(()),
+            false => Err(fail(format!("{grants} {status} {none}"))),
+        }
+    })
 }
 
 #[test]
 fn pages_strange_hosts_and_malformed_answers_decide_nothing() -> Result {
-    let (world, id) = world(User::agent())?;
-    let _watcher = watcher(&world, &id)?;
-    let child = session::exec(&id, &[], &["seq", "2"]).spawn(&world)?;
-    let one = the_question(&world)?.id;
-    let path = format!("/v1/approvals/{one}");
-    let yes = r#"{"answer": "allow"}"#;
-    for (header, body, expected) in [
-        ("Origin: http://evil.example", yes, 403),
-        ("Origin: null", yes, 403),
-        ("Host: evil.example", yes, 403),
-        ("Host: agentsh", "", 400),
-        ("Host: agentsh", r#"{"answer": "yes"}"#, 400),
-        ("Host: agentsh", r#"{"answer": "allow", "scope": "forever"}"#, 400),
-        ("Host: agentsh", "{\"answer\": \"allow\"", 400),
-    ] {
-        let (status, answer) = ask(&world, &path, &["-X", "POST", "-H", header], body)?;
-        if status != expected {
-            return Err(fail(format!("{header} {body}: {status} {answer}")));
+    for_each_user(|world, id| {
+        let _watcher = watcher(&world, &id)?;
+        let child = session::exec(&id, &[], &["seq", "2"]).spawn(&world)?;
+        let one = the_question(&world)?.id;
+        let path = format!("/v1/approvals/{one}");
+        let yes = r#"{"answer": "allow"}"#;
+        for (header, body, expected) in [
+            ("Origin: http://evil.example", yes, 403),
+            ("Origin: null", yes, 403),
+            ("Host: evil.example", yes, 403),
+            ("Host: agentsh", "", 400),
+            ("Host: agentsh", r#"{"answer": "yes"}"#, 400),
+            ("Host: agentsh", r#"{"answer": "allow", "scope": "forever"}"#, 400),
+            ("Host: agentsh", "{\"answer\": \"allow\"", 400),
+        ] {
+            let (status, answer) = ask(&world, &path, &["-X", "POST", "-H", header], body)?;
+            if status != expected {
+                return Err(fail(format!("{header} {body}: {status} {answer}")));
+            }
         }
-    }
-    for path in ["/v1/approvals/", "/v1/approvals/../../x", "/v1/approvals/zz"] {
-        if ask(&world, path, &["-X", "POST"], yes)?.0 == 200 {
-            return Err(fail(path));
+        for path in ["/v1/approvals/", "/v1/approvals/../../x", "/v1/approvals/zz"] {
+            if ask(&world, path, &["-X", "POST"], yes)?.0 == 200 {
+                return Err(fail(path));
+            }
         }
-    }
-    if the_question(&world)?.id != one {
-        return Err(fail("it was answered"));
-    }
-    world.agentsh(["approve", "deny", &one])?.expect_success("deny")?;
-    child.finish(PATIENCE)?.expect_exit(126, "seq")?;
-    Ok(())
+        if the_question(&world)?.id != one {
+            return Err(fail("it was answered"));
+        }
+        world.agentsh(["approve", "deny", &one])?.expect_success("deny")?;
+        child.finish(PATIENCE)?.expect_exit(126, "seq")?;
+        Ok(())
+    })
 }
 
 /// Tries every way to the API that a program in a session has; prints what answered with anything but a refusal.

@@ -39,6 +39,14 @@ fn world(user: User) -> Result<(World, String)> {
     Ok((world, id))
 }
 
+/// As root and unprivileged.
+fn for_each_user(test: impl Fn(World, String) -> Result) -> Result {
+    User::both().into_iter().try_for_each(|user| {
+        let (world, id) = world(user)?;
+        test(world, id)
+    })
+}
+
 fn agentsh(args: &[&str]) -> Shell {
     Shell::program(format!("{PRODUCT}/agentsh")).args(args)
 }

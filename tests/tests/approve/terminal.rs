@@ -5,7 +5,7 @@ use agentsh_tests::shell::Subject;
 use agentsh_tests::world::processes::wait_until;
 use agentsh_tests::{Result, User, World, fail, session};
 
-use crate::{PATIENCE, agentsh, await_questions, world};
+use crate::{PATIENCE, agentsh, await_questions, for_each_user, world};
 
 const PROMPT: &str = r"\[y\] allow once.*later: ";
 
@@ -94,38 +94,40 @@ fn a_text_for_a_shell_is_shown_with_what_it_seems_to_do() -> Result {
 
 #[test]
 fn keys_that_were_typed_before_the_question_are_no_answer() -> Result {
-    let (world, id) = world(User::agent())?;
-    let mut terminal = second_terminal(&world, &id)?;
-    terminal.send("y\ry\ry\r")?;
-    terminal.expect("y\r\ny\r\ny\r\n")?;
-    let child = session::exec(&id, &[], &["seq", "2"]).spawn(&world)?;
-    terminal.expect(PROMPT)?;
-    let waiting = await_questions(&world, 1, |approval| approval.waiting == 1)?;
-    terminal.send("n\r")?;
-    child.finish(PATIENCE)?.expect_exit(126, &format!("{waiting:?}"))?;
-    Ok(())
+    for_each_user(|world, id| {
+        let mut terminal = second_terminal(&world, &id)?;
+        terminal.send("y\ry\ry\r")?;
+        terminal.expect("y\r\ny\r\ny\r\n")?;
+        let child = session::exec(&id, &[], &["seq", "2"]).spawn(&world)?;
+        terminal.expect(PROMPT)?;
+        let waiting = await_questions(&world, 1, |approval| approval.waiting == 1)?;
+        terminal.send("n\r")?;
+        child.finish(PATIENCE)?.expect_exit(126, &format!("{waiting:?}"))?;
+        Ok(())
+    })
 }
 
 #[test]
 fn a_person_who_leaves_lets_nothing_pass() -> Result {
-    let (world, id) = world(User::agent())?;
-    let mut terminal = second_terminal(&world, &id)?;
-    let child = session::exec(&id, &[], &["seq", "2"]).spawn(&world)?;
-    terminal.expect(PROMPT)?;
-    drop(terminal.hang_up());
-    let gone = || {
-        let info = world.agentsh(["session", "info", "--json", &id]);
-        info.is_ok_and(|info| info.out().contains("nobody can be asked"))
-    };
-    if !wait_until(PATIENCE, gone) {
-        return Err(fail("the session does not learn that nobody is there"));
-    }
-    // What is asked from now on is a no at once; what waits, waits for somebody else.
-    session::run(&world, &id, &["seq", "7"])?.expect_exit(126, "with nobody there")?;
-    let waiting = await_questions(&world, 1, |_| true)?;
-    world
-        .agentsh(["approve", "allow", &waiting[0].id])?
-        .expect_success("allow")?;
-    child.finish(PATIENCE)?.expect_success("by somebody else")?;
-    Ok(())
+    for_each_user(|world, id| {
+        let mut terminal = second_terminal(&world, &id)?;
+        let child = session::exec(&id, &[], &["seq", "2"]).spawn(&world)?;
+        terminal.expect(PROMPT)?;
+        drop(terminal.hang_up());
+        let gone = || {
+            let info = world.agentsh(["session", "info", "--json", &id]);
+            info.is_ok_and(|info| info.out().contains("nobody can be asked"))
+        };
+        if !wait_until(PATIENCE, gone) {
+            return Err(fail("the session does not learn that nobody is there"));
+        }
+        // What is asked from now on is a no at once; what waits, waits for somebody else.
+        session::run(&world, &id, &["seq", "7"])?.expect_exit(126, "with nobody there")?;
+        let waiting = await_questions(&world, 1, |_| true)?;
+        world
+            .agentsh(["approve", "allow", &waiting[0].id])?
+            .expect_success("allow")?;
+        child.finish(PATIENCE)?.expect_success("by somebody else")?;
+        Ok(())
+    })
 }
