@@ -7,7 +7,14 @@ use crate::{PATIENCE, python, still_guards, world};
 
 #[test]
 fn floods_do_not_exhaust_the_supervisor() -> Result {
-    let (world, id) = world(User::agent())?;
+    for user in User::both() {
+        exhausted_by_nothing(user)?;
+    }
+    Ok(())
+}
+
+fn exhausted_by_nothing(user: User) -> Result {
+    let (world, id) = world(user)?;
     let before = descriptors(&world)?;
     let text = r#"
 import os, socket, threading
