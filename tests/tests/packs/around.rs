@@ -33,7 +33,7 @@ impl Around {
         }
         user.write_file(&world.workspace().join(".env"), SECRET, 0o600)?;
         user.write_file(&home.join(".config/agentsh/config.yaml"), "log: {level: info}\n", 0o600)?;
-        for name in [".claude/projects", ".local/bin"] {
+        for name in [".claude/projects", ".local/bin", ".cache"] {
             user.make_folder(&home.join(name))?;
         }
         user.write_file(&home.join(".claude/.credentials.json"), SECRET, 0o600)?;
@@ -73,7 +73,7 @@ impl Around {
         format!(
             r#"export PORT={} OTHER={}
 to() {{ /usr/bin/python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])' "$1"; }}
-tcp() {{ /usr/bin/python3 -c 'import socket, os; socket.create_connection(("127.0.0.1", int(os.environ["PORT"])))'; }}
+tcp() {{ /usr/bin/python3 -c 'import socket, sys; socket.create_connection(("127.0.0.1", int(sys.argv[1])))' $PORT; }}
 udp() {{ /usr/bin/python3 -c 'import socket, sys; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect((sys.argv[1], 443))' "$1"; }}
 {text}"#,
             self.port, self.other

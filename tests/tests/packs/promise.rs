@@ -81,7 +81,8 @@ pub const fn event(text: &'static str, kind: &'static str, decision: &'static st
 /// Every point of a page has its promise, and every promise is a point of the page.
 fn agrees(pack: &str, promises: &[Promise]) -> Result {
     let page = packs::find(pack).ok_or_else(|| fail(pack))?.intent;
-    let points: Vec<String> = page
+    let promised = page.split("Known limits").next().unwrap_or_default();
+    let points: Vec<String> = promised
         .split("\n* ")
         .skip(1)
         .filter_map(|point| point.split("\n\n").next())

@@ -10,13 +10,13 @@ fn system_readonly_keeps_its_page() -> Result {
         says("Everything but credentials is readable")
             .passes(&[WORK[0], READABLE, "cat .env ~/notes.txt ~/.bashrc >/dev/null", NO_KEYS])
             .refuses(CREDENTIALS),
-        says("every program runs and is recorded").records(&[event(
+        says("Every program runs and is recorded").records(&[event(
             "cp /bin/true /tmp/p && /tmp/p && ~/x/program",
             "process_exec",
             "audit",
             "/program",
         )]),
-        says("nothing is written outside").passes(&[WORK[2]]).refuses(&[
+        says("Nothing is written outside").passes(&[WORK[2]]).refuses(&[
             "echo x > made",
             "rm .env",
             "touch -d 2000-01-01 .env",

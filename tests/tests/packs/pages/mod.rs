@@ -55,7 +55,6 @@ pub const OURS: &[&str] = &[
 /// What makes somebody else execute something later.
 pub const STEERING: &[&str] = &[
     "echo evil >> ~/.bashrc",
-    "sed -i s/a/b/ ~/.profile",
     "mkdir -p ~/.config/autostart && echo evil > ~/.config/autostart/x.desktop",
     "echo evil > ~/.claude/settings.json",
     "mkdir -p .claude/hooks && echo evil > .claude/hooks/x",
@@ -91,6 +90,7 @@ pub const ELSEWHERE: &[&str] = &[
     "echo x > ~/elsewhere",
     "mkdir ~/elsewhere",
     "mv ~/notes.txt ~/other.txt",
+    "sed -i s/a/b/ ~/.profile",
 ];
 
 /// The system's folders, for root too.
@@ -100,9 +100,9 @@ pub const SYSTEM: &[&str] = &["echo x > /etc/changed", "echo x > /usr/lib/change
 pub const PUBLISHING: &[&str] = &[
     "npm publish --dry-run",
     "npm --loglevel silent publish",
-    "cargo publish --dry-run",
+    "cp /bin/true cargo && ./cargo -q publish",
     "/usr/bin/python3 -m twine upload x",
-    "mvn -B clean deploy",
+    "cp /bin/true mvn && ./mvn -B clean deploy",
 ];
 
 /// Changes beside what others execute that make nobody execute anything.
@@ -114,5 +114,10 @@ pub const HARMLESS: &[&str] = &[
 /// What is lost in the workspace.
 pub const KEPT: &[Recorded] = &[
     event("echo x > kept && rm kept", "file_delete", "soft_delete", "/kept"),
-    event("echo x > cut && : > cut", "file_truncate", "soft_delete", "/cut"),
+    event(
+        "echo x > cut && truncate -s 0 cut",
+        "file_truncate",
+        "soft_delete",
+        "/cut",
+    ),
 ];
