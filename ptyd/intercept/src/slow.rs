@@ -8,7 +8,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
@@ -19,6 +19,9 @@ use crate::sys::interrupt::{self, ThreadId};
 
 /// How often waiting callers are looked at.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// What is done within this time has not blocked: another thread would have taken as long to start.
+const AT_ONCE: Duration = Duration::from_micros(500);
 
 struct Entry {
     thread: ThreadId,
@@ -128,6 +131,24 @@ impl Caller<'_> {
     pub fn slow<T>(&self, call: impl FnMut() -> Result<T, Errno>) -> Result<T, Outcome> {
         self.will_block();
         self.interruptible(call)
+    }
+
+    /// Makes a call that blocks for long in some cases and is over at once in others: it is announced if the command's
+    /// last one of the kind took long. One that does so unannounced is noticed by the watch.
+    ///
+    /// # Errors
+    /// As [`Caller::interruptible`].
+    pub fn perhaps_slow<T>(&self, call: impl FnMut() -> Result<T, Errno>) -> Result<T, Outcome> {
+        let Some(service) = self.service() else {
+            return self.slow(call);
+        };
+        if service.was_slow() {
+            self.will_block();
+        }
+        let begun = Instant::now();
+        let result = self.interruptible(call);
+        service.took(begun.elapsed() > AT_ONCE);
+        result
     }
 
     /// Makes a call that may block. `call` is repeated after `EINTR` unless the caller has a deliverable

@@ -1,6 +1,9 @@
 //! What an address is: to everybody, and on this machine.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Metadata services that some clouds put among private addresses.
 const METADATA4: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
@@ -33,16 +36,43 @@ pub fn is_machine(address: IpAddr) -> bool {
     UdpSocket::bind(SocketAddr::new(address, 0)).is_ok()
 }
 
-/// All that an address has to be judged as.
-pub(crate) fn faces(address: IpAddr) -> impl Iterator<Item = IpAddr> {
-    let address = address.to_canonical();
-    let inner = match address {
-        IpAddr::V6(v6) => translated(v6).map(IpAddr::V4),
-        IpAddr::V4(_) => None,
-    };
-    let own =
-        (!address.is_loopback() && !address.is_unspecified() && is_machine(address)).then(|| loopback_like(address));
-    [Some(address), inner, own].into_iter().flatten()
+/// How long an answer of [`is_machine`] is believed: asking costs a socket.
+const BELIEVED: Duration = Duration::from_secs(1);
+
+/// So many answers are kept.
+const KEPT: usize = 1024;
+
+/// What was found out of addresses a moment ago.
+#[derive(Default)]
+pub(crate) struct Looked(Mutex<HashMap<IpAddr, (bool, Instant)>>);
+
+impl Looked {
+    fn is_machine(&self, address: IpAddr) -> bool {
+        let (mut known, now) = (self.0.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
+        if let Some((found, when)) = known.get(&address)
+            && now.saturating_duration_since(*when) < BELIEVED
+        {
+            return *found;
+        }
+        if known.len() >= KEPT {
+            known.clear();
+        }
+        let found = is_machine(address);
+        known.insert(address, (found, now));
+        found
+    }
+
+    /// All that an address has to be judged as.
+    pub(crate) fn faces(&self, address: IpAddr) -> impl Iterator<Item = IpAddr> + Clone {
+        let address = address.to_canonical();
+        let inner = match address {
+            IpAddr::V6(v6) => translated(v6).map(IpAddr::V4),
+            IpAddr::V4(_) => None,
+        };
+        let other = !address.is_loopback() && !address.is_unspecified();
+        let own = (other && self.is_machine(address)).then(|| loopback_like(address));
+        [Some(address), inner, own].into_iter().flatten()
+    }
 }
 
 /// Whether an address is none of the public internet's: private, shared, loopback, link-local, multicast and
@@ -138,8 +168,12 @@ mod tests {
 
     #[test]
     fn a_translated_address_is_judged_as_what_it_becomes_too() {
-        let found: Vec<IpAddr> = faces(ip("64:ff9b::a9fe:a9fe")).collect();
+        let looked = Looked::default();
+        let found: Vec<IpAddr> = looked.faces(ip("64:ff9b::a9fe:a9fe")).collect();
         assert!(found.contains(&ip("169.254.169.254")) && found.len() == 2, "{found:?}");
-        assert_eq!(faces(ip("::ffff:127.0.0.1")).collect::<Vec<_>>(), [ip("127.0.0.1")]);
+        assert_eq!(
+            looked.faces(ip("::ffff:127.0.0.1")).collect::<Vec<_>>(),
+            [ip("127.0.0.1")]
+        );
     }
 }

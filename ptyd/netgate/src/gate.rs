@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use agentsh_policy::{Decision, NetOp, NetworkQuery, Policy, Protocol, Verdict};
 
-use crate::address;
+use crate::address::Looked;
 use crate::engine::Connections;
 use crate::own::{Holder, Own, Owner};
 use crate::pins::Pins;
@@ -68,6 +68,7 @@ pub struct Gate {
     /// How often rules let something through.
     pub rates: Rates,
     own: Own,
+    looked: Looked,
     agreed: Mutex<HashSet<(u64, SocketAddr)>>,
     sent: Mutex<HashMap<(u64, SocketAddr), u64>>,
     place: Arc<dyn Place>,
@@ -83,6 +84,7 @@ impl Gate {
             connections: Arc::default(),
             rates: Rates::default(),
             own: Own::new(Arc::clone(&place)),
+            looked: Looked::default(),
             agreed: Mutex::default(),
             sent: Mutex::default(),
             place,
@@ -136,11 +138,12 @@ impl Gate {
         if !outward {
             return strictest;
         }
+        let faces = self.looked.faces(flow.address.ip());
         let (mut mildest, mut limited) = (None, false);
         for name in names.iter().map(Some).chain(names.is_empty().then_some(None)) {
             // Of one name the strictest of all faces holds.
             let mut of_name = None;
-            for face in address::faces(flow.address.ip()) {
+            for face in faces.clone() {
                 let ruling = ask(name, face);
                 let strictness = ruling.verdict.decision.strictness();
                 of_name = of_name.max(Some(strictness));

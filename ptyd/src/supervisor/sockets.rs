@@ -69,10 +69,6 @@ fn message(operation: &str, named: &Named<'_>, verdict: &Verdict<'_>) -> Option<
     })
 }
 
-pub(super) fn process(caller: &Caller<'_>) -> i32 {
-    caller.status().map_or(caller.tid(), |status| status.tgid)
-}
-
 impl CommandJudge {
     /// Who listens there; what cannot be known is somebody else's.
     fn holder(&self, request: &ConnectRequest<'_>) -> Holder {
@@ -147,7 +143,7 @@ impl CommandJudge {
                 ..Outcome::plain(decision_of(verdict), verdict.rule)
             }),
             result: Some(named.refusal.raw_os_error()),
-            ..self.draft(kind, process(caller))
+            ..self.draft(kind, caller.process_id())
         });
         SocketDecision::Deny(named.refusal)
     }
@@ -164,7 +160,7 @@ impl CommandJudge {
         let ask = Ask {
             bound: Bound::endpoint(operation, &named.text, verdict.rule),
             command: Some(self.command()),
-            pid: process(caller),
+            pid: caller.process_id(),
             message: message(operation, named, verdict),
             timeout: verdict.timeout,
         };
@@ -187,7 +183,7 @@ impl CommandJudge {
             operation: Some("bind"),
             policy: Some(Outcome::deny(Some("agentsh-itself"), None)),
             result: Some(Errno::ACCESS.raw_os_error()),
-            ..self.draft(EventType::UnixBind, process(caller))
+            ..self.draft(EventType::UnixBind, caller.process_id())
         });
         SocketDecision::Deny(Errno::ACCESS)
     }
@@ -265,7 +261,7 @@ impl SocketJudge for CommandJudge {
             path: Some(&named.text),
             operation: Some("bind"),
             policy: Some(Outcome::plain(decision_of(&verdict), verdict.rule)),
-            ..self.draft(EventType::UnixBind, process(request.caller))
+            ..self.draft(EventType::UnixBind, request.caller.process_id())
         });
         SocketDecision::Allow
     }
@@ -275,7 +271,7 @@ impl SocketJudge for CommandJudge {
         let named = named(&request.peer);
         let rules = self.session().rules();
         let (op, kind) = operation(request);
-        let pid = process(request.caller);
+        let pid = request.caller.process_id();
         let approvals = &self.session().approvals;
         let approval = named
             .as_ref()

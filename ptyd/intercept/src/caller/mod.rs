@@ -225,6 +225,14 @@ impl<'a> Caller<'a> {
         }
     }
 
+    /// The number of its process, as far as that is known; else of the thread.
+    pub fn process_id(&self) -> i32 {
+        match self.process() {
+            Some(process) => process.tgid,
+            None => self.tgid().unwrap_or(self.tid()),
+        }
+    }
+
     fn open_pidfd(&self) -> Result<OwnedFd, Errno> {
         // PIDFD_THREAD has the value of O_EXCL.
         let thread = PidfdFlags::from_bits_retain(libc::O_EXCL as u32);

@@ -9,7 +9,7 @@ mod watch;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
@@ -44,6 +44,8 @@ pub(crate) struct Service {
     received: AtomicU64,
     /// `received` when the watch looked last.
     looked: AtomicU64,
+    /// Whether the last call that could have taken long did.
+    slow: AtomicBool,
     at_end: Mutex<Option<AtEnd>>,
 }
 
@@ -69,6 +71,7 @@ pub fn prepare(
         count: AtomicUsize::new(1),
         received: AtomicU64::new(0),
         looked: AtomicU64::new(0),
+        slow: AtomicBool::new(false),
         at_end: Mutex::new(Some(Box::new(at_end))),
     });
     watch::add(&service)?;
@@ -147,6 +150,16 @@ impl Service {
                 tracing::warn!(%error, "no thread to serve calls while others block");
             }
         }
+    }
+
+    /// Whether the last call that could have taken long did.
+    pub(crate) fn was_slow(&self) -> bool {
+        self.slow.load(Ordering::Relaxed)
+    }
+
+    /// A call that could have taken long is over.
+    pub(crate) fn took(&self, long: bool) {
+        self.slow.store(long, Ordering::Relaxed);
     }
 
     /// The watch's look: whether a call was received since the last or is being handled. One that is

@@ -95,7 +95,7 @@ impl Sockets {
                 let _acting = actor::act_as(&client.identity, None)?;
                 let connect = || socket::connect(&socket.fd, bytes);
                 match (waits, far) {
-                    (true, true) => caller.slow(connect)?,
+                    (true, true) => caller.perhaps_slow(connect)?,
                     (true, false) => caller.interruptible(connect)?,
                     _ => connect().map_err(Outcome::Errno)?,
                 }

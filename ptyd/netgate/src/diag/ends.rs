@@ -55,12 +55,21 @@ pub(crate) fn listen(place: &dyn Place) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Waits for the next ends, for a second at most.
+/// Takes the next ends; `waits`: for a second at most.
 ///
 /// # Errors
 /// `EAGAIN` if there was none; `ENOBUFS` if some were not told for want of room.
-pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8], take: &mut dyn FnMut(End)) -> Result<(), Errno> {
-    let (length, _) = rustix::net::recv(socket, &mut *buffer, RecvFlags::empty())?;
+pub(crate) fn receive(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+    waits: bool,
+    take: &mut dyn FnMut(End),
+) -> Result<(), Errno> {
+    let flags = match waits {
+        true => RecvFlags::empty(),
+        false => RecvFlags::DONTWAIT,
+    };
+    let (length, _) = rustix::net::recv(socket, &mut *buffer, flags)?;
     read(buffer.get(..length).unwrap_or_default(), take);
     Ok(())
 }
@@ -147,7 +156,7 @@ mod tests {
         let mut found = None;
         let mut buffer = vec![0; 32 << 10];
         while found.is_none() {
-            receive(&socket, &mut buffer, &mut |end| {
+            receive(&socket, &mut buffer, true, &mut |end| {
                 if end.cookie == cookie {
                     found = Some(end);
                 }

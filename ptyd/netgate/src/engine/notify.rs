@@ -79,12 +79,18 @@ impl Engine for Notify {
     }
 
     fn stop(&self) {
+        // What has ended until now is told.
+        thread::sleep(2 * GATHER);
         self.stopped.store(true, Ordering::Release);
     }
 }
 
 /// How long a connection goes on unseen: what it carries meanwhile is beyond its limit.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// Ends within this time are told together: each that is waited for has to be woken for, on a processor that whoever
+/// connects has use for.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// Looks at what connections have carried.
 fn look(connections: &Connections, place: &dyn Place, told: &dyn Told) {
@@ -115,10 +121,18 @@ struct Watch {
 impl Watch {
     fn run(&self) {
         let mut buffer = vec![0; 32 << 10];
+        let mut waits = true;
         while !self.stopped.load(Ordering::Acquire) {
-            let told = ends::receive(&self.socket, &mut buffer, &mut |end| self.end(&end));
+            let told = ends::receive(&self.socket, &mut buffer, waits, &mut |end| self.end(&end));
             match told {
-                Ok(()) | Err(Errno::INTR | Errno::AGAIN) => {}
+                Ok(()) => {
+                    if waits {
+                        thread::sleep(GATHER);
+                    }
+                    waits = false;
+                }
+                Err(Errno::AGAIN) => waits = true,
+                Err(Errno::INTR) => {}
                 // The kernel had no room for some: how many, nobody knows.
                 Err(Errno::NOBUFS) => {
                     self.lost.fetch_add(1, Ordering::AcqRel);

@@ -22,7 +22,6 @@ use rustix::net::sockopt::socket_cookie;
 use super::approvals::{Answered, Ask, Bound};
 use super::execs::decision_of;
 use super::judge::CommandJudge;
-use super::sockets::process;
 
 pub(crate) use private::hold;
 pub(super) use private::{forward, is_private, make};
@@ -383,7 +382,7 @@ impl CommandJudge {
             judge: self,
             request,
             flow,
-            pid: process(request.caller),
+            pid: request.caller.process_id(),
             ruling: &ruling,
         };
         if let Some(outcome) = judging.out_of_place() {
