@@ -3,7 +3,7 @@
  * own copy of the address, by the first rule that matches.
  *
  * Each hook is two programs. The attached one stays with the group for good and does nothing but call the other
- * by way of a program array. The kernel empties that array when its last descriptor is closed, so that with its
+ * by way of a program array. The kernel empties that array once its last descriptor is closed, so that with its
  * loader dead a wall denies everything.
  */
 #include "kernel.h"
@@ -44,6 +44,8 @@ struct config {
 struct event {
     __u64 time;
     __u64 cgroup;
+    /* Of the socket, for a connect. */
+    __u64 cookie;
     __u32 tgid, tid;
     __u8 kind, verdict, family, protocol;
     __u16 port;
@@ -59,12 +61,19 @@ struct address_key {
     __u8 address[16];
 };
 
+/* Which rules match there: whatever the name, and because of a name until then (in nanoseconds since boot). */
+struct place {
+    struct mask always;
+    struct mask named;
+    __u64 until;
+};
+
 struct {
     NUMBER(type, BPF_MAP_TYPE_LPM_TRIE);
     NUMBER(map_flags, BPF_F_NO_PREALLOC);
     NUMBER(max_entries, 65536);
     TYPE(key, struct address_key);
-    TYPE(value, struct mask);
+    TYPE(value, struct place);
 } ADDRESSES SEC(".maps");
 
 struct {
@@ -98,6 +107,14 @@ struct {
     TYPE(value, struct endpoint);
 } ASKED SEC(".maps");
 
+/* Sockets that were made behind the wall, by cookie: no others are judged here. */
+struct {
+    NUMBER(type, BPF_MAP_TYPE_LRU_HASH);
+    NUMBER(max_entries, 65536);
+    TYPE(key, __u64);
+    TYPE(value, __u32);
+} MADE SEC(".maps");
+
 struct {
     NUMBER(type, BPF_MAP_TYPE_RINGBUF);
     NUMBER(max_entries, 1 << 17);
@@ -128,7 +145,8 @@ INLINE struct event *new_event(__u8 kind) {
     if (!event) {
         __u32 first = 0;
         __u64 *lost = map_lookup(&LOST, &first);
-        if (lost)
+        /* Programs and their ends are told by others as well. */
+        if (lost && kind < KIND_EXEC)
             __sync_fetch_and_add(lost, 1);
         return 0;
     }
@@ -156,9 +174,13 @@ INLINE int lowest_bit(__u64 word) {
 }
 
 /* The first rule that is in all of them; RULES for none. */
-INLINE __u32 first_rule(const struct mask *a, const struct mask *b, const struct mask *c) {
+INLINE __u32 first_rule(const struct place *at, const struct mask *b, const struct mask *c) {
+    int named = at->until > now();
     for (int i = 0; i < WORDS; i++) {
-        __u64 all = a->words[i] & b->words[i] & c->words[i];
+        __u64 here = at->always.words[i];
+        if (named)
+            here |= at->named.words[i];
+        __u64 all = here & b->words[i] & c->words[i];
         if (all)
             return i * 64 + lowest_bit(all);
     }
@@ -169,7 +191,7 @@ INLINE int judge(struct bpf_sock_addr *context, struct config *config, __u32 ope
                  __u32 port) {
     struct address_key key = {.bits = 128};
     __builtin_memcpy(key.address, address, sizeof(key.address));
-    struct mask *addresses = map_lookup(&ADDRESSES, &key);
+    struct place *addresses = map_lookup(&ADDRESSES, &key);
     struct mask *ports = map_lookup(&PORTS, &port);
     if (!ports)
         ports = &config->any_port;
@@ -186,6 +208,7 @@ INLINE int judge(struct bpf_sock_addr *context, struct config *config, __u32 ope
             event->protocol = context->protocol;
             event->port = port;
             event->rule = rule;
+            event->cookie = socket_cookie(context);
             __builtin_memcpy(event->address, address, sizeof(event->address));
             ring_submit(event, 0);
         }
@@ -360,6 +383,11 @@ SEC("cgroup/sock_create") int judge_sock_create(struct bpf_sock *context) {
         return 0;
     int known = (context->type == STREAM && context->protocol == IPPROTO_TCP) ||
                 (context->type == DATAGRAM && context->protocol == IPPROTO_UDP);
+    if (known) {
+        __u64 cookie = socket_cookie(context);
+        __u32 made = 1;
+        map_update(&MADE, &cookie, &made, BPF_ANY);
+    }
     if (known || config_->other_sockets || is_exempt(config_))
         return 1;
     struct event *event = new_event(KIND_SOCKET);

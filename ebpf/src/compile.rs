@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::RULES;
-use crate::sys::{self, AddressKey, Config, Endpoint, Mask};
+use crate::sys::{self, AddressKey, Config, Endpoint, Mask, Place};
 use crate::table::{Cidr, Operation, Rule, Table, TooMany, Transport, Verdict};
 
 /// The contents of the maps.
@@ -53,7 +53,7 @@ impl Compiled {
         }
         let named = rules.iter().flat_map(|rule| rule.cidrs.iter().copied());
         let mut prefixes: Vec<(Cidr, Mask)> = Vec::new();
-        for prefix in std::iter::once(Cidr::ANY).chain(named) {
+        for prefix in [Cidr::V6, Cidr::V4].into_iter().chain(named) {
             if prefixes.iter().any(|(known, _)| *known == prefix) {
                 continue;
             }
@@ -103,8 +103,27 @@ impl Compiled {
     }
 
     /// The entries of the trie.
-    pub(crate) fn addresses(&self) -> impl Iterator<Item = (AddressKey, Mask)> {
-        self.prefixes.iter().map(|(cidr, mask)| (sys::key(cidr), *mask))
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = (AddressKey, Place)> {
+        let place = |always: &Mask| Place {
+            always: *always,
+            ..Place::default()
+        };
+        self.prefixes
+            .iter()
+            .map(move |(cidr, mask)| (sys::key(cidr), place(mask)))
+    }
+
+    /// What the programs find: the rule that decides, and the verdict.
+    pub(crate) fn decide(&self, kind: usize, matching: &Mask, port: u16) -> (Option<usize>, u8) {
+        let ports = self.ports.get(&u32::from(port)).unwrap_or(&self.config.any_port);
+        let kinds = self.config.operations.get(kind).copied().unwrap_or_default();
+        let words = matching.words.iter().zip(ports.words).zip(kinds.words);
+        let found = words.enumerate().find_map(|(word, ((here, ports), kinds))| {
+            let all = here & ports & kinds;
+            (all != 0).then(|| word * 64 + all.trailing_zeros() as usize)
+        });
+        let verdict = found.and_then(|rule| self.config.verdicts.get(rule)).copied();
+        (found, verdict.unwrap_or(self.config.otherwise as u8))
     }
 
     /// Which rules match an address that nobody pinned.
@@ -130,18 +149,7 @@ mod tests {
     /// The verdict as the programs find it.
     fn found(compiled: &Compiled, operation: usize, udp: usize, address: IpAddr, port: u16) -> u8 {
         let addresses = compiled.at(&Cidr::of(address));
-        let ports = compiled
-            .ports
-            .get(&u32::from(port))
-            .unwrap_or(&compiled.config.any_port);
-        let kinds = &compiled.config.operations[operation * 2 + udp];
-        for word in 0..addresses.words.len() {
-            let all = addresses.words[word] & ports.words[word] & kinds.words[word];
-            if all != 0 {
-                return compiled.config.verdicts[word * 64 + all.trailing_zeros() as usize];
-            }
-        }
-        compiled.config.otherwise as u8
+        compiled.decide(operation * 2 + udp, &addresses, port).1
     }
 
     /// The verdict as the policy means it.
@@ -197,6 +205,18 @@ mod tests {
                 );
             }
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_range_of_one_family_is_none_of_the_other() -> Result<(), TooMany> {
+        let allowed = |range: &str, address: &str| -> Result<bool, TooMany> {
+            let parse = |text: &str| text.parse().unwrap_or(IpAddr::V4(Ipv4Addr::BROADCAST));
+            let table = Table::of(vec![Rule::about(vec![Cidr::new(parse(range), 0)], Verdict::Allow)]);
+            Ok(found(&Compiled::new(&table)?, 0, 0, parse(address), 1) == 1)
+        };
+        assert!(allowed("::", "2001:db8::1")? && !allowed("::", "10.0.0.1")? && !allowed("::", "::ffff:10.0.0.1")?);
+        assert!(allowed("0.0.0.0", "10.0.0.1")? && !allowed("0.0.0.0", "2001:db8::1")? && !allowed("0.0.0.0", "::1")?);
         Ok(())
     }
 

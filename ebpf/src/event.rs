@@ -32,6 +32,8 @@ pub enum What {
         port: u16,
         /// The rule of the table that decided.
         rule: Option<usize>,
+        /// `SO_COOKIE` of the socket.
+        cookie: u64,
     },
     /// A socket that was not made: its family, type and protocol (`socket(2)`).
     Socket { family: u8, kind: u16, protocol: u16 },
@@ -42,7 +44,7 @@ pub enum What {
 }
 
 /// `struct event`: numbers of the machine's byte order.
-const SIZE: usize = 64;
+const SIZE: usize = 72;
 
 impl Event {
     /// Reads one; `None` if it is not of the form that the programs write.
@@ -51,9 +53,9 @@ impl Event {
         let long = |at: usize| Some(u64::from_ne_bytes(*bytes.get(at..)?.first_chunk()?));
         let int = |at: usize| Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?));
         let short = |at: usize| Some(u16::from_ne_bytes(*bytes.get(at..)?.first_chunk()?));
-        let (kind, verdict, family, protocol) = (bytes[24], bytes[25], bytes[26], bytes[27]);
-        let port = short(28)?;
-        let number = short(30)?;
+        let (kind, verdict, family, protocol) = (bytes[32], bytes[33], bytes[34], bytes[35]);
+        let port = short(36)?;
+        let number = short(38)?;
         let rule = usize::from(number);
         let operation = Operation::ALL.get(usize::from(kind));
         let what = match (operation, kind) {
@@ -61,9 +63,10 @@ impl Event {
                 operation: *operation,
                 verdict: *[Verdict::Deny, Verdict::Allow, Verdict::Audit].get(usize::from(verdict))?,
                 udp: i32::from(protocol) == libc::IPPROTO_UDP,
-                address: address(*bytes[32..].first_chunk()?),
+                address: address(*bytes[40..].first_chunk()?),
                 port,
                 rule: (rule < RULES).then_some(rule),
+                cookie: long(16)?,
             },
             (None, 3) => What::Socket {
                 family,
@@ -74,12 +77,12 @@ impl Event {
             (None, 5) => What::Exit,
             _ => return None,
         };
-        let comm = bytes[48..].split(|byte| *byte == 0).next()?;
+        let comm = bytes[56..].split(|byte| *byte == 0).next()?;
         Some(Event {
             time: long(0)?,
             group: long(8)?,
-            tgid: int(16)?,
-            tid: int(20)?,
+            tgid: int(24)?,
+            tid: int(28)?,
             comm: String::from_utf8_lossy(comm).into_owned(),
             what,
         })
@@ -94,9 +97,9 @@ mod tests {
     fn what_is_too_short_or_of_no_known_kind_is_no_event() {
         assert_eq!(Event::read(&[0; SIZE - 1]), None);
         let mut bytes = [0; SIZE];
-        bytes[24] = 9;
+        bytes[32] = 9;
         assert_eq!(Event::read(&bytes), None);
-        bytes[24] = 4;
+        bytes[32] = 4;
         assert_eq!(Event::read(&bytes).map(|event| event.what), Some(What::Exec));
     }
 }

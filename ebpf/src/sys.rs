@@ -14,6 +14,15 @@ pub(crate) struct Mask {
     pub words: [u64; RULES / 64],
 }
 
+/// `struct place`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub always: Mask,
+    pub named: Mask,
+    pub until: u64,
+}
+
 /// `struct endpoint`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]
@@ -77,10 +86,20 @@ pub(crate) fn key(cidr: &Cidr) -> AddressKey {
 
 // SAFETY: integers only, without padding; every pattern of bits is a value.
 unsafe impl aya::Pod for Mask {}
+// SAFETY: as a mask, and a number of the same size as its words.
+unsafe impl aya::Pod for Place {}
 // SAFETY: integers only; the member `end` is what would be padding.
 unsafe impl aya::Pod for Config {}
 // SAFETY: bytes.
 unsafe impl aya::Pod for Octets {}
+
+/// Nanoseconds since boot, as the programs count them (`clock_gettime(2)`, `CLOCK_BOOTTIME`).
+pub(crate) fn now() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes one `timespec`, which outlives the call.
+    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
+    (time.tv_sec as u64) * 1_000_000_000 + time.tv_nsec as u64
+}
 
 /// `BPF_PROG_ATTACH` and the fields of its `union bpf_attr` (`bpf(2)`).
 const BPF_PROG_ATTACH: libc::c_long = 8;

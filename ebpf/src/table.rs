@@ -55,11 +55,21 @@ impl Cidr {
         }
     }
 
-    pub(crate) const ANY: Cidr = Cidr { address: 0, bits: 0 };
+    /// Every address of IPv6.
+    pub(crate) const V6: Cidr = Cidr { address: 0, bits: 0 };
+    /// Every address of IPv4.
+    pub(crate) const V4: Cidr = Cidr {
+        address: 0xffff << 32,
+        bits: 96,
+    };
 
-    /// Whether every address of `other` is one of these.
+    fn is_v4(&self) -> bool {
+        self.bits >= Cidr::V4.bits && self.address & mask(Cidr::V4.bits) == Cidr::V4.address
+    }
+
+    /// Whether every address of `other` is one of these; those of IPv4 are none of IPv6.
     pub fn covers(&self, other: &Cidr) -> bool {
-        self.bits <= other.bits && other.address & mask(self.bits) == self.address
+        self.is_v4() == other.is_v4() && self.bits <= other.bits && other.address & mask(self.bits) == self.address
     }
 
     /// The single address.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use aya::maps::{Array, HashMap, LpmTrie, MapData, MapError, ProgramArray, RingBuf};
 use aya::programs::{Program, ProgramError};
@@ -13,8 +14,8 @@ use aya::{Ebpf, EbpfError, EbpfLoader};
 
 use crate::compile::Compiled;
 use crate::event::Event;
-use crate::sys::{self, Config, Mask, Octets};
-use crate::table::{Cidr, Table, TooMany};
+use crate::sys::{self, Config, Mask, Octets, Place};
+use crate::table::{Cidr, Operation, Table, TooMany, Transport};
 
 /// The compiled programs.
 const OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/wall.o"));
@@ -82,7 +83,12 @@ pub enum WallError {
 pub struct Wall {
     ebpf: Ebpf,
     compiled: Compiled,
-    addresses: LpmTrie<MapData, Octets, Mask>,
+    /// Addresses that belong to names, with what is in the trie for them.
+    pins: std::collections::HashMap<IpAddr, Place>,
+    addresses: LpmTrie<MapData, Octets, Place>,
+    ports: HashMap<MapData, u32, Mask>,
+    config: Array<MapData, Config>,
+    made: HashMap<MapData, u64, u32>,
     groups: HashMap<MapData, u64, u32>,
     lost: Array<MapData, u64>,
     events: RingBuf<MapData>,
@@ -93,18 +99,8 @@ pub struct Wall {
 impl Wall {
     /// Loads the programs with a table. Nothing is behind the wall yet.
     pub fn load(table: &Table) -> Result<Wall, WallError> {
-        let compiled = Compiled::new(table)?;
+        let compiled = Compiled::new(&Table::closed())?;
         let mut ebpf = EbpfLoader::new().btf(None).load(OBJECT)?;
-        let mut addresses: LpmTrie<MapData, Octets, Mask> = LpmTrie::try_from(take(&mut ebpf, "ADDRESSES")?)?;
-        for (key, mask) in compiled.addresses() {
-            addresses.insert(&key, mask, 0)?;
-        }
-        let mut ports: HashMap<MapData, u32, Mask> = HashMap::try_from(take(&mut ebpf, "PORTS")?)?;
-        for (port, mask) in &compiled.ports {
-            ports.insert(port, mask, 0)?;
-        }
-        let mut config: Array<MapData, Config> = Array::try_from(take(&mut ebpf, "CONFIG")?)?;
-        config.set(0, compiled.config, 0)?;
         let gates = gates(&mut ebpf)?;
         for (name, tracepoint) in TRACES {
             let wrong = |source| WallError::Program { name, source };
@@ -115,15 +111,68 @@ impl Wall {
                 return Err(WallError::Missing(name));
             }
         }
-        Ok(Wall {
+        let mut wall = Wall {
+            addresses: LpmTrie::try_from(take(&mut ebpf, "ADDRESSES")?)?,
+            ports: HashMap::try_from(take(&mut ebpf, "PORTS")?)?,
+            config: Array::try_from(take(&mut ebpf, "CONFIG")?)?,
+            made: HashMap::try_from(take(&mut ebpf, "MADE")?)?,
+            pins: std::collections::HashMap::new(),
             groups: HashMap::try_from(take(&mut ebpf, "GROUPS")?)?,
             lost: Array::try_from(take(&mut ebpf, "LOST")?)?,
             events: RingBuf::try_from(take(&mut ebpf, "EVENTS")?)?,
             ebpf,
             compiled,
-            addresses,
             _gates: gates,
-        })
+        };
+        wall.apply(table)?;
+        Ok(wall)
+    }
+
+    /// Puts another table in the place of the one in force. Nothing passes on the way from one to the other but what the
+    /// exempt process does; pinned addresses are forgotten.
+    ///
+    /// # Errors
+    /// What the new table is too much for: the old one stays. Where the kernel fails: nothing passes from then on.
+    pub fn apply(&mut self, table: &Table) -> Result<(), WallError> {
+        let new = Compiled::new(table)?;
+        let closed = Compiled::new(&Table {
+            exempt: table.exempt,
+            ..Table::closed()
+        })?;
+        self.config.set(0, closed.config, 0)?;
+        for key in self.addresses.keys().collect::<Result<Vec<_>, _>>()? {
+            self.addresses.remove(&key)?;
+        }
+        for port in self.ports.keys().collect::<Result<Vec<_>, _>>()? {
+            self.ports.remove(&port)?;
+        }
+        self.pins.clear();
+        self.compiled = closed;
+        for (key, place) in new.addresses() {
+            self.addresses.insert(&key, place, 0)?;
+        }
+        for (port, mask) in &new.ports {
+            self.ports.insert(port, mask, 0)?;
+        }
+        self.config.set(0, new.config, 0)?;
+        self.compiled = new;
+        Ok(())
+    }
+
+    /// Whether the programs would let it pass now, and would judge it at all: the socket with this cookie (`SO_COOKIE`)
+    /// was made behind the wall.
+    pub fn passes(&self, kind: (Operation, Transport), address: IpAddr, port: u16, cookie: u64) -> bool {
+        let at = Cidr::of(address);
+        let mut matching = self.compiled.at(&at);
+        if let Some(pin) = self
+            .pins
+            .get(&address.to_canonical())
+            .filter(|pin| pin.until > sys::now())
+        {
+            matching = matching.joined(pin.named);
+        }
+        let kind = kind.0 as usize * Transport::ALL.len() + kind.1 as usize;
+        self.compiled.decide(kind, &matching, port).1 != 0 && self.made.get(&cookie, 0).is_ok()
     }
 
     /// Puts the group with this folder, of the v2 hierarchy, behind the wall: every socket that a process in
@@ -151,23 +200,50 @@ impl Wall {
         Ok(self.groups.remove(&number.ino())?)
     }
 
-    /// An address was answered for a name: the rules with these numbers match it too.
-    pub fn pin(&mut self, address: IpAddr, rules: impl IntoIterator<Item = usize>) -> Result<(), WallError> {
+    /// An address was answered for a name: the rules with these numbers match it too, for so long.
+    pub fn pin(
+        &mut self,
+        address: IpAddr,
+        rules: impl IntoIterator<Item = usize>,
+        time: Duration,
+    ) -> Result<(), WallError> {
         let at = Cidr::of(address);
-        let mut mask = Mask::default();
-        rules.into_iter().for_each(|rule| mask.set(rule));
-        Ok(self
-            .addresses
-            .insert(&sys::key(&at), self.compiled.at(&at).joined(mask), 0)?)
+        let mut named = Mask::default();
+        rules.into_iter().for_each(|rule| named.set(rule));
+        let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let place = Place {
+            always: self.compiled.at(&at),
+            named,
+            until: sys::now().saturating_add(time),
+        };
+        self.pins.insert(address.to_canonical(), place);
+        Ok(self.addresses.insert(&sys::key(&at), place, 0)?)
     }
 
     /// The address belongs to no name any more.
     pub fn unpin(&mut self, address: IpAddr) -> Result<(), WallError> {
+        if self.pins.remove(&address.to_canonical()).is_none() {
+            return Ok(());
+        }
         let at = Cidr::of(address);
+        let place = Place {
+            always: self.compiled.at(&at),
+            ..Place::default()
+        };
         match self.compiled.names(&at) {
-            true => Ok(self.addresses.insert(&sys::key(&at), self.compiled.at(&at), 0)?),
+            true => Ok(self.addresses.insert(&sys::key(&at), place, 0)?),
             false => Ok(self.addresses.remove(&sys::key(&at))?),
         }
+    }
+
+    /// Addresses that are pinned: those whose time is over are forgotten.
+    pub fn forget_expired(&mut self) -> Result<(), WallError> {
+        let now = sys::now();
+        let over = self.pins.iter().filter(|(_, pin)| pin.until <= now);
+        for address in over.map(|(address, _)| *address).collect::<Vec<_>>() {
+            self.unpin(address)?;
+        }
+        Ok(())
     }
 
     /// The next event, if there is one. The wall's own descriptor ([`AsFd`]) is readable when one comes.

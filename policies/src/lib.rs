@@ -49,7 +49,8 @@ pub use outlook::{Lowered, Outlook, Program, ProgramOutlook};
 pub use place::At;
 pub use policy::{
     CommandQuery, CommandTarget, ConnectTarget, ConnectTo, DnsTarget, EnvFilter, Layer, NetworkQuery, Policy, Redirect,
-    Removed, RuleRef, ServiceView, Settings, SignalQuery, Targets, UnixAddress, Verdict, is_steering, variable_name,
+    Removed, RuleRef, ServiceView, Settings, SignalQuery, TableRule, Targets, UnixAddress, Verdict, is_steering,
+    variable_name,
 };
 pub use quantity::{Size, Time};
 pub use vars::{VariableError, Variables};

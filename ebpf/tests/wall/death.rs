@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use agentsh_ebpf::{Cidr, Rule, Table, Verdict, Wall};
 
@@ -56,6 +56,12 @@ fn with_its_loader_killed_a_wall_denies_what_it_allowed_before() -> Done {
         assert_eq!(listeners.arrived()?, (1, 0));
         holder.kill()?;
         holder.wait()?;
+        // The kernel empties the gates a moment after the last descriptor is closed.
+        let limit = Instant::now() + Duration::from_secs(60);
+        while TcpStream::connect(to).is_ok() {
+            assert!(Instant::now() < limit, "the wall still lets through");
+        }
+        listeners.arrived()?;
         assert!(TcpStream::connect(to).is_err());
         assert!(std::net::UdpSocket::bind("127.0.0.1:0").is_err());
         assert_eq!(listeners.arrived()?, (0, 0));

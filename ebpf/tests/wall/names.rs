@@ -1,11 +1,16 @@
 //! Names: pinned addresses, and questions that go to the session's resolver.
 
 use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::time::{Duration, Instant};
 
-use agentsh_ebpf::{Cidr, Operation, Rule, Table, Verdict};
+use agentsh_ebpf::{Cidr, Operation, Rule, Table, Transport, Verdict};
+use rustix::net::sockopt::socket_cookie;
+use rustix::net::{AddressFamily, SocketType, socket};
 
 use crate::reach::{Listeners, ip};
 use crate::rig::{Done, behind};
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 #[test]
 fn a_name_opens_an_address_only_while_it_is_pinned() -> Done {
@@ -17,9 +22,9 @@ fn a_name_opens_an_address_only_while_it_is_pinned() -> Done {
     let prepare = || Ok([Listeners::at("203.0.113.5", 0)?, Listeners::at("127.0.0.2", 0)?]);
     behind(Table::of(vec![denied, named]), prepare, |wall, [plain, denied]| {
         assert!(TcpStream::connect(plain.address()?).is_err());
-        wall.pin(ip("203.0.113.5"), [1])?;
+        wall.pin(ip("203.0.113.5"), [1], HOUR)?;
         // A name that points where an earlier rule denies opens nothing.
-        wall.pin(ip("127.0.0.2"), [1])?;
+        wall.pin(ip("127.0.0.2"), [1], HOUR)?;
         assert!(TcpStream::connect(plain.address()?).is_ok());
         assert!(TcpStream::connect(denied.address()?).is_err());
         wall.unpin(ip("203.0.113.5"))?;
@@ -27,6 +32,67 @@ fn a_name_opens_an_address_only_while_it_is_pinned() -> Done {
         assert!(TcpStream::connect(plain.address()?).is_err());
         assert!(TcpStream::connect(denied.address()?).is_err());
         assert_eq!((plain.arrived()?, denied.arrived()?), ((1, 0), (0, 0)));
+        Ok(())
+    })
+}
+
+/// What the loader says before and the kernel does is the same.
+fn agree(wall: &agentsh_ebpf::Wall, to: SocketAddr) -> Done<bool> {
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    let said = wall.passes(
+        (Operation::Connect, Transport::Tcp),
+        to.ip(),
+        to.port(),
+        socket_cookie(&socket)?,
+    );
+    let passed = rustix::net::connect(&socket, &to).is_ok();
+    assert_eq!(said, passed, "{to}");
+    Ok(passed)
+}
+
+#[test]
+fn a_pin_ends_with_its_time_and_with_the_table() -> Done {
+    let named = Rule {
+        named: true,
+        ..Rule::about(Vec::new(), Verdict::Allow)
+    };
+    let all = Table::of(vec![Rule::about(Vec::new(), Verdict::Allow)]);
+    behind(
+        Table::of(vec![named.clone()]),
+        || Listeners::at("203.0.113.5", 0),
+        move |wall, listeners| {
+            let to = listeners.address()?;
+            wall.pin(ip("203.0.113.5"), [0], HOUR)?;
+            assert!(agree(wall, to)?);
+            wall.apply(&Table::of(vec![named]))?;
+            assert!(!agree(wall, to)?);
+            wall.pin(ip("203.0.113.5"), [0], Duration::from_millis(50))?;
+            let limit = Instant::now() + Duration::from_secs(20);
+            while TcpStream::connect(to).is_ok() {
+                listeners.arrived()?;
+                assert!(Instant::now() < limit, "the pin does not end");
+            }
+            wall.forget_expired()?;
+            assert!(!agree(wall, to)?);
+            wall.apply(&all)?;
+            assert!(agree(wall, to)?);
+            Ok(())
+        },
+    )
+}
+
+#[test]
+fn of_a_socket_from_outside_the_wall_says_nothing() -> Done {
+    let all = Table::of(vec![Rule::about(Vec::new(), Verdict::Allow)]);
+    let outside = || {
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+        Ok((socket, Listeners::at("127.0.0.1", 0)?))
+    };
+    behind(all, outside, |wall, (socket, listeners)| {
+        let to = listeners.address()?;
+        let kind = (Operation::Connect, Transport::Tcp);
+        assert!(!wall.passes(kind, to.ip(), to.port(), socket_cookie(&socket)?));
+        assert!(agree(wall, to)?);
         Ok(())
     })
 }

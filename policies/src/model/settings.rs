@@ -121,8 +121,8 @@ words! {
 #[serde(deny_unknown_fields, default)]
 pub struct Network {
     pub namespace: NetworkNamespace,
-    /// `ebpf`: beside the notified calls a wall in the kernel, which lets through only what was judged, and
-    /// nothing once the supervisor is dead. `auto` is `notify`.
+    /// `ebpf`: a wall in the kernel, which holds the rules on TCP connections as far as tables can say them, lets
+    /// through of the rest only what was judged, and nothing once the supervisor is dead. `auto` is `notify`.
     pub engine: NetworkEngine,
     /// Ports of a private namespace that are reached from the host.
     pub forward: Vec<u16>,

@@ -191,6 +191,11 @@ impl Cidr {
         (prefix <= longest).then_some(Cidr { base, prefix })
     }
 
+    /// The base, and how many of its bits count.
+    pub fn parts(&self) -> (IpAddr, u8) {
+        (self.base, self.prefix)
+    }
+
     /// Whether the address is inside; an IPv4 address in its IPv6 form is the IPv4 address.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.base, address.to_canonical()) {

@@ -14,6 +14,7 @@ mod redirect;
 mod service;
 mod signal;
 mod socket;
+mod table;
 mod variable;
 mod verdict;
 
@@ -25,6 +26,7 @@ pub use redirect::{ConnectTarget, ConnectTo, DnsTarget};
 pub use service::ServiceView;
 pub use signal::{SignalQuery, Targets};
 pub use socket::UnixAddress;
+pub use table::TableRule;
 pub use variable::is_steering;
 pub use verdict::{Redirect, RuleRef, Verdict};
 

@@ -143,6 +143,31 @@ impl CompiledNetwork {
         self.domains.iter().flatten().any(names)
     }
 
+    /// The ranges that a peer must be in, and whether it must have a name besides; `None` where single addresses stand
+    /// among names or beside ranges, or where a range is written so that no address is in it.
+    pub(super) fn as_ranges(&self) -> Option<(Vec<(IpAddr, u8)>, bool)> {
+        let mut ranges: Vec<(IpAddr, u8)> = self.cidrs.iter().map(Cidr::parts).collect();
+        let domains = self.domains.iter().flatten();
+        let single: Vec<IpAddr> = domains
+            .filter_map(|domain| match domain {
+                Domain::Address(address) => Some(address.to_canonical()),
+                Domain::Name(_) => None,
+            })
+            .collect();
+        let all = self.domains.as_ref().map_or(0, Vec::len);
+        let named = self.domains.is_some() && single.is_empty();
+        if !single.is_empty() && (single.len() != all || !ranges.is_empty()) {
+            return None;
+        }
+        ranges.extend(
+            single
+                .into_iter()
+                .map(|address| (address, if address.is_ipv4() { 32 } else { 128 })),
+        );
+        let is_mapped = |base: &IpAddr| matches!(base, IpAddr::V6(base) if base.to_ipv4_mapped().is_some());
+        (!ranges.iter().any(|(base, _)| is_mapped(base))).then_some((ranges, named))
+    }
+
     /// Whether one of its ranges holds the address.
     pub(super) fn names_address(&self, address: IpAddr) -> bool {
         self.cidrs.iter().any(|cidr| cidr.contains(address))

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 /// Programs use an address for longer than its time to live says; a rule on its name goes on for so long.
@@ -22,13 +22,19 @@ struct Pin {
 
 /// Names that the session's resolver answered, by the addresses that it answered with.
 #[derive(Default)]
-pub struct Pins(RwLock<HashMap<IpAddr, Vec<Pin>>>);
+pub struct Pins {
+    by_address: RwLock<HashMap<IpAddr, Vec<Pin>>>,
+    watch: OnceLock<Watch>,
+}
+
+/// Is told of addresses whose names have changed.
+type Watch = Box<dyn Fn(IpAddr) + Send + Sync>;
 
 impl Pins {
     /// `name` was answered with `address`, for so long.
     pub fn add(&self, name: &Arc<str>, address: IpAddr, ttl: Duration, now: Instant) {
         let until = now + ttl.clamp(AT_LEAST, AT_MOST);
-        let mut pins = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut pins = self.by_address.write().unwrap_or_else(PoisonError::into_inner);
         if pins.len() >= MOST && !pins.contains_key(&address.to_canonical()) {
             forget(&mut pins, now);
         }
@@ -41,17 +47,47 @@ impl Pins {
             name: Arc::clone(name),
             until,
         });
+        drop(pins);
+        if let Some(watch) = self.watch.get() {
+            watch(address.to_canonical());
+        }
+    }
+
+    /// `watch` is told of every address that gets a name, before the answer goes out.
+    pub(crate) fn watch(&self, watch: Watch) {
+        // Set once, when the engine starts.
+        let _ = self.watch.set(watch);
+    }
+
+    /// The names of `address`, and how long each holds.
+    pub(crate) fn live(&self, address: IpAddr, now: Instant) -> Vec<(Arc<str>, Duration)> {
+        let pins = self.by_address.read().unwrap_or_else(PoisonError::into_inner);
+        living(pins.get(&address.to_canonical()), now)
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self, now: Instant) -> Vec<(IpAddr, Vec<(Arc<str>, Duration)>)> {
+        let pins = self.by_address.read().unwrap_or_else(PoisonError::into_inner);
+        let all = pins.iter().map(|(address, names)| (*address, living(Some(names), now)));
+        all.filter(|(_, names)| !names.is_empty()).collect()
     }
 
     /// The names of `address`, the newest first.
     pub fn names(&self, address: IpAddr, now: Instant) -> Vec<Arc<str>> {
-        let pins = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let pins = self.by_address.read().unwrap_or_else(PoisonError::into_inner);
         let names = pins.get(&address.to_canonical()).into_iter().flatten().rev();
         names
             .filter(|pin| pin.until > now)
             .map(|pin| Arc::clone(&pin.name))
             .collect()
     }
+}
+
+fn living(names: Option<&Vec<Pin>>, now: Instant) -> Vec<(Arc<str>, Duration)> {
+    let names = names.into_iter().flatten().filter(|pin| pin.until > now);
+    names
+        .map(|pin| (Arc::clone(&pin.name), pin.until.saturating_duration_since(now)))
+        .collect()
 }
 
 fn forget(pins: &mut HashMap<IpAddr, Vec<Pin>>, now: Instant) {
@@ -99,7 +135,7 @@ mod tests {
             let ttl = AT_LEAST + Duration::from_secs(u64::from(number) / 100);
             pins.add(&Arc::from("x"), IpAddr::V4(Ipv4Addr::from(number)), ttl, now);
         }
-        let held = pins.0.read().unwrap_or_else(PoisonError::into_inner).len();
+        let held = pins.by_address.read().unwrap_or_else(PoisonError::into_inner).len();
         assert!(held <= MOST, "{held}");
         assert_eq!(pins.names(IpAddr::V4(Ipv4Addr::from(MOST as u32 + 99)), now).len(), 1);
     }

@@ -27,14 +27,20 @@ pub enum RulesetFailure {
 
 /// Makes the ruleset. It handles every file right that the kernel's interface knows, so that whatever
 /// is not granted is denied. Of TCP ports none is granted: whoever connects or binds for a command does so
-/// outside of it, and what the command did itself would have passed by the judge. Scopes are left alone: one
-/// would keep the commands of a session from signalling each other.
-pub fn build(hull: &Hull, abi: u32) -> Result<OwnedFd, RulesetFailure> {
+/// outside of it, and what the command did itself would have passed by the judge; `connects`: unless something else
+/// judges that, and connecting is not handled. Scopes are left alone: one would keep the commands of a session from
+/// signalling each other.
+pub fn build(hull: &Hull, abi: u32, connects: bool) -> Result<OwnedFd, RulesetFailure> {
     let abi = ABI::from(i32::try_from(abi).unwrap_or(i32::MAX));
-    let mut ruleset = Ruleset::default()
-        .handle_access(AccessFs::from_all(abi))?
-        .handle_access(AccessNet::from_all(abi))?
-        .create()?;
+    let mut ports = AccessNet::from_all(abi);
+    if connects {
+        ports.remove(AccessNet::ConnectTcp);
+    }
+    let mut ruleset = Ruleset::default().handle_access(AccessFs::from_all(abi))?;
+    if !ports.is_empty() {
+        ruleset = ruleset.handle_access(ports)?;
+    }
+    let mut ruleset = ruleset.create()?;
     for grant in hull.grants() {
         let access = grant.rights.access(abi, grant.is_folder);
         if access.is_empty() {

@@ -67,7 +67,8 @@ pub(super) fn make(setup: Setup) -> Result<Made, ApiError> {
     let policy = choice.resolve(&account, &config)?;
     let mut planned = plan::plan(policy, &config, &account, workspace.as_deref()).map_err(refused)?;
     let network = planned.rules.private.then(network::make).transpose().map_err(unheld)?;
-    let walled = planned.rules.walled;
+    // Connections to providers of models may have to go by way of the proxy.
+    let walled = (planned.rules.walled, !config.proxy.providers.is_empty());
     let shared = Shared::new(&places::run_dir(account.uid), network, walled).map_err(failed)?;
     let store = Store::new(&account.state_dir());
     let info = info(&setup, workspace.as_deref(), &account, &planned)?;

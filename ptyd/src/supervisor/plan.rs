@@ -99,13 +99,13 @@ pub(super) fn plan(
     let limited = Limited::by(&policy, walled).map_err(RulesError::from)?;
     let mut layers = layers(&host, &not_held);
     layers.push(groups(&host, &limited));
-    layers.push(ebpf(&host, walled));
+    let tables = !private && config.proxy.providers.is_empty() && agentsh_netgate::holds_rules(&policy);
+    layers.push(ebpf(&host, walled, tables));
     layers.extend(private.then(private_network));
     let mut rules = Rules::new(policy, asked, capabilities, host.landlock_abi, &config.landlock, unread)?;
     let by_group = |resource: &Resource| host.controllers.holder(*resource).is_ok();
     rules.held_by_groups = limited.resources.set().filter(by_group).collect();
     rules.limited = limited;
-    rules.walled = walled;
     rules.private = private;
     Ok(Planned {
         rules,
@@ -251,9 +251,13 @@ fn layers(host: &Host, not_held: &[String]) -> Vec<LayerInfo> {
     ]
 }
 
-/// The wall in the kernel.
-fn ebpf(host: &Host, walled: bool) -> LayerInfo {
+/// The wall in the kernel. `tables`: whether it holds the policy's rules on connections as well.
+fn ebpf(host: &Host, walled: bool, tables: bool) -> LayerInfo {
     let (enforced, detail) = match walled {
+        true if tables => (
+            Enforced::Fully,
+            "connections that rules simply allow are the kernel's to judge; what else no judged call asked for does not leave",
+        ),
         true => (Enforced::Fully, "what no judged call asked for does not leave"),
         false if host.ebpf.works() => (Enforced::Not, "not used: network.engine does not ask for it"),
         false => (Enforced::Not, host.ebpf.detail()),

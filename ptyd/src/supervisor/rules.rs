@@ -20,6 +20,7 @@ use super::execs::Filtered;
 use super::limits::Limited;
 use super::plan::Asked;
 use super::territory::{self, Extra};
+use super::wall;
 
 /// Why rules cannot be put in force.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +35,7 @@ pub(crate) enum RulesError {
 
 /// A policy in force.
 pub(crate) struct Rules {
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     /// Programs whose payload is judged with them.
     pub wrappers: Wrappers,
     /// The filter of every command.
@@ -79,7 +80,8 @@ struct Walls {
 impl Walls {
     fn build(policy: &Policy, extra: &Extra, abi: u32) -> Result<Walls, RulesetFailure> {
         let hull = territory::hull(policy, extra);
-        let ruleset = ruleset::build(&hull, abi)?;
+        // Behind a wall connections that its tables let through are the command's own.
+        let ruleset = ruleset::build(&hull, abi, wall::is_wanted(policy))?;
         Ok(Walls {
             hull: Arc::new(hull),
             ruleset,
@@ -117,11 +119,12 @@ impl Rules {
             .settings()
             .is_none_or(|settings| settings.file.record.terminal != Some(Switch::Off));
         let judges_content = policy.judges_content();
+        let walled = wall::is_wanted(&policy);
         let walls = Mutex::new(Walls::build(&policy, &extra, abi)?);
         Ok(Rules {
             wrappers: policy.wrappers(),
             filter: asked.filter(&policy)?,
-            policy,
+            policy: Arc::new(policy),
             capabilities,
             memfd_exec,
             hides_names,
@@ -130,7 +133,7 @@ impl Rules {
             judges_content,
             logs_allowed,
             limited: Limited::default(),
-            walled: false,
+            walled,
             private: false,
             held_by_groups: Vec::new(),
             records_terminals,

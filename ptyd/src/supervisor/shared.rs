@@ -32,8 +32,13 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// `folder`: the supervisor's own, out of the session's reach.
-    /// `walled`: whether the kernel holds back what was not judged.
-    pub(crate) fn new(folder: &Path, network: Option<Arc<Private>>, walled: bool) -> io::Result<Shared> {
+    /// `walled`: whether the kernel holds back what was not judged. `seen`: whether every connection has to be seen here,
+    /// whatever policy says of it.
+    pub(crate) fn new(
+        folder: &Path,
+        network: Option<Arc<Private>>,
+        (walled, seen): (bool, bool),
+    ) -> io::Result<Shared> {
         let members = Arc::new(Members::default());
         let place: Arc<dyn Place> = match &network {
             Some(network) => Arc::clone(network) as Arc<dyn Place>,
@@ -45,7 +50,11 @@ impl Shared {
             None => Box::new(Notify::new(Arc::clone(&gate.connections), place)),
         };
         let engine = match walled {
-            true => Box::new(Kernel::raise(engine).map_err(io::Error::other)?),
+            true => {
+                // What leaves a network of the session's own finds its way open only once it was judged.
+                let tables = network.is_none() && !seen;
+                Box::new(Kernel::raise(engine, &gate, tables).map_err(io::Error::other)?)
+            }
             false => engine,
         };
         let endpoints = match &network {

@@ -315,6 +315,10 @@ impl SocketJudge for CommandJudge {
         self.judge_internet(request, act)
     }
 
+    fn is_held(&self, request: &InternetRequest<'_>) -> bool {
+        self.is_held_below(request)
+    }
+
     fn insider(&self, socket: OwnSocket, caller: &Caller<'_>, stream: UnixStream) {
         let insider = Insider {
             command: self.command().to_owned(),

@@ -1,9 +1,11 @@
 //! The wall in the kernel around a session's groups, where policy asks for one (`network.engine: ebpf`).
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
 
-use agentsh_audit::{EventDraft, EventType, Layer, Outcome};
-use agentsh_netgate::{Event, Operation, What};
+use agentsh_audit::{Decision, EventDraft, EventType, Layer, Outcome};
+use agentsh_netgate::{Connection, Event, Operation, Owner, What};
 use agentsh_policy::Policy;
 use agentsh_policy::model::NetworkEngine;
 
@@ -56,6 +58,50 @@ pub(super) fn tell(session: &Session, event: &Event) {
             layer: Some(Layer::Ebpf),
             result: Some(libc::EPERM),
             ..EventDraft::new(kind)
+        },
+    );
+}
+
+/// Puts a connection on record that the kernel let through, and has its end told.
+pub(super) fn tell_passed(session: &Session, event: &Event, (rule, audited): (Option<&str>, bool)) {
+    let What::Address {
+        address, port, cookie, ..
+    } = &event.what
+    else {
+        return;
+    };
+    let command = session.groups.command_at(event.group).unwrap_or_default();
+    let pid = i32::try_from(event.tgid).unwrap_or(0);
+    let remote = SocketAddr::new(*address, *port);
+    let gate = &session.shared.gate;
+    let host = gate.pins.names(*address, Instant::now()).into_iter().next();
+    let connection = Connection {
+        owner: Owner {
+            command: Arc::from(command.as_str()),
+            pid,
+        },
+        remote,
+        host: host.clone(),
+        rule: rule.map(Arc::from),
+        udp: false,
+        incoming: false,
+        max_bytes: None,
+    };
+    gate.connections.opened(*cookie, connection);
+    note(
+        session,
+        EventDraft {
+            command: Some(&command),
+            pid,
+            operation: Some("connect"),
+            remote: Some(&remote.to_string()),
+            domain: host.as_deref(),
+            policy: Some(Outcome::plain(
+                if audited { Decision::Audit } else { Decision::Allow },
+                rule,
+            )),
+            layer: Some(Layer::Ebpf),
+            ..EventDraft::new(EventType::NetConnect)
         },
     );
 }

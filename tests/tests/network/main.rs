@@ -3,6 +3,7 @@
 mod addresses;
 mod clients;
 mod faults;
+mod kernel;
 mod local;
 mod names;
 mod people;

@@ -225,6 +225,18 @@ impl<'a> Caller<'a> {
         }
     }
 
+    /// Whether its process has no other thread; false where that cannot be known.
+    pub fn is_only_thread(&self) -> bool {
+        // Itself, its parent, and a folder for each thread.
+        let links = rustix::fs::statx(
+            CWD,
+            format!("/proc/{}/task", self.tid()),
+            rustix::fs::AtFlags::empty(),
+            rustix::fs::StatxFlags::NLINK,
+        );
+        links.is_ok_and(|links| links.stx_nlink == 3) && self.still_valid()
+    }
+
     /// The number of its process, as far as that is known; else of the thread.
     pub fn process_id(&self) -> i32 {
         match self.process() {

@@ -56,19 +56,10 @@ impl Sockets {
         bytes: &[u8],
         act: &mut dyn FnMut(&[u8]) -> Result<i64, Outcome>,
     ) -> Result<Outcome, Outcome> {
-        let v6 = socket.domain == rustix::net::AddressFamily::INET6;
-        let request = InternetRequest {
-            caller,
-            socket: socket.fd.as_fd(),
-            inode: socket.inode()?,
-            operation,
-            transport: socket.transport()?,
-            address,
-            v6,
-        };
+        let request = request(caller, socket, (operation, address))?;
         let mut perform = |instead: Option<SocketAddr>| match instead {
             None => act(bytes),
-            Some(other) => act(&address::encode(other, v6)?),
+            Some(other) => act(&address::encode(other, request.v6)?),
         };
         Ok(self.judge.internet(&request, &mut perform))
     }
@@ -80,6 +71,13 @@ impl Sockets {
         address: SocketAddr,
         bytes: &[u8],
     ) -> Result<Outcome, Outcome> {
+        // Nobody can put another socket under the number before the kernel looks.
+        if socket.is_stream() && self.keeps_its_descriptors(caller) {
+            let request = request(caller, socket, (InternetOperation::Connect, address))?;
+            if self.judge.is_held(&request) {
+                return Ok(Outcome::Continue);
+            }
+        }
         let far = !address.ip().is_loopback();
         let waits = socket.blocks && socket.is_stream();
         let client = self.locator.client(caller)?;
@@ -144,6 +142,22 @@ impl Sockets {
             listen(caller, &socket, backlog)
         })
     }
+}
+
+fn request<'a>(
+    caller: &'a Caller<'a>,
+    socket: &'a Socket,
+    (operation, address): (InternetOperation, SocketAddr),
+) -> Result<InternetRequest<'a>, Errno> {
+    Ok(InternetRequest {
+        caller,
+        socket: socket.fd.as_fd(),
+        inode: socket.inode()?,
+        operation,
+        transport: socket.transport()?,
+        address,
+        v6: socket.domain == rustix::net::AddressFamily::INET6,
+    })
 }
 
 /// One without an address gets one from the kernel; no rights are asked for.

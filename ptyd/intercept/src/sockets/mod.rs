@@ -117,6 +117,12 @@ pub trait SocketJudge: Send + Sync {
     /// what the caller gets. May block after [`Caller::will_block`], and then watches [`Caller::interruption`].
     fn internet(&self, request: &InternetRequest<'_>, act: &mut Act<'_>) -> Outcome;
 
+    /// Whether the kernel judges a connection on the caller's socket by itself, and lets this one through: then it is
+    /// the caller's own. What it does to another address meanwhile the kernel judges as well.
+    fn is_held(&self, _request: &InternetRequest<'_>) -> bool {
+        false
+    }
+
     /// A caller connected to one of our own sockets; the supervisor talks to it from here on. Must not block.
     fn insider(&self, socket: OwnSocket, caller: &Caller<'_>, stream: UnixStream);
 }

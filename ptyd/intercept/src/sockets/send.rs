@@ -80,10 +80,12 @@ impl Sockets {
     }
 
     fn may_continue(&self, caller: &Caller<'_>, socket: &Socket, flags: i32) -> bool {
-        socket.is_stream()
-            && flags & FAST_OPEN == 0
-            && !self.shared_descriptors.load(Ordering::Acquire)
-            && caller.status().is_ok_and(|status| status.threads == 1)
+        socket.is_stream() && flags & FAST_OPEN == 0 && self.keeps_its_descriptors(caller)
+    }
+
+    /// Whether nobody but the calling thread, which waits, can change what its descriptors are.
+    pub(super) fn keeps_its_descriptors(&self, caller: &Caller<'_>) -> bool {
+        !self.shared_descriptors.load(Ordering::Acquire) && caller.is_only_thread()
     }
 
     fn send_many(&self, caller: &Caller<'_>, socket: &Socket) -> Result<Outcome, Outcome> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 
 use super::Connection;
 use crate::diag::ends::End;
@@ -34,6 +34,8 @@ pub struct Connections {
     /// Whether some of them may carry no more than so much.
     limited: Condvar,
     unwatched: AtomicU64,
+    /// Whoever may know of a connection that is not known here yet.
+    first: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Connections {
@@ -49,6 +51,12 @@ impl Connections {
         } else {
             self.unwatched.fetch_add(1, Ordering::AcqRel);
         }
+    }
+
+    /// `ask` is called before an end counts as that of a connection that nobody knows: what it knows of, it tells.
+    pub(super) fn ask_first(&self, ask: Box<dyn Fn() + Send + Sync>) {
+        // Set once, when the engine starts.
+        let _ = self.first.set(ask);
     }
 
     /// Waits until some connection has a limit.
@@ -79,6 +87,12 @@ impl Connections {
     pub(super) fn ended_at(&self, end: &End) -> Option<Connection> {
         if let Some(connection) = self.ended(end.cookie) {
             return Some(connection);
+        }
+        if let Some(ask) = self.first.get() {
+            ask();
+            if let Some(connection) = self.ended(end.cookie) {
+                return Some(connection);
+            }
         }
         let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         if listeners.remove(&end.cookie).is_some() || end.remote.port() == 0 {

@@ -4,30 +4,40 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use agentsh_policy::Policy;
+use agentsh_policy::{NetOp, Policy};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{Counters, Engine, EngineError, Told, spawn};
-use crate::wall::{Wall, What};
+use super::{Connections, Counters, Engine, EngineError, Told, spawn};
+use crate::gate::{Flow, Gate, Transport};
+use crate::local;
+use crate::pins::Pins;
+use crate::wall::{Verdict, Wall, What};
 
 /// Another engine, and around every group of the session a wall that lets through what that engine's judge carries
-/// out, and nothing else.
+/// out, what the kernel's own tables of the policy's rules allow, and nothing else.
 pub struct Kernel {
     inner: Box<dyn Engine>,
     watch: Arc<Watch>,
+    connections: Arc<Connections>,
 }
 
 impl Kernel {
-    /// Raises the wall; the calling process is the one that judges.
+    /// Raises the wall; the calling process is the one that judges. `tables`: whether connections may be left to the
+    /// kernel's tables; else each is judged by the inner engine's judge.
     ///
     /// # Errors
     /// Where the kernel or the user's rights do not allow it.
-    pub fn raise(inner: Box<dyn Engine>) -> Result<Kernel, EngineError> {
+    pub fn raise(inner: Box<dyn Engine>, gate: &Gate, tables: bool) -> Result<Kernel, EngineError> {
         Ok(Kernel {
             inner,
+            connections: Arc::clone(&gate.connections),
             watch: Arc::new(Watch {
                 wall: Wall::raise()?,
+                tables,
+                pins: Arc::clone(&gate.pins),
+                policy: Mutex::default(),
                 told: Mutex::default(),
                 lost: AtomicU64::new(0),
                 stopped: AtomicBool::new(false),
@@ -46,11 +56,25 @@ impl Engine for Kernel {
         let notice = self.watch.wall.notice().map_err(EngineError::Descriptors)?;
         let watch = Arc::clone(&self.watch);
         spawn("wall", move || watch.run(&notice))?;
+        if self.watch.tables {
+            let changes = local::listen().map_err(EngineError::Addresses)?;
+            let watch = Arc::clone(&self.watch);
+            spawn("addresses", move || watch.follow(&changes))?;
+            let watch = Arc::clone(&self.watch);
+            self.watch.pins.watch(Box::new(move |address| watch.pinned(address)));
+            // An end may be told before the beginning, which is on its way here.
+            let watch = Arc::clone(&self.watch);
+            self.connections.ask_first(Box::new(move || watch.tell()));
+        }
         self.inner.start(told)
     }
 
-    fn apply(&self, policy: &Policy) -> Result<(), EngineError> {
-        self.inner.apply(policy)
+    fn apply(&self, policy: &Arc<Policy>) -> Result<(), EngineError> {
+        self.inner.apply(policy)?;
+        // What has passed so far passed by the rules so far.
+        self.watch.tell();
+        *self.watch.policy.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(policy));
+        self.watch.feed()
     }
 
     fn enclose(&self, folder: &Path) -> Result<(), EngineError> {
@@ -61,6 +85,15 @@ impl Engine for Kernel {
     fn release(&self, folder: &Path) {
         self.watch.wall.forget(folder);
         self.inner.release(folder);
+    }
+
+    fn holds(&self, flow: &Flow, cookie: u64) -> bool {
+        let (at, watch) = (flow.address, &self.watch);
+        watch.tables
+            && flow.operation == NetOp::Connect
+            && flow.transport == Transport::Tcp
+            && !at.ip().is_unspecified()
+            && watch.wall.lets_pass(at.ip(), at.port(), cookie)
     }
 
     fn counters(&self) -> Counters {
@@ -74,9 +107,12 @@ impl Engine for Kernel {
     }
 }
 
-/// What the wall has stopped, on its way to the record.
+/// What the wall has stopped or let through, on its way to the record; and what its tables are made from.
 struct Watch {
     wall: Wall,
+    tables: bool,
+    pins: Arc<Pins>,
+    policy: Mutex<Option<Arc<Policy>>>,
     told: Mutex<Option<Arc<dyn Told>>>,
     lost: AtomicU64,
     stopped: AtomicBool,
@@ -85,12 +121,23 @@ struct Watch {
 /// How often the end is looked for.
 const LOOK: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
+/// What comes within this time is told together: who is waited for has to be woken by those who connect.
+const GATHER: Duration = Duration::from_millis(5);
+
 impl Watch {
     fn run(&self, notice: &OwnedFd) {
         while !self.stopped.load(Ordering::Acquire) {
             match poll(&mut [PollFd::new(notice, PollFlags::IN)], Some(&LOOK)) {
-                Ok(0) | Err(rustix::io::Errno::INTR) => {}
-                Ok(_) => self.tell(),
+                Err(rustix::io::Errno::INTR) => {}
+                Ok(0) => {
+                    if let Err(error) = self.wall.forget_expired() {
+                        tracing::error!("names that do not hold any more stay in the kernel's tables: {error}");
+                    }
+                }
+                Ok(_) => {
+                    std::thread::sleep(GATHER);
+                    self.tell();
+                }
                 Err(errno) => {
                     tracing::error!("waiting for the wall ({errno}): what it stops is told at the session's end");
                     return;
@@ -99,20 +146,58 @@ impl Watch {
         }
     }
 
+    /// Follows the machine's own addresses.
+    fn follow(&self, changes: &OwnedFd) {
+        while !self.stopped.load(Ordering::Acquire) {
+            match local::has_changed(changes) {
+                Ok(false) => {}
+                Ok(true) => {
+                    if let Err(error) = self.feed() {
+                        tracing::error!("the kernel's tables cannot be made anew: {error}");
+                    }
+                }
+                Err(errno) => {
+                    tracing::error!("changes of addresses are not told any more ({errno}): every connection is judged");
+                    let _ = self.wall.feed(None, Vec::new());
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Makes the tables from the policy and the names of now.
+    fn feed(&self) -> Result<(), EngineError> {
+        let policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let pinned = self.pins.all(Instant::now());
+        Ok(self.wall.feed(policy.as_ref().filter(|_| self.tables), pinned)?)
+    }
+
+    fn pinned(&self, address: std::net::IpAddr) {
+        let names = self.pins.live(address, Instant::now());
+        if let Err(error) = self.wall.pin(address, &names) {
+            tracing::error!("the kernel's tables do not take {address}: {error}");
+        }
+    }
+
     /// Tells all that there is. Whoever holds the lock tells in the order of events.
     fn tell(&self) {
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(told) = told.as_ref() else { return };
         while let Some(event) = self.wall.next_event() {
-            // Programs and their ends are told by their own calls.
-            if !matches!(event.what, What::Exec | What::Exit) {
-                told.stopped(&event);
+            match &event.what {
+                // Programs and their ends are told by their own calls.
+                What::Exec | What::Exit => {}
+                What::Address { verdict, rule, .. } if *verdict != Verdict::Deny => {
+                    let (rule, audited) = self.wall.rule(*rule);
+                    told.passed(&event, rule.as_deref(), audited);
+                }
+                _ => told.stopped(&event),
             }
         }
         let lost = self.wall.lost();
         let more = lost - self.lost.swap(lost, Ordering::AcqRel).min(lost);
         if more > 0 {
-            told.lost(more, "operations that the wall in the kernel stopped");
+            told.lost(more, "operations that the wall in the kernel stopped or let through");
         }
     }
 }

@@ -17,6 +17,7 @@ pub use kernel::Kernel;
 pub use notify::Notify;
 pub use private::PrivateEngine;
 
+use crate::gate::Flow;
 use crate::own::Owner;
 use crate::wall::Event;
 
@@ -30,6 +31,8 @@ pub enum EngineError {
     Thread(#[source] std::io::Error),
     #[error("out of descriptors: {0}")]
     Descriptors(#[source] std::io::Error),
+    #[error("the kernel does not tell of changes of addresses (rtnetlink): {0}")]
+    Addresses(#[source] std::io::Error),
     #[error("the wall in the kernel: {0}")]
     Wall(#[from] agentsh_ebpf::WallError),
 }
@@ -54,6 +57,9 @@ pub trait Told: Send + Sync {
     /// The kernel has stopped something that was not judged.
     fn stopped(&self, event: &Event);
 
+    /// The kernel has let a connection through, by this rule of the policy; `audited`: its decision is `audit`.
+    fn passed(&self, event: &Event, rule: Option<&str>, audited: bool);
+
     /// A connection has carried more than its rule lets it carry, and is to be cut.
     fn exceeded(&self, exceeded: &Exceeded<'_>);
 
@@ -76,7 +82,7 @@ pub trait Engine: Send + Sync {
     ///
     /// # Errors
     /// Those that cannot be held; the old ones stay in force.
-    fn apply(&self, policy: &Policy) -> Result<(), EngineError>;
+    fn apply(&self, policy: &Arc<Policy>) -> Result<(), EngineError>;
 
     /// Takes in a command's control group, by its folder in the v2 hierarchy, before anybody is in it.
     ///
@@ -88,6 +94,12 @@ pub trait Engine: Send + Sync {
 
     /// The group is about to be removed.
     fn release(&self, _folder: &Path) {}
+
+    /// Whether the kernel judges this by itself and lets it through, on the socket with this `SO_COOKIE`: then it is the
+    /// caller's own affair, and told by [`Told::passed`].
+    fn holds(&self, _flow: &Flow, _cookie: u64) -> bool {
+        false
+    }
 
     /// What it did so far.
     fn counters(&self) -> Counters;

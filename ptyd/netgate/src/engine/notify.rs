@@ -67,7 +67,7 @@ impl Engine for Notify {
         })
     }
 
-    fn apply(&self, _policy: &Policy) -> Result<(), EngineError> {
+    fn apply(&self, _policy: &Arc<Policy>) -> Result<(), EngineError> {
         Ok(())
     }
 

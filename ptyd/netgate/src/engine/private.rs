@@ -37,7 +37,7 @@ impl Engine for PrivateEngine {
         self.notify.start(Arc::new(Ends { told, network }))
     }
 
-    fn apply(&self, policy: &Policy) -> Result<(), EngineError> {
+    fn apply(&self, policy: &Arc<Policy>) -> Result<(), EngineError> {
         self.notify.apply(policy)
     }
 
@@ -68,6 +68,10 @@ impl Told for Ends {
 
     fn stopped(&self, event: &Event) {
         self.told.stopped(event);
+    }
+
+    fn passed(&self, event: &Event, rule: Option<&str>, audited: bool) {
+        self.told.passed(event, rule, audited);
     }
 
     fn exceeded(&self, exceeded: &Exceeded<'_>) {

@@ -79,7 +79,7 @@ fn the_kernel_enforces_what_the_hull_says() -> Result<(), Box<dyn std::error::Er
         return Ok(());
     }
     let (_dir, home) = tree()?;
-    let ruleset = crate::ruleset::build(&Hull::compile(&Except(vec![home.join(".ssh")])), abi)?;
+    let ruleset = crate::ruleset::build(&Hull::compile(&Except(vec![home.join(".ssh")])), abi, false)?;
     let inside = std::thread::spawn(move || -> io::Result<(bool, bool, bool)> {
         use std::os::fd::AsFd as _;
         crate::sys::set_no_new_privs()?;

@@ -53,6 +53,10 @@ impl Told for Session {
         wall::tell(self, event);
     }
 
+    fn passed(&self, event: &Event, rule: Option<&str>, audited: bool) {
+        wall::tell_passed(self, event, (rule, audited));
+    }
+
     fn stray(&self, udp: bool, to: SocketAddr) {
         let (kind, operation) = match udp {
             true => (EventType::NetSend, "send"),

@@ -373,6 +373,14 @@ fn base_name(path: &Path) -> String {
 }
 
 impl CommandJudge {
+    /// Whether the session's engine judges it by itself and lets it through.
+    pub(super) fn is_held_below(&self, request: &InternetRequest<'_>) -> bool {
+        let session = self.session();
+        // Its command's ruleset was made for that.
+        session.rules().walled
+            && socket_cookie(request.socket).is_ok_and(|cookie| session.shared.engine.holds(&flow(request), cookie))
+    }
+
     /// Judges the operation, has it carried out or not, and records it.
     pub(super) fn judge_internet(&self, request: &InternetRequest<'_>, act: &mut Act<'_>) -> Outcome {
         let rules = self.session().rules();
