@@ -25,6 +25,7 @@ pub fn all() -> Vec<Work> {
         ("pipe", pipe),
         ("connection, bulk", network::bulk),
         ("connection, connects", network::connects),
+        ("connection, connects held", network::connects_held),
         ("cold", cold::first_command),
         ("memory", cold::idle_memory),
         ("judged calls", judged::calls),
