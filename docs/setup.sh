@@ -5,7 +5,7 @@ set -euo pipefail
 build=(gcc clang make pkg-config libseccomp-dev jq curl git openssl ca-certificates iproute2 util-linux)
 test=(zsh tcsh bubblewrap socat rsync strace procps psmisc lsof busybox-static tmux python3 perl gdb
     openssh-server openssh-client dnsutils netcat-openbsd python3-pip sqlite3 time file vim less
-    ltrace parallel python3-venv)
+    ltrace parallel python3-venv nghttp2-client)
 # Often there without being a package.
 command -v node >/dev/null || test+=(nodejs)
 command -v npm >/dev/null || test+=(npm)
@@ -29,10 +29,11 @@ if [ ${#missing[@]} -gt 0 ]; then
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-# The vendors' clients for Python, which the proxy's suite drives; in a folder of the sources' own.
+# The vendors' clients for Python, and one for the frames of HTTP/2, which the proxy's suite drives; in a folder of the
+# sources' own.
 python="$(dirname "$0")/../target/suite/python"
-if [ "${1:-build}" = test ] && [ ! -d "$python/anthropic" ]; then
-    /usr/bin/python3 -m pip install -q --root-user-action ignore --target "$python" anthropic==2.14.0 openai==3.57.0 google-genai==3.6.1 ollama==0.6.3
+if [ "${1:-build}" = test ] && { [ ! -d "$python/anthropic" ] || [ ! -d "$python/h2" ]; }; then
+    /usr/bin/python3 -m pip install -q --root-user-action ignore --target "$python" anthropic==2.14.0 openai==3.57.0 google-genai==3.6.1 ollama==0.6.3 h2==4.2.0
 fi
 
 if ! command -v cargo >/dev/null; then

@@ -1,6 +1,7 @@
 //! The session's proxy: models, services and plain HTTP through it, by effect and on record.
 
 mod fake;
+mod foreign;
 mod http;
 mod intercept;
 mod llm;
