@@ -99,12 +99,13 @@ fn families_and_protocols_that_no_rule_knows_do_not_exist() -> Result {
         let packets = far.capture()?;
         let script = "
 for family,kind,protocol in [(F4,socket.SOCK_RAW,1),(F4,socket.SOCK_RAW,255),(F6,socket.SOCK_RAW,58),(F4,T,132),(F4,socket.SOCK_SEQPACKET,132),
-    (F4,U,136),(F4,6,33),(17,U,0),(17,socket.SOCK_RAW,3),(40,T,0),(38,5,0),(31,T,3),(16,socket.SOCK_RAW,16),(2|256,T,0)]:
+    (F4,U,136),(F4,6,33),(17,U,0),(17,socket.SOCK_RAW,3),(40,T,0),(38,5,0),(31,T,3),(16,socket.SOCK_RAW,16),(2|256,T,0),
+    (30,T,0),(41,5,0),(42,U,0),(43,T,0),(44,socket.SOCK_RAW,0),(29,socket.SOCK_RAW,1),(39,T,0),(15,socket.SOCK_RAW,2),(16,socket.SOCK_RAW,31)]:
     say(lambda: socket.socket(family,kind,protocol).close())
 s=socket.socket(F6,U)
 for option in [5,6,57]: say(lambda: s.setsockopt(socket.IPPROTO_IPV6, option, struct.pack('BBBBI16s', 0, 2, 2, 1, 0, socket.inet_pton(F6,'2001:db8:1::10'))))";
         let found = attempt(&world, script)?;
-        let wanted = "EPERM EPROTONOSUPPORT EPERM EPROTONOSUPPORT EPROTONOSUPPORT EPROTONOSUPPORT EPROTONOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EPROTONOSUPPORT EAFNOSUPPORT EPERM EPERM EPERM";
+        let wanted = "EPERM EPROTONOSUPPORT EPERM EPROTONOSUPPORT EPROTONOSUPPORT EPROTONOSUPPORT EPROTONOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EPROTONOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EPROTONOSUPPORT EPERM EPERM EPERM";
         expect(&found, wanted)?;
         expect(&packets.count().to_string(), "0")?;
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use agentsh_tests::network::Counter;
 use agentsh_tests::record::await_event;
 use agentsh_tests::shell::Subject;
-use agentsh_tests::world::processes::wait_until;
+use agentsh_tests::world::processes::{signal_all, wait_until};
 use agentsh_tests::{Output, Result, Shell, User, fail};
 
 use crate::{Engine, attempt, expect, world_under};
@@ -233,6 +233,45 @@ r=socket.socket(socket.AF_INET,socket.SOCK_RAW,1); r.sendto(bytes([8,0,247,255,0
             let unjudged = |policy: &agentsh_tests::record::Policy| policy.rule.as_deref() == Some("unjudged");
             event.kind == kind && event.policy.as_ref().is_some_and(unjudged)
         })?;
+    }
+    Ok(())
+}
+
+/// The process that made the network is not needed for the walls of what runs in it.
+#[test]
+fn without_the_process_that_holds_the_network_nothing_unjudged_leaves() -> Result {
+    for user in User::both() {
+        let rules = "network_rules:\n  - {name: one, cidrs: [203.0.113.10], decision: allow}\n  - {name: rest, decision: deny}\n";
+        let (world, far) = world_under(user, Engine::Private, rules)?;
+        let (allowed, denied) = (far.serve("203.0.113.10:443")?, far.serve("203.0.113.12:443")?);
+        let packets = far.echo("203.0.113.12:443")?;
+        expect(
+            &attempt(&world, "tcp('203.0.113.10',443); tcp('203.0.113.12',443)")?,
+            "served EACCES",
+        )?;
+        let holders = || -> Vec<_> {
+            world
+                .daemons()
+                .into_iter()
+                .filter(|one| one.role() == "hold-network")
+                .collect()
+        };
+        let found = holders();
+        expect(&found.len().to_string(), "1")?;
+        signal_all(&found, libc::SIGKILL);
+        if !wait_until(PATIENCE, || holders().is_empty()) {
+            return Err(fail("the holder lives"));
+        }
+        let script = "tcp('203.0.113.12',443); udp('203.0.113.12',443); tcp('203.0.113.10',443)";
+        let after = attempt(&world, script)?;
+        if !after.starts_with("EACCES EACCES ") {
+            return Err(fail(after));
+        }
+        let reached = if after.ends_with(" served") { 2 } else { 1 };
+        expect(
+            &format!("{} {} {}", allowed.count(), denied.count(), packets.count()),
+            &format!("{reached} 0 0"),
+        )?;
     }
     Ok(())
 }

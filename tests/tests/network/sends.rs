@@ -207,3 +207,42 @@ o=socket.socket(socket.AF_UNIX,U); o.bind('own'); say(lambda: u.sendto(b'mine','
     }
     Ok(())
 }
+
+/// Ways by which a socket gets, loses or changes its peer beside a plain connect.
+const BECOMING: &str = "
+import ctypes
+libc=ctypes.CDLL(None, use_errno=True)
+bad,good=('203.0.113.12',443),('203.0.113.10',443)
+def tcp_with(*options):
+    s=socket.socket(F4,T)
+    for o in options: s.setsockopt(*o)
+    return s
+say(lambda: tcp_with((6,30,1)).connect(bad)); say(lambda: tcp_with((1,25,b'lo\\0')).connect(bad))
+say(lambda: tcp_with((0,19,1))); say(lambda: tcp_with((6,19,1)))
+def unspecified(s):
+    if libc.connect(s.fileno(), struct.pack('H',0)+bytes(14), 16): raise OSError(ctypes.get_errno(), '')
+u=socket.socket(F4,U); u.connect(good); say(lambda: unspecified(u)); say(lambda: u.connect(bad)); say(lambda: u.send(b'x'))
+t=socket.socket(F4,T); say(lambda: unspecified(t)); say(lambda: t.connect(bad))
+a,b=socket.socketpair(); fresh=socket.socket(F4,T); socket.send_fds(a,[b'x'],[fresh.fileno()]); passed=socket.socket(fileno=socket.recv_fds(b,9,1)[1][0])
+say(lambda: passed.connect(bad))
+r,w=os.pipe(); os.write(w,b'data'); say(lambda: os.splice(r,u.fileno(),4))
+f=open('file','w+b'); f.write(b'data'); f.flush(); say(lambda: os.sendfile(u.fileno(),f.fileno(),0,4))
+z=socket.socket(F4,U); z.setsockopt(1,60,1); say(lambda: z.sendto(b'x',0x4000000,bad))
+s=socket.socket(F6,U); s.connect(('::ffff:203.0.113.10',443)); say(lambda: s.setsockopt(41,1,F4)); say(lambda: s.connect(bad)); say(lambda: s.sendto(b'x',bad))
+say(lambda: socket.socket(F6,T).connect(('fe80::12%lo',443)))
+";
+
+#[test]
+fn whatever_becomes_of_a_socket_its_peer_is_judged() -> Result {
+    for (user, engine) in everywhere("network-engines")? {
+        let (world, far) = world_under(user, engine, ONE)?;
+        let (denied, datagrams) = (far.serve("203.0.113.12:443")?, far.echo("203.0.113.12:443")?);
+        let packets = far.capture()?;
+        let found = attempt(&world, BECOMING)?;
+        let wanted = "EACCES EACCES EPERM EPERM done EACCES EDESTADDRREQ done EACCES EACCES EDESTADDRREQ EDESTADDRREQ ENOBUFS done EACCES EACCES EACCES";
+        expect(&found, wanted)?;
+        let counts = [&denied, &datagrams, &packets].map(|counter| counter.count());
+        expect(&format!("{counts:?}"), "[0, 0, 0]")?;
+    }
+    Ok(())
+}

@@ -5,6 +5,7 @@ mod foreign;
 mod http;
 mod intercept;
 mod llm;
+mod private;
 mod sdk;
 mod services;
 mod smuggling;
