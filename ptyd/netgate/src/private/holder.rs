@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::{setsockopt, sockopt};
+use rustix::io::retry_on_intr;
 use rustix::net::{
     AddressFamily, Protocol, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, ipproto, recvmsg, sendmsg,
@@ -55,7 +56,7 @@ pub fn hold(supervisor: OwnedFd) -> io::Result<()> {
     // Nobody of the user's other processes is to reach into this one.
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
     let mut request = [0; REQUEST];
-    while rustix::net::recv(&supervisor, &mut request[..], RecvFlags::empty())?.0 == REQUEST {
+    while retry_on_intr(|| rustix::net::recv(&supervisor, &mut request[..], RecvFlags::empty()))?.0 == REQUEST {
         match socket(request) {
             Ok(socket) => send(&supervisor, &[MADE], &[socket.as_fd()])?,
             Err(error) => {
@@ -89,7 +90,7 @@ pub(super) fn ask(
 ) -> io::Result<OwnedFd> {
     let protocol = protocol.map_or(0, |protocol| protocol.as_raw().get());
     let request = [u32::from(family.as_raw()), kind.as_raw(), protocol].map(u32::to_ne_bytes);
-    rustix::net::send(holder, &request.concat(), SendFlags::NOSIGNAL)?;
+    retry_on_intr(|| rustix::net::send(holder, &request.concat(), SendFlags::NOSIGNAL))?;
     let (answer, mut fds) = receive(holder)?;
     match (answer.split_first(), fds.pop()) {
         (Some((&MADE, _)), Some(socket)) => Ok(socket),
@@ -122,7 +123,7 @@ fn send(socket: &OwnedFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()
     if !fds.is_empty() {
         control.push(SendAncillaryMessage::ScmRights(fds));
     }
-    sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)?;
+    retry_on_intr(|| sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL))?;
     Ok(())
 }
 
@@ -130,12 +131,15 @@ fn receive(socket: &OwnedFd) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
     let mut bytes = vec![0; 512];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    let received = recvmsg(
-        socket,
-        &mut [IoSliceMut::new(&mut bytes)],
-        &mut control,
-        RecvFlags::CMSG_CLOEXEC,
-    )?;
+    // Whoever is stopped and let go on meanwhile (signal(7)) waits on.
+    let received = retry_on_intr(|| {
+        recvmsg(
+            socket,
+            &mut [IoSliceMut::new(&mut bytes)],
+            &mut control,
+            RecvFlags::CMSG_CLOEXEC,
+        )
+    })?;
     let mut fds = Vec::new();
     for message in control.drain() {
         if let RecvAncillaryMessage::ScmRights(rights) = message {
