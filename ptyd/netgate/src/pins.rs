@@ -60,13 +60,13 @@ impl Pins {
     }
 
     /// The names of `address`, and how long each holds.
-    pub(crate) fn live(&self, address: IpAddr, now: Instant) -> Vec<(Arc<str>, Duration)> {
+    pub(crate) fn live(&self, address: IpAddr, now: Instant) -> Names {
         let pins = self.by_address.read().unwrap_or_else(PoisonError::into_inner);
         living(pins.get(&address.to_canonical()), now)
     }
 
     /// All of them.
-    pub(crate) fn all(&self, now: Instant) -> Vec<(IpAddr, Vec<(Arc<str>, Duration)>)> {
+    pub(crate) fn all(&self, now: Instant) -> Vec<(IpAddr, Names)> {
         let pins = self.by_address.read().unwrap_or_else(PoisonError::into_inner);
         let all = pins.iter().map(|(address, names)| (*address, living(Some(names), now)));
         all.filter(|(_, names)| !names.is_empty()).collect()
@@ -83,7 +83,10 @@ impl Pins {
     }
 }
 
-fn living(names: Option<&Vec<Pin>>, now: Instant) -> Vec<(Arc<str>, Duration)> {
+/// Names, and how long each holds.
+type Names = Vec<(Arc<str>, Duration)>;
+
+fn living(names: Option<&Vec<Pin>>, now: Instant) -> Names {
     let names = names.into_iter().flatten().filter(|pin| pin.until > now);
     names
         .map(|pin| (Arc::clone(&pin.name), pin.until.saturating_duration_since(now)))
