@@ -2,7 +2,7 @@
 
 use agentsh_tests::{Result, fail, session};
 
-use crate::{PATIENCE, await_questions, for_each_user, the_question, waiting, watcher, world};
+use crate::{PATIENCE, await_questions, for_each_user, the_question, waiting, watcher};
 
 #[test]
 fn a_flood_of_requests_is_bounded_and_repetitions_are_one() -> Result {

@@ -3,7 +3,7 @@
 use agentsh_protocol::approvals::Grant;
 use agentsh_tests::{Result, fail, session};
 
-use crate::{PATIENCE, await_questions, for_each_user, the_question, watcher, world};
+use crate::{PATIENCE, await_questions, for_each_user, the_question, watcher};
 
 #[test]
 fn a_late_yes_covers_the_identical_retry_once_and_nothing_else() -> Result {
