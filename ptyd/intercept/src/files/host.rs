@@ -121,3 +121,24 @@ fn sysctl(name: &str) -> u8 {
         .and_then(|text| text.trim().parse().ok())
         .unwrap_or(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_in_a_procfs_is_never_taken_for_something_else() -> Result<(), Errno> {
+        let host = Host::new()?;
+        for path in [
+            "/proc",
+            "/proc/self/status",
+            "/proc/self/fd",
+            "/proc/sys/kernel",
+            "/proc/self/task",
+        ] {
+            assert!(!host.is_not_procfs(&rustix::fs::stat(path)?), "{path}");
+        }
+        assert!(host.is_not_procfs(&rustix::fs::stat("/dev/shm")?));
+        Ok(())
+    }
+}
