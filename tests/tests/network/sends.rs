@@ -228,7 +228,7 @@ say(lambda: passed.connect(bad))
 r,w=os.pipe(); os.write(w,b'data'); say(lambda: os.splice(r,u.fileno(),4))
 f=open('file','w+b'); f.write(b'data'); f.flush(); say(lambda: os.sendfile(u.fileno(),f.fileno(),0,4))
 z=socket.socket(F4,U); z.setsockopt(1,60,1); say(lambda: z.sendto(b'x',0x4000000,bad))
-s=socket.socket(F6,U); s.connect(('::ffff:203.0.113.10',443)); say(lambda: s.setsockopt(41,1,F4)); say(lambda: s.connect(bad)); say(lambda: s.sendto(b'x',bad))
+s=socket.socket(F6,U); s.connect(('::ffff:203.0.113.10',443)); say(lambda: s.setsockopt(41,1,F4)); s=socket.socket(fileno=s.detach()); say(lambda: s.connect(bad)); say(lambda: s.sendto(b'x',bad))
 say(lambda: socket.socket(F6,T).connect(('fe80::12%lo',443)))
 ";
 
