@@ -33,6 +33,7 @@ pub(crate) fn launch(wanted: Wanted, invocation: &Invocation<'_>) -> Result<Infa
         turns: terminal.as_ref().is_some_and(|terminal| terminal.turns.is_some()),
         detached: wanted.detached,
     };
+    sys::make_room();
     let (mut socket, reply, fds) = match ask(&request) {
         // A broker that died before it answered has started nothing: the next one is asked.
         Err(Unanswered::Lost(FrameError::Closed)) => ask(&request)?,
@@ -117,7 +118,7 @@ fn ask(request: &LaunchRequest) -> Result<(OwnedFd, LaunchReply, Vec<OwnedFd>), 
 
 fn enter(plan: &Plan, entrances: Entrances, socket: &OwnedFd) -> Result<(), Refusal> {
     let proof = plan.proof.and_then(fetch);
-    let listener = agentsh_sandbox::enter::enter(plan, &entrances).map_err(Refusal::new)?;
+    let listener = agentsh_sandbox::enter::enter(plan, entrances).map_err(Refusal::new)?;
     // From here on the filter holds: only read(2) and write(2), which are never notified.
     let entered = Entered {
         listener: listener.as_ref().map(AsRawFd::as_raw_fd),

@@ -8,8 +8,10 @@ use crate::{Invocation, Refusal, run};
 
 mod arena;
 mod mask;
+mod room;
 
 pub(crate) use mask::{SignalSet, change_mask, pending, take};
+pub(crate) use room::make_room;
 
 /// Descriptors of ours stay above the numbers that shells and their scripts use.
 const HIGH: c_int = 200;
@@ -121,6 +123,7 @@ pub(crate) fn execve(program: &CStr, argv: &[CString], env: &[CString]) -> io::E
             .collect()
     };
     let (argv, env) = (pointers(argv), pointers(env));
+    room::give_back();
     // SAFETY: both vectors are null-terminated and their strings outlive the call.
     unsafe { libc::execve(program.as_ptr(), argv.as_ptr(), env.as_ptr()) };
     io::Error::last_os_error()

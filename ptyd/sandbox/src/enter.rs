@@ -44,18 +44,22 @@ pub struct Entrances {
 ///
 /// The calling process must have one thread: filter and domain hold for the calling thread alone, and
 /// a thread that goes into a group alone spares the kernel a lock on all forks of the machine.
-pub fn enter(plan: &Plan, entrances: &Entrances) -> Result<Option<OwnedFd>, EnterError> {
-    let (groups, namespaces) = (&entrances.groups, &entrances.namespaces);
+pub fn enter(plan: &Plan, entrances: Entrances) -> Result<Option<OwnedFd>, EnterError> {
+    let Entrances {
+        groups,
+        namespaces,
+        ruleset,
+    } = entrances;
     if groups.len() != plan.groups as usize {
         return Err(failed("cgroup")("the plan came without its groups"));
     }
-    for group in groups {
+    for group in &groups {
         rustix::io::write(group, b"0").map_err(failed("cgroup"))?;
     }
     if namespaces.len() != plan.namespaces as usize {
         return Err(failed("setns")("the plan came without its namespaces"));
     }
-    for namespace in namespaces {
+    for namespace in &namespaces {
         sys::enter_namespace(namespace.as_fd()).map_err(failed("setns"))?;
     }
     for (resource, limit) in &plan.rlimits {
@@ -63,7 +67,9 @@ pub fn enter(plan: &Plan, entrances: &Entrances) -> Result<Option<OwnedFd>, Ente
     }
     reduce_capabilities(plan.capabilities).map_err(failed("capabilities"))?;
     sys::set_no_new_privs().map_err(failed("no_new_privs"))?;
-    match (plan.landlock, &entrances.ruleset) {
+    // What was used is closed before the filter makes a descriptor: the caller may be allowed hardly any.
+    drop((groups, namespaces));
+    match (plan.landlock, ruleset) {
         (true, Some(ruleset)) => sys::restrict_self(ruleset.as_fd()).map_err(failed("landlock"))?,
         (true, None) => return Err(failed("landlock")("the plan came without its ruleset")),
         (false, _) => {}
