@@ -18,6 +18,9 @@ use super::supervise::Supervisor;
 use super::workspace;
 use crate::foreign;
 
+/// The longest request: it goes on to the supervisor in a frame that also says who asks.
+const MAX_REQUEST: usize = MAX_FRAME - (4 << 10);
+
 /// How long a caller may take to say what it wants.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 
@@ -112,9 +115,9 @@ async fn read_request(stream: &mut UnixStream) -> Result<LaunchRequest, Refused>
     let mut head = [0; 4];
     stream.read_exact(&mut head).await?;
     let length = u32::from_le_bytes(head) as usize;
-    if length > MAX_FRAME {
+    if length > MAX_REQUEST {
         return Err(Refused(format!(
-            "a request of {length} bytes is over the limit of {MAX_FRAME}"
+            "a request of {length} bytes is over the limit of {MAX_REQUEST}"
         )));
     }
     // Grows with what arrives: a length alone reserves little.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use agentsh_protocol::frame;
 use agentsh_protocol::launch::{LaunchRequest, Start};
 use agentsh_tests::shell::Subject;
-use agentsh_tests::{Outcome, Result, Shell, User, World, enforced, fail};
+use agentsh_tests::{Ended, Outcome, Result, Shell, User, World, enforced, fail};
 
 fn socket(world: &World) -> String {
     format!("/run/agentsh/{}/launch.sock", world.user().uid)
@@ -64,6 +64,80 @@ fn frames_that_end_early_are_too_long_or_no_message_harm_nobody() -> Result {
         }
     }
     still_serves(&world)
+}
+
+/// Sends `frame` (a file in the workspace) to the launch socket and prints the answer's beginning.
+fn send_file(world: &World) -> Result<Outcome> {
+    let text = format!(
+        "import socket\ns = socket.socket(socket.AF_UNIX)\ns.connect({:?})\ntry: s.sendall(open('frame', 'rb').read())\nexcept BrokenPipeError: pass\nprint(s.recv(60)[4:].decode())",
+        socket(world)
+    );
+    Shell::program("python3").args(["-c", &text]).run(world)
+}
+
+#[test]
+fn a_frame_of_the_largest_size_is_taken_and_a_larger_one_is_not() -> Result {
+    let world = World::new(User::agent())?;
+    world.shimmed("true")?;
+    let mut large = request(agentsh_protocol::VERSION);
+    // What the broker adds for the supervisor has its place in the same frame.
+    let longest = frame::MAX_FRAME - (4 << 10);
+    let left = longest - frame::encode(&large)?.len();
+    large.env.push("x".repeat(left).into());
+    let whole = frame::encode(&large)?;
+    let file = world.workspace().join("frame");
+    world.user().write_file(&file, whole.clone(), 0o644)?;
+    let outcome = send_file(&world)?;
+    if !outcome.out().contains("enter") {
+        return Err(fail(format!("{} bytes: {outcome:?}", whole.len())));
+    }
+    world.user().write_file(&file, [&(longest as u32 + 1).to_le_bytes()[..], &whole[4..], b"    "].concat(), 0o644)?;
+    let outcome = send_file(&world)?;
+    if !outcome.out().contains("refused") {
+        return Err(fail(format!("a byte too many: {outcome:?}")));
+    }
+    still_serves(&world)
+}
+
+#[test]
+fn hundreds_who_say_nothing_or_half_a_request_keep_nobody_waiting() -> Result {
+    let world = World::new(User::agent())?;
+    world.shimmed("true")?;
+    let run = format!("/run/agentsh/{}", world.user().uid);
+    let text = format!(
+        "import socket, time\nheld = []\nfor n in range(150):\n  for name, text in (('launch', b'\\xff\\0'), ('api', b'GET /v1/sta'), ('launch', b''), ('api', b'')):\n    s = socket.socket(socket.AF_UNIX); s.connect('{run}/' + name + '.sock'); s.send(text); held.append(s)\nopen('held', 'w').write('x')\ntime.sleep(1000)"
+    );
+    let mut child = Shell::program("python3").args(["-c", &text]).spawn(&world)?;
+    let held = world.workspace().join("held");
+    if !agentsh_tests::world::processes::wait_until(Duration::from_secs(30), || held.exists()) {
+        return Err(fail("they do not connect"));
+    }
+    still_serves(&world)?;
+    world.agentsh(["status"])?.expect_success("status")?;
+    child.signal(libc::SIGKILL)?;
+    child.wait(Duration::from_secs(30))?;
+    still_serves(&world)
+}
+
+/// Longer than a shim waits.
+const STOPPED: Duration = Duration::from_secs(80);
+
+#[test]
+fn a_stopped_broker_or_supervisor_is_not_waited_for_for_ever() -> Result {
+    let world = World::new(User::agent())?;
+    world.shimmed("true")?;
+    for daemons in [World::brokers, World::supervisors] {
+        let stopped = daemons(&world);
+        agentsh_tests::world::processes::signal_all(&stopped, libc::SIGSTOP);
+        let shell = Shell::named("bash").args(["-c", "echo in"]).deadline(STOPPED);
+        let outcome = shell.run_shimmed(&world)?;
+        agentsh_tests::world::processes::signal_all(&stopped, libc::SIGCONT);
+        if outcome.ended != Ended::Exit(126) || !outcome.err().contains("does not answer") || !outcome.stdout.is_empty() {
+            return Err(fail(format!("{stopped:?}: {outcome:?}")));
+        }
+        still_serves(&world)?;
+    }
+    Ok(())
 }
 
 #[test]
