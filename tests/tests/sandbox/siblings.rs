@@ -287,3 +287,45 @@ fn many_commands_run_in_parallel() -> Result {
     }
     Ok(())
 }
+
+#[test]
+fn who_is_about_to_enter_cannot_be_traced_from_inside() -> Result {
+    let text = r#"
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+tried, got = 0, []
+while not os.path.exists('stop'):
+    for name in os.listdir('/proc'):
+        try: line = name.isdigit() and open('/proc/%s/cmdline' % name, 'rb').read()
+        except OSError: continue
+        if not line or b'entering-mark' not in line: continue
+        pid = int(name); tried += 1
+        for request in (0x4206, 16):
+            if libc.ptrace(request, pid, 0, 0) == 0: got.append(('ptrace', request, line))
+        for entry in ('mem', 'fd/0', 'environ', 'cwd/stop'):
+            try: os.close(os.open('/proc/%d/%s' % (pid, entry), os.O_RDWR if entry == 'mem' else os.O_RDONLY)); entry in ('mem', 'environ') and got.append(entry)
+            except OSError: pass
+        try:
+            held = os.pidfd_open(pid)
+            if libc.syscall(438, held, 3, 0) >= 0: got.append('pidfd_getfd')
+            os.close(held)
+        except OSError: pass
+print(tried > 20, got)
+"#;
+    for user in User::both() {
+        let world = World::new(user)?;
+        enforced::prove(&world)?;
+        world.user().write_file(&world.workspace().join("trace.py"), text, 0o644)?;
+        let shell = Shell::named("bash").args(["-c", "exec python3 trace.py"]);
+        let tracer = shell.spawn_with(&world, &Subject::shims())?;
+        for _ in 0..60 {
+            let outcome = world.shimmed("exec sleep 0.02; : entering-mark")?;
+            if outcome.ended != Ended::Exit(0) {
+                return Err(fail(format!("it was disturbed: {outcome:?}")));
+            }
+        }
+        world.user().write_file(&world.workspace().join("stop"), "", 0o644)?;
+        expect(&tracer.finish(PATIENCE)?, "True []\n")?;
+    }
+    Ok(())
+}
