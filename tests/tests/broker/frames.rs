@@ -91,7 +91,11 @@ fn a_frame_of_the_largest_size_is_taken_and_a_larger_one_is_not() -> Result {
     if !outcome.out().contains("enter") {
         return Err(fail(format!("{} bytes: {outcome:?}", whole.len())));
     }
-    world.user().write_file(&file, [&(longest as u32 + 1).to_le_bytes()[..], &whole[4..], b"    "].concat(), 0o644)?;
+    world.user().write_file(
+        &file,
+        [&(longest as u32 + 1).to_le_bytes()[..], &whole[4..], b"    "].concat(),
+        0o644,
+    )?;
     let outcome = send_file(&world)?;
     if !outcome.out().contains("refused") {
         return Err(fail(format!("a byte too many: {outcome:?}")));
@@ -132,7 +136,8 @@ fn a_stopped_broker_or_supervisor_is_not_waited_for_for_ever() -> Result {
         let shell = Shell::named("bash").args(["-c", "echo in"]).deadline(STOPPED);
         let outcome = shell.run_shimmed(&world)?;
         agentsh_tests::world::processes::signal_all(&stopped, libc::SIGCONT);
-        if outcome.ended != Ended::Exit(126) || !outcome.err().contains("does not answer") || !outcome.stdout.is_empty() {
+        if outcome.ended != Ended::Exit(126) || !outcome.err().contains("does not answer") || !outcome.stdout.is_empty()
+        {
             return Err(fail(format!("{stopped:?}: {outcome:?}")));
         }
         still_serves(&world)?;

@@ -315,7 +315,9 @@ print(tried > 20, got)
     for user in User::both() {
         let world = World::new(user)?;
         enforced::prove(&world)?;
-        world.user().write_file(&world.workspace().join("trace.py"), text, 0o644)?;
+        world
+            .user()
+            .write_file(&world.workspace().join("trace.py"), text, 0o644)?;
         let shell = Shell::named("bash").args(["-c", "exec python3 trace.py"]);
         let tracer = shell.spawn_with(&world, &Subject::shims())?;
         for _ in 0..60 {

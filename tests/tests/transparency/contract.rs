@@ -93,6 +93,7 @@ topics! {
     every_failure_is_the_same_for_root every_failure_is_the_same_for_a_user "errors";
     other_programs_start_the_shell_as_root other_programs_start_the_shell_as_a_user "launchers";
     login_shells_are_login_shells_for_root login_shells_are_login_shells_for_a_user "login";
+    odd_names_and_environments_pass_for_root odd_names_and_environments_pass_for_a_user "names";
     all_arguments_pass_for_root all_arguments_pass_for_a_user "options";
     inherited_state_is_the_callers_for_root inherited_state_is_the_callers_for_a_user "state";
     standard_input_is_the_commands_for_root standard_input_is_the_commands_for_a_user "stdin";

@@ -12,6 +12,7 @@ mod errors;
 mod faults;
 mod launchers;
 mod login;
+mod names;
 mod options;
 mod sshd;
 mod state;
@@ -35,6 +36,7 @@ fn table() -> Vec<(&'static str, Vec<Case>)> {
         ("errors", errors::cases()),
         ("launchers", launchers::cases()),
         ("login", login::cases()),
+        ("names", names::cases()),
         ("options", options::cases()),
         ("state", state::cases()),
         ("stdin", stdin::cases()),
@@ -50,6 +52,14 @@ fn text(name: &'static str, text: &str) -> Case {
 /// A shell with arguments as a case.
 fn shell(name: &'static str, shell: &str, args: &[&str]) -> Case {
     Case::new(name, Shell::named(shell).args(args))
+}
+
+/// Python changes something about itself and becomes `bash -c TEXT`.
+fn by_python(name: &'static str, change: &str, text: &str) -> Case {
+    let program = format!(
+        "import ctypes, fcntl, os, resource, signal, socket, sys\n{change}\nos.execv(sys.argv[1], ['bash', '-c', sys.argv[2]])"
+    );
+    Case::new(name, Shell::program("python3").args(["-c", &program, "@bash@", text])).needs(&["python3"])
 }
 
 /// The text with `PROBE` replaced by the probe's path.

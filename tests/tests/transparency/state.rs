@@ -3,7 +3,7 @@
 use agentsh_tests::shell::Inherit;
 use agentsh_tests::{Case, Shell};
 
-use crate::{probing, text};
+use crate::{by_python, probing, text};
 
 pub fn cases() -> Vec<Case> {
     let with = |name: &'static str, change: fn(&mut Inherit)| {
@@ -126,11 +126,4 @@ pub fn cases() -> Vec<Case> {
             "ulimit -S -n 100; ulimit -n; (ulimit -v 200000; ulimit -v)",
         ),
     ]
-}
-
-/// Python changes something about itself and becomes the shell.
-fn by_python(name: &'static str, change: &str, text: &str) -> Case {
-    let program =
-        format!("import ctypes, fcntl, os, signal, sys\n{change}\nos.execv(sys.argv[1], ['bash', '-c', sys.argv[2]])");
-    Case::new(name, Shell::program("python3").args(["-c", &program, "@bash@", text])).needs(&["python3"])
 }
