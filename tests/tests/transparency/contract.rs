@@ -92,6 +92,8 @@ topics! {
     every_end_is_the_same_for_root every_end_is_the_same_for_a_user "ends";
     every_failure_is_the_same_for_root every_failure_is_the_same_for_a_user "errors";
     other_programs_start_the_shell_as_root other_programs_start_the_shell_as_a_user "launchers";
+    what_hardly_is_left_is_enough_for_root what_hardly_is_left_is_enough_for_a_user "limits";
+    shells_keep_their_manners_for_root shells_keep_their_manners_for_a_user "manners";
     login_shells_are_login_shells_for_root login_shells_are_login_shells_for_a_user "login";
     odd_names_and_environments_pass_for_root odd_names_and_environments_pass_for_a_user "names";
     all_arguments_pass_for_root all_arguments_pass_for_a_user "options";

@@ -11,7 +11,9 @@ mod ends;
 mod errors;
 mod faults;
 mod launchers;
+mod limits;
 mod login;
+mod manners;
 mod names;
 mod options;
 mod sshd;
@@ -35,7 +37,9 @@ fn table() -> Vec<(&'static str, Vec<Case>)> {
         ("ends", ends::cases()),
         ("errors", errors::cases()),
         ("launchers", launchers::cases()),
+        ("limits", limits::cases()),
         ("login", login::cases()),
+        ("manners", manners::cases()),
         ("names", names::cases()),
         ("options", options::cases()),
         ("state", state::cases()),
