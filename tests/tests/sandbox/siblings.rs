@@ -327,7 +327,7 @@ print(tried > 20, got)
             }
         }
         world.user().write_file(&world.workspace().join("stop"), "", 0o644)?;
-        expect(&tracer.finish(PATIENCE)?, "True []\n")?;
+        tracer.finish(PATIENCE)?.expect_out("True []\n")?;
     }
     Ok(())
 }
