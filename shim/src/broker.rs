@@ -16,7 +16,7 @@ use crate::{Refusal, sys};
 
 /// How long broker and supervisor may take for one step; a session that has to be made first takes its time. One that
 /// is stopped never answers.
-const ANSWER_LIMIT: Duration = Duration::from_secs(45);
+pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(45);
 
 /// How long a broker may take to start, in seconds.
 const START_LIMIT: i64 = 20;

@@ -25,13 +25,12 @@ pub(crate) fn if_disabled(wanted: &Wanted, invocation: &Invocation<'_>) -> Optio
     let name = name.as_deref().unwrap_or("sh");
     log(name);
     let own: Vec<CString> = invocation.argv.iter().map(|argument| (*argument).to_owned()).collect();
-    let env: Vec<CString> = invocation.env.iter().map(|entry| (*entry).to_owned()).collect();
     for folder in ["/bin", "/usr/bin", "/usr/local/bin"] {
         let path = Path::new(folder).join(name);
         if let Ok(program) = CString::new(path.as_os_str().as_bytes())
             && !is_this_program(&program)
         {
-            let _ = sys::execve(&program, &own, &env);
+            let _ = sys::execve(&program, &own, &invocation.env);
         }
     }
     Some(Refusal {

@@ -42,7 +42,7 @@ pub(crate) fn launch(wanted: Wanted, invocation: &Invocation<'_>) -> Result<Infa
     match reply {
         LaunchReply::Refused { status, message } => Err(Refusal { status, message }),
         LaunchReply::Report { session, program } => report(&session, &program, invocation),
-        LaunchReply::Exec { program } => execute(&program, owned(argv), owned(&invocation.env)),
+        LaunchReply::Exec { program } => execute(&program, owned(argv), &invocation.env),
         LaunchReply::Enter(plan) => {
             let mut fds = fds.into_iter();
             let groups = fds.by_ref().take(plan.groups as usize).collect();
@@ -73,12 +73,14 @@ pub(crate) fn launch(wanted: Wanted, invocation: &Invocation<'_>) -> Result<Infa
                 namespaces,
                 ruleset: ruleset.map(sys::out_of_the_way),
             };
+            let env = environment(&plan, &invocation.env)?;
+            invocation.given.wipe();
             enter(&plan, entrances, &socket)?;
             let argv = match &plan.argv {
                 Some(argv) => argv.iter().map(c_string).collect::<Result<_, _>>()?,
                 None => owned(argv),
             };
-            execute(&plan.program, argv, environment(&plan, &invocation.env)?)
+            execute(&plan.program, argv, &env)
         }
     }
 }
@@ -90,7 +92,7 @@ fn report(session: &str, program: &Bytes, invocation: &Invocation<'_>) -> Result
     argv.push(c_string(&Bytes(["--program=".as_bytes(), &program.0].concat()))?);
     argv.extend([c_string(&Bytes::from(session.as_bytes()))?, c"--".into()]);
     argv.extend(owned(&invocation.argv));
-    execute(&agentsh, argv, owned(&invocation.env))
+    execute(&agentsh, argv, &invocation.env)
 }
 
 /// Why there is no answer.
@@ -111,7 +113,7 @@ impl From<Unanswered> for Refusal {
 fn ask(request: &LaunchRequest) -> Result<(OwnedFd, LaunchReply, Vec<OwnedFd>), Unanswered> {
     let socket = broker::connect_or_start().map_err(Unanswered::Refused)?;
     frame::send(&socket, request, &[]).map_err(Unanswered::Lost)?;
-    frame::await_input(&socket, None).map_err(Unanswered::Lost)?;
+    frame::await_input(&socket, Some(broker::ANSWER_LIMIT)).map_err(Unanswered::Lost)?;
     let (reply, fds) = frame::receive(&socket).map_err(Unanswered::Lost)?;
     Ok((socket, reply, fds))
 }
@@ -144,7 +146,7 @@ fn fetch(proof: Proof) -> Option<Bytes> {
     Some(Bytes::from(&nonce[..count]))
 }
 
-fn environment(plan: &Plan, env: &[&CStr]) -> Result<Vec<CString>, Refusal> {
+fn environment(plan: &Plan, env: &[CString]) -> Result<Vec<CString>, Refusal> {
     let added: Vec<CString> = plan.env_add.iter().map(c_string).collect::<Result<_, _>>()?;
     let name = |entry: &CStr| {
         entry
@@ -159,16 +161,16 @@ fn environment(plan: &Plan, env: &[&CStr]) -> Result<Vec<CString>, Refusal> {
     let mut kept = Vec::with_capacity(env.len() + added.len());
     for (index, entry) in env.iter().enumerate() {
         if removed.next_if_eq(&(index as u32)).is_none() && (added.is_empty() || !replaced.contains(&name(entry))) {
-            kept.push((*entry).to_owned());
+            kept.push(entry.clone());
         }
     }
     kept.extend(added);
     Ok(kept)
 }
 
-fn execute(program: &Bytes, argv: Vec<CString>, env: Vec<CString>) -> Result<Infallible, Refusal> {
+fn execute(program: &Bytes, argv: Vec<CString>, env: &[CString]) -> Result<Infallible, Refusal> {
     let program = c_string(program)?;
-    let error = sys::execve(&program, &argv, &env);
+    let error = sys::execve(&program, &argv, env);
     let status = if error.kind() == std::io::ErrorKind::NotFound {
         127
     } else {
@@ -191,7 +193,12 @@ fn c_string(bytes: &Bytes) -> Result<CString, Refusal> {
 fn lost(error: FrameError) -> Refusal {
     Refusal::new(match error {
         FrameError::Closed | FrameError::Truncated { .. } => "the session ended while this command was starting".into(),
-        FrameError::Io { source, .. } if source.kind() == std::io::ErrorKind::WouldBlock => broker::SILENT.into(),
+        FrameError::Io { source, .. } if is_over_time(source.kind()) => broker::SILENT.into(),
         other => format!("talking to the broker: {other}"),
     })
+}
+
+/// Socket timeouts end in `EAGAIN`, waits in `ETIMEDOUT`.
+fn is_over_time(kind: std::io::ErrorKind) -> bool {
+    matches!(kind, std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
 }

@@ -18,14 +18,16 @@ mod start;
 mod sys;
 mod terminal;
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 pub use sys::run_main;
 
 /// The arguments and environment with which this process was started.
 pub(crate) struct Invocation<'a> {
     pub argv: Vec<&'a CStr>,
-    pub env: Vec<&'a CStr>,
+    pub env: Vec<CString>,
+    /// Where the environment was found.
+    pub given: sys::Given,
 }
 
 /// One line for stderr and the exit status.

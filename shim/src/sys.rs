@@ -25,7 +25,8 @@ pub unsafe fn run_main(argv: *const *const c_char, envp: *const *const c_char) -
     let invocation = unsafe {
         Invocation {
             argv: strings(argv),
-            env: strings(envp),
+            env: strings(envp).into_iter().map(CStr::to_owned).collect(),
+            given: Given(envp),
         }
     };
     let Refusal { status, message } = run(&invocation);
@@ -67,6 +68,27 @@ unsafe fn strings<'a>(vector: *const *const c_char) -> Vec<&'a CStr> {
         found.push(unsafe { CStr::from_ptr(entry) });
     }
     found
+}
+
+/// The environment as the kernel laid it out; everybody here has copies.
+pub(crate) struct Given(*const *const c_char);
+
+impl Given {
+    /// Overwrites it: who looks at this process from inside the session, before it is the program, finds nothing.
+    pub(crate) fn wipe(&self) {
+        if self.0.is_null() {
+            return;
+        }
+        for index in 0.. {
+            // SAFETY: as in `strings`, whose promise this vector was made with.
+            let entry = unsafe { *self.0.add(index) }.cast_mut();
+            if entry.is_null() {
+                break;
+            }
+            // SAFETY: a C string on the stack of this process, which is writable and to which nobody has a reference.
+            unsafe { std::ptr::write_bytes(entry, 0, libc::strlen(entry)) };
+        }
+    }
 }
 
 /// The path by which this program was executed (`AT_EXECFN`, `getauxval(3)`).

@@ -123,7 +123,7 @@ pub const TASKS: [(&str, &str); 34] = [
     ),
     (
         "git: an alias, a pager and a diff of words",
-        "cd repo && git config alias.last 'log -1 --oneline' && git last >/dev/null && GIT_PAGER=cat git --paginate log >/dev/null && git diff --word-diff HEAD~1 >/dev/null && git bisect start -q HEAD HEAD~1 >/dev/null && git bisect reset -q && git submodule status && git for-each-ref >/dev/null",
+        "cd repo && git config alias.last 'log -1 --oneline' && git last >/dev/null && GIT_PAGER=cat git --paginate log >/dev/null && git diff --word-diff HEAD~1 >/dev/null && git bisect start HEAD HEAD~1 >/dev/null && git bisect reset >/dev/null 2>&1 && git submodule status && git for-each-ref >/dev/null",
     ),
     // The shell
     (
