@@ -17,16 +17,13 @@ const RUST: &str = "/usr/local/lib/agentsh-tests/rust";
 /// Where a user has it.
 const OWN_RUST: &str = ".rustup/toolchains/stable";
 
-/// A world with the machine's Rust there.
-fn world_with_rust(user: User, at: &Path) -> Result<World> {
+/// The machine's Rust, to be found before a world is laid over it.
+fn rust() -> Result<Tree> {
     let sysroot = std::process::Command::new("rustc")
         .args(["--print", "sysroot"])
         .output()?;
     let sysroot = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();
-    let tree = Tree::of(Path::new(&sysroot))?;
-    let world = World::new(user)?;
-    tree.attach(at)?;
-    Ok(world)
+    Tree::of(Path::new(&sysroot))
 }
 
 fn run(world: &World, text: &str) -> Result<Outcome> {
@@ -78,14 +75,16 @@ fn all_tasks(world: &World, before: &str, but: &[&str]) -> Result {
 
 /// Each user's work passes under this pack, with a toolchain of the system's and with one in the home.
 fn passes(pack: &str, before: &str, but: &[(&str, &str)]) -> Result {
-    for (user, own) in [(User::agent(), true), (User::root(), false)] {
-        let rust = if own { user.home.join(OWN_RUST) } else { RUST.into() };
+    let trees = [rust()?, rust()?];
+    for ((user, own), tree) in [(User::agent(), true), (User::root(), false)].into_iter().zip(trees) {
+        let at = if own { user.home.join(OWN_RUST) } else { RUST.into() };
         let but: Vec<&str> = but
             .iter()
             .filter(|(name, _)| *name == user.name)
             .map(|(_, task)| *task)
             .collect();
-        let world = world_with_rust(user, &rust)?;
+        let world = World::new(user)?;
+        tree.attach(&at)?;
         session::create(&world, &["--policy", pack])?;
         all_tasks(&world, before, &but).map_err(|error| fail(format!("{pack}, {}: {error}", world.user().name)))?;
     }
