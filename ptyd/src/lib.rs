@@ -15,7 +15,6 @@ mod diagnostics;
 mod foreign;
 mod process;
 mod standing;
-mod strangers;
 mod supervisor;
 mod sys;
 

@@ -214,14 +214,6 @@ fn descendants(known: &HashSet<Identity>) -> Vec<Identity> {
     found
 }
 
-/// Every process that is no zombie.
-pub(crate) fn living() -> impl Iterator<Item = Identity> {
-    all_pids().filter_map(|pid| {
-        let stat = stat(pid).ok().filter(|stat| !stat.zombie)?;
-        Some(Identity { pid, start: stat.start })
-    })
-}
-
 fn all_pids() -> impl Iterator<Item = i32> {
     fs::read_dir("/proc")
         .into_iter()

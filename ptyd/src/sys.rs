@@ -1,7 +1,5 @@
 //! Socket options and process facts that no wrapper has.
 
-pub(crate) mod call;
-
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 

@@ -1,6 +1,6 @@
 //! What dead supervisors and brokers left behind.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use agentsh_audit::read::{Filter, ReadProblem};
 use agentsh_audit::{EventType, RecordError, Recovered, SessionDir, Store, StoreError};
@@ -9,7 +9,6 @@ use agentsh_protocol::places::Account;
 
 use super::forsaken::Forsaken;
 use crate::process::{self, Identity};
-use crate::strangers::{self, Suspects};
 use crate::supervisor::{close_group, recorded_group};
 
 /// Why a dead session could not be put in order.
@@ -55,9 +54,9 @@ pub(super) fn end(account: &Account) -> Forsaken {
 pub(super) fn close(store: &Store, id: &str) -> Result<(), OrphanError> {
     let dir = SessionDir::new(store.path(), id)?;
     let completed = agentsh_audit::recover(&dir, "its supervisor died")? == Recovered::Completed;
-    let (recorded, suspects) = recorded_processes(&dir)?;
+    let recorded = recorded_processes(&dir)?;
     // Nobody of them can start another: such calls fail now.
-    let killed = process::end_trees(recorded) + strangers::end_orphans(&suspects);
+    let killed = process::end_trees(recorded);
     if !close_group(&recorded_group(recorded_folders(&dir)?)) {
         tracing::error!(session = id, "a control group of it is still in use");
     }
@@ -94,9 +93,8 @@ fn recorded_folders(dir: &SessionDir) -> Result<Vec<String>, ReadProblem> {
     Ok(folders)
 }
 
-/// The processes that the record saw start and did not see end, and when the first one of all was started. Their start
-/// times keep a later process of the same pid safe.
-fn recorded_processes(dir: &SessionDir) -> Result<(Vec<Identity>, Suspects), ReadProblem> {
+/// The processes that the record saw start and did not see end. Their start times keep a later process of the same pid safe.
+fn recorded_processes(dir: &SessionDir) -> Result<Vec<Identity>, ReadProblem> {
     let kinds = vec![
         EventType::CommandStarted,
         EventType::ProcessFork,
@@ -106,7 +104,7 @@ fn recorded_processes(dir: &SessionDir) -> Result<(Vec<Identity>, Suspects), Rea
         kinds,
         ..Filter::default()
     };
-    let (mut alive, mut since, mut places) = (BTreeMap::new(), None, BTreeSet::new());
+    let mut alive = BTreeMap::new();
     agentsh_audit::read::for_each(dir, &filter, |event| {
         match event {
             Ok(event) if event.kind == EventType::ProcessExit => {
@@ -114,9 +112,6 @@ fn recorded_processes(dir: &SessionDir) -> Result<(Vec<Identity>, Suspects), Rea
             }
             Ok(event) => {
                 let start = event.fields.get("start_time").and_then(serde_json::Value::as_u64);
-                since = since.into_iter().chain(start).min();
-                let place = event.fields.get("cgroup").and_then(serde_json::Value::as_str);
-                places.extend(place.map(str::to_owned));
                 if let (Some(pid), Some(start)) = (event.pid, start) {
                     alive.insert(pid, start);
                 }
@@ -125,7 +120,5 @@ fn recorded_processes(dir: &SessionDir) -> Result<(Vec<Identity>, Suspects), Rea
         }
         true
     })?;
-    let alive = alive.into_iter().map(|(pid, start)| Identity { pid, start });
-    let since = since.unwrap_or(u64::MAX);
-    Ok((alive.collect(), Suspects { since, places }))
+    Ok(alive.into_iter().map(|(pid, start)| Identity { pid, start }).collect())
 }

@@ -13,7 +13,7 @@ use super::control::Notice;
 use super::limits;
 use super::session::Session;
 use crate::process::{self, Identity};
-use crate::{strangers, sys};
+use crate::sys;
 
 /// How long the ends of killed commands may take to be reported.
 const LAST_ENDS: Duration = Duration::from_secs(3);
@@ -54,12 +54,9 @@ pub(super) fn kill_all(session: &Session) -> Killed {
 /// What those who were killed get to end before it is looked again.
 const AFTER_PASS: Duration = Duration::from_millis(2);
 
-/// How long the kernel may take to say that all known are gone, before strangers are looked for.
-const SOON: Duration = Duration::from_millis(20);
-
-/// How often strangers are looked for in vain before what is left counts as left: where zombies keep a filter in use
-/// (before Linux 6.11) nobody may be.
-const IN_VAIN: u32 = 10;
+/// How long the kernel may take to say that nobody is left, once all known are gone. Where zombies keep a filter in use
+/// (before Linux 6.11) it says so later.
+const SOON: Duration = Duration::from_secs(1);
 
 /// How long all of it may take.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -68,11 +65,11 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// the filter any more.
 ///
 /// No call of theirs is answered from here on: none of them starts another, and who tries is known by that. Who does
-/// not call at all and is nobody's descendant is made to.
+/// not call at all and is nobody's descendant is killed at its next call, and counts as left until then.
 pub(super) fn kill(session: &Session, command: Option<&str>) -> Killed {
     session.shared.members.hold(command);
     let begun = Instant::now();
-    let (mut processes, mut in_vain) = (0, 0);
+    let (mut processes, mut gone) = (0, None);
     let known = || match command {
         Some(id) => session.processes_of(id),
         None => session.processes(),
@@ -81,25 +78,21 @@ pub(super) fn kill(session: &Session, command: Option<&str>) -> Killed {
         Some(id) => !session.is_served(id),
         None => !session.is_busy(),
     };
-    while in_vain < IN_VAIN && begun.elapsed() < LIMIT {
+    while begun.elapsed() < LIMIT {
         let living: Vec<Identity> = known().into_iter().filter(|process| process.lives()).collect();
-        match living.is_empty() {
-            false => processes += process::end_trees(living),
-            true if is_over() => return killed(processes, 0),
-            true if begun.elapsed() < SOON => {}
-            true => {
-                let is_known = |process: Identity| session.shared.members.knows(process.pid, process.start);
-                in_vain += u32::from(!strangers::make_known(&session.suspects(), is_known));
-            }
+        if !living.is_empty() {
+            processes += process::end_trees(living);
+            gone = None;
+        } else if is_over() {
+            return killed(processes, 0);
+        } else if gone.get_or_insert_with(Instant::now).elapsed() > SOON {
+            break;
         }
         // The kernel ends each in its own time.
         std::thread::sleep(AFTER_PASS);
     }
-    let left = usize::from(known().into_iter().any(Identity::lives) || !is_over());
-    if left > 0 {
-        tracing::error!(command, "something of it may live, and cannot be found");
-    }
-    killed(processes, left)
+    tracing::error!(command, "something of it may live, and cannot be found");
+    killed(processes, 1)
 }
 
 fn killed(processes: usize, left: usize) -> Killed {

@@ -23,8 +23,8 @@ use super::rules::{LetsRun as _, Rules};
 use super::session::Session;
 use super::terminal::{self, Opened};
 use super::{descriptors, limits, shells};
+use crate::foreign;
 use crate::process::{self, Identity};
-use crate::{foreign, strangers};
 
 /// How long a shim may take between two of its messages.
 const STEP_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
@@ -257,8 +257,6 @@ struct Known {
     policy: PolicyOutcome,
     /// Sockets that were opened outside.
     sockets: Vec<String>,
-    /// The control groups that its caller is in.
-    place: Option<String>,
 }
 
 impl Known {
@@ -266,7 +264,6 @@ impl Known {
         Known {
             policy,
             sockets: descriptors::inherited_sockets(launch.peer.pid),
-            place: strangers::place(launch.peer.pid),
         }
     }
 }
@@ -291,10 +288,6 @@ fn record_start(
         ("shim", Value::Bool(shim)),
         ("start_time", Value::Unsigned(process.start)),
     ];
-    if let Some(place) = &known.place {
-        session.add_place(place);
-        fields.push(("cgroup", Value::Text(place)));
-    }
     let group = session.groups.of(&candidate.id);
     let folders: Vec<String> = group
         .iter()

@@ -32,7 +32,6 @@ use super::rules::Rules;
 use super::shared::Shared;
 use super::terminal::Terminals;
 use crate::process::Identity;
-use crate::strangers::Suspects;
 
 /// One session.
 pub(crate) struct Session {
@@ -52,8 +51,6 @@ pub(crate) struct Session {
     pub terminals: Terminals,
     pub pipes: Pipes,
     pub proxy: SessionProxy,
-    /// No process of the session is older than this supervisor.
-    suspects: Mutex<Suspects>,
     notices: UnboundedSender<Notice>,
     rules: RwLock<Arc<Rules>>,
     info: Mutex<SessionInfo>,
@@ -119,10 +116,6 @@ impl Session {
             terminals: Terminals::default(),
             pipes: Pipes::default(),
             proxy: SessionProxy::default(),
-            suspects: Mutex::new(Suspects {
-                since: Identity::of(std::process::id() as i32).map_or(0, |own| own.start),
-                ..Suspects::default()
-            }),
             notices: parts.notices,
             rules: RwLock::new(Arc::new(parts.rules)),
             info: Mutex::new(parts.info),
@@ -171,19 +164,6 @@ impl Session {
     /// Nothing starts from now on.
     pub(crate) fn begin_end(&self) {
         self.ending.store(true, Ordering::Release);
-    }
-
-    /// Where its commands are started, and since when.
-    pub(crate) fn suspects(&self) -> Suspects {
-        lock(&self.suspects).clone()
-    }
-
-    /// A command is started in this control group.
-    pub(crate) fn add_place(&self, place: &str) {
-        let mut suspects = lock(&self.suspects);
-        if !suspects.places.contains(place) {
-            suspects.places.insert(place.to_owned());
-        }
     }
 
     pub(crate) fn has_command(&self, id: &str) -> bool {

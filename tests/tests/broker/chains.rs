@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use agentsh_tests::shell::Subject;
-use agentsh_tests::world::processes::{Process, signal_all, wait_until};
+use agentsh_tests::world::processes::{signal_all, wait_until};
 use agentsh_tests::{Output, Result, Shell, User, World, enforced, fail, record};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,17 +23,10 @@ const ENDLESS: [&str; 9] = [
     "forks in a thread",
 ];
 
-/// Those that come to rest, as orphans whose parents made no notified call.
-const RESTING: [&str; 2] = ["rests", "computes"];
-
 /// How many links there were.
 fn beats(world: &World) -> u64 {
     let bytes = std::fs::read(world.workspace().join("beats")).unwrap_or_default();
     bytes.first_chunk().map_or(0, |bytes| u64::from_ne_bytes(*bytes))
-}
-
-fn is_link(process: &Process) -> bool {
-    process.line.contains(" chain ")
 }
 
 fn start(world: &World, kind: &str) -> Result {
@@ -44,11 +37,7 @@ fn start(world: &World, kind: &str) -> Result {
         .stdout(Output::Null)
         .stderr(Output::Null);
     let mut child = shell.spawn_with(world, &Subject::shims())?;
-    let rests = RESTING.contains(&kind);
-    let goes_on = || match rests {
-        true => world.strays().iter().any(|one| is_link(one) && one.pid != child.pid()),
-        false => beats(world) > before + 20,
-    };
+    let goes_on = || beats(world) > before + 20;
     if !wait_until(PATIENCE, goes_on) {
         return Err(fail(format!("{kind}: no chain: {:#?}", world.strays())));
     }
@@ -90,7 +79,7 @@ fn every_chain_ends_with_its_session() -> Result {
     for user in User::both() {
         let world = World::new(user)?;
         enforced::prove(&world)?;
-        for kind in ENDLESS.into_iter().chain(RESTING) {
+        for kind in ENDLESS {
             start(&world, kind)?;
             let begun = Instant::now();
             world.agentsh(["kill", "--all"])?.expect_success(kind)?;
@@ -112,7 +101,7 @@ fn every_chain_ends_with_its_command_and_nobody_else_does() -> Result {
             .args(["-c", "exec sleep 6001"])
             .stdout(Output::Null);
         let mut other = shell.spawn_with(&world, &Subject::shims())?;
-        for kind in ENDLESS.into_iter().chain(RESTING) {
+        for kind in ENDLESS {
             start(&world, kind)?;
             let started = record::await_event(&world, kind, |event| {
                 event.kind == "command_started" && event.line().contains(kind)
@@ -133,7 +122,7 @@ fn every_chain_ends_with_its_command_and_nobody_else_does() -> Result {
 #[test]
 fn no_chain_outlives_a_dead_supervisor_and_a_new_broker() -> Result {
     for user in User::both() {
-        for kind in ["faults", "leaves its session", "executes itself", "rests", "computes"] {
+        for kind in ["faults", "leaves its session", "executes itself"] {
             let world = World::new(user.clone())?;
             start(&world, kind)?;
             // Stopped first, so that none of them can react to the other's end.

@@ -2,9 +2,6 @@
 
 use crate::sys::line as sys;
 
-/// How many links a line that comes to rest has.
-const LINKS: u32 = 3;
-
 /// `chain KIND`: see the arms. Never returns to its caller.
 pub fn run(kind: &str) -> i32 {
     sys::no_core();
@@ -46,18 +43,6 @@ pub fn run(kind: &str) -> i32 {
             sys::fault()
         }
         "forks in a thread" => in_a_thread(),
-        "rests" => {
-            links();
-            loop {
-                sys::pause();
-            }
-        }
-        "computes" => {
-            links();
-            loop {
-                std::hint::spin_loop();
-            }
-        }
         other => {
             crate::report(&format!("no chain {other:?}"));
             2
@@ -85,13 +70,5 @@ fn in_a_thread() -> i32 {
     });
     loop {
         sys::pause();
-    }
-}
-
-fn links() {
-    for _ in 0..LINKS {
-        if sys::fork() > 0 {
-            sys::fault();
-        }
     }
 }
