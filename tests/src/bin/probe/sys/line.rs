@@ -83,6 +83,12 @@ pub fn new_session() {
     unsafe { libc::setsid() };
 }
 
+/// `pause(2)`.
+pub fn pause() {
+    // SAFETY: no memory is passed.
+    unsafe { libc::pause() };
+}
+
 /// No core dumps.
 pub fn no_core() {
     let none = libc::rlimit {
