@@ -120,26 +120,6 @@ fn every_chain_ends_with_its_command_and_nobody_else_does() -> Result {
 }
 
 #[test]
-fn no_chain_outlives_a_dead_supervisor_and_a_new_broker() -> Result {
-    for user in User::both() {
-        for kind in ["faults", "leaves its session", "executes itself"] {
-            let world = World::new(user.clone())?;
-            start(&world, kind)?;
-            // Stopped first, so that none of them can react to the other's end.
-            for signal in [libc::SIGSTOP, libc::SIGKILL] {
-                signal_all(&world.daemons(), signal);
-            }
-            if !wait_until(PATIENCE, || world.daemons().is_empty()) {
-                return Err(fail("they do not die"));
-            }
-            enforced::prove(&world)?;
-            nobody_is_left(&world, kind, "")?;
-        }
-    }
-    Ok(())
-}
-
-#[test]
 fn the_switch_ends_a_session_that_its_broker_has_left() -> Result {
     for user in User::both() {
         let world = World::new(user)?;
