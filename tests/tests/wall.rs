@@ -190,8 +190,7 @@ print(denied, passed)'",
             |event: &&record::Event| event.kind == "events_lost" || ends.iter().any(|remote| event.is_connect(remote));
         all.iter().filter(of_both).map(|event| event.count.max(1)).sum()
     };
-    // Starts and ends of the programs that flood may be among what was lost.
-    if !wait_until(PATIENCE, || (5500..5520).contains(&counted())) {
+    if !wait_until(PATIENCE, || counted() == 5500) {
         return Err(fail(format!("{} of 5500 are told or lost", counted())));
     }
     signal_all(&world.strays(), libc::SIGKILL);

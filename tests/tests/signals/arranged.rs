@@ -73,7 +73,6 @@ fn start(world: &World, subject: &Subject) -> Result<agentsh_tests::Outcome> {
 }
 
 #[test]
-#[ignore = "the real shell, its control, is late on a loaded machine: cargo test -p agentsh-tests --test signals arranged -- --ignored"]
 fn the_owner_of_an_inherited_descriptor_is_not_signalled() -> Result {
     for user in User::both() {
         let world = World::new(user)?;
@@ -112,7 +111,6 @@ fn the_owner_of_an_inherited_descriptor_is_not_signalled() -> Result {
 }
 
 #[test]
-#[ignore = "the real shell, its control, is late on a loaded machine: cargo test -p agentsh-tests --test signals arranged -- --ignored"]
 fn ones_own_descriptors_signal_as_ever() -> Result {
     let text = r#"
 import array, fcntl, os, pty, signal, socket, threading
