@@ -186,8 +186,12 @@ print(denied, passed)'",
     let ends = [format!("127.0.0.1:{port}"), format!("127.0.0.1:{open}")];
     let counted = || -> u64 {
         let all = record::events(&world).unwrap_or_default();
-        let of_both =
-            |event: &&record::Event| event.kind == "events_lost" || ends.iter().any(|remote| event.is_connect(remote));
+        // What is lost of the ends of connections is another matter.
+        let by_the_wall = |event: &record::Event| {
+            let what = event.fields.get("lost").and_then(serde_json::Value::as_str);
+            event.kind == "events_lost" && what.is_some_and(|what| what.contains("the wall"))
+        };
+        let of_both = |event: &&record::Event| by_the_wall(event) || ends.iter().any(|remote| event.is_connect(remote));
         all.iter().filter(of_both).map(|event| event.count.max(1)).sum()
     };
     if !wait_until(PATIENCE, || counted() == 5500) {
