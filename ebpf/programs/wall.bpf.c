@@ -4,7 +4,7 @@
  *
  * Each hook is two programs. The attached one stays with the group for good and does nothing but call the other
  * by way of a program array. The kernel empties that array once its last descriptor is closed, so that with its
- * loader dead a wall denies everything.
+ * loader dead a wall denies everything; it does so in its own time, and the end of the exempt process is seen at once.
  */
 #include "kernel.h"
 
@@ -39,6 +39,8 @@ struct config {
     __u32 other_sockets;
     /* Where questions to port 53 go; port 0 for none. */
     struct endpoint resolver4, resolver6;
+    /* Set here once the exempt process ends: nothing passes any more. */
+    __u32 dead;
 };
 
 struct event {
@@ -137,7 +139,8 @@ struct {
 
 INLINE struct config *config(void) {
     __u32 first = 0;
-    return map_lookup(&CONFIG, &first);
+    struct config *config_ = map_lookup(&CONFIG, &first);
+    return config_ && !config_->dead ? config_ : 0;
 }
 
 INLINE struct event *new_event(__u8 kind) {
@@ -418,5 +421,10 @@ SEC("raw_tp/sched_process_exec") int on_exec(void *context) { return tell(KIND_E
 SEC("raw_tp/sched_process_exit") int on_exit(void *context) {
     __u64 id = current_pid_tgid();
     /* The end of a process is that of its first thread. */
-    return (__u32)id == id >> 32 ? tell(KIND_EXIT) : 0;
+    if ((__u32)id != id >> 32)
+        return 0;
+    struct config *config_ = config();
+    if (config_ && is_exempt(config_))
+        config_->dead = 1;
+    return tell(KIND_EXIT);
 }

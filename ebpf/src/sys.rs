@@ -52,8 +52,8 @@ pub(crate) struct Config {
     pub other_sockets: u32,
     pub resolver4: Endpoint,
     pub resolver6: Endpoint,
-    /// The structure ends at a multiple of its largest member.
-    pub end: u32,
+    /// The programs set it.
+    pub dead: u32,
 }
 
 impl Default for Config {
@@ -67,7 +67,7 @@ impl Default for Config {
             other_sockets: 0,
             resolver4: Endpoint::default(),
             resolver6: Endpoint::default(),
-            end: 0,
+            dead: 0,
         }
     }
 }
