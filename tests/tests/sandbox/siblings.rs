@@ -1,6 +1,6 @@
 //! Commands of one session that run at the same time and work together.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use agentsh_tests::child::Child;
 use agentsh_tests::shell::Subject;
@@ -283,6 +283,64 @@ fn many_commands_run_in_parallel() -> Result {
         let ended = child.wait(Duration::from_secs(120))?;
         if ended != Ended::Exit(0) {
             return Err(fail(format!("{ended:?}")));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn who_is_about_to_enter_cannot_be_traced_from_inside() -> Result {
+    let text = r#"
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+tried, got = 0, []
+while tried < 20:
+    # Only the youngest are of interest, and they do not wait to be looked at.
+    last = int(open('/proc/loadavg').read().split()[-1])
+    for pid in range(last - 3, last + 3):
+        try: line = open('/proc/%d/cmdline' % pid, 'rb').read()
+        except OSError: continue
+        if b'entering-mark' not in line: continue
+        tried += 1
+        for request in (0x4206, 16):
+            if libc.ptrace(request, pid, 0, 0) == 0: got.append(('ptrace', request, line))
+        try: os.close(os.open('/proc/%d/mem' % pid, os.O_RDWR)); got.append('mem')
+        except OSError: pass
+        # What the program itself is given may be seen, and what was kept from it may not.
+        try: b'kept-from-it' in open('/proc/%d/environ' % pid, 'rb').read() and got.append('environ')
+        except OSError: pass
+        try:
+            held = os.pidfd_open(pid)
+            if libc.syscall(438, held, 3, 0) >= 0: got.append('pidfd_getfd')
+            os.close(held)
+        except OSError: pass
+open('enough', 'w')
+print(tried, got)
+"#;
+    for user in User::both() {
+        let world = World::new(user)?;
+        enforced::prove(&world)?;
+        world
+            .user()
+            .write_file(&world.workspace().join("trace.py"), text, 0o644)?;
+        let shell = Shell::named("bash").args(["-c", "exec python3 trace.py"]);
+        let tracer = shell.spawn_with(&world, &Subject::shims())?;
+        let begun = Instant::now();
+        while !world.workspace().join("enough").exists() {
+            if begun.elapsed() > PATIENCE {
+                return Err(fail("nobody was seen on the way in"));
+            }
+            let outcome = Shell::named("bash")
+                .args(["-c", "exec sleep 0.01; : entering-mark"])
+                .env("AWS_SECRET_ACCESS_KEY", "kept-from-it")
+                .run_with(&world, &Subject::shims())?;
+            if outcome.ended != Ended::Exit(0) {
+                return Err(fail(format!("it was disturbed: {outcome:?}")));
+            }
+        }
+        let outcome = tracer.finish(PATIENCE)?;
+        if !outcome.out().ends_with(" []\n") {
+            return Err(fail(format!("{outcome:?}")));
         }
     }
     Ok(())
