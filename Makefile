@@ -57,6 +57,7 @@ install: build
 	install -m 0644 completions/generated/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 	install -m 0644 ptyd/units/agentsh.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/agentsh.conf
+	[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || install -d -m 1777 /run/agentsh
 	for scope in $(SCOPES); do \
 	    install -d $(DESTDIR)$(PREFIX)/lib/systemd/$$scope; \
 	    for unit in $(UNITS); do \

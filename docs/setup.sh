@@ -5,7 +5,8 @@ set -euo pipefail
 build=(gcc clang make pkg-config libseccomp-dev jq curl git openssl ca-certificates iproute2 util-linux)
 test=(zsh tcsh bubblewrap socat rsync strace procps psmisc lsof busybox-static tmux python3 perl gdb
     openssh-server openssh-client dnsutils netcat-openbsd python3-pip sqlite3 time file vim less
-    ltrace parallel python3-venv nghttp2-client)
+    ltrace parallel python3-venv nghttp2-client ccache dbus-daemon dumb-init eatmydata expect fakeroot gosu
+    moreutils numactl opendoas proxychains4 sudo tini torsocks nano htop screen)
 # Often there without being a package.
 command -v node >/dev/null || test+=(nodejs)
 command -v npm >/dev/null || test+=(npm)
@@ -29,11 +30,22 @@ if [ ${#missing[@]} -gt 0 ]; then
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-# The vendors' clients for Python, and one for the frames of HTTP/2, which the proxy's suite drives; in a folder of the
-# sources' own.
+# The vendors' clients for Python, and one for the frames of HTTP/2, which the proxy's suite drives, and a driver of
+# terminals; in a folder of the sources' own.
 python="$(dirname "$0")/../target/suite/python"
-if [ "${1:-build}" = test ] && { [ ! -d "$python/anthropic" ] || [ ! -d "$python/h2" ]; }; then
-    /usr/bin/python3 -m pip install -q --root-user-action ignore --target "$python" anthropic==2.14.0 openai==3.57.0 google-genai==3.6.1 ollama==0.6.3 h2==4.2.0
+if [ "${1:-build}" = test ] && { [ ! -d "$python/anthropic" ] || [ ! -d "$python/h2" ] || [ ! -d "$python/pexpect" ]; }; then
+    /usr/bin/python3 -m pip install -q --root-user-action ignore --target "$python" anthropic==2.14.0 openai==3.57.0 google-genai==3.6.1 ollama==0.6.3 h2==4.2.0 pexpect==4.9.0
+fi
+
+# Suites of others for HTTP, which are driven against the proxy: the requests that gunicorn's parser is tested with, and
+# (once there is a cargo) the cases of httpwg.
+suites="$(dirname "$0")/../target/suite"
+if [ "${1:-build}" = test ] && [ ! -d "$suites/gunicorn/tests/requests" ]; then
+    fetched="$(mktemp -d)"
+    /usr/bin/python3 -m pip download -q --no-deps --no-binary :all: --dest "$fetched" gunicorn==23.0.0
+    mkdir -p "$suites/gunicorn"
+    tar -xzf "$fetched/gunicorn-23.0.0.tar.gz" -C "$suites/gunicorn" --strip-components 1 gunicorn-23.0.0/tests/requests
+    rm -r "$fetched"
 fi
 
 if ! command -v cargo >/dev/null; then
@@ -50,4 +62,8 @@ fi
 musl="$(uname -m)-unknown-linux-musl"
 if command -v rustup >/dev/null && [ ! -d "$(rustc --print target-libdir --target "$musl")" ]; then
     rustup target add "$musl" >/dev/null 2>&1 || echo "no $musl here: the shim is linked with glibc" >&2
+fi
+
+if [ "${1:-build}" = test ] && [ ! -x "$suites/httpwg/bin/httpwg" ]; then
+    cargo install -q --locked --root "$suites/httpwg" --version 0.2.5 httpwg-cli
 fi

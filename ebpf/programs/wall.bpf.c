@@ -19,7 +19,7 @@ struct mask {
 };
 
 enum operation { CONNECT, BIND, SEND, OPERATIONS };
-enum kind { KIND_CONNECT, KIND_BIND, KIND_SEND, KIND_SOCKET, KIND_EXEC, KIND_EXIT };
+enum kind { KIND_CONNECT, KIND_BIND, KIND_SEND, KIND_SOCKET };
 enum verdict { DENY, ALLOW, AUDIT };
 
 struct endpoint {
@@ -35,8 +35,8 @@ struct config {
     __u32 otherwise;
     /* The process whose calls are judged already; 0 for none. */
     __u32 exempt;
-    /* Whether sockets of other kinds than TCP and UDP may be made. */
-    __u32 other_sockets;
+    /* Whether sockets for echo requests may be made: no hook sees what they send. */
+    __u32 echo_sockets;
     /* Where questions to port 53 go; port 0 for none. */
     struct endpoint resolver4, resolver6;
     /* Set here once the exempt process ends: nothing passes any more. */
@@ -93,14 +93,6 @@ struct {
     TYPE(value, struct config);
 } CONFIG SEC(".maps");
 
-struct {
-    NUMBER(type, BPF_MAP_TYPE_HASH);
-    NUMBER(map_flags, BPF_F_NO_PREALLOC);
-    NUMBER(max_entries, 4096);
-    TYPE(key, __u64);
-    TYPE(value, __u32);
-} GROUPS SEC(".maps");
-
 /* By socket: whom it asked before it was sent to the resolver. */
 struct {
     NUMBER(type, BPF_MAP_TYPE_LRU_HASH);
@@ -112,7 +104,7 @@ struct {
 /* Sockets that were made behind the wall, by cookie: no others are judged here. */
 struct {
     NUMBER(type, BPF_MAP_TYPE_LRU_HASH);
-    NUMBER(max_entries, 65536);
+    NUMBER(max_entries, 16384);
     TYPE(key, __u64);
     TYPE(value, __u32);
 } MADE SEC(".maps");
@@ -148,8 +140,7 @@ INLINE struct event *new_event(__u8 kind) {
     if (!event) {
         __u32 first = 0;
         __u64 *lost = map_lookup(&LOST, &first);
-        /* Programs and their ends are told by others as well. */
-        if (lost && kind < KIND_EXEC)
+        if (lost)
             __sync_fetch_and_add(lost, 1);
         return 0;
     }
@@ -165,15 +156,13 @@ INLINE struct event *new_event(__u8 kind) {
     return event;
 }
 
+/* Of a word that has one: the bits below it, counted without a branch, of which the kernel would try every way. */
 INLINE int lowest_bit(__u64 word) {
-    int at = 0;
-    if (!(word & 0xffffffff)) { at += 32; word >>= 32; }
-    if (!(word & 0xffff)) { at += 16; word >>= 16; }
-    if (!(word & 0xff)) { at += 8; word >>= 8; }
-    if (!(word & 0xf)) { at += 4; word >>= 4; }
-    if (!(word & 0x3)) { at += 2; word >>= 2; }
-    if (!(word & 0x1)) at += 1;
-    return at;
+    __u64 below = (word & -word) - 1;
+    below -= below >> 1 & 0x5555555555555555;
+    below = (below & 0x3333333333333333) + (below >> 2 & 0x3333333333333333);
+    below = (below + (below >> 4)) & 0x0f0f0f0f0f0f0f0f;
+    return below * 0x0101010101010101 >> 56;
 }
 
 /* The first rule that is in all of them; RULES for none. */
@@ -200,9 +189,11 @@ INLINE int judge(struct bpf_sock_addr *context, struct config *config, __u32 ope
         ports = &config->any_port;
     __u32 udp = context->protocol == IPPROTO_UDP;
     __u32 rule = RULES;
-    if (addresses)
+    /* Rules speak of TCP and UDP. */
+    int spoken_of = udp || context->protocol == IPPROTO_TCP;
+    if (addresses && spoken_of)
         rule = first_rule(addresses, ports, &config->operations[operation * 2 + udp]);
-    __u8 verdict = rule < RULES ? config->verdicts[rule & (RULES - 1)] : config->otherwise;
+    __u8 verdict = rule < RULES ? config->verdicts[rule & (RULES - 1)] : spoken_of ? config->otherwise : DENY;
     if (verdict != ALLOW) {
         struct event *event = new_event(operation);
         if (event) {
@@ -371,7 +362,7 @@ SEC("cgroup/recvmsg6") int recvmsg6(struct bpf_sock_addr *context) {
     return 1;
 }
 
-/* Only what the other hooks can judge: MPTCP, SCTP, ping and raw sockets send without asking them. */
+/* Only what the other hooks can judge: MPTCP, SCTP, echo and raw sockets send without asking them. */
 GATE(GATE_SOCKET);
 
 SEC("cgroup/sock_create") int sock_create(struct bpf_sock *context) {
@@ -391,7 +382,9 @@ SEC("cgroup/sock_create") int judge_sock_create(struct bpf_sock *context) {
         __u32 made = 1;
         map_update(&MADE, &cookie, &made, BPF_ANY);
     }
-    if (known || config_->other_sockets || is_exempt(config_))
+    int echo = context->type == DATAGRAM &&
+               (context->protocol == IPPROTO_ICMP || context->protocol == IPPROTO_ICMPV6);
+    if (known || (echo && config_->echo_sockets) || is_exempt(config_))
         return 1;
     struct event *event = new_event(KIND_SOCKET);
     if (event) {
@@ -405,26 +398,12 @@ SEC("cgroup/sock_create") int judge_sock_create(struct bpf_sock *context) {
     return 0;
 }
 
-/* Which programs the processes of the groups become, and their ends: these tracepoints are the machine's. */
-INLINE int tell(__u8 kind) {
-    __u64 group = current_cgroup();
-    if (!map_lookup(&GROUPS, &group))
-        return 0;
-    struct event *event = new_event(kind);
-    if (event)
-        ring_submit(event, 0);
-    return 0;
-}
-
-SEC("raw_tp/sched_process_exec") int on_exec(void *context) { return tell(KIND_EXEC); }
-
+/* This tracepoint is the machine's. */
 SEC("raw_tp/sched_process_exit") int on_exit(void *context) {
     __u64 id = current_pid_tgid();
     /* The end of a process is that of its first thread. */
-    if ((__u32)id != id >> 32)
-        return 0;
-    struct config *config_ = config();
+    struct config *config_ = (__u32)id == id >> 32 ? config() : 0;
     if (config_ && is_exempt(config_))
         config_->dead = 1;
-    return tell(KIND_EXIT);
+    return 0;
 }

@@ -73,7 +73,7 @@ impl Compiled {
             any_port,
             otherwise: number(table.otherwise).into(),
             exempt: table.exempt.unwrap_or(0),
-            other_sockets: table.other_sockets.into(),
+            echo_sockets: table.echo_sockets.into(),
             resolver4: table
                 .resolver4
                 .map(|to| Endpoint::new((*to.ip()).into(), to.port()))

@@ -37,10 +37,6 @@ pub enum What {
     },
     /// A socket that was not made: its family, type and protocol (`socket(2)`).
     Socket { family: u8, kind: u16, protocol: u16 },
-    /// A program was executed.
-    Exec,
-    /// A process has ended.
-    Exit,
 }
 
 /// `struct event`: numbers of the machine's byte order.
@@ -73,8 +69,6 @@ impl Event {
                 kind: port,
                 protocol: number,
             },
-            (None, 4) => What::Exec,
-            (None, 5) => What::Exit,
             _ => return None,
         };
         let comm = bytes[56..].split(|byte| *byte == 0).next()?;
@@ -99,7 +93,12 @@ mod tests {
         let mut bytes = [0; SIZE];
         bytes[32] = 9;
         assert_eq!(Event::read(&bytes), None);
-        bytes[32] = 4;
-        assert_eq!(Event::read(&bytes).map(|event| event.what), Some(What::Exec));
+        bytes[32] = 3;
+        let socket = What::Socket {
+            family: 0,
+            kind: 0,
+            protocol: 0,
+        };
+        assert_eq!(Event::read(&bytes).map(|event| event.what), Some(socket));
     }
 }

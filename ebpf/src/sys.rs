@@ -49,7 +49,7 @@ pub(crate) struct Config {
     pub verdicts: [u8; RULES],
     pub otherwise: u32,
     pub exempt: u32,
-    pub other_sockets: u32,
+    pub echo_sockets: u32,
     pub resolver4: Endpoint,
     pub resolver6: Endpoint,
     /// The programs set it.
@@ -64,7 +64,7 @@ impl Default for Config {
             verdicts: [0; RULES],
             otherwise: 0,
             exempt: 0,
-            other_sockets: 0,
+            echo_sockets: 0,
             resolver4: Endpoint::default(),
             resolver6: Endpoint::default(),
             dead: 0,
@@ -99,6 +99,20 @@ pub(crate) fn now() -> u64 {
     // SAFETY: the kernel writes one `timespec`, which outlives the call.
     unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
     (time.tv_sec as u64) * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// The calling thread, alone, sees nothing of the file system from now on but the folder with the kernel's types, in
+/// which nobody looks for them.
+pub(crate) fn see_little() -> io::Result<()> {
+    // SAFETY: takes no pointers; what it parts is the calling thread's own.
+    if unsafe { libc::unshare(libc::CLONE_FS) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the path is a string with its end, which outlives the call.
+    if unsafe { libc::chroot(c"/sys/kernel/btf".as_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 /// `BPF_PROG_ATTACH` and the fields of its `union bpf_attr` (`bpf(2)`).

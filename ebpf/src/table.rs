@@ -128,8 +128,9 @@ pub struct Table {
     pub otherwise: Verdict,
     /// The process whose calls are judged already: it acts on the session's sockets.
     pub exempt: Option<u32>,
-    /// Whether other sockets than TCP and UDP may be made.
-    pub other_sockets: bool,
+    /// Whether sockets for echo requests (ICMP) may be made beside those of TCP and UDP. What they send to a given address
+    /// is not judged here; connecting them is denied.
+    pub echo_sockets: bool,
     /// To whom everything goes that is sent to port 53.
     pub resolver4: Option<SocketAddrV4>,
     pub resolver6: Option<SocketAddrV6>,
@@ -142,7 +143,7 @@ impl Table {
             rules: Vec::new(),
             otherwise: Verdict::Deny,
             exempt: None,
-            other_sockets: false,
+            echo_sockets: false,
             resolver4: None,
             resolver6: None,
         }

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 use agentsh_sandbox::status::SecurityStatus;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// How often a tree is looked through for processes that were born meanwhile.
@@ -52,6 +54,11 @@ fn stat(pid: i32) -> io::Result<Stat> {
     })
 }
 
+/// Whether the process behind a pidfd has not ended: until then nobody else gets its number.
+pub(crate) fn is_alive(pidfd: &OwnedFd) -> io::Result<bool> {
+    Ok(poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&Timespec::default()))? == 0)
+}
+
 /// The parent of a process; `None` if it is gone.
 pub(crate) fn parent(pid: i32) -> Option<i32> {
     stat(pid).ok().map(|stat| stat.parent)
@@ -84,9 +91,8 @@ impl Identity {
 
     /// Whether it lives under a filter more than we do, or has started others: one that has neither only waits to be let in.
     pub(crate) fn has_begun(self) -> bool {
-        let filters = |status: SecurityStatus| status.seccomp_filters;
-        let own = SecurityStatus::own().map_or(0, filters);
-        SecurityStatus::of(self.pid).map_or(0, filters) > own || !children(self.pid).is_empty()
+        let (own, filters) = (filters_of(std::process::id() as i32), filters_of(self.pid));
+        filters > own || children(self.pid).into_iter().any(is_commands)
     }
 
     /// Whether the signal was sent.
@@ -122,7 +128,21 @@ impl Identity {
     }
 }
 
-/// Ends the given processes and all of their descendants. They are stopped first, until a pass finds
+fn filters_of(pid: i32) -> u32 {
+    SecurityStatus::of(pid).map_or(0, |status| status.seccomp_filters)
+}
+
+/// Whether a descendant of a command is the command's: not a daemon of ours. The broker is orphaned to its first caller
+/// where that adopts orphans or is the first process of its namespace. Who runs our program from inside has a filter more.
+/// A supervisor shows nobody what it executes.
+fn is_commands(process: Identity) -> bool {
+    let image = |pid: i32| fs::metadata(format!("/proc/{pid}/exe")).map(|file| (file.dev(), file.ino()));
+    let own = std::process::id() as i32;
+    let is_other = || matches!((image(process.pid), image(own)), (Ok(one), Ok(other)) if one != other);
+    filters_of(process.pid) > filters_of(own) || is_other()
+}
+
+/// Ends the given processes and all of their descendants but daemons of ours. They are stopped first, until a pass finds
 /// nobody new, so that none escapes by being born while its parent dies. Returns how many there were.
 pub(crate) fn end_trees(roots: impl IntoIterator<Item = Identity>) -> usize {
     let mut known = HashSet::new();
@@ -151,7 +171,7 @@ fn stop(process: Identity, known: &mut HashSet<Identity>) {
     let mut open = vec![process];
     while let Some(process) = open.pop() {
         if process.signal(Signal::STOP) && known.insert(process) {
-            open.extend(children(process.pid));
+            open.extend(children(process.pid).into_iter().filter(|child| is_commands(*child)));
         }
     }
 }
@@ -173,7 +193,7 @@ fn children(pid: i32) -> Vec<Identity> {
     listed.into_iter().filter_map(|pid| Identity::of(pid).ok()).collect()
 }
 
-/// Sends a signal to the given processes and all of their descendants; stopped ones are continued for it.
+/// Sends a signal to the given processes and all of their descendants but daemons of ours; stopped ones are continued for it.
 pub(crate) fn signal_trees(roots: impl IntoIterator<Item = Identity>, signal: Signal) {
     let mut known: HashSet<Identity> = roots.into_iter().collect();
     let found = descendants(&known);
@@ -205,7 +225,11 @@ fn descendants(known: &HashSet<Identity>) -> Vec<Identity> {
             continue;
         }
         for child in children.remove(&parent.pid).unwrap_or_default() {
-            if !known.contains(&child) {
+            let is_known = known.contains(&child);
+            if !is_known && !is_commands(child) {
+                continue;
+            }
+            if !is_known {
                 found.push(child);
             }
             open.push(child);
@@ -214,7 +238,7 @@ fn descendants(known: &HashSet<Identity>) -> Vec<Identity> {
     found
 }
 
-fn all_pids() -> impl Iterator<Item = i32> {
+pub(crate) fn all_pids() -> impl Iterator<Item = i32> {
     fs::read_dir("/proc")
         .into_iter()
         .flatten()

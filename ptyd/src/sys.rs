@@ -58,13 +58,27 @@ const PIDFD_GET_INFO: libc::c_ulong = (3 << 30) | ((size_of::<PidfdInfo>() as li
 /// The wait status (`wait(2)`) of a process that has ended and was reaped, whoever its parent is;
 /// `None` as long as the kernel does not say.
 pub(crate) fn exit_status(pidfd: impl AsFd) -> Option<i32> {
+    info(pidfd, PIDFD_INFO_EXIT).map(|info| info.exit_code)
+}
+
+/// `PIDFD_INFO_CGROUPID`, Linux 6.13.
+const PIDFD_INFO_CGROUPID: u64 = 1 << 2;
+
+/// The number of the v2 control group in which a process is: the inode of its folder. `None` where the kernel does not say.
+pub(crate) fn group_of(pidfd: impl AsFd) -> Option<u64> {
+    info(pidfd, PIDFD_INFO_CGROUPID)
+        .map(|info| info.cgroup_id)
+        .filter(|number| *number != 0)
+}
+
+fn info(pidfd: impl AsFd, wanted: u64) -> Option<PidfdInfo> {
     let mut info = PidfdInfo {
-        mask: PIDFD_INFO_EXIT,
+        mask: wanted,
         ..PidfdInfo::default()
     };
     // SAFETY: the request carries the size of the structure, which the kernel fills up to that size.
     let result = unsafe { libc::ioctl(pidfd.as_fd().as_raw_fd(), PIDFD_GET_INFO, &raw mut info) };
-    (result == 0 && info.mask & PIDFD_INFO_EXIT != 0).then_some(info.exit_code)
+    (result == 0 && info.mask & wanted != 0).then_some(info)
 }
 
 /// Whether something can be read, or the other end is gone.
@@ -86,5 +100,26 @@ pub(crate) fn default_signals() {
     for signal in (1..=libc::SIGRTMAX()).filter(|signal| *signal != libc::SIGPIPE) {
         // SAFETY: installs no handler; SIGKILL, SIGSTOP and the C library's own numbers are refused, harmlessly.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
+/// Takes the usual place among the machine's processes, as far as it may: scheduling, processors, memory, what
+/// `personality(2)` pretends. What it may not have stays as it was inherited.
+pub(crate) fn usual_place() {
+    let usual = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the structures live through the calls, which take nothing else by address; each may fail, harmlessly.
+    unsafe {
+        libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const usual);
+        libc::setpriority(libc::PRIO_PROCESS, 0, 0);
+        let mut everywhere: libc::cpu_set_t = std::mem::zeroed();
+        for processor in 0..libc::CPU_SETSIZE as usize {
+            libc::CPU_SET(processor, &mut everywhere);
+        }
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const everywhere);
+        let (who_process, no_class) = (1, 0);
+        libc::syscall(libc::SYS_ioprio_set, who_process, 0, no_class);
+        libc::personality(0);
+        libc::prctl(libc::PR_SET_TIMERSLACK, 0, 0, 0, 0);
+        libc::prctl(libc::PR_SET_THP_DISABLE, 0, 0, 0, 0);
     }
 }

@@ -65,7 +65,15 @@ fn try_connect(uid: u32) -> Result<Option<OwnedFd>, Refusal> {
     if rustix::fs::lstat(places::run_dir(uid)).is_ok() {
         places::check_run_dir(uid).map_err(Refusal::new)?;
     }
-    let peer = sockopt::socket_peercred(&socket).map_err(failed)?.uid.as_raw();
+    let peer = sockopt::socket_peercred(&socket).map_err(|errno| match errno.raw_os_error() {
+        // Nobody whose number could be told here.
+        0 => Refusal::new(format!(
+            "{}: that broker is in another pid namespace, and cannot serve who is in this one",
+            path.display()
+        )),
+        _ => failed(errno),
+    })?;
+    let peer = peer.uid.as_raw();
     if peer != uid && peer != 0 {
         return Err(Refusal::new(format!(
             "{}: served by another user (uid {peer})",

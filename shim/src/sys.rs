@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use crate::{Invocation, Refusal, run};
 
@@ -203,25 +203,40 @@ unsafe fn daemon(program: &CStr, argv: &[CString], ready: &OwnedFd) -> ! {
     // SAFETY: plain system calls on numbers and on strings that outlive them; each failure ends in _exit.
     unsafe {
         libc::setsid();
-        if libc::fork() != 0 {
-            libc::_exit(0);
+        match libc::fork() {
+            0 => {}
+            -1 => give_up(ready.as_raw_fd(), "", &io::Error::last_os_error()),
+            _ => libc::_exit(0),
         }
-        if libc::chdir(c"/".as_ptr()) != 0 {
-            libc::_exit(1);
-        }
-        let ready = libc::fcntl(ready.as_raw_fd(), libc::F_DUPFD, 4);
-        let null = libc::fcntl(libc::open(c"/dev/null".as_ptr(), libc::O_RDWR), libc::F_DUPFD, 4);
-        for fd in 0..3 {
-            if libc::dup2(null, fd) < 0 {
-                libc::_exit(1);
+        let done = |result: c_int, ready: RawFd, what: &str| {
+            if result < 0 {
+                give_up(ready, what, &io::Error::last_os_error());
             }
-        }
-        if libc::dup2(ready, 3) < 0 {
-            libc::_exit(1);
+            result
+        };
+        let ready = done(libc::fcntl(ready.as_raw_fd(), libc::F_DUPFD, 4), ready.as_raw_fd(), "");
+        done(libc::chdir(c"/".as_ptr()), ready, "/: ");
+        let null = done(libc::open(c"/dev/null".as_ptr(), libc::O_RDWR), ready, "/dev/null: ");
+        let null = done(libc::fcntl(null, libc::F_DUPFD, 4), ready, "");
+        for (from, to) in [(null, 0), (null, 1), (null, 2), (ready, 3)] {
+            done(libc::dup2(from, to), ready, "");
         }
         libc::syscall(libc::SYS_close_range, 4u32, u32::MAX, 0u32);
     }
-    let _ = execve(program, argv, &[]);
-    // SAFETY: ends the child without running anything of the parent's.
-    unsafe { libc::_exit(1) }
+    let error = execve(program, argv, &[]);
+    // SAFETY: as above.
+    unsafe { give_up(3, "", &error) }
+}
+
+/// Says why on descriptor `ready`, which its reader takes for a broker that serves if nothing is said.
+///
+/// # Safety
+/// As [`daemon`].
+unsafe fn give_up(ready: RawFd, what: &str, error: &io::Error) -> ! {
+    let reason = format!("{what}{error}");
+    // SAFETY: the text lives through the call; then the child ends without running anything of the parent's.
+    unsafe {
+        libc::write(ready, reason.as_ptr().cast(), reason.len());
+        libc::_exit(1)
+    }
 }

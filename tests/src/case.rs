@@ -22,7 +22,7 @@ pub struct Case {
     login_shell: Option<&'static str>,
     links: Vec<(&'static str, &'static str)>,
     settle: Option<&'static str>,
-    forget: Option<&'static str>,
+    forget: Vec<&'static str>,
     logical_cwd: bool,
 }
 
@@ -44,7 +44,7 @@ impl Case {
             login_shell: None,
             links: Vec::new(),
             settle: None,
-            forget: None,
+            forget: Vec::new(),
             logical_cwd: false,
         }
     }
@@ -67,9 +67,9 @@ impl Case {
         self
     }
 
-    /// A folder whose content differs from run to run (times, random names) and is not compared.
+    /// A file or folder whose content differs from run to run (times, random names) and is not compared.
     pub fn forget(mut self, path: &'static str) -> Case {
-        self.forget = Some(path);
+        self.forget.push(path);
         self
     }
 
@@ -148,7 +148,7 @@ impl Case {
             }
         }
         let mut files = tree::picture(&folder)?;
-        files.retain(|path, _| self.forget.is_none_or(|forget| !path.starts_with(forget)));
+        files.retain(|path, _| !self.forget.iter().any(|forget| path.starts_with(forget)));
         for entry in files.values_mut() {
             entry.content = self.plain(subject, &entry.content, outcome.pid);
         }
@@ -174,9 +174,9 @@ impl Case {
     }
 }
 
-/// `PID` where exactly this number stands.
+/// `PID` where exactly this number stands, not as a part of a hexadecimal one.
 fn without_number(bytes: &[u8], number: &[u8]) -> Vec<u8> {
-    let runs = bytes.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit());
+    let runs = bytes.chunk_by(|a, b| a.is_ascii_hexdigit() == b.is_ascii_hexdigit());
     runs.flat_map(|run| if run == number { b"PID" } else { run })
         .copied()
         .collect()

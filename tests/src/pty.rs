@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, openpty};
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+use nix::unistd::Pid;
 use regex::bytes::Regex;
 
 use crate::child::Child;
@@ -28,6 +29,8 @@ pub struct Terminal {
     seen: Vec<u8>,
     /// How much of `seen` was matched already.
     read: usize,
+    /// The mount namespace of the world in which it is.
+    namespace: u64,
 }
 
 impl Terminal {
@@ -54,6 +57,7 @@ impl Terminal {
             child,
             seen: Vec::new(),
             read: 0,
+            namespace: world.namespace(),
         })
     }
 
@@ -101,6 +105,48 @@ impl Terminal {
         }
     }
 
+    /// Waits until what is typed is not echoed: who asks for a password may ask a moment before.
+    pub fn await_silence(&self) -> Result {
+        if crate::world::processes::wait_until(PATIENCE, || self.echo().is_ok_and(|echo| !echo)) {
+            Ok(())
+        } else {
+            Err(fail("the terminal echoes"))
+        }
+    }
+
+    /// Waits until the program whose arguments hold `words` has the keys, and whoever hands them on to it: a shell says
+    /// what it brings to the front before it does so, and too early a key is its own.
+    pub fn await_in_front(&self, words: &str) -> Result {
+        let in_front = || {
+            let all = crate::world::processes::in_namespace(self.namespace);
+            let programs = all.iter().filter(|one| !one.exe.ends_with("agentsh-shell-shim"));
+            let Some(program) = programs
+                .filter(|one| one.line.contains(words))
+                .max_by_key(|one| one.pid)
+            else {
+                return false;
+            };
+            // Up to who has this terminal.
+            let mut here = Some(program);
+            while let Some(one) = here {
+                if nix::unistd::getpgid(Some(Pid::from_raw(one.pid))).ok() == nix::unistd::tcgetpgrp(&self.master).ok()
+                {
+                    return program.is_in_front() && one.is_in_front();
+                }
+                here = all.iter().find(|above| above.pid == one.parent);
+            }
+            false
+        };
+        if crate::world::processes::wait_until(PATIENCE, in_front) {
+            Ok(())
+        } else {
+            Err(fail(format!(
+                "{words} has not the keys; the terminal shows:\n{}",
+                self.text()
+            )))
+        }
+    }
+
     /// Reads what has appeared by now.
     pub fn settle(&mut self) -> Result {
         while self.more(Instant::now())? {}
@@ -122,6 +168,11 @@ impl Terminal {
     /// Changes the window's size.
     pub fn resize(&self, rows: u16, columns: u16) -> Result {
         Ok(crate::sys::resize(&self.master, rows, columns)?)
+    }
+
+    /// The window's rows and columns.
+    pub fn size(&self) -> Result<(u16, u16)> {
+        Ok(crate::sys::window(&self.master)?)
     }
 
     /// The process that leads the session.

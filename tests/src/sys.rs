@@ -182,6 +182,17 @@ pub fn resize(terminal: &impl AsRawFd, rows: u16, columns: u16) -> io::Result<()
     check(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &size) }).map(drop)
 }
 
+/// The rows and columns of a terminal's window (`TIOCGWINSZ`).
+pub fn window(terminal: &impl AsRawFd) -> io::Result<(u16, u16)> {
+    let mut size = std::mem::MaybeUninit::<libc::winsize>::zeroed();
+    // SAFETY: the kernel fills the structure, which is plain numbers; until then it is zeros.
+    let size = unsafe {
+        check(libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ, size.as_mut_ptr()))?;
+        size.assume_init()
+    };
+    Ok((size.ws_row, size.ws_col))
+}
+
 /// Gives the calling thread a network namespace of its own (`unshare(2)`, CLONE_NEWNET).
 pub fn unshare_network() -> io::Result<()> {
     // SAFETY: no memory is passed.

@@ -135,7 +135,7 @@ fn a_file_that_is_no_recording_is_a_clear_error_and_no_crash() -> Result {
         let outcome = world.agentsh(["replay", "--text", name])?;
         outcome.expect_exit(1, name)?;
         check(
-            outcome.err().contains(says) && outcome.err().contains(name),
+            outcome.err().matches(says).count() == 1 && outcome.err().contains(name),
             says,
             &outcome,
         )?;

@@ -1,9 +1,8 @@
 //! What is told, and what cannot be.
 
 use std::net::{TcpStream, UdpSocket};
-use std::process::Command;
 
-use agentsh_ebpf::{Cidr, Event, Operation, Rule, Table, Verdict, Wall, What};
+use agentsh_ebpf::{Cidr, Event, Operation, RULES, Rule, Table, Verdict, Wall, What};
 
 use crate::reach::{Listeners, ip};
 use crate::rig::{Done, behind};
@@ -56,21 +55,33 @@ fn denials_and_audited_operations_are_told_with_their_rule() -> Done {
 }
 
 #[test]
-fn the_programs_of_a_group_are_told_with_their_ends() -> Done {
+fn of_all_rules_that_match_the_first_is_found_wherever_it_stands() -> Done {
+    const FIRST: u16 = 20_000;
+    const ALL: u16 = RULES as u16;
+    // Rule N matches every multiple of what is left behind it: the first one for a number is that of the number itself.
+    let rules = (0..ALL).map(|rule| Rule {
+        ports: (0..ALL)
+            .filter(|number| number % (ALL - rule) == 0)
+            .map(|number| FIRST + number)
+            .collect(),
+        ..Rule::about(Vec::new(), Verdict::Audit)
+    });
     behind(
-        Table::closed(),
+        Table::of(rules.collect()),
         || Ok(()),
         |wall, ()| {
-            let mut child = Command::new("true").spawn()?;
-            let pid = child.id();
-            child.wait()?;
-            let events = all(wall);
-            let of = |what: &What| {
-                events
-                    .iter()
-                    .any(|event| event.tgid == pid && event.what == *what && event.comm == "true")
-            };
-            assert!(of(&What::Exec) && of(&What::Exit), "{events:?}");
+            for number in 0..ALL {
+                let _ = TcpStream::connect(("127.0.0.1", FIRST + number));
+                let found: Vec<_> = all(wall)
+                    .into_iter()
+                    .filter_map(|event| match event.what {
+                        What::Address { port, rule, .. } => Some((port, rule)),
+                        What::Socket { .. } => None,
+                    })
+                    .collect();
+                let wanted = if number == 0 { 0 } else { ALL - number };
+                assert_eq!(found, [(FIRST + number, Some(usize::from(wanted)))]);
+            }
             Ok(())
         },
     )

@@ -122,7 +122,10 @@ words! {
 pub struct Network {
     pub namespace: NetworkNamespace,
     /// `ebpf`: a wall in the kernel, which holds the rules on TCP connections as far as tables can say them, lets
-    /// through of the rest only what was judged, and nothing once the supervisor is dead. `auto` is `notify`.
+    /// through of the rest only what was judged, and nothing once the supervisor is dead; no session and no command
+    /// without it. `auto`: that wall where the host has it (root, or CAP_BPF and CAP_NET_ADMIN), else, and where it cannot
+    /// be around one caller's group, `notify`: every call is judged and carried out. A network of the session's own
+    /// (`namespace: private`) needs none.
     pub engine: NetworkEngine,
     /// Ports of a private namespace that are reached from the host.
     pub forward: Vec<u16>,

@@ -112,7 +112,7 @@ impl Layer {
         while let Some(index) = self.files.index.first(path, op.bit(), from) {
             let wanted = self.files.rules[index as usize].content;
             if let (Some(wanted), Some(content)) = (wanted, content)
-                && !wanted.is_in(content)
+                && !wanted.is_in(path, content)
             {
                 from = index + 1;
                 continue;

@@ -21,16 +21,24 @@ pub struct Grammar {
     pub values: &'static str,
     /// Letters that take a value only if it is attached.
     pub attached: &'static str,
+    /// Letters whose value is always the next word, whatever is attached.
+    pub next: &'static str,
     /// Letters with which there is no payload.
     pub ends: &'static str,
     /// Long options that take a value, behind an equals sign or in the next word.
     pub long: &'static [&'static str],
+    /// Long options without a value whose names begin others.
+    pub plain: &'static [&'static str],
+    /// Whether it has options at all.
+    pub options: bool,
+    /// Whether options may stand behind other words, as `getopt(3)` without a `+` has it.
+    pub permutes: bool,
     /// Words between the options and the payload.
     pub operands: usize,
     /// Whether `NAME=value` may stand before the payload.
     pub assignments: bool,
-    /// The option, short and long, whose value is a text for a shell; it may stand behind the operands as well.
-    pub text: Option<(&'static str, &'static str)>,
+    /// The options, a letter and long ones, whose value is a text for a shell; they may stand behind the operands as well.
+    pub text: Option<(&'static str, &'static [&'static str])>,
     pub then: Then,
 }
 
@@ -39,8 +47,12 @@ pub const UNKNOWN: Grammar = Grammar {
     name: "",
     values: "",
     attached: "",
+    next: "",
     ends: "",
     long: &[],
+    plain: &[],
+    options: true,
+    permutes: false,
     operands: 0,
     assignments: false,
     text: None,
@@ -62,11 +74,15 @@ pub enum Payload {
     Text(Vec<u8>),
 }
 
+/// How often `env -S` may split a word in what it split: nobody means more, and each costs as much as the whole line.
+const SPLITS: usize = 8;
+
 /// An option as it stands in a word.
 enum Step<'a> {
     /// So many further words belong to it.
     Skip(usize),
-    Text(&'a [u8]),
+    /// A text for a shell, and so many further words.
+    Text(&'a [u8], usize),
     /// With it there is no payload.
     End,
 }
@@ -74,38 +90,64 @@ enum Step<'a> {
 impl Grammar {
     /// What the wrapper is told to execute by its arguments, without `argv[0]`; `None`: nothing, or it is not clear.
     pub fn payload(&self, args: &[&[u8]]) -> Option<Payload> {
+        self.payload_within(args, SPLITS)
+    }
+
+    /// The same, where so many more words may be split.
+    fn payload_within(&self, args: &[&[u8]], splits: usize) -> Option<Payload> {
         let mut rest = args;
-        let mut operands = self.operands;
-        let mut variables = Vec::new();
-        loop {
-            let (word, behind) = rest.split_first()?;
+        let (mut others, mut text) = (Vec::new(), None);
+        while self.options
+            && let Some((word, behind)) = rest.split_first()
+        {
+            rest = behind;
             if *word == b"--" {
-                rest = behind;
                 break;
             }
             if *word == b"-" && self.name == "env" {
-                rest = behind;
                 continue;
             }
             if word.len() < 2 || word[0] != b'-' {
+                others.push(*word);
+                if self.permutes {
+                    continue;
+                }
                 break;
             }
             if let Some((text, rest)) = self.split_string(word, behind) {
-                return Payload::of_words(text).map(|payload| payload.with(rest));
+                // Its words are read as if they stood in the line.
+                let Some(words) = words(text) else {
+                    return Some(Payload::Text(text.to_vec()));
+                };
+                let line: Vec<&[u8]> = words.chain(rest.iter().copied()).collect();
+                return self.payload_within(&line, splits.checked_sub(1)?);
             }
             match self.option(word, behind) {
                 Step::Skip(count) => rest = behind.get(count..)?,
-                Step::Text(text) => return Some(Payload::Text(text.to_vec())),
+                Step::Text(one, count) => (text, rest) = (Some(one), behind.get(count..)?),
                 Step::End => return None,
             }
         }
-        while operands > 0 {
-            (_, rest) = rest.split_first()?;
-            operands -= 1;
+        others.extend(rest);
+        match text {
+            Some(text) => Some(Payload::Text(text.to_vec())),
+            None => self.behind_options(&others),
         }
-        if let (Some(_), Some((word, behind))) = (self.text, rest.split_first())
-            && let Some(text) = self.text_of(rest, word, behind)
-        {
+    }
+
+    fn behind_options(&self, words: &[&[u8]]) -> Option<Payload> {
+        let mut rest = words.get(self.operands..)?;
+        let mut variables = Vec::new();
+        // With `--` in front, what is behind the user is for the shell, which has the same option.
+        let shells = match self.then {
+            Then::Nothing => rest.len(),
+            _ => usize::from(!self.permutes),
+        };
+        let text = (0..shells.min(rest.len())).find_map(|at| match self.option(rest[at], &rest[at + 1..]) {
+            Step::Text(text, _) => Some(text),
+            _ => None,
+        });
+        if let Some(text) = text {
             return Some(Payload::Text(text.to_vec()));
         }
         while self.assignments
@@ -142,20 +184,6 @@ impl Grammar {
             Then::Words => Payload::of_words(&argv.join(&b' ')),
             Then::Nothing => None,
         }
-    }
-
-    /// The text of a text option that stands anywhere in `rest`.
-    fn text_of<'a>(&self, rest: &[&'a [u8]], word: &&'a [u8], behind: &[&'a [u8]]) -> Option<&'a [u8]> {
-        if let Step::Text(text) = self.option(word, behind) {
-            return Some(text);
-        }
-        if self.then != Then::Nothing {
-            return None;
-        }
-        (1..rest.len()).find_map(|at| match self.option(rest[at], &rest[at + 1..]) {
-            Step::Text(text) => Some(text),
-            _ => None,
-        })
     }
 
     /// `env -S`: one word that holds many, and those behind it.
@@ -197,13 +225,16 @@ impl Grammar {
             }
             if self.text.is_some_and(|(short, _)| is_of(short)) {
                 return match (attached.is_empty(), behind.first()) {
-                    (false, _) => Step::Text(attached),
-                    (true, Some(next)) => Step::Text(next),
+                    (false, _) => Step::Text(attached, 0),
+                    (true, Some(next)) => Step::Text(next, 1),
                     (true, None) => Step::End,
                 };
             }
             if is_of(self.attached) {
                 return Step::Skip(0);
+            }
+            if is_of(self.next) {
+                return Step::Skip(1);
             }
             if is_of(self.values) {
                 return Step::Skip(usize::from(attached.is_empty()));
@@ -217,39 +248,26 @@ impl Grammar {
         let name = &long[..equals.unwrap_or(long.len())];
         // As getopt_long(3), a beginning of a name will do.
         let means = |known: &&str| known.as_bytes().starts_with(name);
-        if self.text.is_some_and(|(_, known)| !name.is_empty() && means(&known)) {
+        let is_text = |known: &[&str]| !name.is_empty() && known.iter().any(means);
+        if self.text.is_some_and(|(_, known)| is_text(known)) {
             return match (equals, behind.first()) {
-                (Some(at), _) => Step::Text(&long[at + 1..]),
-                (None, Some(next)) => Step::Text(next),
+                (Some(at), _) => Step::Text(&long[at + 1..], 0),
+                (None, Some(next)) => Step::Text(next, 1),
                 (None, None) => Step::End,
             };
         }
-        let takes = self.long.iter().any(means);
+        let takes = self.long.iter().any(means) && !self.plain.iter().any(|plain| plain.as_bytes() == name);
         Step::Skip(usize::from(takes && equals.is_none()))
     }
 }
 
 impl Payload {
-    /// With further arguments, where it has any.
-    fn with(mut self, rest: &[&[u8]]) -> Payload {
-        if let Payload::Program { argv, .. } = &mut self {
-            argv.extend(rest.iter().map(|word| word.to_vec()));
-        }
-        self
-    }
-
     /// A text that is nothing but words is a program and its arguments.
     fn of_words(text: &[u8]) -> Option<Payload> {
-        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b" \t_./=:,@%+-".contains(byte);
-        if !text.iter().all(plain) {
+        let Some(words) = words(text) else {
             return Some(Payload::Text(text.to_vec()));
-        }
-        let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-        let mut words = text
-            .split(blank)
-            .filter(|word| !word.is_empty())
-            .map(<[u8]>::to_vec)
-            .peekable();
+        };
+        let mut words = words.map(<[u8]>::to_vec).peekable();
         let mut variables = Vec::new();
         while let Some(word) = words.next_if(|word| is_assignment(word)) {
             variables.push(word);
@@ -257,6 +275,14 @@ impl Payload {
         let argv: Vec<Vec<u8>> = words.collect();
         (!argv.is_empty()).then_some(Payload::Program { argv, variables })
     }
+}
+
+/// The words of a text that is nothing but words.
+fn words(text: &[u8]) -> Option<impl Iterator<Item = &[u8]>> {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b" \t_./=:,@%+-".contains(byte);
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let words = || text.split(blank).filter(|word| !word.is_empty());
+    text.iter().all(plain).then(words)
 }
 
 fn is_assignment(word: &[u8]) -> bool {

@@ -7,8 +7,12 @@ const fn wrapper(name: &'static str, values: &'static str, long: &'static [&'sta
         name,
         values,
         attached: "",
+        next: "",
         ends: "",
         long,
+        plain: &[],
+        options: true,
+        permutes: false,
         operands: 0,
         assignments: false,
         text: None,
@@ -50,13 +54,14 @@ pub const WRAPPERS: [Grammar; 50] = [
     },
     wrapper("dumb-init", "r", &["rewrite"]),
     wrapper("eatmydata", "", &[]),
-    wrapper("fakeroot", "lfisb", &["lib", "faked"]),
+    wrapper("fakeroot", "lfisb", &["lib", "faked", "fd-base"]),
     Grammar {
         operands: 1,
-        text: Some(("c", "command")),
+        text: Some(("c", &["command"])),
         ..wrapper("flock", "wE", &["timeout", "wait", "conflict-exit-code"])
     },
     Grammar {
+        options: false,
         operands: 1,
         ..wrapper("gosu", "", &[])
     },
@@ -71,24 +76,26 @@ pub const WRAPPERS: [Grammar; 50] = [
     wrapper(
         "ltrace",
         "aADeFlnopsuwx",
-        &["align", "config", "indent", "library", "output"],
+        &["align", "config", "debug", "indent", "library", "output"],
     ),
     wrapper("nice", "n", &["adjustment"]),
     wrapper("nohup", "", &[]),
-    wrapper("numactl", "piwmCN", NUMACTL),
+    wrapper("numactl", "cCfiILmMNopPSw", NUMACTL),
     wrapper("nsenter", "tSG", &["target", "setuid", "setgid"]),
     Grammar {
+        plain: &["transfer"],
         then: Then::Words,
-        ..wrapper("parallel", "jPNnLaISdEs", PARALLEL)
+        ..wrapper("parallel", "aBCdDeEHiIjJlLnNPsSUW", PARALLEL)
     },
     wrapper("pkexec", "", &["user"]),
-    wrapper("proxychains4", "f", &[]),
     Grammar {
-        ends: "p",
-        ..wrapper("prlimit", "o", &["output"])
+        next: "f",
+        ..wrapper("proxychains4", "", &[])
     },
+    wrapper("prlimit", "op", &["output", "pid"]),
     Grammar {
-        text: Some(("c", "command")),
+        permutes: true,
+        text: Some(("c", &["command", "session-command"])),
         ..wrapper(
             "runuser",
             "ugGsw",
@@ -96,7 +103,8 @@ pub const WRAPPERS: [Grammar; 50] = [
         )
     },
     Grammar {
-        text: Some(("c", "command")),
+        permutes: true,
+        text: Some(("c", &["command"])),
         then: Then::Nothing,
         ..wrapper(
             "script",
@@ -107,18 +115,24 @@ pub const WRAPPERS: [Grammar; 50] = [
     wrapper("setpriv", "", SETPRIV),
     wrapper("setsid", "", &[]),
     Grammar {
+        options: false,
         operands: 1,
         ..wrapper("su-exec", "", &[])
     },
     wrapper("stdbuf", "ioe", &["input", "output", "error"]),
-    wrapper("strace", "abeEIoOpPsSuUX", STRACE),
     Grammar {
-        text: Some(("c", "command")),
+        plain: &["summary"],
+        ..wrapper("strace", "abeEIoOpPsSuUX", STRACE)
+    },
+    Grammar {
+        permutes: true,
+        text: Some(("c", &["command", "session-command"])),
         then: Then::Nothing,
         ..wrapper("su", "gGsw", &["group", "supp-group", "shell", "whitelist-environment"])
     },
     Grammar {
-        ends: "elvKVsi",
+        ends: "elvKV",
+        plain: &["login"],
         assignments: true,
         ..wrapper("sudo", "agChpRrtTuUD", SUDO)
     },
@@ -128,8 +142,11 @@ pub const WRAPPERS: [Grammar; 50] = [
         ..wrapper("taskset", "", &[])
     },
     wrapper("time", "fo", &["format", "output"]),
-    wrapper("tini", "pe", &[]),
-    wrapper("torsocks", "ua", &["user", "pass", "address", "port"]),
+    Grammar {
+        permutes: true,
+        ..wrapper("tini", "pe", &[])
+    },
+    wrapper("torsocks", "uapP", &["user", "pass", "address", "port"]),
     Grammar {
         operands: 1,
         ..wrapper("timeout", "ks", &["kill-after", "signal"])
@@ -138,7 +155,11 @@ pub const WRAPPERS: [Grammar; 50] = [
         then: Then::Applet,
         ..wrapper("toybox", "", &[])
     },
-    wrapper("unbuffer", "", &[]),
+    // Its options are those of Expect's `spawn`.
+    Grammar {
+        next: "i",
+        ..wrapper("unbuffer", "", &[])
+    },
     wrapper(
         "unshare",
         "RSGw",
@@ -156,50 +177,125 @@ pub const WRAPPERS: [Grammar; 50] = [
 ];
 
 const NUMACTL: &[&str] = &[
+    "cpubind",
     "cpunodebind",
+    "file",
     "interleave",
+    "length",
     "membind",
+    "offset",
     "physcpubind",
     "preferred",
     "preferred-many",
+    "shm",
+    "shmid",
+    "shmmode",
     "weighted-interleave",
 ];
 
 const PARALLEL: &[&str] = &[
     "arg-file",
+    "arg-file-sep",
+    "arg-sep",
+    "argfile",
+    "argfilesep",
+    "argsep",
     "basefile",
+    "basenameextensionreplace",
+    "basenamereplace",
+    "bf",
     "block",
+    "bner",
+    "bnr",
+    "col-sep",
     "colsep",
+    "compressprogram",
+    "ctag-string",
+    "ctagstring",
+    "debug",
+    "decompressprogram",
     "delay",
     "delimiter",
+    "dirnamereplace",
+    "dnr",
     "env",
+    "eof",
+    "er",
+    "extensionreplace",
     "halt",
-    "jobs",
+    "jl",
     "joblog",
+    "jobs",
+    "linkinputsource",
     "load",
     "max-args",
     "max-chars",
     "max-lines",
     "max-procs",
     "max-replace-args",
+    "maxargs",
+    "maxchars",
+    "maxlines",
+    "maxprocs",
+    "maxreplaceargs",
     "memfree",
+    "memsuspend",
     "nice",
+    "parens",
+    "process-slot-var",
+    "processslotvar",
     "profile",
     "recend",
     "recstart",
+    "replace",
+    "res",
+    "result",
     "results",
     "retries",
     "return",
     "rpl",
+    "rsync-opts",
+    "rsyncopts",
+    "seqreplace",
+    "slf",
+    "slotreplace",
+    "sql",
+    "sql-and-worker",
+    "sql-master",
+    "sql-worker",
+    "sqlandworker",
+    "sqlmaster",
+    "sqlworker",
+    "ssh",
+    "ssh-delay",
+    "sshdelay",
     "sshlogin",
     "sshloginfile",
+    "tag-string",
     "tagstring",
     "tempdir",
+    "template",
+    "term-seq",
+    "termseq",
+    "tf",
     "timeout",
     "tmpdir",
+    "tmpl",
     "tmux",
+    "total",
+    "total-jobs",
+    "totaljobs",
+    "transfer-file",
+    "transfer-files",
+    "transferfile",
+    "transferfiles",
+    "trc",
+    "usecompressprogram",
+    "usedecompressprogram",
     "wd",
+    "work-dir",
     "workdir",
+    "xapplyinputsource",
 ];
 
 const SETPRIV: &[&str] = &[

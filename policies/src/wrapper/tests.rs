@@ -120,6 +120,16 @@ fn each_wrapper_is_read_by_its_own_grammar() -> Result<(), LoadError> {
         (&["gosu", "nobody", "rm", "-r"], "rm|-r"),
         (&["tini", "-s", "-e", "143", "--", "rm"], "rm"),
         (&["torsocks", "-i", "rm"], "rm"),
+        (&["env", "-S", "-u A -- B=1 rm", "x"], "{B=1} rm|x"),
+        (&["gosu", "-x", "rm", "x"], "rm|x"),
+        (&["prlimit", "--pid", "0", "rm"], "rm"),
+        (&["proxychains4", "-fx", "conf", "-q", "rm"], "rm"),
+        (&["strace", "--summary", "rm"], "rm"),
+        (&["unbuffer", "-ignore", "HUP", "rm"], "rm"),
+        (&["sudo", "-s", "rm", "x"], "rm|x"),
+        (&["su", "-c", "ls", "root", "--session-command=rm x"], "text rm x"),
+        (&["su", "--", "root", "-c", "rm x"], "text rm x"),
+        (&["tini", "rm", "-g", "--", "x"], "rm|x"),
         (&["ls", "rm"], "-"),
     ];
     for (line, expected) in cases {
@@ -153,6 +163,15 @@ fn a_policy_adds_and_removes() -> Result<(), LoadError> {
     assert_eq!(read(&own, &["mine", "-x", "--yes", "rm", "x"]), "rm|x");
     assert_eq!(read(&own, &["nice", "rm"]), "-");
     assert_eq!(read(&own, &["env", "rm"]), "rm");
+    Ok(())
+}
+
+#[test]
+fn words_that_are_split_again_and_again_are_not_clear() -> Result<(), LoadError> {
+    let known = wrappers("")?;
+    assert_eq!(read(&known, &["env", "-S", "-S -S rm", "x"]), "rm|x");
+    let text = "-S ".repeat(40_000) + "rm";
+    assert_eq!(read(&known, &["env", "-S", &text]), "-");
     Ok(())
 }
 

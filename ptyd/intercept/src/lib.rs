@@ -24,14 +24,15 @@ mod slow;
 mod sockets;
 mod sys;
 
-pub use caller::{AddDescriptor, Caller, Capabilities, Interruption, MAX_ARGUMENT, MAX_ARGUMENTS, Status};
+pub use caller::{AddDescriptor, Caller, Capabilities, Interruption, MAX_ARGUMENT, MAX_ARGUMENTS, Status, Words};
 pub use exec::{Above, ExecDecision, ExecRequest, Guard, Guarded, Instead, Judge, Role, Stage, Subject};
+pub use files::actor::begin;
 pub use files::resolve::Canonical;
 pub use handler::{Handler, Table};
 pub use locate::Locator;
 pub use notification::Notification;
 pub use outcome::Outcome;
-pub use process::{ExecSettled, FileId, Fork, Observer, TaskStat};
+pub use process::{Beginning, ExecSettled, FileId, Fork, Observer, TaskStat, is_inside};
 pub use rustix::io::Errno;
 pub use serve::{Serving, prepare};
 pub use signals::{Reach, Relation, Requests, SignalDecision, SignalJudge, SignalRequest, Signals, Target};

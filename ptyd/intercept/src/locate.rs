@@ -1,7 +1,7 @@
 //! From a caller's words to the object that they mean, for the calls that are not file calls.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use rustix::io::Errno;
 
 use crate::caller::Caller;
 use crate::exec::Headers;
-use crate::files::actor::{self, Client, Namespace};
+use crate::files::actor::{self, Client};
 use crate::files::host::{Host, ObjectId};
-use crate::files::resolve::{Canonical, How, Pin, Place, Resolver, Root, Tasks, canonical, guard};
+use crate::files::resolve::{Canonical, How, Pin, Place, Resolver, Root, Tasks, canonical, guard, task_of};
 use crate::process::Common;
 
 /// Resolves paths of a session's callers as the kernel would for them: with their root, working
@@ -65,6 +65,16 @@ impl Locator {
         self.resolver(&client).own_descriptor(fd.as_fd())
     }
 
+    /// A duplicate of the caller's descriptor `number`.
+    pub(crate) fn take_fd(&self, caller: &Caller<'_>, number: i32) -> Result<OwnedFd, Errno> {
+        caller.take_fd(&self.host, number)
+    }
+
+    /// The task whose folder of procfs the descriptor is.
+    pub(crate) fn task_of(&self, fd: BorrowedFd<'_>) -> Result<i32, Errno> {
+        task_of(&self.host, fd)
+    }
+
     /// The program image of process `tgid`, which may have no name any more.
     pub(crate) fn image(&self, tgid: i32) -> Result<Pin, Errno> {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
@@ -78,9 +88,9 @@ impl Locator {
         self.root_of(tid).is_ok_and(|id| id == self.host.root())
     }
 
-    /// Whether task `tid` is in our user namespace and can be in no other; false where that cannot be known.
-    pub(crate) fn is_in_our_namespace(&self, tid: i32) -> bool {
-        !self.user_namespaces && Namespace::of(tid).is_ok_and(|namespace| namespace == self.host.namespace())
+    /// Whether a command stays in the user namespace in which it begins.
+    pub(crate) fn keeps_to_one_namespace(&self) -> bool {
+        !self.user_namespaces
     }
 
     fn root_of(&self, tid: i32) -> Result<ObjectId, Errno> {

@@ -281,6 +281,35 @@ fn depth_counts_the_programs_on_the_way() -> Result {
 }
 
 #[test]
+fn an_orphan_is_as_deep_as_the_program_was_that_made_it() -> Result {
+    let log = Arc::new(Log::default());
+    let folder = tempfile::tempdir()?;
+    // Who started it is gone before it is seen for the first time.
+    let program = "import os, time
+parent = os.getpid()
+if os.fork() == 0:
+    while os.getppid() == parent: time.sleep(0.001)
+    os.execv('/bin/true', ['true'])
+";
+    std::fs::write(folder.path().join("p.py"), program)?;
+    let script = "sh -c 'sh -c \"exec python3 p.py\"; :'";
+    let output = shell(&log, script, folder.path())?;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let asked = log.asked();
+    // The last one: what is called so may lead to it by scripts.
+    let is_python = |asked: &&String| asked.contains(" Program:python3") && !asked.starts_with("running");
+    let deep = asked.iter().rfind(is_python).cloned().unwrap_or_default();
+    let depth = |asked: &str| asked.split(' ').next().and_then(|depth| depth.parse::<u32>().ok());
+    let of_orphan = asked.iter().find(|asked| asked.ends_with("Program:true"));
+    assert_eq!(
+        of_orphan.and_then(|asked| depth(asked)),
+        depth(&deep).map(|depth| depth + 1),
+        "{asked:?}"
+    );
+    Ok(())
+}
+
+#[test]
 fn processes_are_seen_with_their_parents_and_their_ends() -> Result {
     let log = Arc::new(Log::default());
     let output = shell(&log, "(exit 3); (/bin/true; exit 4); echo $$", Path::new("/"))?;

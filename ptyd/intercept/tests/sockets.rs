@@ -57,6 +57,10 @@ impl SocketJudge for Log {
         }
     }
 
+    fn enter_walls(&self) -> std::result::Result<(), Errno> {
+        Ok(())
+    }
+
     fn insider(&self, socket: OwnSocket, caller: &Caller<'_>, mut stream: UnixStream) {
         self.insiders
             .lock()

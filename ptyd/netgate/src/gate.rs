@@ -15,6 +15,7 @@ use crate::pins::Pins;
 use crate::place::Place;
 use crate::rates::Rates;
 use crate::resolver::{Court, Resolver, Upstream};
+use crate::vacant::Vacant;
 
 /// How a socket talks, as far as rules tell transports apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +68,8 @@ pub struct Gate {
     pub connections: Arc<Connections>,
     /// How often rules let something through.
     pub rates: Rates,
+    /// Where nobody is.
+    pub vacant: Vacant,
     own: Own,
     looked: Looked,
     agreed: Mutex<HashSet<(u64, SocketAddr)>>,
@@ -83,6 +86,7 @@ impl Gate {
             pins: Arc::default(),
             connections: Arc::default(),
             rates: Rates::default(),
+            vacant: Vacant::default(),
             own: Own::new(Arc::clone(&place)),
             looked: Looked::default(),
             agreed: Mutex::default(),
@@ -111,7 +115,7 @@ impl Gate {
             Arc::clone(court),
             Arc::clone(&self.pins),
             self.upstream.clone(),
-            &*self.place,
+            Arc::clone(&self.place),
         )?;
         Ok(Arc::clone(slot.insert(resolver)))
     }

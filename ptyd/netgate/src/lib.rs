@@ -14,6 +14,7 @@ mod engine;
 mod gate;
 mod local;
 mod own;
+mod packet;
 mod pins;
 pub mod place;
 pub mod private;
@@ -21,12 +22,13 @@ mod rates;
 pub mod relay;
 mod resolver;
 mod sys;
+mod vacant;
 mod wall;
 
 pub use address::{is_machine, is_special};
 pub use engine::{
-    Closed, Connection, Connections, Counters, Engine, EngineError, Exceeded, Kernel, Listener, Notify, PrivateEngine,
-    Told,
+    Closed, Connection, Connections, Counters, Engine, EngineError, Exceeded, Kernel, Leaves, Listener, Notify,
+    PrivateEngine, Told,
 };
 pub use gate::{Flow, Gate, Ruling, Transport};
 pub use own::{Holder, Owner};

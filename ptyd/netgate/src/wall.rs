@@ -41,6 +41,8 @@ pub(crate) struct Wall(Mutex<State>);
 
 struct State {
     wall: agentsh_ebpf::Wall,
+    /// Whether sockets for echo requests are left to the judge.
+    echo: bool,
     /// The policy whose rules are in the tables; `None`: the tables let nothing pass.
     policy: Option<Arc<Policy>>,
     /// Its rules, in the order of the table: their names, and whether they are there to be recorded.
@@ -48,14 +50,16 @@ struct State {
 }
 
 impl Wall {
-    /// Loads it; the calling process is the one that judges.
+    /// Loads it; the calling process is the one that judges. `echo`: sockets for echo requests are left to it alone,
+    /// whose datagrams the kernel asks nobody about.
     ///
     /// # Errors
     /// Where the kernel or the user's rights do not allow it.
-    pub fn raise() -> Result<Wall, WallError> {
-        let wall = agentsh_ebpf::Wall::load(&closed())?;
+    pub fn raise(echo: bool) -> Result<Wall, WallError> {
+        let wall = agentsh_ebpf::Wall::load(&closed(echo))?;
         Ok(Wall(Mutex::new(State {
             wall,
+            echo,
             policy: None,
             rules: Vec::new(),
         })))
@@ -74,9 +78,10 @@ impl Wall {
         let mut state = self.lock();
         state.policy = None;
         let policy = policy.filter(|policy| holds_rules(policy));
-        let table = policy.and_then(|policy| table(policy).ok().flatten());
+        let echo = state.echo;
+        let table = policy.and_then(|policy| table(policy, echo).ok().flatten());
         let open = table.is_some();
-        state.wall.apply(&table.unwrap_or_else(closed))?;
+        state.wall.apply(&table.unwrap_or_else(|| closed(echo)))?;
         state.policy = policy.filter(|_| open).cloned();
         let rules = state.policy.as_ref().and_then(|policy| policy.connect_table());
         let rules = rules.iter().flatten();
@@ -121,12 +126,6 @@ impl Wall {
         self.lock().wall.enclose(folder)
     }
 
-    /// The group is about to be removed.
-    pub fn forget(&self, folder: &Path) {
-        // A group that is gone already has nothing left to be told.
-        let _ = self.lock().wall.forget(folder);
-    }
-
     /// The next event, if there is one.
     pub fn next_event(&self) -> Option<Event> {
         self.lock().wall.next_event()
@@ -167,15 +166,16 @@ impl State {
     }
 }
 
-fn closed() -> Table {
+fn closed(echo: bool) -> Table {
     Table {
         exempt: Some(std::process::id()),
+        echo_sockets: echo,
         ..Table::closed()
     }
 }
 
 /// The policy's rules on TCP connections. Those that do more than let pass are the supervisor's: the table stops them.
-fn table(policy: &Policy) -> io::Result<Option<Table>> {
+fn table(policy: &Policy, echo: bool) -> io::Result<Option<Table>> {
     let Some(rules) = policy.connect_table() else {
         return Ok(None);
     };
@@ -204,5 +204,8 @@ fn table(policy: &Policy) -> io::Result<Option<Table>> {
         }
         as_table
     }));
-    Ok(Some(Table { rules: all, ..closed() }))
+    Ok(Some(Table {
+        rules: all,
+        ..closed(echo)
+    }))
 }

@@ -119,12 +119,25 @@ impl Account {
         self.home.join(".config/agentsh")
     }
 
-    /// The folder under which state is kept: root's is the system's.
+    /// The folder under which state is kept: root's is the system's. Who has no home of their own, as in a container
+    /// that runs under any number, has it in the runtime folder, where it lasts as long as the machine runs; it stays
+    /// there, whatever comes in the place of a home meanwhile.
     pub fn state_dir(&self) -> PathBuf {
-        match self.uid {
-            0 => PathBuf::from("/var/lib/agentsh"),
-            _ => self.home.join(".local/state/agentsh"),
+        use std::os::unix::fs::MetadataExt as _;
+        if self.uid == 0 {
+            return PathBuf::from("/var/lib/agentsh");
         }
+        let without_home = run_dir(self.uid).join("state");
+        let at_home = std::fs::metadata(&self.home).is_ok_and(|home| home.is_dir() && home.uid() == self.uid);
+        match at_home && !without_home.is_dir() {
+            true => self.home_state(),
+            false => without_home,
+        }
+    }
+
+    /// Where state is kept at home.
+    pub fn home_state(&self) -> PathBuf {
+        self.home.join(".local/state/agentsh")
     }
 
     /// The folder of one session's record.

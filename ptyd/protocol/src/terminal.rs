@@ -59,6 +59,8 @@ impl SizeRule {
 pub enum FromClient {
     /// Bytes that were typed.
     Input(Vec<u8>),
+    /// Of the terminal's own client: bytes that were typed before it was there, and whether they were shown then.
+    Ahead(bool, Vec<u8>),
     /// The client's own terminal has this size.
     Window(Window),
     /// Ask to be the one who types.
@@ -73,6 +75,8 @@ pub enum FromClient {
     Modes(Modes),
     /// Of the terminal's own client: its terminal hung up, and so does this one.
     HangUp,
+    /// Somebody has set the command's terminal (the primary).
+    Look,
     /// Of the terminal's own client: to be answered by [`FromHub::Drained`]; with `true` what was typed and nobody has
     /// read is given back.
     Drain(bool),
@@ -95,6 +99,8 @@ pub enum FromHub {
     Typing(bool),
     /// To the terminal's own client: the command has set the terminal so.
     Modes(Modes),
+    /// To the terminal's own client: the command has given the terminal this size.
+    Sized(Window),
     /// The command ended with this wait status (wait(2)).
     Exit(i32),
     /// Nothing more will come; bytes that put the client's terminal in order before it is left.
@@ -154,6 +160,7 @@ impl Decoder {
         };
         let frame = match (kind, payload) {
             (b'i', _) => FromClient::Input(payload.to_vec()),
+            (b'a', [shown @ (0 | 1), typed @ ..]) => FromClient::Ahead(*shown == 1, typed.to_vec()),
             (b'w', _) => FromClient::Window(window(payload).ok_or(TerminalFrameError::Unknown(kind))?),
             (b't', []) => FromClient::Take,
             (b'g', []) => FromClient::Release,
@@ -161,6 +168,7 @@ impl Decoder {
             (b'm', [raw @ (0 | 1)]) => FromClient::Raw(*raw == 1),
             (b's', _) => FromClient::Modes(modes(payload).ok_or(TerminalFrameError::Unknown(kind))?),
             (b'h', []) => FromClient::HangUp,
+            (b'l', []) => FromClient::Look,
             (b'e', [unread @ (0 | 1)]) => FromClient::Drain(*unread == 1),
             (b'p', _) => FromClient::Shown(payload.to_vec()),
             (b'z', [rule]) => {
@@ -183,6 +191,7 @@ impl Decoder {
             (b'w', _) => FromHub::Window(window(payload).ok_or(TerminalFrameError::Unknown(kind))?),
             (b't', [typing @ (0 | 1)]) => FromHub::Typing(*typing == 1),
             (b's', _) => FromHub::Modes(modes(payload).ok_or(TerminalFrameError::Unknown(kind))?),
+            (b'z', _) => FromHub::Sized(window(payload).ok_or(TerminalFrameError::Unknown(kind))?),
             (b'x', [a, b, c, d]) => FromHub::Exit(i32::from_le_bytes([*a, *b, *c, *d])),
             (b'l', _) => FromHub::Leave(payload.to_vec()),
             (b'e', _) => FromHub::Drained(payload.to_vec()),
@@ -244,6 +253,7 @@ impl FromClient {
     pub fn encode(&self, out: &mut Vec<u8>) {
         match self {
             FromClient::Input(bytes) => frame(out, b'i', bytes),
+            FromClient::Ahead(shown, bytes) => frame(out, b'a', &[&[u8::from(*shown)], &bytes[..]].concat()),
             FromClient::Window(window) => frame(out, b'w', &window_bytes(window)),
             FromClient::Take => frame(out, b't', &[]),
             FromClient::Release => frame(out, b'g', &[]),
@@ -251,6 +261,7 @@ impl FromClient {
             FromClient::Raw(raw) => frame(out, b'm', &[u8::from(*raw)]),
             FromClient::Modes(modes) => frame(out, b's', &modes_bytes(modes)),
             FromClient::HangUp => frame(out, b'h', &[]),
+            FromClient::Look => frame(out, b'l', &[]),
             FromClient::Drain(unread) => frame(out, b'e', &[u8::from(*unread)]),
             FromClient::Shown(bytes) => frame(out, b'p', bytes),
             FromClient::Size(rule) => frame(out, b'z', &[*rule as u8]),
@@ -267,6 +278,7 @@ impl FromHub {
             FromHub::Window(window) => frame(out, b'w', &window_bytes(window)),
             FromHub::Typing(typing) => frame(out, b't', &[u8::from(*typing)]),
             FromHub::Modes(modes) => frame(out, b's', &modes_bytes(modes)),
+            FromHub::Sized(window) => frame(out, b'z', &window_bytes(window)),
             FromHub::Exit(status) => frame(out, b'x', &status.to_le_bytes()),
             FromHub::Leave(bytes) => frame(out, b'l', bytes),
             FromHub::Drained(bytes) => frame(out, b'e', bytes),
@@ -295,6 +307,7 @@ mod tests {
         };
         let clients = [
             FromClient::Input(vec![0, 255]),
+            FromClient::Ahead(true, vec![4]),
             FromClient::Window(window),
             FromClient::Take,
             FromClient::Release,
@@ -302,6 +315,7 @@ mod tests {
             FromClient::Raw(true),
             FromClient::Modes(MODES),
             FromClient::HangUp,
+            FromClient::Look,
             FromClient::Drain(true),
             FromClient::Shown(vec![b'$']),
             FromClient::Size(SizeRule::Fixed),
@@ -313,6 +327,7 @@ mod tests {
             FromHub::Window(window),
             FromHub::Typing(true),
             FromHub::Modes(MODES),
+            FromHub::Sized(window),
             FromHub::Exit(-1),
             FromHub::Leave(vec![1]),
             FromHub::Drained(b"typed ahead".to_vec()),

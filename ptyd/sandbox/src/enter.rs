@@ -60,7 +60,14 @@ pub fn enter(plan: &Plan, entrances: Entrances) -> Result<Option<OwnedFd>, Enter
         return Err(failed("setns")("the plan came without its namespaces"));
     }
     for namespace in &namespaces {
-        sys::enter_namespace(namespace.as_fd()).map_err(failed("setns"))?;
+        match sys::enter_namespace(namespace.as_fd()) {
+            // Whoever shares its folders with another process gets into no user namespace.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                sys::own_folders().map_err(failed("unshare"))?;
+                sys::enter_namespace(namespace.as_fd()).map_err(failed("setns"))?;
+            }
+            entered => entered.map_err(failed("setns"))?,
+        }
     }
     for (resource, limit) in &plan.rlimits {
         lower_limit(*resource, *limit).map_err(failed("setrlimit"))?;

@@ -155,15 +155,16 @@ impl Hull {
     /// carried out instead of continued. `moves` counts the names that the session moved: while it stays the
     /// same, a folder is not looked at again for every call.
     pub fn holds(&self, right: Right, path: &[u8], moves: u64) -> bool {
-        let Some((folder, spot)) = self.granting(right, path) else {
-            return false;
-        };
         // A call that is continued anywhere could be turned into such a tree by a second thread.
-        if self.scattered.contains(right) {
-            return false;
-        }
+        !self.scattered.contains(right) && self.grants_at(right, path, moves)
+    }
+
+    /// Whether a process under this hull's ruleset has `right` on the object at this canonical path, be it that policy
+    /// denies it what lies beside it; `moves` as for [`Hull::holds`].
+    pub fn grants_at(&self, right: Right, path: &[u8], moves: u64) -> bool {
         // The ruleset knows the object itself, not whatever has its name now.
-        spot.is_there(folder, moves)
+        self.granting(right, path)
+            .is_some_and(|(folder, spot)| spot.is_there(folder, moves))
     }
 
     /// The innermost grant at or above `path`. On the path of every decision: slices are looked up, nothing

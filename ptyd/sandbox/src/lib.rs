@@ -31,3 +31,5 @@ pub mod status;
 pub(crate) mod sys;
 #[cfg(feature = "plan")]
 pub mod verify;
+#[cfg(feature = "plan")]
+pub mod wall;

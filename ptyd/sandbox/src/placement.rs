@@ -105,8 +105,9 @@ fn limit(controllers: &Controllers, resource: Resource, uid: u32) -> Hold {
     }
 }
 
-/// The layers that hold the answer to an operation; `None` if no layer of a plan with these abilities does.
-pub fn holder(operation: &Operation, held: &Held) -> Option<&'static str> {
+/// The layers that hold the answer to an operation; `None` if no layer of a plan with these abilities does. `walled`:
+/// whether the session has a wall in the kernel.
+pub fn holder(operation: &Operation, held: &Held, walled: bool) -> Option<&'static str> {
     let (holds, layers) = match operation {
         Operation::File(file) => {
             let holds = match file.operation {
@@ -123,6 +124,10 @@ pub fn holder(operation: &Operation, held: &Held) -> Option<&'static str> {
         Operation::Command(_) => (
             held.command,
             "notify: judged, and compared with what ran; landlock: what is denied whatever its arguments has no execute right",
+        ),
+        Operation::Network(_) if walled => (
+            held.network,
+            "ebpf: TCP connections that rules simply allow are the kernel's to judge, and nothing leaves that was not judged; notify: the rest, carried out on the caller's own socket",
         ),
         Operation::Network(_) => (
             held.network,
@@ -179,12 +184,16 @@ mod tests {
         ] {
             let operation = Operation::parse(&words)?;
             assert!(
-                holder(&operation, &held(&Controllers::default(), Extras::default(), 0)).is_some()
-                    && holder(&operation, &Held::default()).is_none()
+                holder(&operation, &held(&Controllers::default(), Extras::default(), 0), false).is_some()
+                    && holder(&operation, &Held::default(), false).is_none()
             );
         }
         assert_eq!(
-            holder(&Operation::parse(&["signal", "TERM", "external"])?, &Held::default()),
+            holder(
+                &Operation::parse(&["signal", "TERM", "external"])?,
+                &Held::default(),
+                false
+            ),
             None
         );
         Ok(())

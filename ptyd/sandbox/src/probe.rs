@@ -6,13 +6,13 @@ mod notify;
 
 use std::fs;
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::fs::MetadataExt as _;
 
 pub use landlock::in_landlock_domain;
 pub use mode::{Layer, Mode};
 
-use crate::cgroup::{Controllers, Group, Hierarchies, Limits};
+use crate::cgroup::{self, Controllers, Group, Hierarchies, Limits};
 
 /// The outcome of one probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub struct Host {
     pub landlock: Finding,
     /// User notification with the filter that is shipped.
     pub notify: Finding,
-    /// Whether a process outside of one's own descendants may be read (Yama).
+    /// Whether a process outside of one's own descendants may be read (Yama), and its descriptors be fetched.
     pub reading: Finding,
     pub fuse: Finding,
     pub ebpf: Finding,
@@ -78,8 +78,14 @@ impl Host {
     }
 }
 
-/// Yama (`Documentation/admin-guide/LSM/Yama.rst`): from scope 1 on only ancestors, or CAP_SYS_PTRACE, may read.
+/// Yama (`Documentation/admin-guide/LSM/Yama.rst`): from scope 1 on only ancestors, or CAP_SYS_PTRACE, may read. The
+/// filters of some containers refuse `pidfd_getfd(2)` to everybody without that capability.
 fn reading() -> Finding {
+    if let Err(error) = fetch_own_descriptor() {
+        return Finding::Missing(format!(
+            "pidfd_getfd: {error}: no descriptor of a command can be fetched; a container needs CAP_SYS_PTRACE for it"
+        ));
+    }
     let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
     let privileged =
         crate::status::SecurityStatus::own().is_ok_and(|status| status.capabilities[2] >> CAP_SYS_PTRACE & 1 == 1);
@@ -91,6 +97,13 @@ fn reading() -> Finding {
 }
 
 const CAP_SYS_PTRACE: u32 = 19;
+
+fn fetch_own_descriptor() -> io::Result<()> {
+    let own = rustix::process::pidfd_open(rustix::process::getpid(), rustix::process::PidfdFlags::empty())?;
+    let number = own.as_raw_fd();
+    rustix::process::pidfd_getfd(&own, number, rustix::process::PidfdGetfdFlags::empty())?;
+    Ok(())
+}
 
 fn fuse() -> Finding {
     match fs::OpenOptions::new().read(true).write(true).open("/dev/fuse") {
@@ -124,8 +137,14 @@ fn walled() -> io::Result<()> {
         return Err(io::Error::other("this process is not in the first pid namespace"));
     }
     let own = std::process::id() as i32;
-    let name = format!("probe-{own}-{:?}-ebpf", std::thread::current().id());
-    let made = Group::make(&Hierarchies::mounted()?, own, &name, &Limits::default(), true)?;
+    let name = cgroup::trial_name();
+    let made = Group::make(
+        &Hierarchies::mounted()?,
+        own,
+        cgroup::owner(&name),
+        &Limits::default(),
+        true,
+    )?;
     let Some(group) = made.group else {
         return Err(io::Error::other("no control group was made"));
     };

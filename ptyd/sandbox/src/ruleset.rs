@@ -1,7 +1,7 @@
 //! A hull as a Landlock ruleset (`landlock(7)`): built once, entered by every command.
 
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
@@ -59,6 +59,16 @@ pub fn build(hull: &Hull, abi: u32, connects: bool) -> Result<OwnedFd, RulesetFa
         }
     }
     Option::<OwnedFd>::from(ruleset).ok_or(RulesetFailure::Missing)
+}
+
+/// Puts the calling thread behind the walls that a ruleset makes, for good: what it then does for a caller reaches no
+/// further than the caller itself.
+///
+/// # Errors
+/// Those of `landlock_restrict_self(2)`.
+pub fn enter_thread(ruleset: BorrowedFd<'_>) -> std::io::Result<()> {
+    crate::sys::set_no_new_privs()?;
+    crate::sys::restrict_self(ruleset)
 }
 
 fn open(grant: &Grant) -> std::io::Result<File> {

@@ -15,6 +15,8 @@ pub struct SecurityStatus {
     /// Inheritable, permitted, effective, bounding, ambient.
     pub capabilities: [u64; 5],
     pub umask: u32,
+    /// Supplementary groups.
+    pub groups: Vec<u32>,
 }
 
 /// More than the file has, unless its process is in very many groups.
@@ -60,6 +62,7 @@ impl SecurityStatus {
                         *slot = word.parse().unwrap_or(u32::MAX);
                     }
                 }
+                "Groups" => status.groups = value.split_whitespace().filter_map(|word| word.parse().ok()).collect(),
                 "Umask" => status.umask = u32::from_str_radix(value, 8).unwrap_or(0o077),
                 "NoNewPrivs" => status.no_new_privs = value == "1",
                 "Seccomp" => status.seccomp_mode = value.parse().unwrap_or(0),

@@ -59,6 +59,12 @@ pub(crate) fn set_no_new_privs() -> io::Result<()> {
     check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }.into()).map(drop)
 }
 
+/// Root, working folder and umask that are shared with no other process, `unshare(2)`.
+pub(crate) fn own_folders() -> io::Result<()> {
+    // SAFETY: the call takes flags only; no thread of this process is promised to share its folders.
+    check(unsafe { libc::unshare(libc::CLONE_FS) }.into()).map(drop)
+}
+
 /// `setns(2)` with whatever namespace the descriptor names.
 pub(crate) fn enter_namespace(namespace: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: no pointers are passed.

@@ -11,6 +11,9 @@ use crate::status::SecurityStatus;
 /// Namespaces in which a command must be where its supervisor is, unless its plan leads elsewhere.
 const NAMESPACES: [&str; 4] = ["mnt", "user", "pid", "net"];
 
+/// `CAP_SETPCAP`, as a bit of a set.
+const SETPCAP: u64 = 1 << 8;
+
 /// What keeps a process from being accepted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -33,8 +36,8 @@ pub enum Mismatch {
 pub type Elsewhere = [(&'static str, String)];
 
 /// The process `pid` is inside: no_new_privs, exactly one filter more than its supervisor, no
-/// capability outside of `keep`, the namespaces that it was to enter, and the supervisor's others.
-pub fn entered(pid: i32, keep: u64, filtered: bool, elsewhere: &Elsewhere) -> Result<(), Mismatch> {
+/// capability outside of `keep`, the namespaces that it was to enter, and the supervisor's others. Returns what was seen.
+pub fn entered(pid: i32, keep: u64, filtered: bool, elsewhere: &Elsewhere) -> Result<SecurityStatus, Mismatch> {
     let status = SecurityStatus::of(pid)?;
     let wanted = World::own()?.seccomp_filters + u32::from(filtered);
     if !status.no_new_privs {
@@ -47,13 +50,15 @@ pub fn entered(pid: i32, keep: u64, filtered: bool, elsewhere: &Elsewhere) -> Re
         });
     }
     let [inheritable, permitted, effective, bounding, ambient] = status.capabilities;
-    // Without CAP_SETPCAP the bounding set cannot be reduced, and under no_new_privs it gives nothing.
-    let bounding = if permitted == 0 { 0 } else { bounding };
+    // Without CAP_SETPCAP the bounding set cannot be reduced, and under no_new_privs it gives nothing: what an exec
+    // grants is cut to what was permitted before (`capabilities(7)`).
+    let bounding = if permitted & SETPCAP == 0 { 0 } else { bounding };
     let kept = (permitted | effective | bounding) & !keep | inheritable | ambient;
     if kept != 0 {
         return Err(Mismatch::Capabilities(kept));
     }
-    in_world(pid, elsewhere)
+    in_world(pid, elsewhere)?;
+    Ok(status)
 }
 
 /// The process `pid` has the caller's root and namespaces: nobody else put it into a sandbox made of those.

@@ -22,6 +22,8 @@ pub(super) enum ClaimError {
     Place(#[from] PlaceError),
     #[error("{path}: {source}")]
     Io { path: PathBuf, source: io::Error },
+    #[error("{0} is not there: root makes it, by an installation or by `install -d -m 1777 {0}`")]
+    NoBase(&'static str),
     #[error("{0}: another broker holds the lock and does not answer")]
     Stuck(PathBuf),
 }
@@ -113,6 +115,7 @@ fn make_run_dir(uid: u32) -> Result<PathBuf, ClaimError> {
     }
     let dir = places::run_dir(uid);
     match DirBuilder::new().mode(0o700).create(&dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ClaimError::NoBase(places::RUN_BASE)),
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(at(&dir)(error)),
         _ => Ok(places::check_run_dir(uid)?),
     }

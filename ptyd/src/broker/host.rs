@@ -30,8 +30,42 @@ pub(super) enum HostError {
         "started inside a user namespace in which root's files belong to nobody: a broker there would lock its user out"
     )]
     Unmapped,
+    #[error(
+        "started with a limit of {limit} on {what} that it may not raise, and {needed} are needed for all who come later: \
+         start it elsewhere (`agentsh broker start`)"
+    )]
+    Cramped {
+        what: &'static str,
+        limit: u64,
+        needed: u64,
+    },
     #[error("{0}")]
     Io(#[from] io::Error),
+}
+
+/// What a broker and the supervisors that it starts need whoever comes first, `getrlimit(2)`: the limits of that caller
+/// would be those of all sessions to come.
+const NEEDED: [(Resource, &str, u64); 6] = [
+    (Resource::Nofile, "open files", 256),
+    (Resource::Nproc, "processes", 128),
+    (Resource::As, "address space", 2 << 30),
+    (Resource::Data, "data", 512 << 20),
+    (Resource::Fsize, "the size of files", 1 << 30),
+    (Resource::Cpu, "seconds of the processor", 3600),
+];
+
+/// No limit that was inherited, and could not be raised, makes it useless.
+pub(super) fn refuse_if_cramped() -> Result<(), HostError> {
+    for (resource, what, needed) in NEEDED {
+        // The kernel counts no processes of root.
+        if resource == Resource::Nproc && rustix::process::geteuid().is_root() {
+            continue;
+        }
+        if let Some(limit) = getrlimit(resource).current.filter(|limit| *limit < needed) {
+            return Err(HostError::Cramped { what, limit, needed });
+        }
+    }
+    Ok(())
 }
 
 /// A broker has no more seccomp filters than pid 1 of its pid namespace, and is in no Landlock domain.
@@ -81,14 +115,8 @@ pub(super) fn settle() -> Result<(), HostError> {
         .map_err(io::Error::from)?;
     // Neither an agent's niceness nor its place in the queue of the out-of-memory killer.
     let _ = fs::write("/proc/self/oom_score_adj", "0");
-    for resource in [
-        Resource::Nofile,
-        Resource::Nproc,
-        Resource::As,
-        Resource::Fsize,
-        Resource::Data,
-        Resource::Cpu,
-    ] {
+    sys::usual_place();
+    for (resource, ..) in NEEDED {
         raise(resource);
     }
     Ok(())

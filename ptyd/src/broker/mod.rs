@@ -60,13 +60,14 @@ pub(crate) fn run(options: Options) -> ExitCode {
 }
 
 fn serve(options: &Options, ready: &Ready) -> Result<(), Box<dyn std::error::Error>> {
+    host::settle()?;
+    host::refuse_if_cramped()?;
     let account = Account::of(rustix::process::geteuid().as_raw());
     let configuration = config::load(&account.config_dir())?;
     if options.on_demand && configuration.broker.start == config::BrokerStart::Manual {
         return Err("broker.start is manual in the configuration: start it with `agentsh broker start`".into());
     }
     host::refuse_if_sandboxed()?;
-    host::settle()?;
     let sockets = match claim::claim(account.uid)? {
         Claim::Ours(sockets) => sockets,
         Claim::AlreadyServed => {

@@ -1,6 +1,6 @@
 //! What dead supervisors and brokers left behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use agentsh_audit::read::{Filter, ReadProblem};
 use agentsh_audit::{EventType, RecordError, Recovered, SessionDir, Store, StoreError};
@@ -68,29 +68,27 @@ pub(super) fn close(store: &Store, id: &str) -> Result<(), OrphanError> {
     Ok(dir.write_info(&info)?)
 }
 
-/// The folders of the control groups of its commands.
+/// The folders of the control groups of its commands, and of those that they share.
 fn recorded_folders(dir: &SessionDir) -> Result<Vec<String>, ReadProblem> {
     let filter = Filter {
         kinds: vec![EventType::CommandStarted],
         ..Filter::default()
     };
-    let mut folders = Vec::new();
+    // Written before they were made. Older sessions have it in their records alone.
+    let noted = std::fs::read_to_string(dir.groups_path()).unwrap_or_default();
+    let mut folders: BTreeSet<String> = noted.lines().map(str::to_owned).collect();
     agentsh_audit::read::for_each(dir, &filter, |event| {
         match event {
             Ok(event) => {
                 let named = event.fields.get("groups").and_then(serde_json::Value::as_array);
-                folders.extend(
-                    named
-                        .into_iter()
-                        .flatten()
-                        .filter_map(|folder| folder.as_str().map(str::to_owned)),
-                );
+                let named = named.into_iter().flatten();
+                folders.extend(named.filter_map(|folder| folder.as_str().map(str::to_owned)));
             }
             Err(problem) => tracing::error!("{problem}"),
         }
         true
     })?;
-    Ok(folders)
+    Ok(folders.into_iter().collect())
 }
 
 /// The processes that the record saw start and did not see end. Their start times keep a later process of the same pid safe.

@@ -1,6 +1,7 @@
 //! Which session a command belongs to.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// Folders around which no session is made by itself: the whole machine, a home, everybody's scratch.
@@ -21,7 +22,7 @@ pub(super) fn around(cwd: &Path, home: &Path) -> Option<PathBuf> {
         .last();
     match tree {
         Some(tree) => Some(tree.to_owned()),
-        None if is_common(cwd, home) => None,
+        None if is_common(cwd, home) || !cwd.is_dir() => None,
         None => Some(cwd.to_owned()),
     }
 }
@@ -31,12 +32,26 @@ fn is_work_tree(dir: &Path) -> bool {
     fs::symlink_metadata(dir.join(".git")).is_ok_and(|metadata| metadata.is_dir() || metadata.is_file())
 }
 
-/// Where a process stands; `None` if its folder was deleted or cannot be read.
+/// Where a process stands; `None` if its folder was deleted or is not below our root.
 pub(super) fn cwd_of(pid: i32) -> Option<PathBuf> {
-    let cwd = fs::read_link(format!("/proc/{pid}/cwd")).ok()?;
-    // A deleted folder's link ends in " (deleted)" and leads nowhere.
-    cwd.is_dir().then_some(cwd)
+    use std::os::unix::ffi::OsStrExt as _;
+    let link = format!("/proc/{pid}/cwd");
+    let cwd = fs::read_link(&link).ok()?;
+    let bytes = cwd.as_os_str().as_bytes();
+    if !bytes.ends_with(DELETED) {
+        // A folder below one that may not be searched is where the kernel says all the same.
+        return bytes.starts_with(b"/").then_some(cwd);
+    }
+    // A name may really end so: then it leads to this folder.
+    let identity = |path: &Path| fs::metadata(path).map(|stat| (stat.dev(), stat.ino()));
+    match (identity(&cwd), identity(Path::new(&link))) {
+        (Ok(named), Ok(real)) if named == real => Some(cwd),
+        _ => None,
+    }
 }
+
+/// What the kernel puts behind the path of a folder without a name, `proc_pid_cwd(5)`.
+const DELETED: &[u8] = b" (deleted)";
 
 #[cfg(test)]
 mod tests {

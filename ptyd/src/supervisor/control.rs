@@ -11,7 +11,6 @@ use agentsh_intercept::OwnSocket;
 use agentsh_protocol::approvals::Change;
 use agentsh_protocol::control::{Answer, Call, FromSupervisor, ToSupervisor};
 use agentsh_protocol::frame::{self, FrameError};
-use agentsh_sandbox::cgroup::Group;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -158,12 +157,7 @@ impl Timers {
 async fn sweep(session: Arc<Session>) {
     let mut pause = Duration::from_millis(1);
     let is_over = |command: &str| !session.is_served(command);
-    let at_end = |group: &Group| {
-        if let Some(folder) = group.unified_folder() {
-            session.shared.engine.release(folder);
-        }
-    };
-    while !session.groups.sweep(is_over, at_end) && pause < LONGEST_SWEEP {
+    while !session.groups.sweep(is_over) && pause < LONGEST_SWEEP {
         tokio::time::sleep(pause).await;
         pause *= 2;
     }

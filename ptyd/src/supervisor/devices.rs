@@ -2,8 +2,10 @@
 //! machine are its person's, what is typed at somebody else's terminal is not for the session, and by its own files the
 //! kernel is told what to do.
 
+use std::collections::HashSet;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
+use std::sync::LazyLock;
 
 use agentsh_intercept::files::Tasks as _;
 use agentsh_policy::{FileOp, Policy};
@@ -23,6 +25,26 @@ pub(super) enum Device {
     Other,
 }
 
+/// Drivers of such devices that get their number when they start: keyboards and the like as they are, disks by
+/// commands of their own, memory that is one.
+const DRIVERS: [&str; 6] = ["hidraw", "bsg", "nvme", "nvme-generic", "dax", "ubi"];
+
+/// Their numbers (`proc_devices(5)`).
+static NUMBERED: LazyLock<HashSet<u32>> = LazyLock::new(|| {
+    let text = std::fs::read_to_string("/proc/devices").unwrap_or_default();
+    numbered(&text)
+});
+
+fn numbered(text: &str) -> HashSet<u32> {
+    let characters = text.lines().take_while(|line| !line.starts_with("Block"));
+    let of_line = |line: &str| {
+        let (number, name) = line.trim_start().split_once(' ')?;
+        let name = name.trim_end_matches(|letter: char| letter.is_ascii_digit());
+        DRIVERS.contains(&name).then(|| number.parse().ok())?
+    };
+    characters.filter_map(of_line).collect()
+}
+
 impl Device {
     /// By the file's mode and device number (`admin-guide/devices.rst`).
     pub(super) fn of(mode: u32, number: u64) -> Device {
@@ -31,14 +53,16 @@ impl Device {
             (libc::S_IFBLK, _) => Device::Bare,
             // mem, kmem, port, oldmem
             (libc::S_IFCHR, 1) if matches!(minor, 1 | 2 | 4 | 12) => Device::Bare,
-            // Screens of the virtual consoles, input events, SCSI generic
-            (libc::S_IFCHR, 7 | 13 | 21) => Device::Bare,
-            // uinput
-            (libc::S_IFCHR, 10) if minor == 223 => Device::Bare,
+            // Screens of the virtual consoles, input events, SCSI generic, frame buffers, flash memory, disks unbuffered,
+            // devices on the USB, the processors' registers
+            (libc::S_IFCHR, 7 | 13 | 21 | 29 | 90 | 162 | 189 | 202) => Device::Bare,
+            // uinput, the image of the sleeping machine, uhid
+            (libc::S_IFCHR, 10) if matches!(minor, 223 | 231 | 239) => Device::Bare,
             // Virtual consoles and serial lines, the console itself, those of machines without either, and pseudo
             // terminals. `/dev/tty` and `/dev/ptmx` are the caller's own.
             (libc::S_IFCHR, 4 | 136..=143 | 188 | 204 | 229) => Device::Terminal(number),
             (libc::S_IFCHR, 5) if minor == 1 => Device::Terminal(number),
+            (libc::S_IFCHR, _) if NUMBERED.contains(&major) => Device::Bare,
             _ => Device::Other,
         }
     }
@@ -68,10 +92,11 @@ pub(super) fn steers_kernel(path: &Path) -> bool {
     let mut parts = path.iter().skip(1);
     match parts.next() {
         Some(folder) if folder == "sys" => true,
-        // What has a number is a process.
-        Some(folder) if folder == "proc" => parts
-            .next()
-            .is_some_and(|name| !name.as_encoded_bytes().iter().all(u8::is_ascii_digit)),
+        // What has a number is a process, but for the network that it shows, which is everybody's on it.
+        Some(folder) if folder == "proc" => parts.next().is_some_and(|name| {
+            let is_process = name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
+            !is_process || parts.any(|part| part == "net")
+        }),
         _ => false,
     }
 }
@@ -120,4 +145,30 @@ fn terminal_of(pid: i32) -> Option<u64> {
     let number = number.cast_unsigned();
     let minor = (number & 0xff) | ((number >> 12) & 0xf_ff00);
     (number != 0).then(|| libc::makedev((number >> 8) & 0xfff, minor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_are_their_own_and_their_network_is_not() {
+        for own in ["/proc/7/oom_score_adj", "/proc/7/task/7/comm", "/etc/net", "/proc"] {
+            assert!(!steers_kernel(Path::new(own)), "{own}");
+        }
+        for steering in [
+            "/proc/sys/net",
+            "/sys/x",
+            "/proc/7/net/xt_recent/x",
+            "/proc/7/task/8/net/rpc/x/channel",
+        ] {
+            assert!(steers_kernel(Path::new(steering)), "{steering}");
+        }
+    }
+
+    #[test]
+    fn drivers_are_found_by_their_names() {
+        let text = "Character devices:\n  1 mem\n245 hidraw\n248 bsg\n240 ubi0\n250 ptp\n\nBlock devices:\n  7 loop\n259 nvme\n";
+        assert_eq!(numbered(text), HashSet::from([245, 248, 240]));
+    }
 }

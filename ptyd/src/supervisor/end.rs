@@ -10,8 +10,8 @@ use agentsh_protocol::api::Killed;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::control::Notice;
-use super::limits;
 use super::session::Session;
+use super::{limits, stragglers};
 use crate::process::{self, Identity};
 use crate::sys;
 
@@ -54,6 +54,9 @@ pub(super) fn kill_all(session: &Session) -> Killed {
 /// What those who were killed get to end before it is looked again.
 const AFTER_PASS: Duration = Duration::from_millis(2);
 
+/// Within this the kernel mostly says so; later it is looked who else there is.
+const AT_ONCE: Duration = Duration::from_millis(20);
+
 /// How long the kernel may take to say that nobody is left, once all known are gone. Where zombies keep a filter in use
 /// (before Linux 6.11) it says so later.
 const SOON: Duration = Duration::from_secs(1);
@@ -64,8 +67,9 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// Kills the processes of a command, or of all, with their descendants, until the kernel says that nobody lives under
 /// the filter any more.
 ///
-/// No call of theirs is answered from here on: none of them starts another, and who tries is known by that. Who does
-/// not call at all and is nobody's descendant is killed at its next call, and counts as left until then.
+/// No call of theirs is answered from here on: none of them starts another program. Who makes no notified call (a fork is
+/// none) and is nobody's descendant is known by what it executes; who cannot be known by that either is killed at its
+/// next call, and counts as left until then.
 pub(super) fn kill(session: &Session, command: Option<&str>) -> Killed {
     session.shared.members.hold(command);
     let begun = Instant::now();
@@ -85,8 +89,17 @@ pub(super) fn kill(session: &Session, command: Option<&str>) -> Killed {
             gone = None;
         } else if is_over() {
             return killed(processes, 0);
-        } else if gone.get_or_insert_with(Instant::now).elapsed() > SOON {
-            break;
+        } else {
+            let gone_for = gone.get_or_insert_with(Instant::now).elapsed();
+            if gone_for > SOON {
+                break;
+            }
+            if gone_for > AT_ONCE
+                && let unseen @ 1.. = stragglers::end(&session.shared.members.guards(command))
+            {
+                processes += unseen;
+                gone = None;
+            }
         }
         // The kernel ends each in its own time.
         std::thread::sleep(AFTER_PASS);
@@ -128,7 +141,14 @@ pub(super) fn close(session: &Session, reason: &str) -> io::Result<()> {
     for command in session.groups.commands() {
         limits::tell(session, &command, true);
     }
-    for group in session.groups.all().iter().filter(|group| !limits::close(group)) {
+    let (own, shared) = (session.groups.all(), session.enclosures.all());
+    let shared = shared.iter().map(|enclosure| enclosure.group());
+    for group in own
+        .iter()
+        .map(AsRef::as_ref)
+        .chain(shared)
+        .filter(|group| !limits::close(group))
+    {
         let folders: Vec<String> = group.folders().map(|folder| folder.display().to_string()).collect();
         tracing::error!("a control group is still in use: {}", folders.join(", "));
     }

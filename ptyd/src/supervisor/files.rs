@@ -6,13 +6,14 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 
 use agentsh_intercept::files::{
-    Answer, FileEngine, FileJudge, Judgement, Operation, Parts, Question, SETTING, Tasks, Verdict,
+    Answer, FileEngine, FileJudge, Judgement, Operation, Parts, Question, Tasks, Verdict, requests,
 };
 use agentsh_intercept::{Caller, Errno};
 use agentsh_keep::trash::Trash;
 use agentsh_policy::{Decision, FileOp, Policy, RuleRef};
 use agentsh_sandbox::filter::{Condition, MaskedEqual, Notified};
 use agentsh_sandbox::hull::Right;
+use agentsh_sandbox::wall::Wall;
 use rustix::fs::Stat;
 
 use super::devices::{self, Device};
@@ -214,6 +215,11 @@ impl FileJudge for Files {
             .is_some_and(|session| session.rules().redirects_files)
     }
 
+    fn hidden_group(&self) -> Option<String> {
+        let session = self.session.upgrade()?;
+        (session.rules().wall != Wall::None).then(|| agentsh_sandbox::cgroup::folder_name(&session.id))
+    }
+
     fn names_moved(&self) {
         if let Some(session) = self.session.upgrade() {
             session.shared.members.names_moved();
@@ -303,14 +309,14 @@ pub(super) fn notified(policy: &Policy, unseen: bool) -> Vec<Notified> {
     }
     // Only a fallocate that takes content away is a loss.
     calls.push(Notified::if_any_bit(libc::SYS_fallocate, 1, PUNCHING));
-    let setting = SETTING.map(|(request, _)| {
+    let answered = requests().map(|request| {
         Condition::Bits(MaskedEqual {
             argument: 1,
             mask: u64::from(u32::MAX),
             value: request.into(),
         })
     });
-    calls.push(Notified::when(libc::SYS_ioctl, setting));
+    calls.push(Notified::when(libc::SYS_ioctl, answered));
     calls
 }
 

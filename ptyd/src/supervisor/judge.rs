@@ -8,35 +8,52 @@ use std::sync::Arc;
 use agentsh_audit::{Argv, EventDraft, EventType, Layer, Outcome, Value};
 use agentsh_intercept::files::FileEngine;
 use agentsh_intercept::{
-    Errno, ExecRequest, ExecSettled, Fork, Guard, Guarded, Handler, Judge, Observer, Reach, Requests, Serving, Signals,
-    SocketJudge, Sockets, Subject, Table,
+    Beginning, Errno, ExecRequest, ExecSettled, Fork, Guard, Guarded, Handler, Judge, Observer, Reach, Requests,
+    Serving, Signals, SocketJudge, Sockets, Subject, Table,
 };
 use agentsh_sandbox::hull::Hull;
 
 use super::execs::words;
 use super::session::Session;
-use crate::process::Identity;
 
 /// The judge and observer of one command.
 pub(crate) struct CommandJudge {
     session: Arc<Session>,
     command: String,
+    /// What its ruleset lets its processes do.
+    hull: Arc<Hull>,
+    /// The walls around it.
+    pub(super) ruleset: OwnedFd,
+    /// Whether the wall in the kernel is one of them.
+    pub(super) walled: bool,
+}
+
+/// What a command went behind.
+pub(crate) struct Walls {
+    pub hull: Arc<Hull>,
+    pub ruleset: OwnedFd,
+    /// Which rules they were made from.
+    pub generation: u64,
+    /// Whether the wall in the kernel is around it.
+    pub walled: bool,
 }
 
 impl CommandJudge {
-    /// Serves the listener of a command whose first process is `root`, until nobody lives under its
-    /// filter; then `at_end` is called. The guard knows the command's processes.
+    /// Serves the listener of a command that begins so, until nobody lives under its filter; then `at_end` is called. The guard knows the command's processes.
     pub(crate) fn serve(
         session: &Arc<Session>,
         command: &str,
-        root: Identity,
+        beginning: &Beginning,
         listener: OwnedFd,
-        (hull, generation): (Arc<Hull>, u64),
+        walls: Walls,
         at_end: impl FnOnce() + Send + 'static,
     ) -> io::Result<(Arc<Guard>, Serving)> {
         let judge = Arc::new(CommandJudge {
             session: Arc::clone(session),
             command: command.to_owned(),
+            hull: Arc::clone(&walls.hull),
+            ruleset: walls.ruleset,
+            walled: walls.walled,
         });
         let shared = &session.shared;
         let mut table = Table::new();
@@ -53,7 +70,7 @@ impl CommandJudge {
         ));
         table.insert(&Sockets::CALLS, &sockets);
         let guard = Guard::new(
-            root.pid,
+            beginning,
             Arc::clone(&shared.locator),
             Arc::clone(&judge) as Arc<dyn Judge>,
             Arc::clone(&judge) as Arc<dyn Observer>,
@@ -67,7 +84,7 @@ impl CommandJudge {
         table.insert(&Reach::BY_FIRST, &reach);
         table.insert(&Reach::BY_KIND, &reach);
         table.insert(&[libc::SYS_fcntl], &reach);
-        shared.members.add(command, &guard, hull, generation);
+        shared.members.add(command, &guard, walls.hull, walls.generation);
         let handler = Arc::new(Guarded::new(Arc::clone(&guard), Arc::new(table)));
         let serving = agentsh_intercept::prepare(listener, handler, at_end)?;
         Ok((guard, serving))
@@ -81,6 +98,11 @@ impl CommandJudge {
     /// The session that it belongs to.
     pub(super) fn session(&self) -> &Arc<Session> {
         &self.session
+    }
+
+    /// What the kernel lets its processes do.
+    pub(super) fn hull(&self) -> &Hull {
+        &self.hull
     }
 
     pub(super) fn draft<'a>(&'a self, kind: EventType, pid: i32) -> EventDraft<'a> {

@@ -1,13 +1,14 @@
 //! One command, from its request to "go". Runs on a thread of its own.
 
+use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use agentsh_audit::{Argv, EventDraft, EventType, Value};
-use agentsh_intercept::Serving;
+use agentsh_intercept::{Beginning, Serving};
 use agentsh_netgate::private::Private;
-use agentsh_policy::{Decision, Verdict as Judgement};
+use agentsh_policy::Decision;
 use agentsh_protocol::api::{CommandInfo, CommandState, PolicyOutcome};
 use agentsh_protocol::control::Peer;
 use agentsh_protocol::frame;
@@ -18,33 +19,19 @@ use rustix::process::PidfdGetfdFlags;
 
 use super::approvals::NOBODY;
 use super::command::{self, Command};
+use super::judge::Walls;
 use super::pipes::{self, Piped};
-use super::rules::{LetsRun as _, Rules};
+use super::program::program;
+use super::refusal::Refusal;
+use super::rules::{LetsRun as _, Rules, arguments};
 use super::session::Session;
 use super::terminal::{self, Opened};
-use super::{descriptors, limits, shells};
+use super::{descriptors, limits};
 use crate::foreign;
 use crate::process::{self, Identity};
 
 /// How long a shim may take between two of its messages.
 const STEP_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
-
-/// Why the command does not start.
-pub(super) struct Refusal {
-    status: i32,
-    message: String,
-    policy: Option<PolicyOutcome>,
-}
-
-impl<E: std::fmt::Display> From<E> for Refusal {
-    fn from(error: E) -> Refusal {
-        Refusal {
-            status: 126,
-            message: error.to_string(),
-            policy: None,
-        }
-    }
-}
 
 /// A connection that the broker handed over.
 pub(super) struct Launch {
@@ -58,8 +45,9 @@ pub(super) struct Launch {
 struct Candidate {
     id: String,
     program: PathBuf,
+    /// The same without links, as policy names it.
+    resolved: PathBuf,
     cwd: Option<PathBuf>,
-    identity: Identity,
 }
 
 /// Goes through all steps, and then serves the command; whatever fails is told to the caller, who ends with it.
@@ -79,23 +67,33 @@ fn let_in(session: &Arc<Session>, launch: Launch) -> Option<Serving> {
         return None;
     }
     match prepare(session, &launch) {
-        Ok((candidate, rules)) => enter(session, &launch, &candidate, &rules)
-            .map_err(|Refusal { message, .. }| {
-                session.command_never_ran(&candidate.id);
-                tracing::warn!(command = candidate.id, "did not enter: {message}");
-                let _ = frame::send(&launch.connection, &Verdict::Refused { message }, &[]);
-            })
-            .ok(),
+        Ok((candidate, rules)) => {
+            let answered = Cell::new(false);
+            enter(session, &launch, &candidate, &rules, &answered)
+                .map_err(|refusal| {
+                    session.command_never_ran(&candidate.id);
+                    tracing::warn!(command = candidate.id, "did not enter: {}", refusal.message);
+                    match answered.get() {
+                        true => {
+                            let message = refusal.message;
+                            let _ = frame::send(&launch.connection, &Verdict::Refused { message }, &[]);
+                        }
+                        false => refuse(&launch, refusal),
+                    }
+                })
+                .ok()
+        }
         Err(refusal) => {
             tracing::info!("refused: {}", refusal.message);
-            let reply = LaunchReply::Refused {
-                status: refusal.status,
-                message: refusal.message,
-            };
-            let _ = frame::send(&launch.connection, &reply, &[]);
+            refuse(&launch, refusal);
             None
         }
     }
+}
+
+/// The answer to a request that got no plan.
+fn refuse(launch: &Launch, Refusal { status, message, .. }: Refusal) {
+    let _ = frame::send(&launch.connection, &LaunchReply::Refused { status, message }, &[]);
 }
 
 /// The configuration may have a shell without a terminal print one JSON object: `agentsh exec` does that, and comes
@@ -128,13 +126,12 @@ fn prepare(session: &Arc<Session>, launch: &Launch) -> Result<(Candidate, Arc<Ru
     let Launch { request, peer, .. } = launch;
     let id = command_id(session, &request.start)?;
     let cwd = std::fs::read_link(format!("/proc/{}/cwd", peer.pid)).ok();
-    let identity = Identity::of(peer.pid)?;
     let program = program(session, request, peer.pid, cwd.as_deref())?;
     let candidate = Candidate {
         id,
+        resolved: std::fs::canonicalize(&program).unwrap_or_else(|_| program.clone()),
         program,
         cwd,
-        identity,
     };
     let rules = session.rules();
     if let Err(refusal) = judge(session, &rules, request, &candidate) {
@@ -143,7 +140,7 @@ fn prepare(session: &Arc<Session>, launch: &Launch) -> Result<(Candidate, Arc<Ru
             session,
             launch,
             &candidate,
-            candidate.identity,
+            (Identity::of(peer.pid)?, &limits::Places::default()),
             &Known::of(launch, policy.clone()),
             Some(rustix::io::Errno::ACCESS.raw_os_error()),
         )?;
@@ -177,63 +174,9 @@ fn command_id(session: &Session, start: &Start) -> Result<String, Refusal> {
     }
 }
 
-fn program(session: &Session, request: &LaunchRequest, pid: i32, cwd: Option<&Path>) -> Result<PathBuf, Refusal> {
-    match &request.start {
-        Start::Shell { name } => {
-            let stand_in = PathBuf::from(format!("/proc/{pid}/exe"));
-            shells::real_shell(name.as_deref(), &session.config.shim, &stand_in).map_err(|error| Refusal {
-                status: 127,
-                message: error.to_string(),
-                policy: None,
-            })
-        }
-        Start::Exec {
-            program: Some(program), ..
-        } => Ok(PathBuf::from(program.as_os_str())),
-        Start::Exec { .. } => {
-            let name = request
-                .argv
-                .first()
-                .ok_or_else(|| Refusal::from("no program was given"))?;
-            find_program(name, &request.env, cwd).ok_or_else(|| Refusal {
-                status: 127,
-                message: format!("{}: command not found", name.lossy()),
-                policy: None,
-            })
-        }
-    }
-}
-
-/// As `execvp(3)` finds it for the caller: a name with a slash as it is, others along the caller's PATH.
-fn find_program(name: &Bytes, env: &[Bytes], cwd: Option<&Path>) -> Option<PathBuf> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let name = Path::new(name.as_os_str());
-    if name.as_os_str().as_encoded_bytes().contains(&b'/') {
-        return Some(name.to_owned());
-    }
-    let path = env
-        .iter()
-        .find_map(|entry| entry.0.strip_prefix(b"PATH="))
-        .unwrap_or(b"/usr/local/bin:/usr/bin:/bin");
-    path.split(|byte| *byte == b':').find_map(|folder| {
-        let folder = Path::new(std::str::from_utf8(folder).ok()?);
-        let found = cwd.unwrap_or(Path::new("/")).join(folder).join(name);
-        std::fs::metadata(&found)
-            .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
-            .then_some(found)
-    })
-}
-
 /// Policy's first word, for a clear answer; the exec itself is judged again at its notification.
 fn judge(session: &Session, rules: &Rules, request: &LaunchRequest, candidate: &Candidate) -> Result<(), Refusal> {
-    let arguments: Vec<&[u8]> = request
-        .argv
-        .iter()
-        .skip(1)
-        .map(|argument| argument.0.as_slice())
-        .collect();
-    let called = request.argv.first().map(|name| name.0.as_slice()).unwrap_or_default();
-    let verdict: Judgement<'_> = rules.command(&candidate.program, called, &arguments, 0);
+    let verdict = rules.command(&candidate.resolved, request);
     let asks = verdict.decision == Decision::Approve;
     if verdict.decision.lets_run()
         || verdict.decision == Decision::Redirect
@@ -241,7 +184,7 @@ fn judge(session: &Session, rules: &Rules, request: &LaunchRequest, candidate: &
     {
         return Ok(());
     }
-    let mut outcome = rules.outcome(&verdict, &candidate.program, &arguments);
+    let mut outcome = rules.outcome(&verdict, &candidate.program, &arguments(request));
     if asks {
         outcome.message = Some(NOBODY.to_owned());
     }
@@ -273,7 +216,7 @@ fn record_start(
     session: &Session,
     launch: &Launch,
     candidate: &Candidate,
-    process: Identity,
+    (process, places): (Identity, &limits::Places),
     known: &Known,
     refused: Option<i32>,
 ) -> Result<(), Refusal> {
@@ -288,14 +231,12 @@ fn record_start(
         ("shim", Value::Bool(shim)),
         ("start_time", Value::Unsigned(process.start)),
     ];
-    let group = session.groups.of(&candidate.id);
-    let folders: Vec<String> = group
-        .iter()
-        .flat_map(|group| group.folders().map(|at| at.display().to_string()))
-        .collect();
-    let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
-    if !folders.is_empty() {
-        fields.push(("groups", Value::List(&folders)));
+    let groups: Vec<&str> = places.groups.iter().map(String::as_str).collect();
+    if !groups.is_empty() {
+        fields.push(("groups", Value::List(&groups)));
+    }
+    if let Some(wall) = &places.wall {
+        fields.push(("wall", Value::Text(wall)));
     }
     if !sockets.is_empty() {
         fields.push(("inherited_sockets", Value::List(&sockets)));
@@ -321,10 +262,13 @@ fn enter(
     launch: &Launch,
     candidate: &Candidate,
     rules: &Arc<Rules>,
+    answered: &Cell<bool>,
 ) -> Result<Serving, Refusal> {
     let opened = terminal::open(session, rules, &launch.request, &launch.pidfd, &candidate.id)?;
-    let piped = pipes::open(session, rules, &launch.request, &launch.pidfd, &candidate.id)?;
-    let entered = enter_on(session, launch, candidate, rules, opened.as_ref(), &piped);
+    let piped = pipes::open(session, rules, &launch.request, &launch.pidfd, &candidate.id);
+    let entered = piped
+        .map_err(Refusal::from)
+        .and_then(|piped| enter_on(session, launch, candidate, rules, (opened.as_ref(), &piped), answered));
     if let (Err(_), Some(opened)) = (&entered, opened) {
         opened.forget(session, &candidate.id);
     }
@@ -336,8 +280,8 @@ fn enter_on(
     launch: &Launch,
     candidate: &Candidate,
     rules: &Arc<Rules>,
-    opened: Option<&Opened>,
-    piped: &[Piped],
+    (opened, piped): (Option<&Opened>, &[Piped]),
+    answered: &Cell<bool>,
 ) -> Result<Serving, Refusal> {
     let Launch {
         request,
@@ -345,7 +289,8 @@ fn enter_on(
         connection,
         ..
     } = launch;
-    let mut environment = rules.environment(request, candidate.program.as_path());
+    let verdict = rules.command(&candidate.resolved, request);
+    let mut environment = rules.environment(request, &verdict);
     if let Start::Exec { .. } = request.start {
         // What the operator set stands.
         let name = |entry: &Bytes| entry.0.split(|byte| *byte == b'=').next().map(<[u8]>::to_vec);
@@ -354,8 +299,12 @@ fn enter_on(
         environment.add.extend(own.filter(|entry| !set.contains(&name(entry))));
     }
     let generation = session.generation();
-    let (hull, ruleset) = rules.walls()?;
-    let confined = limits::confine(session, rules, peer.pid, &candidate.id)?;
+    let caller = limits::Caller {
+        pid: peer.pid,
+        pidfd: launch.pidfd.as_fd(),
+    };
+    let confined = limits::confine(session, rules, caller, &candidate.id)?;
+    let (hull, ruleset) = rules.walls(confined.walled)?;
     let network = session.shared.network.as_deref();
     let namespaces: Vec<BorrowedFd<'_>> = network.iter().flat_map(|network| network.namespaces()).collect();
     // In a user namespace of ours a process would have capabilities that its user has not.
@@ -367,9 +316,9 @@ fn enter_on(
         session_id: session.id.clone(),
         command_id: candidate.id.clone(),
         proof: Some(session.proof.question()),
-        groups: confined.entrances.len() as u32,
+        groups: (confined.entrances.len() + usize::from(confined.enclosure.is_some())) as u32,
         namespaces: namespaces.len() as u32,
-        rlimits: confined.rlimits,
+        rlimits: confined.rlimits.clone(),
         capabilities,
         landlock: true,
         filter: Some(rules.filter.to_plan()),
@@ -381,6 +330,7 @@ fn enter_on(
         pipes: piped.iter().map(|pipe| pipe.number).collect(),
     };
     let mut fds: Vec<BorrowedFd<'_>> = confined.entrances.iter().map(AsFd::as_fd).collect();
+    fds.extend(confined.enclosure.iter().map(|enclosure| enclosure.as_fd()));
     fds.extend(namespaces);
     fds.push(ruleset.as_fd());
     fds.extend(
@@ -393,20 +343,23 @@ fn enter_on(
     if opened.is_some() {
         rustix::net::sockopt::set_socket_passcred(connection, true)?;
     }
-    // Where ruleset and filter are all that is given, it is enough to look at who has entered.
-    if fds.len() > 1 {
+    // Where ruleset and filter are all that is given, and the way into a group below the caller's own, it is enough to
+    // look at who has entered.
+    if fds.len() > 1 + usize::from(confined.enclosure.is_some()) {
         verify::is_at_home(peer.pid).map_err(|mismatch| foreign::refusal(&mismatch))?;
     }
+    answered.set(true);
     frame::send(connection, &LaunchReply::Enter(Box::new(plan)), &fds)?;
     // Looked at, and made ready, while the caller enters.
     session.launchers.keep_one();
-    let known = Known::of(launch, rules.allowed_outcome(&candidate.program, request));
+    let known = Known::of(launch, rules.outcome(&verdict, &candidate.program, &arguments(request)));
+    let caller = Identity::of(peer.pid)?;
     frame::await_input(connection, Some(STEP_LIMIT))?;
     let (entered, entrant) = match opened {
         None => (
             frame::receive::<Entered>(connection)?.0,
             Entrant {
-                identity: candidate.identity,
+                identity: caller,
                 pidfd: launch.pidfd.try_clone()?,
             },
         ),
@@ -419,15 +372,13 @@ fn enter_on(
     let Entrant { identity, pidfd } = entrant;
     let listener = rustix::process::pidfd_getfd(&pidfd, number, PidfdGetfdFlags::empty())?;
     let elsewhere = network.map(Private::links).transpose()?.unwrap_or_default();
-    verify::entered(identity.pid, capabilities, true, &elsewhere).map_err(|mismatch| foreign::refusal(&mismatch))?;
-    if confined
-        .group
-        .as_ref()
-        .is_some_and(|group| !group.contains(identity.pid))
-    {
+    let seen = verify::entered(identity.pid, capabilities, true, &elsewhere);
+    let seen = seen.map_err(|mismatch| foreign::refusal(&mismatch))?;
+    if !confined.holds(identity.pid, &pidfd) {
         return Err("the caller is not in its control group".into());
     }
-    if Identity::of(identity.pid)? != identity {
+    // As long as it lives, what was looked at under its number was its own.
+    if !process::is_alive(&pidfd)? {
         return Err("the caller is gone".into());
     }
     session.insert(Command {
@@ -451,8 +402,22 @@ fn enter_on(
         served: true,
     });
     session.groups.entered(&candidate.id);
-    let serving = session.serve(&candidate.id, identity, listener, (hull, generation))?;
-    record_start(session, launch, candidate, identity, &known, None)?;
+    let walls = Walls {
+        hull,
+        ruleset,
+        generation,
+        walled: confined.walled,
+    };
+    let [_, permitted, ..] = seen.capabilities;
+    let beginning = Beginning {
+        pid: identity.pid,
+        groups: seen.groups,
+        permitted,
+        no_new_privs: seen.no_new_privs,
+        in_our_namespace: elsewhere.iter().all(|(name, _)| *name != "user"),
+    };
+    let serving = session.serve(&candidate.id, &beginning, listener, walls)?;
+    record_start(session, launch, candidate, (identity, &confined.places()), &known, None)?;
     session.environment_filtered(&candidate.id, identity.pid, &environment.names)?;
     let gone = frame::send(connection, &Verdict::Go, &[]);
     session.command_runs(&candidate.id, pidfd);

@@ -68,7 +68,11 @@ impl Launchers {
             return;
         }
         let inner = Arc::clone(&self.0);
-        match spawn(move || inner.next()()) {
+        let wait = move || {
+            agentsh_intercept::begin();
+            inner.next()();
+        };
+        match spawn(wait) {
             Ok(()) => state.waiting += 1,
             // The next job will try for itself.
             Err(error) => tracing::warn!(%error, "no thread to wait for the next command"),

@@ -10,6 +10,7 @@ use agentsh_protocol::Bytes;
 use agentsh_protocol::api::{ApiError, ErrorKind, SessionInfo, SessionState};
 use agentsh_protocol::control::Setup;
 use agentsh_protocol::places::{self, Account};
+use agentsh_sandbox::wall::Wall;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use super::approvals;
@@ -19,6 +20,7 @@ use super::network;
 use super::plan::{self, PlanError, Planned};
 use super::policy::Choice;
 use super::proof::Proof;
+use super::rules::Rules;
 use super::session::{Parts, Session};
 use super::shared::Shared;
 use crate::diagnostics;
@@ -68,8 +70,11 @@ pub(super) fn make(setup: Setup) -> Result<Made, ApiError> {
     let mut planned = plan::plan(policy, &config, &account, workspace.as_deref()).map_err(refused)?;
     let network = planned.rules.private.then(network::make).transpose().map_err(unheld)?;
     // Connections to providers of models may have to go by way of the proxy.
-    let walled = (planned.rules.walled, !config.proxy.providers.is_empty());
-    let shared = Shared::new(&places::run_dir(account.uid), network, walled).map_err(failed)?;
+    let wall = (planned.rules.wall, !config.proxy.providers.is_empty());
+    let shared = Shared::new(&places::run_dir(account.uid), network, wall).map_err(failed)?;
+    if let Some(why) = &shared.no_wall {
+        planned.without_wall(why.clone());
+    }
     let store = Store::new(&account.state_dir());
     let info = info(&setup, workspace.as_deref(), &account, &planned)?;
     let nobody = approvals::warning(&planned.rules.policy, setup.watchers);
@@ -172,11 +177,15 @@ pub(super) fn reload(session: &Session) -> Result<(), ApiError> {
     let mut planned = plan::plan(policy, &session.config, &session.account, workspace).map_err(refused)?;
     planned.rules.also_readable(session.dir.policy_path()).map_err(failed)?;
     let before = session.rules();
-    if (planned.rules.private, planned.rules.walled) != (before.private, before.walled) {
+    let required = |rules: &Rules| rules.wall == Wall::Required;
+    if (planned.rules.private, required(&planned.rules)) != (before.private, required(&before)) {
         return Err(failed(
             "network.namespace and network.engine are for new sessions only: end this one",
         ));
     }
+    // What policy leaves to the host was settled when the session was made.
+    planned.rules.wall = before.wall;
+    planned.rules.limited.hierarchies = planned.rules.limited.hierarchies.or(before.limited.hierarchies.clone());
     let running: Vec<String> = session.running_commands();
     session
         .dir

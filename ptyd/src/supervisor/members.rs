@@ -4,8 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, Weak};
 
 use agentsh_intercept::files::Tasks;
-use agentsh_intercept::{Guard, TaskStat};
+use agentsh_intercept::{Guard, TaskStat, is_inside};
 use agentsh_sandbox::hull::{Hull, Right};
+
+/// How many forks in a row, none of which has made a call yet, are followed up to somebody who has.
+const LINEAGE: usize = 16;
 
 /// The commands that are served.
 #[derive(Default)]
@@ -50,6 +53,11 @@ impl Members {
         self.moves.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// How often the session has moved a name.
+    pub(crate) fn moves(&self) -> u64 {
+        self.moves.load(Ordering::Acquire)
+    }
+
     /// Whether the process that was started then was seen to be of the session.
     pub(crate) fn knows(&self, tgid: i32, started: u64) -> bool {
         self.read()
@@ -63,13 +71,16 @@ impl Members {
         if command.is_none() {
             self.held.store(true, Ordering::Release);
         }
+        self.guards(command).iter().for_each(|guard| guard.hold());
+    }
+
+    /// Who knows the processes of a command, or of all.
+    pub(crate) fn guards(&self, command: Option<&str>) -> Vec<Arc<Guard>> {
         let members = self.read();
         let meant = members
             .iter()
             .filter(|member| command.is_none_or(|id| *member.command == *id));
-        meant
-            .filter_map(|member| member.guard.upgrade())
-            .for_each(|guard| guard.hold());
+        meant.filter_map(|member| member.guard.upgrade()).collect()
     }
 
     /// The command that a process belongs to.
@@ -86,7 +97,7 @@ impl Members {
     /// Whether the ruleset of every command surely lets `right` happen at `path`, and was made from
     /// the rules in force.
     pub(crate) fn all_hulls_hold(&self, right: Right, path: &[u8], generation: u64) -> bool {
-        let moves = self.moves.load(Ordering::Acquire);
+        let moves = self.moves();
         let members = self.read();
         let mut last: Option<&Arc<Hull>> = None;
         for member in members.iter().filter(|member| member.guard.strong_count() > 0) {
@@ -109,6 +120,27 @@ impl Members {
 impl Tasks for Members {
     fn contains(&self, tgid: i32) -> bool {
         // One that was killed is remembered for a while, and its number may be somebody else's by now.
-        TaskStat::read(tgid).is_ok_and(|stat| self.knows(tgid, stat.started))
+        let read = |pid| TaskStat::read(pid).ok();
+        let is_known = |pid, stat: &TaskStat| self.knows(pid, stat.started);
+        let Some(mut stat) = read(tgid) else { return false };
+        if is_known(tgid, &stat) {
+            return true;
+        }
+        // A fork is seen at its first call: until then it is of those who started it.
+        let mut pid = tgid;
+        for _ in 0..LINEAGE {
+            let parent = stat.ppid;
+            let Some(above) = read(parent).filter(|above| above.started <= stat.started) else {
+                return false;
+            };
+            if !is_inside(pid) {
+                return false;
+            }
+            if is_known(parent, &above) {
+                return true;
+            }
+            (pid, stat) = (parent, above);
+        }
+        false
     }
 }

@@ -73,9 +73,10 @@ impl Own {
 }
 
 /// The folders of state, sockets and configuration.
-fn own_folders(account: &Account) -> [PathBuf; 4] {
+fn own_folders(account: &Account) -> [PathBuf; 5] {
     [
         account.state_dir(),
+        account.home_state(),
         places::run_dir(account.uid),
         PathBuf::from(places::RUN_BASE),
         account.config_dir(),

@@ -11,11 +11,12 @@ use agentsh_sandbox::cgroup::Resource;
 use agentsh_sandbox::filter::{self, CompiledFilter, Condition, FilterError, FilterSpec, MaskedEqual, Notified};
 use agentsh_sandbox::placement::{self, Extras};
 use agentsh_sandbox::probe::{self, Host, Mode};
+use agentsh_sandbox::wall::Wall;
 
 use super::limits::Limited;
 use super::network;
 use super::rules::{Rules, RulesError};
-use super::{files, unseen, wall};
+use super::{files, unseen};
 
 /// Capabilities that commands of a root session keep unless the configuration says otherwise
 /// (`capabilities(7)`): what file ownership, changing users and low ports need, and nothing that
@@ -92,17 +93,26 @@ pub(super) fn plan(
         stays_readable: account.uid != 0,
     };
     let capabilities = capabilities(config);
-    let walled = wall::is_wanted(&policy);
-    if walled && !host.ebpf.works() {
+    let wall = Wall::of(&policy, &host.ebpf);
+    if wall == Ok(Wall::Required) && !host.ebpf.works() {
         return Err(PlanError::NoWall(host.ebpf.detail().to_owned()));
     }
-    let limited = Limited::by(&policy, walled).map_err(RulesError::from)?;
+    let around = wall.as_ref().copied().unwrap_or_default();
+    let limited = Limited::by(&policy, around != Wall::None).map_err(RulesError::from)?;
     let mut layers = layers(&host, &not_held);
     layers.push(groups(&host, &limited));
     let tables = !private && config.proxy.providers.is_empty() && agentsh_netgate::holds_rules(&policy);
-    layers.push(ebpf(&host, walled, tables));
+    layers.push(ebpf(&wall, tables));
     layers.extend(private.then(private_network));
-    let mut rules = Rules::new(policy, asked, capabilities, host.landlock_abi, &config.landlock, unread)?;
+    let mut rules = Rules::new(
+        policy,
+        asked,
+        capabilities,
+        host.landlock_abi,
+        &config.landlock,
+        unread,
+        around,
+    )?;
     let by_group = |resource: &Resource| host.controllers.holder(*resource).is_ok();
     rules.held_by_groups = limited.resources.set().filter(by_group).collect();
     rules.limited = limited;
@@ -171,7 +181,6 @@ fn notified(policy: &Policy, unseen: bool) -> Vec<Notified> {
         .filter(|call| !Sockets::SOMETIMES.contains(call));
     let calls = Guard::CALLS
         .into_iter()
-        .chain(Guard::FORKS.iter().copied())
         .chain(sockets)
         .chain(Signals::CALLS)
         .chain(Reach::BY_KIND);
@@ -179,7 +188,7 @@ fn notified(policy: &Policy, unseen: bool) -> Vec<Notified> {
     let equal = |argument, mask, value| MaskedEqual { argument, mask, value };
     let bits = |(argument, mask, value)| Condition::Bits(equal(argument, mask, value));
     let (flags, opens) = Sockets::SENDTO_FLAGS;
-    let (thread, is_thread) = Guard::CLONE_THREAD;
+    let [folders, sibling] = Guard::CLONE_MATTERS;
     let to_somebody = [
         Condition::Not {
             argument: Sockets::SENDTO_ADDRESS,
@@ -189,7 +198,7 @@ fn notified(policy: &Policy, unseen: bool) -> Vec<Notified> {
     ];
     let sometimes = [
         Notified::when(libc::SYS_sendto, to_somebody),
-        Notified::when(libc::SYS_clone, [bits((thread, is_thread, 0))]),
+        Notified::when(libc::SYS_clone, [Sockets::CLONE_SHARES, folders, sibling].map(bits)),
     ];
     let others = Reach::BY_FIRST.map(|call| Notified::when(call, [Condition::Not { argument: 0, value: 0 }]));
     let request = |request: i32| equal(1, u64::from(u32::MAX), request as u64);
@@ -251,21 +260,33 @@ fn layers(host: &Host, not_held: &[String]) -> Vec<LayerInfo> {
     ]
 }
 
-/// The wall in the kernel. `tables`: whether it holds the policy's rules on connections as well.
-fn ebpf(host: &Host, walled: bool, tables: bool) -> LayerInfo {
-    let (enforced, detail) = match walled {
-        true if tables => (
+/// The wall in the kernel, or why there is none. `tables`: whether it holds the policy's rules on connections as well.
+fn ebpf(wall: &Result<Wall, String>, tables: bool) -> LayerInfo {
+    let (enforced, detail) = match wall {
+        Ok(_) if tables => (
             Enforced::Fully,
             "connections that rules simply allow are the kernel's to judge; what else no judged call asked for does not leave",
         ),
-        true => (Enforced::Fully, "what no judged call asked for does not leave"),
-        false if host.ebpf.works() => (Enforced::Not, "not used: network.engine does not ask for it"),
-        false => (Enforced::Not, host.ebpf.detail()),
+        Ok(_) => (Enforced::Fully, "what no judged call asked for does not leave"),
+        Err(why) => (Enforced::Not, why.as_str()),
     };
     LayerInfo {
-        layer: "ebpf".into(),
+        layer: EBPF.into(),
         enforced,
         detail: detail.to_owned(),
+    }
+}
+
+/// Its name among the layers.
+const EBPF: &str = "ebpf";
+
+impl Planned {
+    /// The wall that policy left to the host could not be raised: every call is judged all the same.
+    pub(super) fn without_wall(&mut self, why: String) {
+        self.rules.wall = Wall::None;
+        for layer in self.layers.iter_mut().filter(|layer| layer.layer == EBPF) {
+            *layer = ebpf(&Err(why.clone()), false);
+        }
     }
 }
 

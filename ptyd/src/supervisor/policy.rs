@@ -94,7 +94,10 @@ impl Choice {
             None => {
                 let names: Vec<String> = library::list(&folders).into_iter().map(|entry| entry.name).collect();
                 let message = format!("no policy is called {} (there are: {})", self.wanted, names.join(", "));
-                Err(error(ErrorKind::NotFound, message))
+                Err(ApiError {
+                    hint: Some("`agentsh policy list` shows what each is for".to_owned()),
+                    ..error(ErrorKind::NotFound, message)
+                })
             }
         }
     }

@@ -14,13 +14,13 @@ use agentsh_sandbox::cgroup::Resource;
 use agentsh_sandbox::filter::{CompiledFilter, FilterError};
 use agentsh_sandbox::hull::Hull;
 use agentsh_sandbox::ruleset::{self, RulesetFailure};
+use agentsh_sandbox::wall::Wall;
 use agentsh_terminal::redact::{PatternError, Patterns};
 
 use super::execs::Filtered;
 use super::limits::Limited;
 use super::plan::Asked;
 use super::territory::{self, Extra};
-use super::wall;
 
 /// Why rules cannot be put in force.
 #[derive(Debug, thiserror::Error)]
@@ -56,8 +56,8 @@ pub(crate) struct Rules {
     pub logs_allowed: bool,
     /// Limits of resources and time.
     pub limited: Limited,
-    /// Whether the wall in the kernel is around its commands.
-    pub walled: bool,
+    /// The wall in the kernel around its commands.
+    pub wall: Wall,
     /// Whether they have a network of the session's own.
     pub private: bool,
     /// Those of them that control groups were found to hold.
@@ -71,21 +71,31 @@ pub(crate) struct Rules {
     walls: Mutex<Walls>,
 }
 
-/// The hull as it was when its ruleset was made.
+/// The hull as it was when its rulesets were made.
 struct Walls {
     hull: Arc<Hull>,
-    ruleset: OwnedFd,
+    plain: Option<OwnedFd>,
+    /// Behind the wall connections that its tables let through are the command's own.
+    walled: Option<OwnedFd>,
 }
 
 impl Walls {
-    fn build(policy: &Policy, extra: &Extra, abi: u32) -> Result<Walls, RulesetFailure> {
-        let hull = territory::hull(policy, extra);
-        // Behind a wall connections that its tables let through are the command's own.
-        let ruleset = ruleset::build(&hull, abi, wall::is_wanted(policy))?;
-        Ok(Walls {
-            hull: Arc::new(hull),
-            ruleset,
-        })
+    fn build(policy: &Policy, extra: &Extra) -> Walls {
+        Walls {
+            hull: Arc::new(territory::hull(policy, extra)),
+            plain: None,
+            walled: None,
+        }
+    }
+
+    /// The ruleset of commands behind the wall, or of others; made when the first one needs it.
+    fn ruleset(&mut self, walled: bool, abi: u32) -> Result<OwnedFd, RulesError> {
+        let place = if walled { &mut self.walled } else { &mut self.plain };
+        let made = match place {
+            Some(made) => made,
+            None => place.insert(ruleset::build(&self.hull, abi, walled)?),
+        };
+        Ok(made.try_clone()?)
     }
 }
 
@@ -106,6 +116,7 @@ impl Rules {
         abi: u32,
         landlock: &Landlock,
         unread: Option<Vec<PathBuf>>,
+        wall: Wall,
     ) -> Result<Rules, RulesError> {
         let logs_allowed = policy.settings().is_none_or(|settings| settings.file.audit.log_allowed);
         let extra = Extra::new(landlock, unread.unwrap_or_default());
@@ -119,9 +130,8 @@ impl Rules {
             .settings()
             .is_none_or(|settings| settings.file.record.terminal != Some(Switch::Off));
         let judges_content = policy.judges_content();
-        let walled = wall::is_wanted(&policy);
-        let walls = Mutex::new(Walls::build(&policy, &extra, abi)?);
-        Ok(Rules {
+        let walls = Mutex::new(Walls::build(&policy, &extra));
+        let rules = Rules {
             wrappers: policy.wrappers(),
             filter: asked.filter(&policy)?,
             policy: Arc::new(policy),
@@ -133,7 +143,7 @@ impl Rules {
             judges_content,
             logs_allowed,
             limited: Limited::default(),
-            walled,
+            wall,
             private: false,
             held_by_groups: Vec::new(),
             records_terminals,
@@ -141,24 +151,29 @@ impl Rules {
             abi,
             extra,
             walls,
-        })
+        };
+        // What cannot be made is said now, and not to the first command.
+        rules.walls(wall != Wall::None)?;
+        Ok(rules)
     }
 
     /// Where our own folders are left out of the hull, this file of them is not.
     pub(crate) fn also_readable(&mut self, path: PathBuf) -> Result<(), RulesError> {
         if self.extra.also_readable(path) {
-            self.walls = Mutex::new(Walls::build(&self.policy, &self.extra, self.abi)?);
+            self.walls = Mutex::new(Walls::build(&self.policy, &self.extra));
+            self.walls(self.wall != Wall::None)?;
         }
         Ok(())
     }
 
-    /// The walls for the next command: made anew if names in a lowered folder have changed.
-    pub(crate) fn walls(&self) -> Result<(Arc<Hull>, OwnedFd), RulesError> {
+    /// Hull and ruleset for the next command, behind the wall or not: made anew if names in a lowered folder have changed.
+    pub(crate) fn walls(&self, walled: bool) -> Result<(Arc<Hull>, OwnedFd), RulesError> {
         let mut walls = self.walls.lock().unwrap_or_else(PoisonError::into_inner);
         if !walls.hull.is_current() {
-            *walls = Walls::build(&self.policy, &self.extra, self.abi)?;
+            *walls = Walls::build(&self.policy, &self.extra);
         }
-        Ok((Arc::clone(&walls.hull), walls.ruleset.try_clone()?))
+        let ruleset = walls.ruleset(walled, self.abi)?;
+        Ok((Arc::clone(&walls.hull), ruleset))
     }
 
     /// What recordings must not show.
@@ -178,13 +193,12 @@ impl Rules {
     }
 
     /// What policy says of a program.
-    pub(crate) fn command(&self, program: &Path, called: &[u8], args: &[&[u8]], depth: u32) -> Verdict<'_> {
-        let resolved = std::fs::canonicalize(program).unwrap_or_else(|_| program.to_owned());
+    pub(crate) fn command(&self, resolved: &Path, request: &LaunchRequest) -> Verdict<'_> {
         self.policy.command(&CommandQuery {
             program: resolved.as_os_str().as_encoded_bytes(),
-            called,
-            args,
-            depth,
+            called: request.argv.first().map(|name| name.0.as_slice()).unwrap_or_default(),
+            args: &arguments(request),
+            depth: 0,
         })
     }
 
@@ -202,18 +216,6 @@ impl Rules {
             rule: verdict.rule.map(str::to_owned),
             message: verdict.message(&subject),
         }
-    }
-
-    /// What is said of a command that was let through.
-    pub(crate) fn allowed_outcome(&self, program: &Path, request: &LaunchRequest) -> PolicyOutcome {
-        let args: Vec<&[u8]> = request
-            .argv
-            .iter()
-            .skip(1)
-            .map(|argument| argument.0.as_slice())
-            .collect();
-        let called = request.argv.first().map(|name| name.0.as_slice()).unwrap_or_default();
-        self.outcome(&self.command(program, called, &args, 0), program, &args)
     }
 
     /// One line for the caller of a refused command.
@@ -238,16 +240,8 @@ impl Rules {
     }
 
     /// What policy removes from and adds to a command's environment.
-    pub(crate) fn environment(&self, request: &LaunchRequest, program: &Path) -> Environment {
-        let args: Vec<&[u8]> = request
-            .argv
-            .iter()
-            .skip(1)
-            .map(|argument| argument.0.as_slice())
-            .collect();
-        let called = request.argv.first().map(|name| name.0.as_slice()).unwrap_or_default();
-        let verdict = self.command(program, called, &args, 0);
-        let filter = self.policy.environment(&verdict);
+    pub(crate) fn environment(&self, request: &LaunchRequest, verdict: &Verdict<'_>) -> Environment {
+        let filter = self.policy.environment(verdict);
         if filter.is_noop() && !verdict.guards() {
             return Environment::default();
         }
@@ -263,6 +257,12 @@ impl Rules {
             names: filtered.names,
         }
     }
+}
+
+/// What a command is started with, its name left out.
+pub(super) fn arguments(request: &LaunchRequest) -> Vec<&[u8]> {
+    let words = request.argv.iter().skip(1);
+    words.map(|argument| argument.0.as_slice()).collect()
 }
 
 /// Whether a decision on a command lets it run in this build.

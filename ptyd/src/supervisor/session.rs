@@ -9,21 +9,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use agentsh_audit::{Decision, EventDraft, EventType, Health, Outcome, RecordError, Recorder, SessionDir, Value};
-use agentsh_intercept::Serving;
+use agentsh_intercept::{Beginning, Serving};
 use agentsh_policy::config::Config;
 use agentsh_protocol::api::{CommandInfo, CommandState, Killed, PolicyOutcome, SessionInfo, SessionState};
 use agentsh_protocol::places::Account;
 use agentsh_sandbox::cgroup::Group;
-use agentsh_sandbox::hull::Hull;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::approvals::{self, Approvals};
 use super::command::{Command, Commands};
 use super::control::Notice;
 use super::end;
-use super::judge::CommandJudge;
+use super::judge::{CommandJudge, Walls};
 use super::launchers::Launchers;
-use super::limits::Groups;
+use super::limits::{Enclosures, Groups};
+use super::network::Passing;
 use super::pipes::Pipes;
 use super::policy::Choice;
 use super::proof::Proof;
@@ -47,6 +47,10 @@ pub(crate) struct Session {
     pub approvals: Approvals,
     /// The control groups of its commands.
     pub groups: Groups,
+    /// Those that its commands share behind the wall.
+    pub enclosures: Enclosures,
+    /// Connections that the wall is about to judge.
+    pub passing: Passing,
     pub launchers: Launchers,
     pub terminals: Terminals,
     pub pipes: Pipes,
@@ -112,6 +116,8 @@ impl Session {
             shared: parts.shared,
             approvals: Approvals::default(),
             groups: Groups::default(),
+            enclosures: Enclosures::default(),
+            passing: Passing::default(),
             launchers: Launchers::default(),
             terminals: Terminals::default(),
             pipes: Pipes::default(),
@@ -190,13 +196,13 @@ impl Session {
     pub(crate) fn serve(
         self: &Arc<Self>,
         id: &str,
-        root: Identity,
+        beginning: &Beginning,
         listener: OwnedFd,
-        walls: (Arc<Hull>, u64),
+        walls: Walls,
     ) -> io::Result<Serving> {
         let (session, command) = (Arc::clone(self), id.to_owned());
         let (guard, serving) =
-            CommandJudge::serve(self, id, root, listener, walls, move || session.all_gone(&command))?;
+            CommandJudge::serve(self, id, beginning, listener, walls, move || session.all_gone(&command))?;
         if let Some(command) = lock(&self.commands).get_mut(id) {
             command.guard = Some(guard);
         }
@@ -264,6 +270,8 @@ impl Session {
         if let Some(limit) = &limit {
             fields.push(("limit", Value::Text(limit)));
         }
+        // What the kernel has let through or stopped meanwhile comes first.
+        self.shared.engine.settle();
         let draft = EventDraft {
             command: Some(id),
             pid,
@@ -416,7 +424,14 @@ impl Session {
     /// The known processes of all commands.
     pub(crate) fn processes(&self) -> Vec<Identity> {
         let known: Vec<Identity> = lock(&self.commands).all().flat_map(Command::processes).collect();
-        known.into_iter().chain(members(self.groups.all())).collect()
+        let enclosed = self.enclosures.all();
+        let enclosed = enclosed.iter().flat_map(|enclosure| enclosure.group().processes());
+        let enclosed = enclosed.filter_map(|pid| Identity::of(pid).ok());
+        known
+            .into_iter()
+            .chain(members(self.groups.all()))
+            .chain(enclosed)
+            .collect()
     }
 
     /// Whether the own process of some command has not been seen to end.

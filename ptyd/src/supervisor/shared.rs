@@ -8,7 +8,8 @@ use agentsh_intercept::files::{FileEngine, Tasks};
 use agentsh_intercept::{Endpoints, Inside, Locator};
 use agentsh_netgate::place::{Here, Place};
 use agentsh_netgate::private::Private;
-use agentsh_netgate::{Engine, Gate, Kernel, Notify, PrivateEngine, Upstream};
+use agentsh_netgate::{Engine, Gate, Kernel, Leaves, Notify, PrivateEngine, Upstream};
+use agentsh_sandbox::wall::Wall;
 use rustix::net::{AddressFamily, SocketType, netlink};
 
 use super::members::Members;
@@ -26,36 +27,41 @@ pub(crate) struct Shared {
     pub network: Option<Arc<Private>>,
     /// What holds the rules on the network.
     pub engine: Box<dyn Engine>,
+    /// Why there is no wall, where policy left it to the host.
+    pub no_wall: Option<String>,
     /// Made last: it knows the session.
     pub files: OnceLock<Arc<FileEngine>>,
 }
 
 impl Shared {
     /// `folder`: the supervisor's own, out of the session's reach.
-    /// `walled`: whether the kernel holds back what was not judged. `seen`: whether every connection has to be seen here,
+    /// `wall`: whether the kernel holds back what was not judged. `seen`: whether every connection has to be seen here,
     /// whatever policy says of it.
-    pub(crate) fn new(
-        folder: &Path,
-        network: Option<Arc<Private>>,
-        (walled, seen): (bool, bool),
-    ) -> io::Result<Shared> {
+    pub(crate) fn new(folder: &Path, network: Option<Arc<Private>>, (wall, seen): (Wall, bool)) -> io::Result<Shared> {
         let members = Arc::new(Members::default());
         let place: Arc<dyn Place> = match &network {
             Some(network) => Arc::clone(network) as Arc<dyn Place>,
             None => Arc::new(Here),
         };
         let gate = Gate::new(Upstream::of_host(), Arc::clone(&place));
-        let engine: Box<dyn Engine> = match &network {
+        let inner: Box<dyn Engine> = match &network {
             Some(network) => Box::new(PrivateEngine::new(Arc::clone(&gate.connections), Arc::clone(network))),
             None => Box::new(Notify::new(Arc::clone(&gate.connections), place)),
         };
-        let engine = match walled {
-            true => {
-                // What leaves a network of the session's own finds its way open only once it was judged.
-                let tables = network.is_none() && !seen;
-                Box::new(Kernel::raise(engine, &gate, tables).map_err(io::Error::other)?)
-            }
-            false => engine,
+        let leaves = Leaves {
+            // What leaves a network of the session's own finds its way open only once it was judged.
+            tables: network.is_none() && !seen,
+            // Whoever asks for the wall has nothing leave that it cannot hold.
+            echo: wall == Wall::Had,
+        };
+        let raise = |inner| Kernel::raise(inner, &gate, leaves).map(|kernel| Box::new(kernel) as Box<dyn Engine>);
+        let (engine, no_wall) = match wall {
+            Wall::None => (inner, None),
+            Wall::Required => (raise(inner).map_err(|failed| io::Error::other(failed.error))?, None),
+            Wall::Had => match raise(inner) {
+                Ok(engine) => (engine, None),
+                Err(failed) => (failed.inner, Some(failed.error.to_string())),
+            },
         };
         let endpoints = match &network {
             Some(network) => {
@@ -72,6 +78,7 @@ impl Shared {
             inside: Arc::new(Inside::new(folder)?),
             endpoints: Arc::new(endpoints),
             engine,
+            no_wall,
             gate,
             network,
             members,

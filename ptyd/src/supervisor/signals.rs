@@ -35,7 +35,7 @@ fn is_ours(tgid: i32) -> bool {
 
 /// The program of the target, where that is not the sender.
 fn program(request: &SignalRequest<'_>) -> Vec<u8> {
-    let Target { tgid, relation } = request.target;
+    let Target { tgid, relation, .. } = request.target;
     if relation.itself {
         // Named by no rule that would not name the sender as well.
         return Vec::new();
@@ -155,7 +155,7 @@ impl SignalJudge for CommandJudge {
     }
 
     fn reaches(&self, request: &SignalRequest<'_>, by_signal: bool) -> bool {
-        let Target { tgid, relation } = request.target;
+        let Target { tgid, relation, .. } = request.target;
         let program = program(request);
         let rules = self.session().rules();
         let of = |signal| {

@@ -2,6 +2,7 @@
 //! rest is recorded.
 
 use std::ffi::OsStr;
+use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -264,6 +265,11 @@ impl SocketJudge for CommandJudge {
             ..self.draft(EventType::UnixBind, request.caller.process_id())
         });
         SocketDecision::Allow
+    }
+
+    fn enter_walls(&self) -> Result<(), Errno> {
+        let entered = agentsh_sandbox::ruleset::enter_thread(self.ruleset.as_fd());
+        entered.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::ACCESS))
     }
 
     fn connected(&self, request: &ConnectRequest<'_>, result: Result<(), Errno>) {

@@ -1,4 +1,4 @@
-//! The wall in the kernel around a session's groups, where policy asks for one (`network.engine: ebpf`).
+//! The wall in the kernel around a session's groups, where the host has it or policy asks for it (`network.engine`).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,21 +6,12 @@ use std::time::Instant;
 
 use agentsh_audit::{Decision, EventDraft, EventType, Layer, Outcome};
 use agentsh_netgate::{Connection, Event, Operation, Owner, What};
-use agentsh_policy::Policy;
-use agentsh_policy::model::NetworkEngine;
 
 use super::session::Session;
 
 /// What stands in the record as the rule for what went around the judge.
 pub(super) const UNJUDGED: &str = "unjudged";
 pub(super) const MESSAGE: &str = "no call for this was judged: it went around the notification";
-
-/// Whether the policy asks for one.
-pub(super) fn is_wanted(policy: &Policy) -> bool {
-    policy
-        .settings()
-        .is_some_and(|settings| settings.file.network.engine == NetworkEngine::Ebpf)
-}
 
 /// Puts on record what the wall has stopped.
 pub(super) fn tell(session: &Session, event: &Event) {
@@ -43,15 +34,17 @@ pub(super) fn tell(session: &Session, event: &Event) {
             "socket",
             format!("family {family}, type {kind}, protocol {protocol}"),
         ),
-        // Programs and their ends are told by their own calls.
-        What::Exec | What::Exit => return,
     };
-    let command = session.groups.command_at(event.group);
+    let cookie = match event.what {
+        What::Address { cookie, .. } => cookie,
+        What::Socket { .. } => 0,
+    };
+    let (command, pid) = whose(session, event, cookie);
     note(
         session,
         EventDraft {
             command: command.as_deref(),
-            pid: i32::try_from(event.tgid).unwrap_or(0),
+            pid,
             operation: Some(operation),
             remote: Some(&remote),
             policy: Some(Outcome::deny(Some(UNJUDGED), Some(MESSAGE))),
@@ -70,14 +63,14 @@ pub(super) fn tell_passed(session: &Session, event: &Event, (rule, audited): (Op
     else {
         return;
     };
-    let command = session.groups.command_at(event.group).unwrap_or_default();
-    let pid = i32::try_from(event.tgid).unwrap_or(0);
+    let (command, pid) = whose(session, event, *cookie);
+    let command = command.unwrap_or_default();
     let remote = SocketAddr::new(*address, *port);
     let gate = &session.shared.gate;
     let host = gate.pins.names(*address, Instant::now()).into_iter().next();
     let connection = Connection {
         owner: Owner {
-            command: Arc::from(command.as_str()),
+            command: Arc::clone(&command),
             pid,
         },
         remote,
@@ -104,6 +97,18 @@ pub(super) fn tell_passed(session: &Session, event: &Event, (rule, audited): (Op
             ..EventDraft::new(EventType::NetConnect)
         },
     );
+}
+
+/// The command behind an event, and the process. A command that has limits is alone in its group; of others the socket
+/// says whose it is, or the process does, as long as it lives.
+fn whose(session: &Session, event: &Event, cookie: u64) -> (Option<Arc<str>>, i32) {
+    let pid = i32::try_from(event.tgid).unwrap_or(0);
+    let passing = session.passing.told(cookie);
+    let command = session.groups.command_at(event.group).map(Arc::from);
+    (
+        command.or(passing).or_else(|| session.shared.members.command_of(pid)),
+        pid,
+    )
 }
 
 fn note(session: &Session, draft: EventDraft<'_>) {

@@ -23,12 +23,12 @@ pub struct Recording {
 
 /// Why a recording could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}: {source}")]
+#[error("{path}: {problem}")]
 pub struct OpenError {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
-    pub source: CastError,
+    /// What is wrong with it. Said already, so that whoever follows sources does not say it twice.
+    pub problem: CastError,
 }
 
 impl Recording {
@@ -49,9 +49,9 @@ impl Recording {
             }
             Ok(Recording { header, events })
         };
-        read().map_err(|source| OpenError {
+        read().map_err(|problem| OpenError {
             path: path.to_owned(),
-            source,
+            problem,
         })
     }
 

@@ -19,6 +19,11 @@ use crate::error::Error;
 /// After leaving was asked for, the terminal is put in order within this time, in milliseconds, or not at all.
 const LEAVE_WITHIN: u16 = 1000;
 
+/// Puts a terminal in order that shows what nobody can tell any more: out of a sequence, on the main screen, without mouse,
+/// marked pastes and other modes, on a fresh line.
+const IN_ORDER: &[u8] = b"\x18\x1b[?1047l\x1b[?9l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1005l\x1b[?1006l\
+    \x1b[?1015l\x1b[?2004l\x1b[?1l\x1b>\x1b[r\x1b[?6l\x1b[4l\x1b[?7h\x1b[?25h\x1b[0 q\x1b[m\x1b(B\x0f\x1b[9999;1H\r\n";
+
 pub(super) struct View {
     keys: Keys,
     raw: RawMode,
@@ -26,6 +31,8 @@ pub(super) struct View {
     mask: SigSet,
     typing: bool,
     leaving: bool,
+    /// Something of the command's is on the terminal, and nothing has put that in order.
+    touched: bool,
     /// How the command ended.
     end: Option<ExitStatus>,
 }
@@ -54,6 +61,7 @@ impl View {
             mask,
             typing: false,
             leaving: false,
+            touched: false,
             end: None,
         })
     }
@@ -156,14 +164,18 @@ impl View {
         let Some(heard) = link.hear()? else { return Ok(true) };
         for frame in heard {
             match frame {
-                FromHub::Output(bytes) | FromHub::Redraw(bytes) => write(&bytes)?,
+                FromHub::Output(bytes) | FromHub::Redraw(bytes) => {
+                    self.touched = true;
+                    write(&bytes)?;
+                }
                 FromHub::Typing(typing) => self.typing = typing,
                 FromHub::Exit(status) => self.end = Some(ExitStatus::from_raw(status)),
                 FromHub::Leave(bytes) => {
                     write(&bytes)?;
+                    self.touched = false;
                     return Ok(true);
                 }
-                FromHub::Window(_) | FromHub::Modes(_) | FromHub::Drained(_) => {}
+                FromHub::Window(_) | FromHub::Modes(_) | FromHub::Sized(_) | FromHub::Drained(_) => {}
             }
         }
         Ok(false)
@@ -172,6 +184,10 @@ impl View {
 
 impl Drop for View {
     fn drop(&mut self) {
+        if self.touched {
+            // Whoever would have said how is gone.
+            let _ = write(IN_ORDER);
+        }
         // A terminal that is gone needs no settings. The same is done when `raw` goes, but signals come first here.
         let _ = self.raw.before().apply(io::stdin().as_fd());
         let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.mask), None);

@@ -23,7 +23,10 @@ pub fn parse(text: &str) -> Option<Tree> {
         true => ControlFlow::Continue(()),
         false => ControlFlow::Break(()),
     };
-    let bytes = text.as_bytes();
+    // The grammar's scanner asks isdigit(3) about whatever comes, and reads beyond the C library's table where that is no
+    // byte. To a shell all that is not ASCII is alike: letters of a word.
+    let plain = |byte: u8| if byte.is_ascii() { byte } else { b'x' };
+    let bytes: Vec<u8> = text.bytes().map(plain).collect();
     let mut read = |at: usize, _: Point| bytes.get(at..).unwrap_or_default();
     let options = ParseOptions::new().progress_callback(&mut in_time);
     let tree = parser.parse_with_options(&mut read, None, Some(options))?;

@@ -45,6 +45,21 @@ fn the_programs_of_a_text_are_named() {
     }
 }
 
+/// Numbers are looked for behind a brace, in a table that has a place for each byte.
+#[test]
+fn letters_of_every_script_are_letters_of_words() {
+    for letter in (0x80..=0x10_ffff).step_by(0x3ff).filter_map(char::from_u32) {
+        for text in [
+            format!("ls {{{letter}"),
+            format!("ls {{1..{letter}"),
+            format!("ls a{letter}b"),
+        ] {
+            assert_eq!(said(&text).as_deref(), Some("runs ls"), "{text}");
+        }
+    }
+    assert_eq!(said("né 漢 && 字").as_deref(), Some("runs né, 字"));
+}
+
 #[test]
 fn what_a_text_hides_is_said_to_be_hidden() {
     for (text, expected) in [

@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use agentsh_audit::SessionDir;
-use rustyline::ExternalPrinter;
 
+use super::notices::Notices;
 use super::summary;
 use crate::exec::history::Mark;
 use crate::render::Style;
@@ -21,13 +21,8 @@ pub struct Teller {
 }
 
 impl Teller {
-    /// Tells by `printer` what the command's events say, from now on. That a line cannot be told changes nothing.
-    pub fn start(
-        dir: SessionDir,
-        command: String,
-        style: Style,
-        mut printer: impl ExternalPrinter + Send + 'static,
-    ) -> Teller {
+    /// Tells by `notices` what the command's events say, from now on. That a line cannot be told changes nothing.
+    pub fn start(dir: SessionDir, command: String, style: Style, notices: Notices) -> Teller {
         let (ended, lines) = channel();
         let mut mark = Mark::set(&dir);
         // Without a thread nothing is told.
@@ -37,7 +32,7 @@ impl Teller {
                 let events = mark.events_of(&command).unwrap_or_default();
                 mark = next;
                 if let Some(text) = summary::deeds(&events, style) {
-                    let _ = printer.print(text + "\n");
+                    notices.tell(text + "\n");
                 }
             }
         });

@@ -6,6 +6,7 @@ use rustyline::hint::{Hinter, HistoryHinter};
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Result};
 
+use super::names::Names;
 use super::{complete, ours, unfinished};
 use crate::render::Style;
 
@@ -14,6 +15,8 @@ pub struct Helper {
     style: Style,
     paths: FilenameCompleter,
     hints: HistoryHinter,
+    /// What the shell knows.
+    pub names: Names,
 }
 
 impl Helper {
@@ -22,6 +25,7 @@ impl Helper {
             style,
             paths: FilenameCompleter::new(),
             hints: HistoryHinter::new(),
+            names: Names::default(),
         }
     }
 }
@@ -32,7 +36,7 @@ impl Completer for Helper {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, pos: usize, context: &Context<'_>) -> Result<(usize, Vec<Pair>)> {
-        match complete::word(&line[..pos]) {
+        match complete::word(&line[..pos], &self.names) {
             Some((start, words)) => {
                 let pairs = words.into_iter().map(|word| Pair {
                     display: word.clone(),

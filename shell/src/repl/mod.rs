@@ -3,10 +3,15 @@
 mod afterwards;
 mod ahead;
 mod complete;
+mod dialect;
 mod guard;
 mod helper;
+mod leave;
+mod names;
+mod notices;
 mod ours;
 mod questions;
+mod report;
 mod session;
 mod shell;
 mod shown;
@@ -34,6 +39,7 @@ use crate::verbs::shell::Shell as Wanted;
 use afterwards::Teller;
 use ahead::Ahead;
 use helper::Helper;
+use notices::Notices;
 use ours::Next;
 use shell::{After, Shell};
 
@@ -62,20 +68,26 @@ fn plain(wanted: &Wanted, session: &SessionInfo, context: &Context) -> Result<Ex
         cwd: None,
         env: Vec::new(),
         session: session.id.clone(),
-        argv: vec![shell::name(wanted.program).into()],
+        argv: vec![dialect::name(wanted.program).into()],
     };
     exec::run(&exec, context)
 }
+
+/// Lines that are remembered of each workspace.
+const REMEMBERED: usize = 10_000;
 
 struct Repl<'a> {
     context: &'a Context,
     session: SessionInfo,
     shell: Shell,
+    notices: Notices,
     teller: Teller,
     editor: Editor<Helper, DefaultHistory>,
     history: Option<PathBuf>,
     ahead: Ahead,
     status: i32,
+    /// The shell has just refused to end, for its stopped jobs.
+    refused: bool,
 }
 
 impl<'a> Repl<'a> {
@@ -84,14 +96,16 @@ impl<'a> Repl<'a> {
         let config = Config::builder()
             .completion_type(CompletionType::List)
             .history_ignore_space(true)
+            .max_history_size(REMEMBERED)
+            .map_err(edit)?
             .build();
         let mut editor = Editor::with_config(config).map_err(edit)?;
         editor.set_helper(Some(Helper::new(context.out)));
         let dir = SessionDir::new(&context.account().state_dir(), &session.id)?;
-        let printer = editor.create_external_printer().map_err(edit)?;
-        let teller = Teller::start(dir, shell.command().to_owned(), context.out, printer);
-        let printer = editor.create_external_printer().map_err(edit)?;
-        questions::show(context.broker()?, session.id.clone(), context.out, printer);
+        let notices = Notices::new(editor.create_external_printer().ok());
+        let own = shell.command().to_owned();
+        let teller = Teller::start(dir, own.clone(), context.out, notices.clone());
+        questions::show(context.broker()?, session.id.clone(), own, context.out, notices.clone());
         let history = session::history(&session, context);
         if let Some(path) = &history {
             // The first time there is none.
@@ -103,16 +117,20 @@ impl<'a> Repl<'a> {
             render::visible(&session.policy),
             render::visible(&session.mode)
         ));
-        Ok(Repl {
+        let mut repl = Repl {
             context,
             session,
             shell,
+            notices,
             teller,
             editor,
             history,
             ahead: Ahead::default(),
             status: 0,
-        })
+            refused: false,
+        };
+        repl.know_names();
+        Ok(repl)
     }
 
     fn run(mut self) -> Result<Exit, Error> {
@@ -130,7 +148,16 @@ impl<'a> Repl<'a> {
                     }
                 }
                 Err(ReadlineError::Interrupted) => self.status = 130,
-                Err(ReadlineError::Eof) => return self.shell.leave(),
+                Err(ReadlineError::Eof) if self.shell.stopped() == 0 => return self.shell.leave(),
+                // It tells of stopped jobs and goes on, the first time.
+                Err(ReadlineError::Eof) => {
+                    let status = self.status.to_string();
+                    let after = self.shell.ask_to_leave(&status, b"", self.refused)?;
+                    if let Some(exit) = self.came_back(after)? {
+                        return Ok(exit);
+                    }
+                    self.refused = true;
+                }
                 Err(error) => return Err(edit(error)),
             }
         }
@@ -138,7 +165,7 @@ impl<'a> Repl<'a> {
 
     /// The next line, from before or from now.
     fn read(&mut self) -> Result<String, ReadlineError> {
-        let prompt = session::prompt(&self.session, self.status, self.context.out);
+        let prompt = self.prompt();
         match self.ahead.take() {
             ahead::Next::Line(line) => {
                 // As it stands there when it is typed now.
@@ -147,6 +174,11 @@ impl<'a> Repl<'a> {
             }
             ahead::Next::Begun(begun) => self.editor.readline_with_initial(&prompt, (&begun, "")),
         }
+    }
+
+    fn prompt(&self) -> (String, String) {
+        let home = self.context.account().home;
+        session::prompt(&self.session, self.status, &home, self.context.out)
     }
 
     fn remember(&mut self, line: &str) {
@@ -160,23 +192,59 @@ impl<'a> Repl<'a> {
     /// A line for the shell; its end if the shell ended.
     fn command(&mut self, line: &str) -> Result<Option<Exit>, Error> {
         let start = Instant::now();
-        let (prompt, _) = session::prompt(&self.session, self.status, self.context.out);
-        let after = self.shell.run(line, &shown::line(&prompt, line))?;
-        let After::Ready(status, ahead) = after else {
-            return self.shell.leave().map(Some);
+        let (prompt, _) = self.prompt();
+        self.notices.hold();
+        let shown = shown::line(&prompt, line);
+        let leaves = leave::status(line);
+        let after = match leaves.filter(|_| self.refused && self.shell.stopped() > 0) {
+            Some(status) => self.shell.ask_to_leave(status, &shown, true)?,
+            None => self.shell.run(line, &shown)?,
         };
-        self.ahead.push(&ahead);
-        self.status = status;
-        if let Some(text) = summary::end(status, start.elapsed(), self.context.err) {
+        if let Some(exit) = self.came_back(after)? {
+            return Ok(Some(exit));
+        }
+        self.refused = leaves.is_some();
+        if let Some(text) = summary::end(self.status, start.elapsed(), self.context.err) {
             render::say(&text);
         }
+        self.notices.release();
         self.teller.line_ended();
         Ok(None)
     }
 
+    /// The shell's turn is over; its end if it ended.
+    fn came_back(&mut self, after: After) -> Result<Option<Exit>, Error> {
+        let After::Ready(status, ahead) = after else {
+            return self.ended().map(Some);
+        };
+        self.ahead.push(&ahead);
+        self.status = status;
+        self.know_names();
+        Ok(None)
+    }
+
+    /// The shell has ended: by itself, or with its session.
+    fn ended(&mut self) -> Result<Exit, Error> {
+        let exit = self.shell.leave()?;
+        if session::lives(&self.session, self.context) {
+            return Ok(exit);
+        }
+        render::say("agentsh: the session has ended; `agentsh logs` may say why");
+        Ok(Exit::Status(crate::exit::OURS))
+    }
+
+    fn know_names(&mut self) {
+        if let Some(helper) = self.editor.helper_mut() {
+            helper.names = self.shell.names().clone();
+        }
+    }
+
     /// A line for us.
     fn ours(&mut self, line: &str) -> Option<Exit> {
-        match ours::run(line, &self.session, self.shell.command(), self.context) {
+        self.notices.hold();
+        let next = ours::run(line, &self.session, self.shell.command(), self.context);
+        self.notices.release();
+        match next {
             Next::Leave => self.shell.leave().map_or_else(
                 |error| {
                     render::error(&error, self.context);
@@ -193,5 +261,5 @@ impl<'a> Repl<'a> {
 }
 
 fn edit(error: ReadlineError) -> Error {
-    Error::io("the line editor", std::io::Error::other(error))
+    Error::io("the line editor", std::io::Error::other(error.to_string()))
 }

@@ -64,9 +64,27 @@ pub fn words() -> impl Iterator<Item = &'static str> {
     WORDS.iter().map(|(word, ..)| *word)
 }
 
+/// The verbs that stand for one of the words, for completion: the default's where only options follow.
+pub fn meaning(word: &str, options: bool) -> &str {
+    let meant = WORDS.iter().find(|(ours, ..)| *ours == word);
+    match meant {
+        Some((_, meaning, _)) if options || !takes_own_verbs(word) => meaning,
+        _ => word,
+    }
+}
+
+/// Whether words behind it mean the verb itself, not the session's default.
+fn takes_own_verbs(word: &str) -> bool {
+    matches!(word, "checkpoint" | "policy" | "session" | "replay" | "attach")
+}
+
 /// Does what the line after the colon says.
 pub fn run(line: &str, session: &SessionInfo, shell: &str, context: &Context) -> Next {
-    let words: Vec<&str> = line.split_whitespace().collect();
+    let Ok(words) = shell_words::split(line) else {
+        render::say("agentsh: a quote has no end");
+        return Next::Status(exit::USAGE);
+    };
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let verb = match words.as_slice() {
         [] | ["help", ..] => {
             let lines: Vec<(String, String)> = WORDS
@@ -140,14 +158,7 @@ fn argv(words: &[&str], (session, shell): (&str, &str)) -> Vec<String> {
         // Words of its own mean the verb itself, not the session's default.
         (["undo", "list"], Some((_, meaning, _))) => argv.extend(own(meaning)),
         (["undo", _, ..], _) => argv.extend(["trash".to_owned(), "restore".to_owned()].into_iter().chain(given)),
-        (
-            [
-                verb @ ("checkpoint" | "policy" | "session" | "replay" | "attach"),
-                first,
-                ..,
-            ],
-            _,
-        ) if !first.starts_with('-') => {
+        ([verb, first, ..], _) if takes_own_verbs(verb) && !first.starts_with('-') => {
             argv.push((*verb).to_owned());
             argv.extend(given);
         }

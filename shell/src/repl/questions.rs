@@ -1,4 +1,5 @@
-//! While the line editor runs somebody can be asked: what other commands of the session ask for appears above the prompt.
+//! While the line editor runs somebody can be asked: what the commands of the session ask for appears above the prompt, or
+//! between the lines of what runs.
 //!
 //! It is shown here and answered by name (`:approve allow ID`): a key could be meant for something else that is on this
 //! terminal.
@@ -7,28 +8,33 @@ use std::ops::ControlFlow;
 use std::thread;
 
 use agentsh_protocol::approvals::Change;
-use rustyline::ExternalPrinter;
 
+use super::notices::Notices;
 use crate::client::{self, Client};
 use crate::render::{self, Style, consent};
 
-/// Watches until the process or the broker ends.
-pub fn show(broker: Client, session: String, style: Style, mut printer: impl ExternalPrinter + Send + 'static) {
+/// Watches until the process or the broker ends. `shell` is the editor's own command: what it asks for is what the person
+/// waits for.
+pub fn show(broker: Client, session: String, shell: String, style: Style, notices: Notices) {
     let watch = move || {
         let path = client::path(&["approvals", "watch"]);
         // A broker that is gone asks nothing.
         let _ = broker.events::<Change>(&path, |change| {
-            let text = match change {
-                Change::Asked { approval } if approval.session_id == session => {
-                    let id = render::visible(&approval.id);
-                    let how = format!(":approve allow {id}   or   :approve deny {id}");
-                    format!("{}{}\n", consent::approval(&approval), style.yellow(&how))
-                }
+            let approval = match change {
+                Change::Asked { approval } if approval.session_id == session => approval,
                 _ => return ControlFlow::Continue(()),
             };
-            match printer.print(text) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
+            let own = approval.command_id.as_deref() == Some(&shell);
+            let id = render::visible(&approval.id);
+            let how = format!(":approve allow {id}   or   :approve deny {id}");
+            let first = match own {
+                true => "\nwhile a line runs: ctrl-z, the answer, and fg; or the answer in another terminal, `agentsh approve`",
+                false => "",
+            };
+            let text = format!("{}{}{first}\n", consent::approval(&approval), style.yellow(&how));
+            match notices.tell_now(text, own) {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
             }
         });
     };

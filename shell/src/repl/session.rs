@@ -44,6 +44,17 @@ pub fn find(wanted: &Wanted, context: &Context) -> Result<SessionInfo, Error> {
     Ok(session)
 }
 
+/// Whether it still runs.
+pub fn lives(session: &SessionInfo, context: &Context) -> bool {
+    let known = context.running_broker().ok().flatten();
+    let now = known.and_then(|broker| {
+        broker
+            .get::<SessionInfo>(&client::path(&["sessions", &session.id]))
+            .ok()
+    });
+    now.is_some_and(|session| session.state == SessionState::Running)
+}
+
 fn closest(sessions: Vec<SessionInfo>, cwd: &Path) -> Option<SessionInfo> {
     let depth = |session: &SessionInfo| {
         let workspace = session.workspace.as_ref()?;
@@ -69,7 +80,7 @@ pub fn label(session: &SessionInfo) -> String {
 }
 
 /// The prompt, plain and in colours: session, policy, folder, and whether the last command failed.
-pub fn prompt(session: &SessionInfo, status: i32, style: Style) -> (String, String) {
+pub fn prompt(session: &SessionInfo, status: i32, home: &Path, style: Style) -> (String, String) {
     let cwd = std::env::current_dir().unwrap_or_default();
     let workspace = session.workspace.as_ref().map(|path| PathBuf::from(path.lossy()));
     let folder = match workspace
@@ -78,7 +89,11 @@ pub fn prompt(session: &SessionInfo, status: i32, style: Style) -> (String, Stri
     {
         Some(inside) if inside.as_os_str().is_empty() => ".".to_owned(),
         Some(inside) => inside.display().to_string(),
-        None => cwd.display().to_string(),
+        None => match cwd.strip_prefix(home) {
+            Ok(inside) if inside.as_os_str().is_empty() => "~".to_owned(),
+            Ok(inside) => format!("~/{}", inside.display()),
+            Err(_) => cwd.display().to_string(),
+        },
     };
     let (label, folder) = (label(session), render::visible(&folder));
     let policy = format!(
@@ -129,7 +144,12 @@ mod tests {
 
     #[test]
     fn the_prompt_names_session_policy_and_mode() -> Result<(), serde_json::Error> {
-        let (plain, coloured) = prompt(&session("a-000001", "/nowhere", "running")?, 0, Style::new(false));
+        let (plain, coloured) = prompt(
+            &session("a-000001", "/nowhere", "running")?,
+            0,
+            Path::new("/nobody"),
+            Style::new(false),
+        );
         assert!(
             plain.starts_with("000001 default/seccomp /") && plain.ends_with(" > "),
             "{plain}"

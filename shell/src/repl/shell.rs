@@ -1,5 +1,5 @@
-//! The shell that stays: an interactive one of the session that reads its lines from a pipe of ours and tells after each,
-//! in its prompt hook, how it ended and where it stands.
+//! The shell that stays: an interactive one of the session that reads its lines from a pipe of ours and tells after each
+//! how it ended, where it stands, and which names it knows.
 //!
 //! It has a terminal of its own, as every recorded command, on which it leads a session: the lines run with that as stdin
 //! and without our pipes; jobs, ^C and ^Z are the shell's own.
@@ -15,7 +15,10 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{PidfdFlags, pidfd_open};
 
+use super::dialect::{self, Ends};
 use super::guard::Guard;
+use super::names::Names;
+use super::report::Report;
 use super::turns::Turns;
 use crate::error::Error;
 use crate::exec::child;
@@ -24,7 +27,7 @@ use crate::sys;
 use crate::verbs::shell::Program;
 
 /// What the shell said of itself is longer than this only if something else wrote into its pipe.
-const LONGEST_REPORT: usize = 16 << 10;
+const LONGEST_REPORT: usize = 1 << 20;
 
 /// How a line ended.
 pub enum After {
@@ -45,17 +48,9 @@ pub struct Shell {
     turns: Turns,
     command: String,
     program: Program,
-    terminal: RawFd,
-    report_to: RawFd,
-}
-
-/// The program's name.
-pub fn name(program: Program) -> &'static str {
-    match program {
-        Program::Bash => "bash",
-        Program::Zsh => "zsh",
-        Program::Dash => "dash",
-    }
+    ends: Ends,
+    names: Names,
+    stopped: usize,
 }
 
 impl Shell {
@@ -66,7 +61,10 @@ impl Shell {
         let (lines_end, lines) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?;
         let (reports, reports_end) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?;
         // The shell puts its own terminal in the place of the first.
-        let (terminal, report_to) = (inherited(&lines_end)?, inherited(&reports_end)?);
+        let ends = Ends {
+            terminal: inherited(&lines_end)?,
+            report: inherited(&reports_end)?,
+        };
         drop(reports_end);
         let (turns, turns_end) = Turns::new().map_err(failed)?;
         let relays = fcntl(&turns_end, FcntlArg::F_DUPFD(10)).map_err(|errno| failed(errno.into()))?;
@@ -74,15 +72,15 @@ impl Shell {
         let command = new_id();
         let mut start = child::enter(session, &command, child::Terminal::Turns(relays), None)?;
         start
-            .arg(name(program))
-            .args(options(program))
+            .arg(dialect::name(program))
+            .args(dialect::options(program))
             .env("PS1", "")
             .env("PS2", "");
         start.stdin(Stdio::from(lines_end));
         let started = child::spawn(&mut start);
         // The command keeps only what was executed with stdin's read end; its copy here must go.
         drop(start);
-        for number in [terminal, report_to, relays] {
+        for number in [ends.terminal, ends.report, relays] {
             let _ = nix::unistd::close(number);
         }
         let child = started?;
@@ -100,17 +98,18 @@ impl Shell {
             turns,
             command,
             program,
-            terminal,
-            report_to,
+            ends,
+            names: Names::default(),
+            stopped: 0,
         };
         // The first turn is the shell's: its start file may ask something.
-        shell.write(&setup(program, terminal, report_to));
+        shell.write(&dialect::setup(program, ends));
         match shell.turn_back().map_err(failed)? {
             After::Ready(..) => Ok(shell),
             After::Ended => {
                 shell.guard.restore();
                 Err(Error::NotRun {
-                    problem: format!("{} did not start in the session", name(program)),
+                    problem: format!("{} did not start in the session", dialect::name(program)),
                 })
             }
         }
@@ -121,23 +120,34 @@ impl Shell {
         &self.command
     }
 
+    /// The names that it knew after the last line.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// How many jobs were stopped after the last line.
+    pub fn stopped(&self) -> usize {
+        self.stopped
+    }
+
+    /// Asks the shell to end, `again` if it has just refused to.
+    pub fn ask_to_leave(&mut self, status: &str, shown: &[u8], again: bool) -> Result<After, Error> {
+        let text = dialect::leave(self.program, status, again, self.ends);
+        self.hand_over(&text, shown)
+    }
+
     /// Runs a line, with the terminal in its hands, on which these bytes were shown of it.
     pub fn run(&mut self, line: &str, shown: &[u8]) -> Result<After, Error> {
+        let text = dialect::run(self.program, line, self.ends);
+        self.hand_over(&text, shown)
+    }
+
+    fn hand_over(&mut self, text: &str, shown: &[u8]) -> Result<After, Error> {
         let failed = |source| Error::io("running a line in the session's shell", source);
         if !self.turns.give(shown, &self.ended).map_err(failed)? {
             return Ok(After::Ended);
         }
-        let quoted = line.replace('\'', "'\\''");
-        // In dash a syntax error in `eval` would end the shell, in `command eval` it does not.
-        let eval = if self.program == Program::Dash {
-            "command eval"
-        } else {
-            "eval"
-        };
-        let (terminal, report_to) = (self.terminal, self.report_to);
-        self.write(&format!(
-            "{eval} '{quoted}' <&{terminal} {terminal}<&- {report_to}>&-\n"
-        ));
+        self.write(text);
         self.turn_back().map_err(failed)
     }
 
@@ -178,9 +188,13 @@ impl Shell {
     /// Waits until the shell has told how the line ended; `None` if it has ended itself.
     fn wait(&mut self) -> io::Result<Option<i32>> {
         loop {
-            if let Some(end) = self.said.iter().position(|byte| *byte == 0) {
-                let report: Vec<u8> = self.said.drain(..=end).collect();
-                return Ok(Some(self.take(&report[..end])));
+            if let Some((report, end)) = Report::parse(&self.said) {
+                self.said.drain(..end);
+                // The folder becomes ours, so that paths are completed from there.
+                let _ = std::env::set_current_dir(report.folder);
+                self.names = report.names;
+                self.stopped = report.stopped;
+                return Ok(Some(report.status));
             }
             let mut fds = [
                 PollFd::from_borrowed_fd(self.reports.as_fd(), PollFlags::IN),
@@ -206,14 +220,6 @@ impl Shell {
             }
         }
     }
-
-    /// The status of a report; the folder in it becomes ours, so that paths are completed from there.
-    fn take(&self, report: &[u8]) -> i32 {
-        let text = String::from_utf8_lossy(report);
-        let (status, folder) = text.split_once(' ').unwrap_or((&text, ""));
-        let _ = std::env::set_current_dir(folder);
-        status.parse().unwrap_or(0)
-    }
 }
 
 /// A copy of a descriptor that the shell inherits, with a number of one digit: dash knows no others in redirections.
@@ -229,34 +235,5 @@ fn inherited(fd: &impl AsFd) -> Result<RawFd, Error> {
                 "start agentsh without them, e.g. with `7>&- 8>&- 9>&-`",
             ))
         }
-    }
-}
-
-/// Interactive, without a line editor or start files of its own: the setup reads those at the right moment. dash has no
-/// hook but a command in its prompt, after which it takes its terminal once more if it has job control: it goes without.
-fn options(program: Program) -> &'static [&'static str] {
-    match program {
-        Program::Bash => &["--norc", "--noprofile", "--noediting", "-i"],
-        Program::Zsh => &["-f", "-i", "+Z", "-o", "nopromptsp"],
-        Program::Dash => &["-i", "+m"],
-    }
-}
-
-/// One line that reads the person's start file and then sets the prompt hook, which tells status and folder.
-fn setup(program: Program, terminal: RawFd, report_to: RawFd) -> String {
-    let report = format!("printf '%s %s\\0' \"$?\" \"$PWD\" >&{report_to}");
-    let quoted = report.replace('\'', "'\\''");
-    let own = format!("exec {terminal}<&2; ");
-    let start = |file: &str| {
-        format!(
-            "{own}[ -r ~/{file} ] && . ~/{file} <&{terminal} {terminal}<&- {report_to}>&-; unset HISTFILE; PS1= PS2=; "
-        )
-    };
-    match program {
-        Program::Bash => start(".bashrc") + &format!("unset PROMPT_COMMAND; PROMPT_COMMAND='{quoted}'\n"),
-        Program::Zsh => {
-            start(".zshrc") + &format!("unsetopt ZLE PROMPT_SP; precmd_functions=(); RPS1=; precmd() {{ {report}; }}\n")
-        }
-        Program::Dash => format!("{own}trap '' TSTP; PS2= PS1='$({quoted})'\n"),
     }
 }

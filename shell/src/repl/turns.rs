@@ -53,7 +53,12 @@ impl Turns {
                 return Ok(None);
             }
             let mut packet = vec![0; LONGEST + 1];
-            let (_, count) = recv(&self.0, &mut packet[..], RecvFlags::empty())?;
+            let count = match recv(&self.0, &mut packet[..], RecvFlags::empty()) {
+                Ok((_, count)) => count,
+                // A relay that ended with something unread.
+                Err(Errno::CONNRESET) => 0,
+                Err(errno) => return Err(errno.into()),
+            };
             return Ok(match packet[..count].split_first() {
                 Some((kind, rest)) if Some(kind) == what.first() => Some(rest.to_vec()),
                 // A relay that was killed.

@@ -1,5 +1,6 @@
 use agentsh_protocol::api::SCHEMA_VERSION;
 use agentsh_sandbox::probe::{Finding, Host, Mode};
+use agentsh_sandbox::wall::Wall;
 use clap::Args;
 use serde::Serialize;
 
@@ -7,6 +8,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::render::{self, Table};
+use crate::verbs::policy::Engine;
 
 /// Find out what this host can hold, by using it, and which security mode follows
 #[derive(Debug, Args)]
@@ -26,6 +28,8 @@ pub struct Detected {
     pub mode: Option<&'static str>,
     /// Of 100.
     pub score: u32,
+    /// What `network.engine: auto` comes to.
+    network_engine: Engine,
     layers: Vec<Probed>,
     modes: Vec<Usable>,
 }
@@ -76,6 +80,7 @@ impl Detected {
             landlock_abi: host.landlock_abi,
             mode: best.map(Mode::name),
             score: best.map_or(0, Mode::score),
+            network_engine: Engine::of(&Wall::of_host(&host.ebpf)),
             layers: layers.map(|(layer, found)| Probed::new(layer, found)).into(),
             modes: Mode::ALL.map(|mode| Usable::new(mode, host)).into(),
         }
@@ -106,7 +111,11 @@ impl Detected {
             None => context.out.red("none: no session can be made here"),
         };
         let (style, width) = (context.out, context.columns());
-        let head = render::pairs(&[("kernel", render::visible(&self.kernel)), ("mode", mode)]);
+        let head = render::pairs(&[
+            ("kernel", render::visible(&self.kernel)),
+            ("mode", mode),
+            ("network.engine auto", render::visible(&self.network_engine.text())),
+        ]);
         format!(
             "{head}\n{}\n{}",
             layers.render(style, width),

@@ -156,14 +156,14 @@ fn limits(found: &Host) -> Check {
     }
 }
 
-/// What `network.engine: ebpf` needs.
+/// What `network.engine: auto` takes where it is there.
 fn wall(found: &Host) -> Check {
     match found.ebpf.works() {
         true => Check::good("kernel wall", found.ebpf.detail()),
         false => Check::warning(
             "kernel wall",
             found.ebpf.detail(),
-            "only policies with `network.engine: ebpf` need it: root, or CAP_BPF and CAP_NET_ADMIN, and a v2 hierarchy",
+            "connections are held by judged calls alone, and policies with `network.engine: ebpf` are refused: it needs root, or CAP_BPF and CAP_NET_ADMIN, and a v2 hierarchy",
         ),
     }
 }

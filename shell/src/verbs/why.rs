@@ -5,6 +5,8 @@ use agentsh_protocol::Bytes;
 use agentsh_protocol::api::{self, SelfInfo};
 use agentsh_sandbox::cgroup::Controllers;
 use agentsh_sandbox::placement::{self, Extras};
+use agentsh_sandbox::probe;
+use agentsh_sandbox::wall::Wall;
 use clap::Args;
 
 use crate::client::{self, Client, ClientError};
@@ -141,7 +143,8 @@ fn story(event: &Event, context: &Context) -> Option<String> {
     let dir = record::session(context, Some(&event.session_id)).ok()?;
     let policy = policy::of_session(&dir).ok()?;
     let held = placement::held(&Controllers::probe(), Extras::probe(), context.uid);
-    let story = Story::of(&policy, &operation(event)?, &held);
+    let walled = Wall::of(&policy, &probe::ebpf()).is_ok();
+    let story = Story::of(&policy, &operation(event)?, &held, walled);
     Some(story.text(context.out, context.columns()))
 }
 

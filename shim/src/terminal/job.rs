@@ -5,39 +5,40 @@ use std::os::fd::OwnedFd;
 use super::sys::{self, Tty};
 
 /// Relay to monitor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum Order {
-    /// Go on, with the terminal if `true`.
-    Continue(bool),
+    /// Go on, with the terminal if `true`, which is set so first.
+    Continue(bool, Option<Tty>),
     /// Give the command this signal.
     Signal(i32),
 }
 
 /// Monitor to relay.
 pub(super) enum Report {
-    /// The command was stopped by this signal.
-    Stopped(i32),
+    /// The command was stopped by this signal and left its terminal so.
+    Stopped(i32, Option<Tty>),
     /// It ended with this wait status and left its terminal so.
     Ended(i32, Option<Tty>),
+    /// Somebody has set its terminal.
+    Set,
 }
 
 impl Order {
     pub(super) fn send(self, to: &OwnedFd) {
-        let (kind, value) = match self {
-            Order::Continue(front) => (b'c', i32::from(front)),
-            Order::Signal(signal) => (b's', signal),
+        let (kind, value, settings) = match self {
+            Order::Continue(front, settings) => (b'c', i32::from(front), settings),
+            Order::Signal(signal) => (b's', signal, None),
         };
-        let [a, b, c, d] = value.to_ne_bytes();
         // A monitor that is gone is noticed where its reports are read.
-        let _ = sys::send(to, &[kind, a, b, c, d]);
+        let _ = sys::send(to, &packet(kind, value, settings.as_ref()));
     }
 
     /// `None` if the relay is gone.
     pub(super) fn receive(from: &OwnedFd) -> Option<Order> {
-        let mut packet = [0; 8];
-        match sys::receive(from, &mut packet)? {
-            [b'c', rest @ ..] => Some(Order::Continue(number(rest)? != 0)),
-            [b's', rest @ ..] => Some(Order::Signal(number(rest)?)),
+        let (kind, value, settings) = parts(sys::receive(from, &mut [0; LONGEST])?)?;
+        match kind {
+            b'c' => Some(Order::Continue(value != 0, settings)),
+            b's' => Some(Order::Signal(value)),
             _ => None,
         }
     }
@@ -45,34 +46,47 @@ impl Order {
 
 impl Report {
     pub(super) fn send(&self, to: &OwnedFd) {
-        let mut packet = Vec::with_capacity(128);
-        match self {
-            Report::Stopped(signal) => {
-                packet.push(b't');
-                packet.extend_from_slice(&signal.to_ne_bytes());
-            }
-            Report::Ended(status, settings) => {
-                packet.push(b'e');
-                packet.extend_from_slice(&status.to_ne_bytes());
-                packet.extend(settings.iter().flat_map(|settings| settings.to_bytes()));
-            }
+        let (kind, value, settings) = match self {
+            Report::Stopped(signal, settings) => (b't', signal, settings),
+            Report::Ended(status, settings) => (b'e', status, settings),
+            Report::Set => (b'm', &0, &None),
+        };
+        let _ = sys::send(to, &packet(kind, *value, settings.as_ref()));
+    }
+
+    /// Sends without waiting for a relay that takes nothing; whether it will be there.
+    pub(super) fn offer(&self, to: &OwnedFd) -> bool {
+        sys::is_writable(to) && {
+            self.send(to);
+            true
         }
-        let _ = sys::send(to, &packet);
     }
 
     /// `None` if the monitor is gone.
     pub(super) fn receive(from: &OwnedFd) -> Option<Report> {
-        let mut packet = [0; 256];
-        let (kind, rest) = sys::receive(from, &mut packet)?.split_first()?;
-        let value = number(rest.get(..4)?)?;
+        let (kind, value, settings) = parts(sys::receive(from, &mut [0; LONGEST])?)?;
         match kind {
-            b't' => Some(Report::Stopped(value)),
-            b'e' => Some(Report::Ended(value, Tty::from_bytes(&rest[4..]))),
+            b't' => Some(Report::Stopped(value, settings)),
+            b'e' => Some(Report::Ended(value, settings)),
+            b'm' => Some(Report::Set),
             _ => None,
         }
     }
 }
 
-fn number(bytes: &[u8]) -> Option<i32> {
-    Some(i32::from_ne_bytes(bytes.try_into().ok()?))
+/// Longer than any packet.
+const LONGEST: usize = 256;
+
+fn packet(kind: u8, value: i32, settings: Option<&Tty>) -> Vec<u8> {
+    let mut packet = Vec::with_capacity(LONGEST);
+    packet.push(kind);
+    packet.extend_from_slice(&value.to_ne_bytes());
+    packet.extend(settings.iter().flat_map(|settings| settings.to_bytes()));
+    packet
+}
+
+fn parts(packet: &[u8]) -> Option<(u8, i32, Option<Tty>)> {
+    let (kind, rest) = packet.split_first()?;
+    let (value, settings) = rest.split_first_chunk()?;
+    Some((*kind, i32::from_ne_bytes(*value), Tty::from_bytes(settings)))
 }

@@ -6,16 +6,18 @@
 //! monitor's child, enters the sandbox and becomes the program. Output does not come through here where
 //! the hub can write to the caller's terminal itself.
 
+mod ahead;
 mod job;
 mod monitor;
 mod relay;
 mod sys;
 mod turns;
+mod watch;
 
 use std::os::fd::OwnedFd;
 
 use crate::Refusal;
-use agentsh_protocol::terminal::FromClient;
+use agentsh_protocol::terminal::{Decoder, FromClient};
 use sys::Tty;
 use turns::Editor;
 
@@ -61,12 +63,6 @@ struct Scene {
     eager: bool,
 }
 
-/// Bytes typed ahead that are handed over as such.
-const AHEAD: usize = 2048;
-
-/// How long that may take, in milliseconds.
-const HAND_OVER: usize = 1000;
-
 /// The first of the standard descriptors that is a terminal, with those that are the same one.
 pub(crate) fn find(turns: Option<OwnedFd>) -> Option<Terminal> {
     let device = |fd: i32| sys::terminal_device(fd);
@@ -97,17 +93,23 @@ pub(crate) fn split(terminal: Terminal, slave: OwnedFd, hub: OwnedFd, launch: Ow
         controlling,
     };
     let (near, far) = sys::pair().map_err(|error| failed("socketpair", error))?;
-    let before = Tty::of(&scene.tty).map_err(|error| failed("tcgetattr", error))?;
+    let mut before = Tty::of(&scene.tty).map_err(|error| failed("tcgetattr", error))?;
     // From here on signals wait: the relay hands them on, the command gets its own mask back.
     let mask = sys::block_all();
     let in_front = scene.eager && scene.in_front();
+    let ahead = in_front.then(|| ahead::Ahead::lines(&scene.tty, &before));
+    // As late as can be: a driver may set the terminal as soon as it has started us, and means the command's.
+    before = Tty::of(&scene.tty).unwrap_or(before);
     let raw = in_front && before.relayed().apply(&scene.tty);
+    before.apply(&slave);
     // Told before there is anything to print.
     let mut state = Vec::new();
     FromClient::Raw(raw).encode(&mut state);
+    FromClient::Look.encode(&mut state);
     sys::send_some(&hub, &state);
-    if raw {
-        hand_over(&scene.tty, &before, &slave, &hub);
+    let mut decoder = Decoder::default();
+    if let Some(ahead) = ahead.filter(|_| raw) {
+        ahead.hand_over(&scene.tty, &before, &slave, (&hub, &mut decoder));
     }
     match sys::fork() {
         Err(error) => {
@@ -126,7 +128,7 @@ pub(crate) fn split(terminal: Terminal, slave: OwnedFd, hub: OwnedFd, launch: Ow
         Ok(monitor) => {
             drop((slave, far, launch));
             let editor = terminal.turns.map(Editor::new);
-            let relay = relay::Relay::new(scene, (before, raw), hub, (near, monitor), editor);
+            let relay = relay::Relay::new(scene, (before, raw), (hub, decoder), (near, monitor), editor);
             relay.run()
         }
     }
@@ -159,35 +161,6 @@ pub(crate) fn detach(slave: OwnedFd, launch: OwnedFd) -> Result<OwnedFd, Refusal
             sys::end(0)
         }
     }
-}
-
-/// What was typed ahead has been through the caller's line discipline, and been echoed: it goes past that of the new
-/// terminal, before anybody reads there.
-fn hand_over(tty: &OwnedFd, before: &Tty, slave: &OwnedFd, hub: &OwnedFd) {
-    let mut buffer = [0; AHEAD];
-    if sys::waiting(tty) == 0 {
-        return;
-    }
-    let Some(typed) = sys::read_typed(tty, &mut buffer) else {
-        return;
-    };
-    let typed = if typed.is_empty() {
-        vec![before.end_key()]
-    } else {
-        typed.to_vec()
-    };
-    let mut frame = Vec::new();
-    let count = typed.len();
-    FromClient::Input(typed).encode(&mut frame);
-    before.unprocessed().apply(slave);
-    sys::send_some(hub, &frame);
-    for _ in 0..HAND_OVER {
-        if sys::waiting(slave) >= count {
-            break;
-        }
-        sys::pause();
-    }
-    before.apply(slave);
 }
 
 impl Scene {

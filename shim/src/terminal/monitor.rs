@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 
 use super::job::{Order, Report};
 use super::sys::{self, Change, Mask, Tty};
+use super::watch::Watch;
 use super::{Place, Standing};
 use crate::Refusal;
 
@@ -58,14 +59,22 @@ fn watch(standing: Standing, command: i32, slave: OwnedFd, relay: OwnedFd) -> ! 
     let caller = sys::parent();
     // The relay has stopped itself along with the command.
     let mut stopped = false;
+    let mut settings = Watch::new(&slave);
+    let mut told = Tty::of(&slave).ok().map(|tty| tty.modes());
     loop {
-        sys::wait_readable(&children, relay.as_ref());
+        if sys::wait_readable(&children, relay.as_ref(), settings.due(true)) {
+            settings.take();
+            let now = Tty::of(&slave).ok().map(|tty| tty.modes());
+            if now != told && relay.as_ref().is_some_and(|relay| Report::Set.offer(relay)) {
+                told = now;
+            }
+        }
         sys::drain(&children);
         match sys::change_of(command) {
             Change::None => {}
             Change::Stopped(signal) => {
                 stopped = true;
-                report(relay.as_ref(), &Report::Stopped(signal));
+                report(relay.as_ref(), &Report::Stopped(signal, Tty::of(&slave).ok()));
             }
             Change::Continued => {
                 if std::mem::take(&mut stopped) {
@@ -81,8 +90,11 @@ fn watch(standing: Standing, command: i32, slave: OwnedFd, relay: OwnedFd) -> ! 
             match Order::receive(near) {
                 None => relay = None,
                 Some(Order::Signal(signal)) => sys::signal_command(standing, command, signal),
-                Some(Order::Continue(front)) => {
+                Some(Order::Continue(front, settings)) => {
                     stopped = false;
+                    if let Some(settings) = settings {
+                        settings.apply(&slave);
+                    }
                     if standing == Standing::Job {
                         sys::set_foreground(&slave, if front { command } else { sys::own_group() });
                     }

@@ -7,6 +7,7 @@ use agentsh_protocol::terminal::{Cooked, Decoder, FromClient, FromHub, Modes};
 use super::job::{Order, Report};
 use super::sys::{self, OURS, Ready, Signal, Tty};
 use super::turns::{Editor, Turn};
+use super::watch::Watch;
 use super::{Scene, Standing};
 
 pub(super) struct Relay {
@@ -15,6 +16,8 @@ pub(super) struct Relay {
     before: Tty,
     /// The flags that it was given last.
     shown: Modes,
+    /// Those of the command's own terminal, as far as they were told.
+    theirs: Modes,
     raw: bool,
     /// `None` once it is gone.
     hub: Option<OwnedFd>,
@@ -42,17 +45,18 @@ impl Relay {
     pub(super) fn new(
         scene: Scene,
         (before, raw): (Tty, bool),
-        hub: OwnedFd,
+        (hub, decoder): (OwnedFd, Decoder),
         (monitor, monitor_pid): (OwnedFd, i32),
         editor: Option<Editor>,
     ) -> Relay {
         Relay {
             shown: before.relayed().modes(),
+            theirs: before.modes(),
             scene,
             before,
             raw,
             hub: Some(hub),
-            decoder: Decoder::default(),
+            decoder,
             cooked: Cooked::default(),
             waiting: Vec::new(),
             monitor,
@@ -78,13 +82,19 @@ impl Relay {
             self.restore();
             sys::end(126)
         };
+        let mut watch = Watch::new(&self.scene.tty);
         while !self.is_over() {
             let typing = self.raw && self.waiting.is_empty() && !self.hung_up;
             let tty = (!self.hung_up).then_some(&self.scene.tty);
             let monitor = self.ended.is_none().then_some(&self.monitor);
             let writes = !self.waiting.is_empty();
             let editor = self.editor.as_ref().map(|editor| &editor.socket);
-            let ready = sys::wait((&signals, monitor, editor), (self.hub.as_ref(), writes), (tty, typing));
+            let ready = sys::wait(
+                (&signals, monitor, editor),
+                (self.hub.as_ref(), writes),
+                (tty, typing),
+                watch.due(typing),
+            );
             if ready.hub {
                 self.hear_hub();
             }
@@ -96,6 +106,12 @@ impl Relay {
             }
             if ready.signals {
                 self.take_signals(&signals);
+            }
+            if ready.changed {
+                watch.take();
+                if self.raw && self.scene.in_front() {
+                    self.notice_modes();
+                }
             }
             self.read_terminal(&ready, typing);
             self.flush();
@@ -148,6 +164,7 @@ impl Relay {
                     self.draining = self.draining.saturating_sub(1);
                     self.drained(&unread);
                 }
+                Ok(Some(FromHub::Sized(window))) => sys::set_window(&self.scene.tty, window),
                 Ok(Some(FromHub::Window(_) | FromHub::Typing(_))) => {}
                 Ok(None) => return,
                 Err(_) => return self.lose_hub(),
@@ -165,8 +182,9 @@ impl Relay {
 
     fn hear_monitor(&mut self) {
         match Report::receive(&self.monitor) {
-            Some(Report::Stopped(signal)) => self.stopped(signal),
+            Some(Report::Stopped(signal, left)) => self.stopped(signal, left),
             Some(Report::Ended(status, settings)) => self.ended = Some((status, settings)),
+            Some(Report::Set) => self.tell(&FromClient::Look),
             None => {
                 // Somebody killed it, and with that the session on the new terminal.
                 self.restore();
@@ -177,15 +195,19 @@ impl Relay {
     }
 
     /// The command is stopped: so is the whole job, unless it only wants the terminal that it can have.
-    fn stopped(&mut self, signal: i32) {
+    fn stopped(&mut self, signal: i32, left: Option<Tty>) {
         if is_want(signal) && !self.raw && self.scene.in_front() {
             return self.resume(true);
         }
         self.stopping = Some(signal);
-        match self.raw {
-            true => self.drain(false),
-            false => self.stop(),
+        if !self.raw {
+            return self.stop();
         }
+        // The caller finds its terminal as the command left it, as if that had been the command's own.
+        if let (Some(left), None) = (left, &self.editor) {
+            self.before = left;
+        }
+        self.drain(false);
     }
 
     /// Asks to hear when everything that was printed so far is on the terminal.
@@ -238,17 +260,16 @@ impl Relay {
     fn resume(&mut self, wants: bool) {
         self.stopping = None;
         let front = wants && self.scene.in_front();
-        if front {
-            self.take_terminal();
-        }
-        // Between two turns the command stays in front of its own terminal.
-        Order::Continue(front || self.editor.is_some()).send(&self.monitor);
+        let taken = front && self.take_terminal() && self.editor.is_none();
+        // It is set as whoever brought the job to the front has set it. Between two turns of an editor the command stays in
+        // front of its own terminal.
+        Order::Continue(front || self.editor.is_some(), taken.then_some(self.before)).send(&self.monitor);
     }
 
-    /// From now on what is typed is the command's.
-    fn take_terminal(&mut self) {
+    /// From now on what is typed is the command's; whether it was not before.
+    fn take_terminal(&mut self) -> bool {
         if self.raw || self.hub.is_none() || self.hung_up {
-            return;
+            return false;
         }
         if let Ok(now) = Tty::of(&self.scene.tty) {
             self.before = now;
@@ -259,6 +280,7 @@ impl Relay {
         let raw = self.raw;
         self.tell(&FromClient::Raw(raw));
         self.tell_window();
+        raw
     }
 
     fn is_editors_turn(&self) -> bool {
@@ -271,7 +293,7 @@ impl Relay {
             Turn::Command(shown) => {
                 editor.commands_turn = true;
                 self.tell(&FromClient::Shown(shown));
-                self.take_terminal();
+                let _ = self.take_terminal();
                 self.editor.iter().for_each(Editor::taken);
             }
             Turn::Editor => {
@@ -343,6 +365,7 @@ impl Relay {
 
     /// The command has set its terminal: the caller's shows that too, to whoever looks at it from the other side.
     fn show(&mut self, modes: Modes) {
+        self.theirs = modes;
         if let (true, Ok(now)) = (self.raw, Tty::of(&self.scene.tty)) {
             let relayed = now.with(modes).relayed();
             self.shown = relayed.modes();
@@ -352,18 +375,24 @@ impl Relay {
 
     /// Somebody else has set the caller's terminal: that was meant for the command.
     fn notice_modes(&mut self) {
-        let Ok(now) = Tty::of(&self.scene.tty) else { return };
-        let now = now.modes();
+        let Ok(settings) = Tty::of(&self.scene.tty) else { return };
+        let now = settings.modes();
         if now == self.shown {
             return;
         }
-        self.shown = now;
-        let before = self.before.modes();
-        self.tell(&FromClient::Modes(Modes {
-            input: now.input & !OURS.input | before.input & OURS.input,
-            output: now.output & !OURS.output | before.output & OURS.output,
-            local: now.local & !OURS.local,
-        }));
+        let relayed = settings.relayed();
+        self.shown = relayed.modes();
+        // It may have set what differs here, too.
+        if now != self.shown {
+            relayed.apply(&self.scene.tty);
+        }
+        self.theirs = Modes {
+            input: now.input & !OURS.input | self.theirs.input & OURS.input,
+            output: now.output & !OURS.output | self.theirs.output & OURS.output,
+            local: now.local & !OURS.local | (self.theirs.local | now.local & libc::ICANON) & OURS.local,
+        };
+        let theirs = self.theirs;
+        self.tell(&FromClient::Modes(theirs));
     }
 
     fn restore(&mut self) {

@@ -22,6 +22,14 @@ pub enum Known {
     Alias(String),
     /// A text of so many bytes for every type.
     Text(usize),
+    /// Nothing is said of it.
+    Silent,
+    /// What is said is no message.
+    Nonsense,
+    /// A text of so many bytes that comes by stream alone, half of it, and then the end of the stream.
+    Half(usize),
+    /// The same whole, a byte every half second.
+    Drips(usize),
 }
 
 #[derive(Default)]
@@ -48,6 +56,9 @@ impl NameServer {
             let mut bytes = [0; 4096];
             while let Ok((length, from)) = udp.recv_from(&mut bytes) {
                 let reply = of_datagrams.reply(&bytes[..length], 1232);
+                if reply.is_empty() {
+                    continue;
+                }
                 let _ = udp.send_to(&reply, from);
             }
         });
@@ -90,6 +101,21 @@ impl NameServer {
             }
             let reply = self.reply(&request, usize::from(u16::MAX));
             let length = (reply.len() as u16).to_be_bytes();
+            let name = read_name(&request).map(|(name, _)| name).unwrap_or_default();
+            let known = self.state().known.get(&name).cloned();
+            if matches!(known, Some(Known::Half(_))) {
+                let _ = stream.write_all(&[&length[..], &reply[..reply.len() / 2]].concat());
+                return;
+            }
+            if matches!(known, Some(Known::Drips(_))) {
+                for byte in length.iter().chain(&reply) {
+                    thread::sleep(std::time::Duration::from_millis(500));
+                    if stream.write_all(&[*byte]).is_err() {
+                        return;
+                    }
+                }
+                continue;
+            }
             if stream.write_all(&[&length[..], &reply].concat()).is_err() {
                 return;
             }
@@ -126,7 +152,9 @@ impl NameServer {
                     }
                     break true;
                 }
-                Some(Known::Text(length)) => {
+                Some(Known::Silent) => return Vec::new(),
+                Some(Known::Nonsense) => return b"\x00\x01nonsense".to_vec(),
+                Some(Known::Text(length) | Known::Half(length) | Known::Drips(length)) => {
                     let text: Vec<u8> = vec![b'x'; *length];
                     let strings = text.chunks(255).flat_map(|part| [&[part.len() as u8], part].concat());
                     push(&mut answers, &current, kind, &strings.collect::<Vec<u8>>());

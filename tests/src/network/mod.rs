@@ -5,10 +5,10 @@
 
 pub mod dns;
 
-use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -48,6 +48,10 @@ impl Far {
         });
         let thread = is_ready.recv()??;
         let far = Far { jobs };
+        // Addresses are there at once; nobody else could have them.
+        let at_once = || std::fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
+        at_once()?;
+        far.run(at_once)??;
         let there = format!("/proc/{}/task/{thread}/ns/net", std::process::id());
         ip("link set lo up")?;
         ip(&format!("link add near type veth peer name far netns {there}"))?;
@@ -104,20 +108,100 @@ impl Far {
     /// Counts every IP packet that comes from the world from now on.
     pub fn capture(&self) -> Result<Counter> {
         let counter = Counter::default();
+        let count = Arc::clone(&counter.0);
+        self.each_packet(move |_| {
+            count.fetch_add(1, Ordering::AcqRel);
+        })?;
+        Ok(counter)
+    }
+
+    /// Keeps where every IP packet goes that comes from the world from now on, but for those to `known`.
+    pub fn strays(&self, known: &[SocketAddr]) -> Result<Strays> {
+        let strays = Strays::default();
+        let (seen, known) = (Arc::clone(&strays.0), known.to_vec());
+        self.each_packet(move |packet| {
+            let Some(to) = destination(packet).filter(|(_, to)| !known.contains(to)) else {
+                return;
+            };
+            seen.lock().unwrap_or_else(PoisonError::into_inner).push(to);
+        })?;
+        Ok(strays)
+    }
+
+    fn each_packet(&self, take: impl Fn(&[u8]) + Clone + Send + 'static) -> Result {
         for protocol in [libc::ETH_P_IP, libc::ETH_P_IPV6] {
             let socket = self.run(move || sys::capture(c"far", protocol))??;
-            let count = Arc::clone(&counter.0);
+            let take = take.clone();
             thread::spawn(move || {
                 let mut packet = [0; 2048];
                 while let Ok(length) = socket.recv(&mut packet) {
-                    if !is_upkeep(packet.get(..length).unwrap_or_default()) {
-                        count.fetch_add(1, Ordering::AcqRel);
+                    let packet = packet.get(..length).unwrap_or_default();
+                    if !is_upkeep(packet) {
+                        take(packet);
                     }
                 }
             });
         }
-        Ok(counter)
+        Ok(())
     }
+}
+
+/// Where packets went: the protocol over IP, address and port (0 where there is none).
+#[derive(Debug, Clone, Default)]
+pub struct Strays(Arc<Mutex<Vec<(u8, SocketAddr)>>>);
+
+impl Strays {
+    /// All that left before this call, which sends a datagram of its own to the discard port of both families and waits
+    /// for it. What was told is not told again.
+    pub fn take(&self) -> Result<Vec<String>> {
+        let marks = [(HOSTS[0], "0.0.0.0:0"), (HOST6, "[::]:0")];
+        let mut told = Vec::new();
+        for (host, from) in marks {
+            let mark = SocketAddr::new(host.parse::<IpAddr>()?, 9);
+            UdpSocket::bind(from)?.send_to(b"mark", mark)?;
+            let arrived = crate::world::processes::wait_until(Duration::from_secs(10), || {
+                let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let at = seen.iter().position(|(_, to)| *to == mark);
+                // What comes later of the same family is the next call's.
+                let earlier = |(_, to): &(u8, SocketAddr)| to.is_ipv4() == mark.is_ipv4();
+                let Some(at) = at else { return false };
+                let (before, after): (Vec<_>, Vec<_>) = seen
+                    .drain(..)
+                    .enumerate()
+                    .partition(|(place, one)| *place <= at && earlier(one));
+                let before = before.into_iter().map(|(_, one)| one).filter(|(_, to)| *to != mark);
+                told.extend(before.map(|(protocol, to)| format!("{to} by protocol {protocol}")));
+                seen.extend(after.into_iter().map(|(_, one)| one));
+                true
+            });
+            if !arrived {
+                return Err(fail(format!("the test's own datagram to {mark} is not captured")));
+            }
+        }
+        Ok(told)
+    }
+}
+
+/// The protocol over IP, and where a packet goes.
+fn destination(packet: &[u8]) -> Option<(u8, SocketAddr)> {
+    let (protocol, address, transport) = match packet.first()? >> 4 {
+        4 => {
+            let address: [u8; 4] = packet.get(16..20)?.try_into().ok()?;
+            (
+                *packet.get(9)?,
+                IpAddr::from(address),
+                usize::from(packet.first()? & 15) * 4,
+            )
+        }
+        _ => {
+            let address: [u8; 16] = packet.get(24..40)?.try_into().ok()?;
+            (*packet.get(6)?, IpAddr::from(address), 40)
+        }
+    };
+    let ports = matches!(i32::from(protocol), libc::IPPROTO_TCP | libc::IPPROTO_UDP);
+    let port = packet.get(transport + 2..transport + 4).filter(|_| ports);
+    let port = port.and_then(|port| Some(u16::from_be_bytes(port.try_into().ok()?)));
+    Some((protocol, SocketAddr::new(address, port.unwrap_or(0))))
 }
 
 /// Whether an IP packet is the kernel's own: ICMPv6 other than echo, or a multicast listener report.

@@ -53,6 +53,11 @@ impl World {
         &self.user
     }
 
+    /// Its mount namespace.
+    pub(crate) fn namespace(&self) -> u64 {
+        self.namespace
+    }
+
     /// The git repository in which commands start: the session's workspace.
     pub fn workspace(&self) -> PathBuf {
         self.user.home.join("work/project")
@@ -166,9 +171,14 @@ impl Drop for World {
     fn drop(&mut self) {
         processes::kill_all(self.namespace);
         // Nobody who would remove them is left.
-        let events = crate::record::events(self).unwrap_or_default();
-        let groups = events.iter().filter_map(|event| event.fields.get("groups")?.as_array());
-        for folder in groups.flatten().filter_map(|folder| folder.as_str()).map(Path::new) {
+        let sessions = crate::record::sessions(self).unwrap_or_default();
+        let noted = sessions
+            .iter()
+            .filter_map(|folder| std::fs::read_to_string(folder.join("groups")).ok());
+        let groups: Vec<String> = noted
+            .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect();
+        for folder in groups.iter().map(Path::new) {
             processes::wait_until(Duration::from_secs(5), || {
                 std::fs::remove_dir(folder).is_ok() || !folder.exists()
             });

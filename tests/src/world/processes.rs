@@ -38,6 +38,14 @@ impl Process {
         read(self.pid, self.namespace).is_some_and(|now| now.exe == self.exe)
     }
 
+    /// Whether its group is the one in the foreground of its terminal, and it is not stopped (`proc_pid_stat(5)`).
+    pub fn is_in_front(&self) -> bool {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+        let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let is_front = matches!((fields.get(2), fields.get(5)), (Some(group), Some(front)) if group == front);
+        is_front && fields[0] != "T"
+    }
+
     /// A line of `/proc/PID/status` (see `proc(5)`), such as `Seccomp`.
     pub fn status(&self, key: &str) -> Option<String> {
         status(self.pid, key)
@@ -55,7 +63,7 @@ pub fn status(pid: i32, key: &str) -> Option<String> {
 }
 
 /// All processes of a mount namespace but those of the caller's own; zombies are not counted.
-pub(super) fn in_namespace(namespace: u64) -> Vec<Process> {
+pub(crate) fn in_namespace(namespace: u64) -> Vec<Process> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };

@@ -1,7 +1,6 @@
 //! The product's programs inside a world, laid out as an installation has them.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::{Result, fail};
@@ -59,7 +58,13 @@ fn built_helper(program: &str) -> Result<PathBuf> {
         .ok_or_else(|| fail(format!("{program} is not beside {}", own.display())))
 }
 
+/// By another program: whatever other threads start meanwhile would inherit the file, open for writing, and nobody
+/// could execute it as long as they have it (`ETXTBSY`).
 fn copy(from: &Path, to: &Path) -> Result {
-    fs::copy(from, to)?;
-    Ok(fs::set_permissions(to, fs::Permissions::from_mode(0o755))?)
+    let mut install = std::process::Command::new("install");
+    let outcome = install.args(["-m", "0755"]).arg(from).arg(to).output()?;
+    match outcome.status.success() {
+        true => Ok(()),
+        false => Err(fail(String::from_utf8_lossy(&outcome.stderr))),
+    }
 }

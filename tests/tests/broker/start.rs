@@ -198,3 +198,175 @@ fn without_its_program_no_command_starts() -> Result {
         false => Err(fail(format!("{outcome:?}"))),
     }
 }
+
+/// Limits of which a broker could never rid itself: those of the first caller would be everybody's.
+const CRAMPED: [(u32, u64); 5] = [
+    (libc::RLIMIT_FSIZE, 0),
+    (libc::RLIMIT_NOFILE, 40),
+    (libc::RLIMIT_AS, 1 << 30),
+    (libc::RLIMIT_DATA, 100 << 20),
+    (libc::RLIMIT_CPU, 60),
+];
+
+#[test]
+fn one_that_the_kernel_does_not_execute_is_no_broker_and_the_kernels_word_is_told() -> Result {
+    let world = World::new(User::agent())?;
+    fs::write(format!("{PRODUCT}/agentsh-ptyd"), b"\x7fELF")?;
+    let outcome = world.shimmed("echo ran")?;
+    let told = outcome.err().contains("cannot start") && outcome.err().contains("os error");
+    match outcome.ended == Ended::Exit(126) && told && outcome.stdout.is_empty() {
+        true => Ok(()),
+        false => Err(fail(format!("{outcome:?}"))),
+    }
+}
+
+#[test]
+fn a_machine_without_a_null_device_is_told_so() -> Result {
+    let world = World::new(User::root())?;
+    let text = "mount -t tmpfs none /dev && exec \"$0\" -c 'echo ran'";
+    let outcome = Shell::program("unshare")
+        .args([
+            "-m",
+            "sh",
+            "-c",
+            text,
+            &Subject::shims().shell("bash").display().to_string(),
+        ])
+        .run_with(&world, &Subject::Real)?;
+    let told = outcome.err().contains("cannot start") && outcome.err().contains("/dev/null: ");
+    match outcome.ended == Ended::Exit(126) && told && outcome.stdout.is_empty() {
+        true => Ok(()),
+        false => Err(fail(format!("{outcome:?}"))),
+    }
+}
+
+/// A number that no account has, and that of an account without a home.
+const HOMELESS: [u32; 2] = [61_234, 65_534];
+
+#[test]
+fn who_has_no_home_is_served_and_has_the_record_in_the_runtime_folder() -> Result {
+    let world = World::new(User::root())?;
+    let shim = Subject::shims().shell("bash").display().to_string();
+    for uid in HOMELESS {
+        let id = uid.to_string();
+        let state = format!("/run/agentsh/{uid}/state");
+        let text = format!("echo ran; ls {state}; echo x > {state}/events; echo $?");
+        let outcome = Shell::program("setpriv")
+            .args(["--reuid", &id, "--regid", &id, "--clear-groups", &shim, "-c", &text])
+            .cwd("/tmp")
+            .run_with(&world, &Subject::Real)?;
+        if outcome.out() != "ran\n1\n" {
+            return Err(fail(format!("{uid}: {outcome:?}")));
+        }
+        let record = walk(std::path::Path::new(&state), "events.jsonl")?;
+        let is_told = || fs::read_to_string(&record).is_ok_and(|text| text.contains("command_finished"));
+        if !wait_until(Duration::from_secs(30), is_told) || fs::metadata(&state)?.uid() != uid {
+            return Err(fail(format!("{}: {:?}", record.display(), fs::read_to_string(&record))));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_broker_of_another_pid_namespace_is_told_to_be_one() -> Result {
+    let world = World::new(User::root())?;
+    enforced::prove(&world)?;
+    let shim = Subject::shims().shell("bash").display().to_string();
+    let outcome = Shell::program("unshare")
+        .args(["--pid", "--fork", "--mount-proc", &shim, "-c", "echo ran"])
+        .run_with(&world, &Subject::Real)?;
+    let told = outcome.err().contains("that broker is in another pid namespace");
+    match outcome.ended == Ended::Exit(126) && told && outcome.stdout.is_empty() {
+        true => Ok(()),
+        false => Err(fail(format!("{outcome:?}"))),
+    }
+}
+
+#[test]
+fn without_the_folder_for_runtime_folders_root_is_asked_for_it() -> Result {
+    let world = World::new(User::agent())?;
+    fs::remove_dir("/run/agentsh")?;
+    let outcome = world.shimmed("echo ran")?;
+    let told = outcome.err().contains("install -d -m 1777 /run/agentsh");
+    match outcome.ended == Ended::Exit(126) && told && outcome.stdout.is_empty() {
+        true => Ok(()),
+        false => Err(fail(format!("{outcome:?}"))),
+    }
+}
+
+/// The only file of this name somewhere below a folder.
+fn walk(folder: &std::path::Path, name: &str) -> Result<PathBuf> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.ends_with(name) {
+            return Ok(path);
+        }
+        if let (true, Ok(found)) = (path.is_dir(), walk(&path, name)) {
+            return Ok(found);
+        }
+    }
+    Err(fail(format!("no {name} below {}", folder.display())))
+}
+
+#[test]
+fn a_first_caller_with_hardly_any_room_is_told_so_and_cramps_nobody() -> Result {
+    for (resource, most) in CRAMPED {
+        let world = World::new(User::agent())?;
+        let cramped = Shell::named("bash")
+            .args(["-c", "echo in"])
+            .inherit(|inherit| inherit.rlimits = vec![(resource, most, most)]);
+        let outcome = cramped.run_shimmed(&world)?;
+        let said = outcome.err().contains("that it may not raise") && outcome.err().lines().count() == 1;
+        if outcome.ended != Ended::Exit(126) || !said || !world.daemons().is_empty() {
+            return Err(fail(format!("{resource}: {outcome:?} {:#?}", world.daemons())));
+        }
+        let outcome = world.shimmed("echo second; echo x > f; cat f")?;
+        if outcome.out() != "second\nx\n" || !outcome.stderr.is_empty() {
+            return Err(fail(format!("{resource}: {outcome:?}")));
+        }
+        // Where others have started one its limits are no matter.
+        let outcome = cramped.run_shimmed(&world)?;
+        if outcome.out() != "in\n" {
+            return Err(fail(format!("{resource}, later: {outcome:?}")));
+        }
+    }
+    Ok(())
+}
+
+/// What a caller has and a daemon must not; a user's has no way back from the idle scheduler (`sched(7)`).
+const ODD: &str = "import ctypes, os, sys
+libc = ctypes.CDLL(None)
+os.sched_setaffinity(0, {0})
+os.sched_setscheduler(0, os.SCHED_BATCH if os.getuid() else os.SCHED_IDLE, os.sched_param(0))
+libc.syscall(251, 1, 0, 3 << 13)
+libc.personality(0x0020000)
+os.execv(sys.argv[1], ['bash', '-c', 'exec uname -r'])
+";
+
+#[test]
+fn it_takes_the_usual_place_whoever_starts_it() -> Result {
+    if !skips::has_programs("usual place", &["python3"])? {
+        return Ok(());
+    }
+    for user in User::both() {
+        let world = World::new(user)?;
+        let shell = Shell::program("python3").args(["-S", "-c", ODD, "@bash@"]);
+        let outcome = shell.run_shimmed(&world)?;
+        if !outcome.out().starts_with("2.6.") {
+            return Err(fail(format!("the caller's own is not what it was: {outcome:?}")));
+        }
+        let own = fs::read_to_string("/proc/self/status")?;
+        for daemon in world.daemons() {
+            let personality = fs::read_to_string(format!("/proc/{}/personality", daemon.pid))?;
+            let stat = fs::read_to_string(format!("/proc/{}/stat", daemon.pid))?;
+            let fields = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace());
+            let policy = fields.and_then(|mut fields| fields.nth(38)).unwrap_or_default();
+            let processors = daemon.status("Cpus_allowed").unwrap_or_default();
+            let everywhere = own.contains(&format!("Cpus_allowed:\t{processors}\n"));
+            if personality.trim() != "00000000" || policy != "0" || !everywhere {
+                return Err(fail(format!("{daemon:?}: {personality} {policy} {processors}")));
+            }
+        }
+    }
+    Ok(())
+}

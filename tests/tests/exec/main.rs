@@ -3,6 +3,7 @@
 
 mod judgement;
 mod naming;
+mod newer;
 mod race;
 mod record;
 mod why;

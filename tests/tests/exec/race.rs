@@ -1,8 +1,9 @@
 //! A thread that rewrites the path between check and use.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use agentsh_tests::{Result, Shell, User, fail, record};
+use agentsh_tests::{Ended, Outcome, Result, Shell, User, World, fail, record, session};
 
 use crate::TRACES;
 
@@ -54,6 +55,31 @@ fn rewriting_the_path_does_not_get_a_user_the_banned_program() -> Result {
     race(User::agent())
 }
 
+/// Runs the script as `/tmp/race.py` with these arguments, which python may not be started for with a first argument of
+/// 7, until `met` says that something was stopped.
+fn python_races(user: User, script: &str, more: &[&str], met: impl Fn(&Outcome) -> Result<bool>) -> Result {
+    let world = World::new(user)?;
+    let rules = "command_rules:
+  - {name: seven, commands: ['python3*'], args_patterns: ['^/tmp/race.py 7'], decision: deny}
+  - {name: rest, commands: ['*'], decision: allow}
+";
+    let id = session::with_rules(&world, rules)?.id;
+    world.user().write_file(Path::new("/tmp/race.py"), script, 0o644)?;
+    let program = std::fs::canonicalize("/usr/bin/python3")?;
+    let program = program.to_string_lossy();
+    let argv = [&[&*program, "/tmp/race.py"], more].concat();
+    for _ in 0..ROUNDS {
+        let outcome = session::run(&world, &id, &argv)?;
+        if outcome.out().contains("BANNED") {
+            return Err(fail(format!("{outcome:?}")));
+        }
+        if met(&outcome)? {
+            return Ok(());
+        }
+    }
+    Err(fail("the race was never met: it proves nothing"))
+}
+
 /// With `1` it writes `7` over its own arguments, turns off the randomisation of addresses, and executes itself while a
 /// thread flips the argument between both.
 const LOOKALIKE: &str = r#"
@@ -86,37 +112,62 @@ print("never won")
 
 #[test]
 fn an_image_that_was_made_to_look_like_the_banned_one_does_not_cover_for_it() -> Result {
+    let killed = |outcome: &Outcome| {
+        Ok(matches!(
+            outcome.ended,
+            Ended::Signal {
+                number: libc::SIGKILL,
+                ..
+            }
+        ))
+    };
     for user in User::both() {
-        let world = agentsh_tests::World::new(user)?;
-        let rules = "command_rules:
-  - {name: seven, commands: ['python3*'], args_patterns: ['^/tmp/self.py 7'], decision: deny}
-  - {name: rest, commands: ['*'], decision: allow}
-";
-        let id = agentsh_tests::session::with_rules(&world, rules)?.id;
-        world
-            .user()
-            .write_file(std::path::Path::new("/tmp/self.py"), LOOKALIKE, 0o644)?;
-        let program = std::fs::canonicalize("/usr/bin/python3")?;
-        let program = program.to_string_lossy().into_owned();
-        let mut killed = false;
-        for _ in 0..ROUNDS {
-            let outcome = agentsh_tests::session::run(&world, &id, &[&program, "/tmp/self.py", "1"])?;
-            if outcome.out().contains("BANNED") {
-                return Err(fail(format!("{outcome:?}")));
-            }
-            killed |= matches!(
-                outcome.ended,
-                agentsh_tests::Ended::Signal {
-                    number: libc::SIGKILL,
-                    ..
-                }
-            );
-            if killed {
-                break;
-            }
-        }
-        if !killed {
-            return Err(fail("the race was never met: it proves nothing"));
+        python_races(user, LOOKALIKE, &["1"], killed)?;
+    }
+    Ok(())
+}
+
+/// Each child asks for `true` while a thread flips the path to the program that the child already is, which may not be
+/// started with these arguments.
+const AGAIN: &str = r#"
+import ctypes, os, sys, threading
+if sys.argv[1] == "7":
+    os.write(1, b"BANNED RAN\n")
+    os._exit(0)
+libc = ctypes.CDLL(None, use_errno=True)
+if len(sys.argv) > 2 and not libc.personality(0xFFFFFFFF) & 0x40000:
+    libc.personality(0x40000)
+    os.execv(sys.executable, [sys.executable] + sys.argv)
+program, script = os.fsencode(sys.executable), os.fsencode(sys.argv[0])
+paths = [ctypes.create_string_buffer(text, 64) for text in (b"/usr/bin/true", program)]
+path = ctypes.create_string_buffer(b"/usr/bin/true", 64)
+argv = (ctypes.c_char_p * 4)(program, script, b"7", None)
+def flip():
+    while True:
+        ctypes.memmove(path, paths[1], 64); ctypes.memmove(path, paths[0], 64)
+sys.setswitchinterval(1e-6)
+ends = {}
+for _ in range(120):
+    child = os.fork()
+    if child == 0:
+        threading.Thread(target=flip, daemon=True).start()
+        for _ in range(50):
+            libc.execv(path, argv)
+        os._exit(9)
+    end = os.waitpid(child, 0)[1]
+    ends[end] = ends.get(end, 0) + 1
+print("ends", ends.get(9, 0), ends)
+"#;
+
+#[test]
+fn a_program_that_is_raced_into_itself_is_judged_by_its_new_arguments() -> Result {
+    let killed = |outcome: &Outcome| {
+        outcome.expect_success("the children")?;
+        Ok(!outcome.out().contains("ends 0 "))
+    };
+    for user in User::both() {
+        for more in [&["1"][..], &["1", "as it lies"]] {
+            python_races(user.clone(), AGAIN, more, killed)?;
         }
     }
     Ok(())

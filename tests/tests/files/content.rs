@@ -8,6 +8,9 @@ use agentsh_tests::{Outcome, Result, Shell, User, World, fail, session};
 /// What the shipped packs say, with a denial in the question's place.
 const RULES: &str = r#"  - {name: config, paths: ["**/.git/{config,config.worktree}", "**/.git/modules/**/config"], operations: [write, create, rename], content: git-config, decision: deny}
   - {name: config-links, paths: ["**/.git/{config,config.worktree}", "**/.git/modules/**/config"], operations: [link, symlink], decision: deny}
+  - {name: links, paths: ["**/.git", "**/.git/{hooks,modules,worktrees}", "**/.git/{modules,worktrees}/**"], operations: [symlink], decision: deny}
+  - {name: folders, paths: ["**/.git", "**/.git/{hooks,modules,worktrees}", "**/.git/worktrees/*/commondir", "**/.git/modules/**/commondir"], operations: [write, create, rename], content: git-link, decision: deny}
+  - {name: common-folder, paths: ["**/.git/commondir"], operations: [write, create, rename, link, symlink], decision: deny}
   - {name: samples, paths: ["**/.git/hooks/*.sample"], decision: allow}
   - {name: hooks, paths: ["**/.git/hooks/**"], operations: [write, create, delete, rename, link, symlink, chmod], decision: deny}"#;
 
@@ -29,6 +32,11 @@ git branch side; git branch -q --set-upstream-to=main side; git worktree add -q 
 git init -q made; git -C made commit -q --allow-empty -m one; git clone -q made cloned; git clone -q --bare made bare.git
 mv cloned moved; git -C moved pull -q; mv moved/.git kept; mv kept moved/.git; git -C moved status --short
 git -c protocol.file.allow=always submodule --quiet add \"$PWD/made\" sub; git -C sub config user.name C
+git -C sub worktree add -q /tmp/below; git -C /tmp/below status --short; git -C sub worktree move /tmp/below /tmp/moved
+git -C /tmp/moved log -1 --format=%s > /dev/null; git -C sub worktree remove /tmp/moved; git submodule --quiet deinit -f sub
+git init -q two; git -C two commit -q --allow-empty -m one; git -C moved init -q in; git -C moved/in commit -q --allow-empty -m x
+git -C moved -c advice.addEmbeddedRepo=false add in; git -C moved config -f .gitmodules submodule.in.path in
+git -C moved config -f .gitmodules submodule.in.url ./in; git -C moved submodule absorbgitdirs; test -f moved/in/.git
 git config --unset core.autocrlf; git remote remove origin; git worktree remove /tmp/tree; git gc -q; git fsck
 git config user.name; git -C moved config remote.origin.url; git st --short > /dev/null";
         let outcome = bash(&world, &session, text)?;

@@ -13,12 +13,16 @@ const RULES: &str = r#"  - {name: seen, paths: ["${PROJECT_ROOT}/guarded/seen"],
   - {name: keep, paths: ["${PROJECT_ROOT}/**"], operations: [delete, truncate], decision: soft_delete}"#;
 
 /// Attempts that no session may succeed with, whatever the rules say, and how they end.
-const NEVER: [(&str, &str); 8] = [
+const NEVER: [(&str, &str); 12] = [
     ("file_setattr", "ENOSYS"),
     ("fallocate by an old request", "ENOTTY"),
     ("zeroes by a request", "ENOTTY"),
     ("a subvolume", "EPERM"),
     ("a snapshot's removal", "EPERM"),
+    ("fs-verity", "ENOTSUP"),
+    ("an encryption policy", "ENOTSUP"),
+    ("a key taken away", "ENOTSUP"),
+    ("a received tree", "ENOTSUP"),
     ("fanotify", "EPERM"),
     ("quotactl", "EPERM"),
     ("open_by_handle_at", "EPERM"),

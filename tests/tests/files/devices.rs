@@ -1,11 +1,11 @@
 //! Devices that a rule on paths says too little about: other people's terminals, and disks, which hold every file.
 
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::PathBuf;
 
 use agentsh_tests::pty::Terminal;
 use agentsh_tests::shell::Subject;
-use agentsh_tests::{Result, Shell, User, World, enforced, fail, session, skips};
+use agentsh_tests::{Result, Shell, User, World, enforced, fail, record, session, skips};
 
 /// Everything may be read and written.
 const OPEN: &str = r#"version: 1
@@ -25,7 +25,7 @@ fn session(world: &World, policy: &str) -> Result<String> {
 }
 
 #[test]
-fn a_terminal_that_somebody_else_works_at_is_neither_read_nor_written() -> Result {
+fn a_terminal_that_somebody_else_works_at_is_neither_read_nor_written_nor_changed() -> Result {
     for user in User::both() {
         let world = World::new(user)?;
         enforced::prove(&world)?;
@@ -43,12 +43,16 @@ fn a_terminal_that_somebody_else_works_at_is_neither_read_nor_written() -> Resul
             let text = format!(
                 "echo forged > {name}; echo forged 1<> {name} >&1; head -c 1 < {name}; \
                  python3 -c 'import os; print(os.open(\"{name}\", os.O_RDONLY | os.O_NONBLOCK))'; \
-                 exec 9< /proc/self/root{name} && echo opened"
+                 exec 9< /proc/self/root{name} && echo opened; chmod 666 {name} && echo changed; chown $(id -u) {name} && echo changed; \
+                 touch {name} && echo changed"
             );
+            let before = std::fs::metadata(name)?;
             let outcome = session::run(&world, &id, &["bash", "-c", &text])?;
             person.send("typed\r")?;
             person.expect("typed\r\ntyped")?;
-            if !outcome.stdout.is_empty() || person.text().contains("forged") {
+            let after = std::fs::metadata(name)?;
+            let same = (before.mode(), before.uid(), before.gid()) == (after.mode(), after.uid(), after.gid());
+            if !outcome.stdout.is_empty() || person.text().contains("forged") || !same {
                 return Err(fail(format!("{policy}: {outcome:?}; it shows {}", person.text())));
             }
             person.child().signal(libc::SIGKILL)?;
@@ -113,6 +117,55 @@ fn a_disk_is_opened_only_where_a_rule_speaks_of_it() -> Result {
         "read\n" => Ok(()),
         _ => Err(fail(format!("named: {outcome:?}"))),
     }
+}
+
+/// Numbers of what the machine's keys, screens, memory and disks are reached by, whether a driver is there or not; the
+/// first of each driver that got its number when it started.
+fn nodes() -> Result<Vec<(String, u32, u32)>> {
+    let known = [
+        ("memory", 1, 1),
+        ("screen", 29, 0),
+        ("flash", 90, 0),
+        ("usb", 189, 0),
+        ("keys", 10, 239),
+    ];
+    let mut nodes: Vec<_> = known.map(|(name, major, minor)| (name.to_owned(), major, minor)).into();
+    for line in std::fs::read_to_string("/proc/devices")?.lines() {
+        if let Some((number, name @ ("hidraw" | "bsg"))) = line.trim().split_once(' ') {
+            nodes.push((name.to_owned(), number.parse()?, 0));
+        }
+    }
+    Ok(nodes)
+}
+
+#[test]
+fn keys_screens_and_disks_are_refused_by_number_whatever_their_names() -> Result {
+    let world = World::new(User::root())?;
+    enforced::prove(&world)?;
+    let nodes = nodes()?;
+    for (name, major, minor) in &nodes {
+        let (major, minor) = (major.to_string(), minor.to_string());
+        let node = world.workspace().join(name);
+        let node = node.to_string_lossy();
+        let made = Shell::program("mknod")
+            .args([&*node, "c", &major, &minor])
+            .run(&world)?;
+        made.expect_success("mknod")?;
+    }
+    let id = session(&world, "open")?;
+    for (name, ..) in &nodes {
+        let text = format!("import os; os.open('{name}', os.O_RDONLY | os.O_NONBLOCK)");
+        let outcome = session::run(&world, &id, &["python3", "-c", &text])?;
+        if !outcome.err().contains("Errno 13") {
+            return Err(fail(format!("{name}: {outcome:?}")));
+        }
+        record::await_event(&world, name, |event| {
+            let rule = event.policy.as_ref().and_then(|policy| policy.rule.as_deref());
+            event.is("file_read", "deny", &world.workspace().join(name).to_string_lossy())
+                && rule == Some("agentsh-itself")
+        })?;
+    }
+    Ok(())
 }
 
 #[test]

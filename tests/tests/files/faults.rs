@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use agentsh_tests::world::mounts::memory_of_size;
 use agentsh_tests::world::processes::wait_until;
-use agentsh_tests::{Outcome, Result, User, World, fail, session};
+use agentsh_tests::{Outcome, Result, Shell, User, World, fail, session};
 use nix::mount::{MsFlags, mount};
 use serde_json::Value;
 
@@ -197,6 +197,36 @@ ls | wc -l";
         }
     }
     Ok(())
+}
+
+#[test]
+fn who_comes_in_while_another_waits_serves_everybody() -> Result {
+    let world = World::new(User::root())?;
+    // The thread that comes in is started by one that acts for a caller with fewer rights than ours.
+    let text = "mkfifo f; (echo line > f) & for n in 1 2 3 4 5 6 7 8; do touch w; done
+su nobody -s /bin/sh -c 'id -un'; cat f; wait; su nobody -s /bin/sh -c 'id -un'";
+    world.shimmed(text)?.expect_out("nobody\nline\nnobody\n").map(drop)
+}
+
+/// The same, where the first that it is asked is about a caller who has changed groups, which is looked up.
+#[test]
+fn who_comes_in_looks_callers_up_by_rights_of_its_own() -> Result {
+    let world = World::new(User::root())?;
+    let text = "import os
+os.setgroups([])
+os.mkfifo('/tmp/queue')
+os.chmod('/tmp/queue', 0o666)
+if os.fork() == 0:
+    os.seteuid(4242)
+    open('/tmp/queue').read()
+    os._exit(0)
+for _ in range(3000): open('/tmp/file', 'w').close()
+open('/tmp/queue', 'w').close()
+print('over', os.wait()[1])";
+    let outcome = Shell::named("bash")
+        .args(["-c", "exec python3 -c \"$TEXT\""])
+        .env("TEXT", text);
+    outcome.run_shimmed(&world)?.expect_out("over 0\n").map(drop)
 }
 
 #[test]

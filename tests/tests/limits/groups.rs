@@ -2,7 +2,7 @@
 
 use agentsh_tests::shell::Subject;
 use agentsh_tests::world::processes::{Process, signal_all, wait_until};
-use agentsh_tests::{Result, Shell, User, World, fail, session};
+use agentsh_tests::{Result, Shell, User, World, fail, record, session};
 
 use crate::{PATIENCE, limited, recorded_groups};
 
@@ -54,6 +54,7 @@ fn a_command_without_limits_has_no_group() -> Result {
     let world = World::new(User::root())?;
     let info = session::with_rules(&world, "")?;
     session::run(&world, &info.id, &["true"])?.expect_success("true")?;
+    record::await_event(&world, "the command", |event| event.kind == "command_started")?;
     match recorded_groups(&world)?.is_empty() {
         true => Ok(()),
         false => Err(fail("a group was made for nothing")),

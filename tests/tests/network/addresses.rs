@@ -125,10 +125,10 @@ fn echo_requests_follow_rules_that_are_not_about_ports() -> Result {
         std::fs::write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647")?;
         let packets = far.capture()?;
         let (refused, answered) = match engine {
-            Engine::Notify => ("EACCES EACCES", "echo echo"),
+            Engine::Notify | Engine::Auto => ("EACCES EACCES", "echo echo"),
             // What answered there would be the network itself.
             Engine::Private => ("EACCES EACCES", "EACCES EACCES"),
-            // The wall lets no such socket be made.
+            // A wall that is asked for lets no such socket be made.
             Engine::Ebpf => ("EPERM EPERM", "EPERM EPERM"),
         };
         let script = "

@@ -124,9 +124,10 @@ fn where_a_socket_could_be_exchanged_the_supervisor_connects() -> Result {
     let servers = ["203.0.113.11:443", "203.0.113.10:443", "203.0.113.10:444"];
     let _servers: Vec<_> = servers.iter().map(|at| far.serve(at)).collect::<Result<_>>()?;
     let script = "
-import threading
+import os,threading
 stop=threading.Event(); t=threading.Thread(target=stop.wait); t.start()
 tcp('203.0.113.10',443); stop.set(); t.join()
+while len(os.listdir('/proc/self/task'))>1: pass
 s=socket.socket(fileno=7); say(lambda: s.connect(('203.0.113.11',443)))
 tcp('203.0.113.10',444)";
     let user = world.user();

@@ -90,6 +90,22 @@ tcp('127.0.0.1',a); tcp('localhost',a); tcp('::1',b,F6); tcp('127.0.0.1',b); tcp
 }
 
 #[test]
+fn a_low_port_and_a_mark_are_for_who_has_the_right() -> Result {
+    let rules = "network_rules:\n  - {name: all, decision: allow}\n";
+    for (user, engine) in everywhere("network-engines")? {
+        let root = user.uid == 0;
+        let (world, far) = world_under(user, engine, rules)?;
+        let _echo = far.echo("203.0.113.10:443")?;
+        let script = "
+for kind in (T,U): say(lambda: socket.socket(F4,kind).bind(('127.0.0.1',1011))); say(lambda: socket.socket(F6,kind).bind(('::',1012)))
+u=socket.socket(F4,U); say(lambda: u.sendmsg([b'x'],[(1,36,struct.pack('I',7))],0,('203.0.113.10',443)))";
+        let bound = if root { "done" } else { "EACCES" };
+        expect(&attempt(&world, script)?, &format!("{} EPERM", [bound; 4].join(" ")))?;
+    }
+    Ok(())
+}
+
+#[test]
 fn an_address_of_ones_own_needs_a_rule_where_rules_say_so() -> Result {
     let rules = "network_rules:\n  - {name: high, ports: [8080], operations: [bind], decision: allow}\n  - {name: no-ears, operations: [bind, listen], decision: deny}\n";
     for (user, engine) in everywhere("network-engines")? {

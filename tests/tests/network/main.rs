@@ -8,7 +8,9 @@ mod local;
 mod names;
 mod people;
 mod private;
+mod refused;
 mod sends;
+mod table;
 mod tools;
 
 use agentsh_tests::network::Far;
@@ -20,13 +22,16 @@ enum Engine {
     Notify,
     Private,
     Ebpf,
+    /// What policy leaves to the host: the last one where that can be had.
+    Auto,
 }
 
 impl Engine {
     /// The key of a policy that asks for it.
     fn key(self) -> &'static str {
         match self {
-            Engine::Notify => "",
+            Engine::Notify => "network: {engine: notify}\n",
+            Engine::Auto => "",
             Engine::Private => "network: {namespace: private}\n",
             Engine::Ebpf => "network: {engine: ebpf}\n",
         }
@@ -41,7 +46,7 @@ fn everywhere(name: &str) -> Result<Vec<(User, Engine)>> {
     }
     let ebpf = agentsh_sandbox::probe::ebpf();
     match ebpf.works() {
-        true => cases.push((User::root(), Engine::Ebpf)),
+        true => cases.extend([Engine::Ebpf, Engine::Auto].map(|engine| (User::root(), engine))),
         false => skips::skip(name, ebpf.detail())?,
     }
     Ok(cases)

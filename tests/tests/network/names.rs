@@ -5,7 +5,7 @@ use agentsh_tests::network::dns::{Known, NameServer};
 use agentsh_tests::record::await_event;
 use agentsh_tests::{Result, User, fail};
 
-use crate::{attempt, everywhere, expect, world, world_under};
+use crate::{Engine, attempt, everywhere, expect, world, world_under};
 
 const NAMES: &str = "network_rules:
   - {name: bad, domains: [bad.open.example], decision: deny}
@@ -194,6 +194,54 @@ ask(b'\\xc0\\x0c\\0\\1\\0\\1',wait=2); ask(b'',wait=2); ask(question([b'x'*63]*4
     )?;
     let stray = server.asked().into_iter().find(|name| name != "www.example.org");
     expect(&format!("{stray:?}"), "None")
+}
+
+#[test]
+fn an_answer_comes_from_the_server_that_was_asked() -> Result {
+    for (user, engine) in everywhere("network-engines")? {
+        let makes_packets = user == User::root() || engine == Engine::Private;
+        let (world, far) = world_under(user, engine, NAMES)?;
+        let server = NameServer::start(&far)?;
+        server.set_addresses("www.example.org", &["203.0.113.10"]);
+        // Without a peer, as musl's resolver does it; each asks another server, none of which there is.
+        let script = "
+query=struct.pack('>HHHHHH',7,0x100,1,0,0,0)+b''.join(bytes([len(l)])+l for l in [b'www',b'example',b'org'])+b'\\0\\0\\1\\0\\1'
+for family,to in [(F4,'198.51.100.53'),(F6,'2001:db8:1::53'),(F6,'::ffff:198.51.100.54')]:
+    s=socket.socket(family,U); s.settimeout(10)
+    s.sendto(query,(to,53)); answer,source=s.recvfrom(999)
+    print(answer[-4:]==bytes([203,0,113,10]) and source[:2]==(to,53))
+    s.connect((to,53)); s.send(query); print(s.recv(999)[-4:]==bytes([203,0,113,10]))";
+        let found = attempt(&world, script)?;
+        let from_there = if makes_packets { "True" } else { "False" };
+        let wanted = [from_there, "True"].repeat(3).join(" ");
+        expect(&found, &wanted).map_err(|error| fail(format!("{engine:?}: {error}")))?;
+    }
+    Ok(())
+}
+
+/// Names of others are answered at once meanwhile, and for each of these there is an answer in the end.
+#[test]
+fn a_name_server_that_stalls_breaks_off_or_talks_nonsense_keeps_nobody_waiting() -> Result {
+    let (world, far) = world(User::agent(), NAMES)?;
+    let server = NameServer::start(&far)?;
+    server.set_addresses("www.example.org", &["203.0.113.10"]);
+    for number in 0..5 {
+        server.set(&format!("silent{number}.example.org"), Known::Silent);
+        server.set(&format!("nonsense{number}.example.org"), Known::Nonsense);
+        server.set(&format!("half{number}.example.org"), Known::Half(3000));
+        server.set(&format!("drips{number}.example.org"), Known::Drips(3000));
+    }
+    let script = r"
+s=socket.socket(F4,U); s.connect(('198.51.100.53',53)); s.settimeout(60)
+def query(n,name): s.send(struct.pack('>HHHHHH',n,0x100,1,0,0,0)+b''.join(bytes([len(l)])+l for l in name.encode().split(b'.'))+b'\0\0\1\0\1')
+for n in range(5):
+    for k,kind in enumerate(('silent','nonsense','half','drips')): query(1+4*n+k,f'{kind}{n}.example.org')
+query(99,'www.example.org')
+came=[struct.unpack_from('>HH',s.recv(4096)) for _ in range(21)]
+first=[n for n,f in came].index(99)
+print(first <= 5, sorted(n for n,f in came)==[*range(1,21),99], {f&15 for n,f in came if n!=99})";
+    // Those that were broken off may be faster.
+    expect(&attempt(&world, script)?, "True True {2}")
 }
 
 #[test]

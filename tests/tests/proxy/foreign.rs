@@ -65,7 +65,8 @@ def play(sent, allowed):
         while piece := s.recv(65536):
             for event in mine.receive_data(piece):
                 if isinstance(event, events.ConnectionTerminated): return "goaway" if event.error_code else "closed"
-                if isinstance(event, events.StreamReset): seen = "reset"
+                # Without an error it is the end of an answer that waits for no more of its request (RFC 9113, 8.1).
+                if isinstance(event, events.StreamReset) and event.error_code: seen = "reset"
                 if isinstance(event, events.ResponseReceived) and int(dict(event.headers)[b":status"]) >= 400: seen = "refused"
                 if isinstance(event, events.PingAckReceived) and not seen: seen = "pong"
             # What is said of a stream may come behind what is said of the connection.

@@ -14,6 +14,11 @@ use super::{check, configure, run};
 /// A session with a proxy, in which this machine's addresses may be reached by the proxy; `localtest` and
 /// `othername` are names of this machine.
 pub fn begin(world: &World, rules: &str) -> Result<SessionInfo> {
+    begin_under(world, "", rules)
+}
+
+/// The same under an engine of the network.
+pub fn begin_under(world: &World, engine: &str, rules: &str) -> Result<SessionInfo> {
     configure("proxy: {providers: {ollama: 'http://127.0.0.1:9'}}\n")?;
     let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
     std::fs::write(
@@ -21,7 +26,7 @@ pub fn begin(world: &World, rules: &str) -> Result<SessionInfo> {
         format!("{hosts}\n127.0.0.1 localtest othername denied.example\n"),
     )?;
     let here = "  - {name: here, cidrs: [\"127.0.0.0/8\"], decision: allow}\n";
-    session::with_rules(world, &format!("network_rules:\n{rules}{here}"))
+    session::with_rules(world, &format!("{engine}network_rules:\n{rules}{here}"))
 }
 
 fn plain(world: &World) -> Result<(Fake, SessionInfo)> {

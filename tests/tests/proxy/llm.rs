@@ -1,6 +1,8 @@
 //! Providers of models.
 
 mod faults;
+mod hidden;
+mod limits;
 
 use std::io::Write;
 use std::sync::Mutex;

@@ -1,5 +1,6 @@
 //! The session's proxy: models, services and plain HTTP through it, by effect and on record.
 
+mod death;
 mod fake;
 mod foreign;
 mod http;
@@ -10,11 +11,27 @@ mod sdk;
 mod services;
 mod smuggling;
 mod streams;
+mod suites;
 mod tls;
 mod transparent;
 
 use agentsh_protocol::api::{ProxyInfo, SessionInfo};
-use agentsh_tests::{Outcome, Result, Shell, World, fail, session};
+use agentsh_tests::{Outcome, Result, Shell, User, World, fail, session, skips};
+
+/// Both users under every engine of the network that this machine has for them: what asks for it in a policy.
+fn everywhere() -> Result<Vec<(User, &'static str)>> {
+    let keys = ["", "network: {namespace: private}\n"];
+    let mut cases: Vec<(User, &str)> = Vec::new();
+    for key in keys {
+        cases.extend(User::both().map(|user| (user, key)));
+    }
+    let ebpf = agentsh_sandbox::probe::ebpf();
+    match ebpf.works() {
+        true => cases.push((User::root(), "network: {engine: ebpf}\n")),
+        false => skips::skip("network-engines", ebpf.detail())?,
+    }
+    Ok(cases)
+}
 
 /// Writes the configuration of the world's host.
 fn configure(text: &str) -> Result {

@@ -10,7 +10,7 @@ use agentsh_tests::world::processes::wait_until;
 use agentsh_tests::{Output, Result, Shell, User, World, fail, session};
 
 use super::tls::Server;
-use super::{bash, check, is_kept, proxy, run};
+use super::{bash, check, everywhere, is_kept, proxy, run};
 
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -107,12 +107,18 @@ fn a_service_gets_its_secret_and_the_agent_never_sees_it() -> Result {
 
 #[test]
 fn a_service_takes_only_what_its_rules_say() -> Result {
-    let world = World::new(User::agent())?;
+    everywhere()?
+        .into_iter()
+        .try_for_each(|(user, engine)| takes_only(user, engine))
+}
+
+fn takes_only(user: User, engine: &str) -> Result {
+    let world = World::new(user)?;
     let server = Server::start(&world, "127.0.0.1:0")?;
     let session = begin(
         &world,
         &server,
-        "network_rules: [{name: here, cidrs: [\"127.0.0.0/8\", \"::1/128\"], decision: allow}]\n",
+        &format!("network_rules: [{{name: here, cidrs: [\"127.0.0.0/8\", \"::1/128\"], decision: allow}}]\n{engine}"),
     )?;
     let base = "${GITHUB_API%/svc/*}";
     for (what, ask) in [

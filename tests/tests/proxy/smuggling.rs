@@ -12,17 +12,17 @@ use agentsh_tests::record::events;
 use agentsh_tests::world::processes::wait_until;
 use agentsh_tests::{Result, User, World, fail};
 
-use super::http::begin;
-use super::{check, run};
+use super::http::{begin, begin_under};
+use super::{check, everywhere, run};
 
 /// A server that keeps every byte of every connection, and answers what looks like a request.
-struct Raw {
-    port: u16,
+pub struct Raw {
+    pub port: u16,
     received: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl Raw {
-    fn start() -> Result<Raw> {
+    pub fn start() -> Result<Raw> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let port = listener.local_addr()?.port();
         let received = Arc::new(Mutex::new(Vec::new()));
@@ -48,7 +48,7 @@ impl Raw {
     }
 
     /// What connections carried that are over by now, as text.
-    fn received(&self) -> Vec<String> {
+    pub fn received(&self) -> Vec<String> {
         let received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
         received
             .iter()
@@ -86,7 +86,7 @@ fn say(world: &World, session: &SessionInfo, payloads: &[Vec<u8>]) -> Result<Vec
     Ok(outcome.out().lines().map(str::to_owned).collect())
 }
 
-fn base64(bytes: &[u8]) -> String {
+pub fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for three in bytes.chunks(3) {
@@ -292,9 +292,15 @@ const RULES: &str = "  - {name: no, domains: [denied.example], decision: deny}\n
 
 #[test]
 fn requests_that_two_readers_read_differently_reach_nobody() -> Result {
-    let world = World::new(User::agent())?;
+    everywhere()?
+        .into_iter()
+        .try_for_each(|(user, engine)| reach_nobody(user, engine))
+}
+
+fn reach_nobody(user: User, engine: &str) -> Result {
+    let world = World::new(user)?;
     let server = Raw::start()?;
-    let session = begin(&world, RULES)?;
+    let session = begin_under(&world, engine, RULES)?;
     let port = server.port.to_string();
     let with_port = |text: &str| text.replace("@PORT@", &port);
     let smuggled = with_port("GET http://localtest:@PORT@/smuggled HTTP/1.1\r\nHost: localtest:@PORT@\r\n\r\n");

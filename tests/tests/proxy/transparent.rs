@@ -9,7 +9,7 @@ use super::fake::Fake;
 use super::intercept::address;
 use super::streams::VENDORS;
 use super::tls::Server;
-use super::{check, configure, proxy, run};
+use super::{check, configure, everywhere, proxy, run};
 
 const BODY: &str = r#"{"model":"m","messages":[{"role":"user","content":"mail jo@example.org"}]}"#;
 
@@ -88,8 +88,8 @@ fn a_shims_programs_talk_to_a_provider_through_the_proxy_unawares() -> Result {
 }
 
 /// A world with a way to another network, in which several names have one address.
-fn apart() -> Result<(World, Far, NameServer)> {
-    let world = World::new(User::agent())?;
+fn apart(user: User) -> Result<(World, Far, NameServer)> {
+    let world = World::new(user)?;
     let far = Far::enter()?;
     let server = NameServer::start(&far)?;
     for name in ["one", "two", "models"] {
@@ -106,9 +106,15 @@ const APART: &str = "network_rules:
 
 #[test]
 fn names_of_one_address_are_told_apart_by_what_tls_and_http_ask_for() -> Result {
-    let (world, far, _server) = apart()?;
+    everywhere()?
+        .into_iter()
+        .try_for_each(|(user, engine)| told_apart(user, engine))
+}
+
+fn told_apart(user: User, engine: &str) -> Result {
+    let (world, far, _server) = apart(user)?;
     configure("{}\n")?;
-    session::with_rules(&world, APART)?;
+    session::with_rules(&world, &format!("{engine}{APART}"))?;
     let listener = far.run(|| std::net::TcpListener::bind((HOSTS[0], 8080)))??;
     let plain = Fake::on_with_body(listener, "text/plain", b"from the server")?;
     let secure = far.serve(&format!("{}:8443", HOSTS[0]))?;
@@ -171,7 +177,7 @@ fn names_of_one_address_are_told_apart_by_what_tls_and_http_ask_for() -> Result 
 
 #[test]
 fn a_provider_with_a_name_is_known_by_it() -> Result {
-    let (world, far, _server) = apart()?;
+    let (world, far, _server) = apart(User::agent())?;
     configure("proxy: {providers: {openai: 'http://models.example.org:8080/v1'}}\n")?;
     let session = session::with_rules(
         &world,

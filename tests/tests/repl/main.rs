@@ -1,5 +1,6 @@
 //! `agentsh` by hand, on a real terminal and without one.
 
+mod lines;
 mod recorded;
 mod verbs;
 
@@ -85,7 +86,7 @@ fn keys_mean_what_they_mean_in_a_shell() -> Result {
     terminal.expect("exit 148")?;
     terminal.at(PROMPT, "jobs")?;
     terminal.expect("Stopped +.*sleep")?;
-    terminal.at(PROMPT, "kill %1; wait; echo gone")?;
+    terminal.at(PROMPT, "kill -9 %1; while jobs -s | grep -q .; do :; done; echo gone")?;
     terminal.expect("gone\r\n")?;
     terminal.at(PROMPT, "for i in 1 2; do")?;
     terminal.send("echo item $i; done\r")?;
@@ -105,6 +106,61 @@ fn keys_mean_what_they_mean_in_a_shell() -> Result {
         "its end",
         &ended,
     )
+}
+
+#[test]
+fn stopped_jobs_are_told_before_it_is_left() -> Result {
+    for (shell, told) in [("bash", "There are stopped jobs."), ("zsh", "you have suspended jobs.")] {
+        if !skips::has_programs("line editor over other shells", &[shell])? {
+            continue;
+        }
+        for (attempts, status) in [
+            (["\u{4}", "\u{4}"], 148),
+            (["exit 4\r", "exit 4\r"], 4),
+            (["\u{4}", "exit 5\r"], 5),
+        ] {
+            let world = World::new(User::agent())?;
+            let mut terminal = open(&world, &["shell", "--with", shell])?;
+            terminal.at(PROMPT, "sleep 1000")?;
+            sleeping(&world)?;
+            terminal.send("\u{1a}")?;
+            terminal.expect("exit 148")?;
+            terminal.expect(PROMPT)?;
+            terminal.send(attempts[0])?;
+            terminal.expect(told)?;
+            // Something else in between: it is told again.
+            terminal.at(PROMPT, "echo still-$((1 + 1)); (exit 148)")?;
+            terminal.expect("still-2\r\n")?;
+            terminal.expect(PROMPT)?;
+            terminal.send(attempts[0])?;
+            terminal.expect(told)?;
+            terminal.expect(PROMPT)?;
+            terminal.send(attempts[1])?;
+            let (ended, seen) = terminal.finish()?;
+            check(ended == Ended::Exit(status), shell, &String::from_utf8_lossy(&seen))?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_policy_that_is_not_there_is_said_with_where_to_look() -> Result {
+    let world = World::new(User::agent())?;
+    for args in [
+        &["shell", "--policy", "nosuch"][..],
+        &["session", "create", "--policy", "nosuch"],
+    ] {
+        let outcome = agentsh(args).run(&world)?;
+        let said = outcome.err();
+        check(
+            said.contains("no policy is called nosuch")
+                && said.contains("agentsh policy list")
+                && !said.contains("session list"),
+            "what is said",
+            &said,
+        )?;
+    }
+    Ok(())
 }
 
 #[test]

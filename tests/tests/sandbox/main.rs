@@ -1,5 +1,6 @@
 //! The walls, by effect: what is refused stays refused, for root and for a user, whoever of ours is alive.
 
+mod container;
 mod death;
 mod hull;
 mod siblings;

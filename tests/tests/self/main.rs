@@ -1,6 +1,7 @@
 //! Protection of ourselves: from inside of a session nothing of what guards it can be written, signalled, stopped,
 //! traced, exhausted or impersonated. By effect: the session still judges afterwards.
 
+mod adopted;
 mod daemons;
 mod files;
 mod floods;

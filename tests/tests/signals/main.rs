@@ -13,12 +13,17 @@ use agentsh_tests::{Ended, Outcome, Output, Result, Shell, User, World, enforced
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A process of the same user outside every session.
+/// A process of the same user outside every session, which has come to rest: it starts nothing and changes nothing any more.
 fn outsider(world: &World, seconds: &str) -> Result<(Child, Process)> {
     let child = Shell::program("sleep")
         .args([seconds])
         .spawn_with(world, &Subject::Real)?;
-    Ok((child, world.await_process(&format!("sleep {seconds}"))?))
+    let other = world.await_process(&format!("sleep {seconds}"))?;
+    let asleep = || other.status("State").is_some_and(|state| state.starts_with('S'));
+    match wait_until(PATIENCE, asleep) {
+        true => Ok((child, other)),
+        false => Err(fail(format!("{} {:?}", other.line, other.status("State")))),
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Unix sockets: other programs' endpoints are judged, the session's own are free, by effect and on record.
 
+mod threads;
 mod ways;
 
 use std::os::linux::net::SocketAddrExt;

@@ -6,7 +6,7 @@ use agentsh_tests::shell::Subject;
 use agentsh_tests::world::processes::wait_until;
 use agentsh_tests::{Result, Shell, User, World};
 
-use super::support::{SOON, check, output, recordings, relay_and_monitor};
+use super::support::{SOON, agentsh, check, command, interactive, open, output, recordings, relay_and_monitor};
 
 /// The real bash, in which ours is a job.
 fn outer() -> Shell {
@@ -79,4 +79,30 @@ fn relay_and_monitor_at_once() -> Result {
         let (relay, monitor) = relay_and_monitor(world)?;
         check(monitor.signal(9) | relay.signal(9), "killed", &relay)
     })
+}
+
+/// Whoever looks on has modes of the command's on their terminal, which nobody is left to undo.
+#[test]
+fn a_watcher_of_a_killed_supervisor() -> Result {
+    let world = World::new(User::agent())?;
+    let script = "printf '\\033[?1049h\\033[?1000h\\033[?2004h\\033[?25lfull screen'; exec sleep 1000";
+    let mut caller = open(&interactive("bash", &["-c", script]), &world)?;
+    caller.expect("full screen")?;
+    let mut watcher = agentsh(&world, &["attach", "--watch", &command(&world)?])?;
+    watcher.expect("full screen")?;
+    for supervisor in world.supervisors() {
+        check(supervisor.signal(9), "killed", &supervisor)?;
+    }
+    watcher.await_echo()?;
+    let (_, seen) = watcher.finish()?;
+    let seen = String::from_utf8_lossy(&seen).into_owned();
+    for (set, undone) in [
+        ("\x1b[?1047h", "\x1b[?1047l"),
+        ("\x1b[?1000h", "\x1b[?1000l"),
+        ("\x1b[?2004h", "\x1b[?2004l"),
+        ("\x1b[?25l", "\x1b[?25h"),
+    ] {
+        check(seen.rfind(undone) > seen.rfind(set), undone, &seen)?;
+    }
+    caller.finish().map(drop)
 }

@@ -2,10 +2,14 @@
 
 mod attach;
 mod deaths;
+mod drivers;
+mod full_screen;
+mod none_left;
 mod others;
 mod pipes;
 mod programs;
 mod recordings;
 mod rendered;
+mod screen;
 mod sizes;
 mod support;

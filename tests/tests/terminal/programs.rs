@@ -26,10 +26,14 @@ fn pagers_monitors_interpreters_and_editors() -> Result {
     terminal.expect("name\\? $")?;
     terminal.send("someone\r")?;
     terminal.expect("columns=80, lines=24\\) True someone")?;
-    terminal.send("while True: pass\r\r")?;
-    terminal.expect("pass\r\n")?;
+    terminal.expect(">>> $")?;
+    terminal.send("while True: pass\r")?;
+    terminal.expect("\\.\\.\\. $")?;
+    terminal.send("\r")?;
+    terminal.expect("\r\n")?;
     terminal.send([3])?;
-    terminal.expect("KeyboardInterrupt")?;
+    // Not before its editor has the keys: an end of input that comes earlier is no key, also without us.
+    terminal.expect("KeyboardInterrupt\r\n>>> $")?;
     terminal.send([4])?;
     terminal.at(
         "P> $",
@@ -73,7 +77,7 @@ fn drivers_that_wait_for_sentinels() -> Result {
     let sleeps = || world.processes().iter().any(|process| process.exe.ends_with("sleep"));
     wait_until(SOON, sleeps);
     terminal.send([26])?;
-    terminal.at("SHELLPS1PREFIX$", "kill -9 %1; wait %1")?;
+    terminal.at("SHELLPS1PREFIX$", "kill -9 %1; while jobs -s | grep -q .; do :; done")?;
     terminal.at("SHELLPS1PREFIX$", "exit")?;
     terminal.finish()?;
     // A prompt that is data.

@@ -97,6 +97,7 @@ topics! {
     login_shells_are_login_shells_for_root login_shells_are_login_shells_for_a_user "login";
     odd_names_and_environments_pass_for_root odd_names_and_environments_pass_for_a_user "names";
     all_arguments_pass_for_root all_arguments_pass_for_a_user "options";
+    processes_end_as_ever_for_root processes_end_as_ever_for_a_user "processes";
     inherited_state_is_the_callers_for_root inherited_state_is_the_callers_for_a_user "state";
     standard_input_is_the_commands_for_root standard_input_is_the_commands_for_a_user "stdin";
     streams_are_untouched_for_root streams_are_untouched_for_a_user "streams";

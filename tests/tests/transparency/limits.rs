@@ -48,7 +48,7 @@ pub fn cases() -> Vec<Case> {
         by_python(
             "a folder below one that may not be searched",
             "os.makedirs('shut/in'); os.chdir('shut/in'); os.chmod('..', 0)",
-            "pwd | sed 's,.*/,,'; ls; echo $?; /bin/pwd | sed 's,.*/,,'; cd ..; echo $?",
+            "pwd | sed 's,.*/,,'; ls; echo $?; /bin/pwd | sed 's,.*/,,'; echo x > made; echo $?; cat made; mkdir d; mv made d/m; ln -s d l; cat l/m; rm -r d l; ls; cd ..; echo $?",
         )
         .forget("shut"),
         by_python(
@@ -103,6 +103,21 @@ pub fn cases() -> Vec<Case> {
             "a terminal that is nobody's own",
             "import pty; m, s = pty.openpty(); os.dup2(s, 5); os.dup2(m, 6); os.set_inheritable(5, True)",
             "test -t 5; echo $?; stty -F /dev/fd/5 size; (: < /dev/tty) 2>&1 | sed 's/line [0-9]*//'; echo x >&5; read -r -u 6 x; echo \"$x\" | od -c",
+        ),
+        by_python(
+            "the other side of a terminal as input",
+            "import pty; m, s = pty.openpty(); os.dup2(m, 0); os.dup2(s, 5); os.set_inheritable(5, True)",
+            "test -t 0; echo $?; echo x >&5; read -r x; echo \"$x\" | od -c; ls -l /proc/self/fd/0 | sed 's/.* //'",
+        ),
+        by_python(
+            "capabilities that nobody can have any more",
+            "[ctypes.CDLL(None).prctl(24, one, 0, 0, 0) for one in (8, 21, 25)]",
+            &probing("echo x > f; cat f; chmod 600 f; stat -c %a f; exec PROBE state"),
+        ),
+        by_python(
+            "root's own rights are switched off",
+            "ctypes.CDLL(None).prctl(28, 0x2f, 0, 0, 0)",
+            &probing("echo x > f; cat f; exec PROBE state"),
         ),
         by_python(
             "input is the writing end, output the reading end",

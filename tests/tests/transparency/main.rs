@@ -16,11 +16,14 @@ mod login;
 mod manners;
 mod names;
 mod options;
+mod processes;
+mod random;
 mod sshd;
 mod state;
 mod stdin;
 mod streams;
 mod terminals;
+mod ttys;
 mod whole;
 
 use agentsh_tests::{Case, Shell};
@@ -42,6 +45,7 @@ fn table() -> Vec<(&'static str, Vec<Case>)> {
         ("manners", manners::cases()),
         ("names", names::cases()),
         ("options", options::cases()),
+        ("processes", processes::cases()),
         ("state", state::cases()),
         ("stdin", stdin::cases()),
         ("streams", streams::cases()),

@@ -5,6 +5,20 @@ use agentsh_tests::{Case, Shell};
 
 use crate::{by_python, probing, text};
 
+/// How often somebody, or what it starts, may run elsewhere than at the beginning.
+const PROCESSORS: &str = "import os
+allowed, moved, born = os.sched_getaffinity(0), 0, 0
+for n in range(300):
+    made = os.open('made', os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+    moved += os.sched_getaffinity(0) != allowed
+    child = os.open('child', os.O_CREAT | os.O_WRONLY) and os.fork()
+    if child == 0:
+        os._exit(os.sched_getaffinity(0) != allowed)
+    born += os.waitpid(child, 0)[1] != 0
+    os.close(made); os.close(made + 1)
+print(moved, born)
+";
+
 pub fn cases() -> Vec<Case> {
     let with = |name: &'static str, change: fn(&mut Inherit)| {
         Case::new(
@@ -121,6 +135,11 @@ pub fn cases() -> Vec<Case> {
             "flags = [os.O_APPEND | os.O_WRONLY, os.O_SYNC | os.O_RDWR, os.O_NONBLOCK, os.O_NOATIME, os.O_PATH]; made = os.open('f', os.O_RDWR | os.O_CREAT); [os.dup2(os.open('f', flag), 30 + number) for number, flag in enumerate(flags)]; os.lseek(31, 7, 0); memory = os.memfd_create('m'); os.write(memory, b'hello'); os.dup2(memory, 40); os.dup2(os.eventfd(3), 41); os.dup2(os.open('.', os.O_TMPFILE | os.O_RDWR), 42); os.dup2(made, 500)",
             "for fd in 30 31 32 33 34 40 41 42 500; do echo $fd $(grep -E 'flags|pos' /proc/$$/fdinfo/$fd); done; cat /proc/$$/fd/40; echo z >&42; cat /dev/fd/42; ls /proc/$$/fd",
         ),
+        Case::new(
+            "where it may run stays, also in the moment after a file was opened",
+            Shell::named("bash").args(["-c", "exec python3 -S -c \"$0\"", PROCESSORS]),
+        )
+        .needs(&["python3"]),
         text(
             "time and limits are the shell's own",
             "ulimit -S -n 100; ulimit -n; (ulimit -v 200000; ulimit -v)",

@@ -75,8 +75,7 @@ pub fn dialogues() -> Vec<Dialogue> {
             terminal.at(PROMPT, "bg")?;
             terminal.at(PROMPT, "fg")?;
             terminal.expect("fg\r\n.*sleep 1000'\r\n")?;
-            // The shell says so before it hands the terminal over: too early a key is its own, and means nothing.
-            std::thread::sleep(Duration::from_millis(300));
+            terminal.await_in_front("sleep 1000")?;
             terminal.send([26])?;
             terminal.at(PROMPT, "kill -9 %1; sleep 0.5")?;
             terminal.at(PROMPT, "exit")
@@ -102,6 +101,7 @@ pub fn dialogues() -> Vec<Dialogue> {
                     "read -r -s -p 'Password: ' word < /dev/tty; echo; echo \"<$word>\"",
                 )?;
                 terminal.expect("Password: $")?;
+                terminal.await_silence()?;
                 terminal.send("secret\r")?;
                 terminal.at(PROMPT, "exit")
             },
@@ -212,6 +212,90 @@ pub fn dialogues() -> Vec<Dialogue> {
                 terminal.expect("P> ")?;
                 terminal.send("stty -a | grep -o ' -\\?echo ' ; exit\r")
             },
+        ),
+        talk(
+            "a paste longer than a terminal's buffer loses nothing",
+            Shell::named("bash")
+                .args(["-c", "stty -echo; echo go; head -c 60000 | md5sum; exit 5"])
+                .on_terminal(),
+            |terminal| {
+                terminal.expect("go\r\n")?;
+                let lines: String = (0..1000).map(|number| format!("{number:059}\r")).collect();
+                terminal.send(lines)
+            },
+        ),
+        talk(
+            "lines and the end of input that were typed before it began",
+            Shell::named("bash").args(["-c", "cat -A; echo over"]).on_terminal(),
+            |terminal| terminal.send("one\rtw\x16\x03o\rhalf\x04\x04"),
+        ),
+        talk(
+            "a job that began in the background gets the terminal as the shell sets it",
+            outer(),
+            |terminal| {
+                terminal.at(PROMPT, "$SHELL -c 'touch up; read -r line; echo \"got $line\"' & while [ ! -e up ]; do sleep 0.02; done; rm up")?;
+                terminal.at(PROMPT, "until jobs | grep -q Stopped; do sleep 0.02; done")?;
+                terminal.at(PROMPT, "fg")?;
+                terminal.expect("fg\r\n.*read -r line;.*\r\n")?;
+                terminal.await_in_front("read -r line")?;
+                terminal.await_echo()?;
+                terminal.send("a line\r")?;
+                terminal.expect("got a line\r\n")?;
+                terminal.at(PROMPT, "exit")
+            },
+        ),
+        talk(
+            "settings outlive a stop",
+            outer(),
+            |terminal| {
+                terminal.at(
+                    PROMPT,
+                    "$SHELL -c 'stty -echo erase ^H; kill -STOP $$; stty -a | grep -o -e \"erase = ..\" -e \" -echo \"'",
+                )?;
+                terminal.expect("Stopped")?;
+                terminal.at(PROMPT, "fg")?;
+                terminal.expect(" -echo")?;
+                terminal.at(PROMPT, "exit")
+            },
+        ),
+        talk(
+            "a size that a program gives its terminal is the terminal's",
+            outer(),
+            |terminal| {
+                terminal.at(PROMPT, "$SHELL -c 'stty rows 50 cols 132; exit 3'; echo $?; stty size")?;
+                terminal.expect("3\r\n50 132\r\n")?;
+                terminal.at(PROMPT, "$SHELL -c 'stty rows 20 cols 90; echo set; read -r line'")?;
+                terminal.expect("set\r\n")?;
+                let there = wait_until(Duration::from_secs(30), || terminal.size().is_ok_and(|size| size == (20, 90)));
+                terminal.send(if there { "\r" } else { "unseen\r" })?;
+                terminal.at(PROMPT, "exit")
+            },
+        ),
+        talk(
+            "windows of no size and of the largest",
+            Shell::named("bash")
+                .args(["-c", "while :; do now=$(stty size); [ \"$now\" = \"$last\" ] || echo \"$now\"; last=$now; sleep 0.02; done"])
+                .on_terminal(),
+            |terminal| {
+                terminal.expect("24 80\r\n")?;
+                terminal.resize(0, 0)?;
+                terminal.expect("0 0\r\n")?;
+                terminal.resize(1, 1)?;
+                terminal.expect("1 1\r\n")?;
+                terminal.resize(65535, 65535)?;
+                terminal.expect("65535 65535\r\n")?;
+                terminal.send([3])
+            },
+        ),
+        talk(
+            "what the background prints after the end has the same line ends",
+            Shell::named("bash")
+                .args([
+                    "-c",
+                    "(trap '' HUP; touch up; while read -r _ _ _ above _ < /proc/$BASHPID/stat && [ \"$above\" = $$ ]; do sleep 0.02; done; sleep 0.2; echo late; rm up) & while [ ! -e up ]; do sleep 0.02; done; echo early",
+                ])
+                .on_terminal(),
+            |terminal| terminal.expect("early\r\nlate").map(drop),
         ),
     ]
 }

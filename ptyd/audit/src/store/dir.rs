@@ -71,6 +71,11 @@ impl SessionDir {
         self.path().join("policy.yaml")
     }
 
+    /// The control groups that were made for the session, one folder a line, each written before it is made.
+    pub fn groups_path(&self) -> PathBuf {
+        self.path().join("groups")
+    }
+
     /// The recording of one command.
     pub fn recording_path(&self, command: &str) -> Result<PathBuf, StoreError> {
         Ok(self

@@ -7,6 +7,7 @@ use rustix::process::Pid;
 use rustix::thread::CpuSet;
 
 use super::Caller;
+use crate::outcome::Outcome;
 use crate::sys::listener;
 
 const FLAG_SETFD: u32 = libc::SECCOMP_ADDFD_FLAG_SETFD as u32;
@@ -14,10 +15,11 @@ const FLAG_SEND: u32 = libc::SECCOMP_ADDFD_FLAG_SEND as u32;
 
 /// Puts descriptors into the caller (`SECCOMP_IOCTL_NOTIF_ADDFD`), with the caller and this thread held on one
 /// CPU for that moment: the kernel's hand-over is two ordinary wake-ups, one each way, which cost five times
-/// more across CPUs. Nothing is started meanwhile: it would inherit the one CPU.
+/// more across CPUs. The caller is free again before its call is answered: it would see the one CPU, and what it starts
+/// would inherit it.
 pub struct AddDescriptor<'c, 'l> {
     caller: &'c Caller<'l>,
-    _held: Option<(Held, Held)>,
+    held: Option<(Held, Held)>,
 }
 
 /// A task that is confined to a CPU until this is dropped; none: this thread.
@@ -31,7 +33,7 @@ impl<'c, 'l> AddDescriptor<'c, 'l> {
     pub fn to(caller: &'c Caller<'l>) -> Self {
         AddDescriptor {
             caller,
-            _held: hold(caller.tid()),
+            held: hold(caller.tid()),
         }
     }
 
@@ -44,6 +46,14 @@ impl<'c, 'l> AddDescriptor<'c, 'l> {
         self.add(placeholder, 0, 0, true)
     }
 
+    /// Puts `fd` under the lowest free number and keeps the call waiting.
+    ///
+    /// # Errors
+    /// `EMFILE` as the call itself; `ENOENT` if the caller is gone.
+    pub fn put(&self, fd: impl AsFd, cloexec: bool) -> Result<i32, Errno> {
+        self.add(fd.as_fd(), 0, 0, cloexec)
+    }
+
     /// Puts `fd` under a reserved number and keeps the call waiting.
     ///
     /// # Errors
@@ -53,13 +63,21 @@ impl<'c, 'l> AddDescriptor<'c, 'l> {
         self.add(fd, FLAG_SETFD, number, cloexec).map(|_| ())
     }
 
-    /// Puts `fd` under the lowest free number and makes that the call's result, in one step; the
-    /// handler then returns [`crate::Outcome::Answered`].
+    /// Puts `fd` under the lowest free number and makes that the call's result; the handler then returns
+    /// [`crate::Outcome::Answered`].
     ///
     /// # Errors
     /// `EMFILE` as the call itself (it still waits); `ENOENT` if the caller is gone.
-    pub fn finish(&self, fd: impl AsFd, cloexec: bool) -> Result<i32, Errno> {
-        self.add(fd.as_fd(), FLAG_SEND, 0, cloexec)
+    pub fn finish(mut self, fd: impl AsFd, cloexec: bool) -> Result<i32, Errno> {
+        let Some(held) = self.held.take() else {
+            return self.add(fd.as_fd(), FLAG_SEND, 0, cloexec);
+        };
+        let number = self.add(fd.as_fd(), 0, 0, cloexec)?;
+        drop(held);
+        match self.caller.answer(Outcome::Value(i64::from(number))) {
+            true => Ok(number),
+            false => Err(Errno::NOENT),
+        }
     }
 
     fn add(&self, fd: BorrowedFd<'_>, flags: u32, number: u32, cloexec: bool) -> Result<i32, Errno> {

@@ -4,6 +4,8 @@ mod descriptor;
 mod interruption;
 mod memory;
 mod status;
+mod texts;
+mod words;
 
 use std::cell::OnceCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -18,6 +20,8 @@ pub use descriptor::AddDescriptor;
 pub use interruption::Interruption;
 pub use memory::{MAX_ARGUMENT, MAX_ARGUMENTS};
 pub use status::{Capabilities, Status};
+pub(crate) use texts::Texts;
+pub use words::Words;
 
 use crate::files::actor::Client;
 use crate::files::host::Host;

@@ -24,8 +24,8 @@ pub struct Status {
     pub ppid: i32,
     /// Number of threads.
     pub threads: u32,
-    /// File mode creation mask.
-    pub umask: u32,
+    /// File mode creation mask; none once it has ended (a zombie, or a first thread that others outlive).
+    pub umask: Option<u32>,
     /// Real, effective, saved and file-system user id.
     pub uid: [u32; 4],
     /// Real, effective, saved and file-system group id.
@@ -90,7 +90,7 @@ impl Status {
             };
             let value = value.trim();
             let field = match &line[..colon] {
-                b"Umask" => (0, octal(value).map(|mask| status.umask = mask)),
+                b"Umask" => (0, octal(value).map(|mask| status.umask = Some(mask))),
                 b"Tgid" => (1, value.parse().ok().map(|tgid| status.tgid = tgid)),
                 b"PPid" => (2, value.parse().ok().map(|ppid| status.ppid = ppid)),
                 b"Uid" => (3, four(value).map(|uid| status.uid = uid)),
@@ -112,7 +112,7 @@ impl Status {
             field.1?;
             seen |= 1 << field.0;
         }
-        (seen | 1 << 15 == (1 << 16) - 1).then_some(status)
+        (seen | 1 << 15 | 1 == (1 << 16) - 1).then_some(status)
     }
 }
 
@@ -149,6 +149,22 @@ mod tests {
     #[test]
     fn a_task_that_is_not_there_is_no_such_process() {
         assert_eq!(Status::read(i32::MAX), Err(Errno::SRCH));
+    }
+
+    #[test]
+    fn who_has_ended_and_waits_for_its_parent_has_a_status() -> Result<(), Box<dyn std::error::Error>> {
+        let mut child = std::process::Command::new("true").spawn()?;
+        let tid = child.id() as i32;
+        let ended = || procfs::read(tid, "stat").is_ok_and(|text| text.windows(4).any(|part| part == b") Z "));
+        while !ended() {
+            std::thread::yield_now();
+        }
+        let status = Status::read(tid);
+        child.wait()?;
+        let status = status?;
+        assert_eq!((status.tgid, status.umask), (tid, None));
+        assert_eq!(status.uid[0], rustix::process::getuid().as_raw());
+        Ok(())
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! execve and execveat.
 
-use std::cell::OnceCell;
 use std::ffi::CString;
+use std::rc::Rc;
 
 use rustix::io::Errno;
 
 use super::chain::Links;
+use super::environment::Environment;
 use super::expectation::{Expectation, Image};
 use super::guard::Guard;
 use super::request::{ExecDecision, ExecRequest, Stage};
@@ -24,7 +25,7 @@ pub(super) struct Call {
     folder: i32,
     path: CString,
     pub argv: Vec<CString>,
-    pub environment: u64,
+    pub environment: Rc<Environment>,
     flags: i32,
 }
 
@@ -36,11 +37,14 @@ impl Call {
         if flags & !FLAGS != 0 {
             return Err(Errno::INVAL);
         }
+        let [path, argv, environment] = [0, 1, 2].map(|index| caller.arg(first + index));
+        let mut texts = caller.texts();
+        texts.load([path, argv, environment]);
         Ok(Call {
             folder: if at { caller.arg_i32(0) } else { libc::AT_FDCWD },
-            path: caller.read_path(caller.arg(first))?,
-            argv: caller.read_string_array(caller.arg(first + 1))?,
-            environment: caller.arg(first + 2),
+            path: texts.path(path)?,
+            argv: texts.array(argv)?.to_strings()?,
+            environment: Environment::at(environment, texts),
             flags,
         })
     }
@@ -115,8 +119,7 @@ impl Guard {
             depth: known.execs,
             above: known.above,
             subjects: chain.subjects,
-            environment: Some(call.environment),
-            seen: OnceCell::new(),
+            environment: Some(Rc::clone(&call.environment)),
             locator: &self.locator,
         };
         if !self.judge.nameless_programs()
@@ -148,7 +151,7 @@ impl Guard {
             ExecDecision::Interrupted(_) => return Err(Errno::INTR),
         }
         if call.flags & CHECK == 0 {
-            let ExecRequest { subjects, seen, .. } = request;
+            let subjects = request.subjects;
             self.lay_out(known, &subjects);
             let (image, cmdline) = (chain.image, Expectation::cmdline(&chain.argv));
             let tid = caller.tid();
@@ -160,7 +163,7 @@ impl Guard {
                     subjects,
                     image,
                     cmdline,
-                    environment: seen.into_inner().map(|entries| Expectation::block(&entries)),
+                    environment: call.environment.judged(),
                     inherited: false,
                     counts,
                 },

@@ -5,12 +5,15 @@ use std::ffi::CString;
 use rustix::io::Errno;
 
 use super::request::{Role, Subject};
-use crate::caller::Caller;
+use crate::caller::{Caller, MAX_ARGUMENTS};
 use crate::process::{FileId, TaskStat, procfs};
 use crate::sys::memory;
 
 /// Arguments up to this length are read from memory.
 const SHORT: usize = 16 << 10;
+
+/// An environment up to this length is read along with them.
+const LONG: usize = 112 << 10;
 
 /// A process image, as procfs shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,8 @@ pub struct Image {
     pub file: FileId,
     pub stat: TaskStat,
     pub cmdline: Vec<u8>,
+    /// Its environment where the kernel put it; nothing if nobody asked for it, or it cannot be read.
+    pub environment: Option<Vec<u8>>,
 }
 
 impl Image {
@@ -26,9 +31,21 @@ impl Image {
     /// # Errors
     /// `EACCES`, `ENOENT`, `ESRCH` if it cannot be known.
     pub fn of(caller: &Caller<'_>, tgid: i32) -> Result<Image, Errno> {
+        Image::steady(caller, tgid, false)
+    }
+
+    /// The same, with its environment.
+    ///
+    /// # Errors
+    /// As [`Image::of`].
+    pub fn with_environment(caller: &Caller<'_>, tgid: i32) -> Result<Image, Errno> {
+        Image::steady(caller, tgid, true)
+    }
+
+    fn steady(caller: &Caller<'_>, tgid: i32, environment: bool) -> Result<Image, Errno> {
         let mut stat = caller.stat(tgid)?;
         loop {
-            let image = Image::read(caller.tid(), tgid, stat)?;
+            let image = Image::read(caller.tid(), tgid, stat, environment)?;
             // Only another thread can execute something while the calling one waits; what was read
             // around that would be a mixture of two images.
             if image.stat.threads == 1 {
@@ -41,13 +58,23 @@ impl Image {
         }
     }
 
-    fn read(tid: i32, tgid: i32, stat: TaskStat) -> Result<Image, Errno> {
+    fn read(tid: i32, tgid: i32, stat: TaskStat, environment: bool) -> Result<Image, Errno> {
         let file = FileId::image(tgid)?;
-        let cmdline = match written(tid, &stat) {
-            Some(cmdline) => cmdline,
-            None => procfs::read(tgid, "cmdline").map_err(|_| Errno::ACCESS)?,
+        let (cmdline, given) = match written(tid, &stat, environment) {
+            Some((cmdline, given)) => (cmdline, given),
+            None => (procfs::read(tgid, "cmdline").map_err(|_| Errno::ACCESS)?, None),
         };
-        Ok(Image { file, stat, cmdline })
+        let [.., start, end] = stat.layout;
+        let environment = match given {
+            None if environment => block(tid, start, end, MAX_ARGUMENTS),
+            given => given,
+        };
+        Ok(Image {
+            file,
+            stat,
+            cmdline,
+            environment,
+        })
     }
 
     /// Whether no exec lies between `before` and this.
@@ -69,18 +96,32 @@ impl Image {
     }
 }
 
-/// The arguments where the kernel put them, with one call instead of three; nothing where only
-/// `/proc/PID/cmdline` can tell (they are long, or not ours to read).
-fn written(tid: i32, stat: &TaskStat) -> Option<Vec<u8>> {
-    let [.., start, end, _, _] = stat.layout;
+/// The arguments where the kernel put them, and the environment if that lies behind them, with one call instead of
+/// three or four; nothing where only `/proc/PID/cmdline` can tell (they are long, or not ours to read).
+fn written(tid: i32, stat: &TaskStat, environment: bool) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+    let [.., start, end, behind, last] = stat.layout;
+    let length = |start: u64, end: u64| usize::try_from(end.checked_sub(start)?).ok();
+    let arguments = length(start, end).filter(|length| (1..=SHORT).contains(length))?;
+    let both = environment && behind == end && length(end, last).is_some_and(|length| (1..=LONG).contains(&length));
+    let mut text = block(tid, start, if both { last } else { end }, SHORT + LONG)?;
+    let given = both.then(|| text.split_off(arguments));
+    // Who has written over the last NUL shows more than this.
+    (text.last() == Some(&0)).then_some((text, given))
+}
+
+/// What lies from `start` to `end`, if it is no more than `most` bytes.
+fn block(tid: i32, start: u64, end: u64, most: usize) -> Option<Vec<u8>> {
     let length = usize::try_from(end.checked_sub(start)?).ok()?;
-    if start == 0 || !(1..=SHORT).contains(&length) {
+    if start == 0 || length > most {
         return None;
     }
     let mut text = vec![0; length];
-    let count = memory::read(tid, start, &mut text).ok()?;
-    // Who has written over the last NUL shows more than this.
-    (count == length && text.last() == Some(&0)).then_some(text)
+    let count = if length == 0 {
+        0
+    } else {
+        memory::read(tid, start, &mut text).ok()?
+    };
+    (count == length).then_some(text)
 }
 
 /// An exec that was let through and not been seen since.
@@ -130,15 +171,9 @@ impl Expectation {
             .collect()
     }
 
-    /// Whether task `tid`, which runs `image`, was given the environment that was judged.
-    pub fn has_environment(&self, tid: i32, image: &Image) -> bool {
-        let Some(judged) = &self.environment else { return true };
-        let [.., start, end] = image.stat.layout;
-        if end.checked_sub(start) != Some(judged.len() as u64) {
-            return false;
-        }
-        let mut given = vec![0; judged.len()];
-        judged.is_empty() || memory::read(tid, start, &mut given).is_ok_and(|count| given[..count] == **judged)
+    /// Whether what runs as `image` was given the environment that was judged.
+    pub fn has_environment(&self, image: &Image) -> bool {
+        self.environment.is_none() || self.environment == image.environment
     }
 
     /// Whether `image` is what was judged.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::fast::RandomState;
 use rustix::io::Errno;
 
 use super::expectation::Expectation;
@@ -15,7 +16,8 @@ use crate::caller::{Caller, Process};
 use crate::handler::Handler;
 use crate::locate::Locator;
 use crate::outcome::Outcome;
-use crate::process::{Common, Fork, Known, Observer, Table, TaskStat};
+use crate::process::{Beginning, Common, Fork, Known, Observer, Table, TaskStat};
+use crate::signals::{Reach, Signals};
 use crate::sockets::Sockets;
 
 /// Where threads have their storage is told to the kernel by every start of a program, and by nothing else.
@@ -25,13 +27,20 @@ const FIRST_CALL: i64 = libc::SYS_arch_prctl;
 #[cfg(not(target_arch = "x86_64"))]
 const FIRST_CALL: i64 = libc::SYS_set_tid_address;
 
-#[cfg(target_arch = "x86_64")]
-const FORKS: &[i64] = &[libc::SYS_fork, libc::SYS_vfork];
-#[cfg(not(target_arch = "x86_64"))]
-const FORKS: &[i64] = &[];
+/// Calls that are judged by who makes them, or after which somebody is compared with what was judged: whoever had the
+/// caller's number a moment ago does not count.
+fn in_person(nr: i64) -> bool {
+    [libc::SYS_execve, libc::SYS_execveat, libc::SYS_fcntl, libc::SYS_ioctl].contains(&nr)
+        || Signals::CALLS.contains(&nr)
+        || Reach::BY_FIRST.contains(&nr)
+        || Reach::BY_KIND.contains(&nr)
+}
 
 /// Pending processes from which on the dead among them are looked for.
 const FORGOTTEN: usize = 64;
+
+/// What is expected of processes.
+type Pending = HashMap<i32, Vec<Arc<Expectation>>, RandomState>;
 
 /// Judges the execs of one command and knows its processes.
 pub struct Guard {
@@ -41,7 +50,7 @@ pub struct Guard {
     pub(super) table: Table,
     pub(super) errands: Errands,
     pub(super) stack_limits: StackLimits,
-    pending: Mutex<HashMap<i32, Vec<Expectation>>>,
+    pending: Mutex<Pending>,
     /// How many processes have something pending: in the common case none, and nobody looks.
     count: AtomicUsize,
     common: Arc<Common>,
@@ -50,14 +59,19 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// A guard for the command whose first process is `root`.
-    pub fn new(root: i32, locator: Arc<Locator>, judge: Arc<dyn Judge>, observer: Arc<dyn Observer>) -> Arc<Self> {
-        let common = Common::of(root, &locator);
+    /// A guard for the command that begins so.
+    pub fn new(
+        beginning: &Beginning,
+        locator: Arc<Locator>,
+        judge: Arc<dyn Judge>,
+        observer: Arc<dyn Observer>,
+    ) -> Arc<Self> {
+        let common = Common::of(beginning, &locator);
         Arc::new(Guard {
             locator,
             judge,
             observer,
-            table: Table::new(root),
+            table: Table::new(beginning.pid),
             errands: Errands::default(),
             stack_limits: StackLimits::default(),
             pending: Mutex::default(),
@@ -82,10 +96,17 @@ impl Guard {
         FIRST_CALL,
     ];
 
-    /// Those that make a process and nothing else, and [`SYS_clone`](libc::SYS_clone) where this register has no bit of
-    /// this mask: where no call is answered any more no process can be made either.
-    pub const FORKS: &'static [i64] = FORKS;
-    pub const CLONE_THREAD: (u32, u64) = (0, libc::CLONE_THREAD as u64);
+    /// A [`SYS_clone`](libc::SYS_clone) that shares folders with what is not a thread, or makes a sibling, matters:
+    /// argument, mask, value. Plain forks are never notified: a signal that comes before the supervisor has looked ends
+    /// a notified call with `EINTR`, which fork(2) knows nothing of and programs do not expect (`signal(7)`).
+    pub const CLONE_MATTERS: [(u32, u64, u64); 2] = [
+        (0, (libc::CLONE_FS | libc::CLONE_THREAD) as u64, libc::CLONE_FS as u64),
+        (
+            0,
+            libc::CLONE_PARENT as u64 | libc::CLONE_THREAD as u64,
+            libc::CLONE_PARENT as u64,
+        ),
+    ];
 
     /// The processes of the command that were seen, ascending, each with its start ([`TaskStat::started`]); some may
     /// have died by a signal since.
@@ -103,10 +124,21 @@ impl Guard {
         self.table.get(tgid).is_some_and(|known| known.started == started)
     }
 
+    /// Whether task `tid`, which looks like this, runs an image that a process of the command has executed, and so descends
+    /// from it. False where addresses are not random.
+    pub fn executed(&self, tid: i32, stat: &TaskStat) -> bool {
+        self.table.has_executed(stat.layout) && settle::layout_tells(tid)
+    }
+
     /// From now on no call is answered: its callers wait until they are killed. Nobody ends then by itself, so that
     /// whoever kills them finds their children below them.
     pub fn hold(&self) {
         self.held.store(true, Ordering::Release);
+    }
+
+    /// What finds objects for its callers.
+    pub(crate) fn locator(&self) -> &Locator {
+        &self.locator
     }
 
     /// The caller's process.
@@ -114,13 +146,17 @@ impl Guard {
         Ok(self.table.identify(caller)?.known.tgid)
     }
 
-    fn pending(&self) -> MutexGuard<'_, HashMap<i32, Vec<Expectation>>> {
+    fn pending(&self) -> MutexGuard<'_, Pending> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Who calls, if it is what was judged; and the stamp of where it works, if somebody can tell.
     pub(super) fn admit(&self, caller: &Caller<'_>) -> Result<(Known, Option<u64>), Outcome> {
-        let identified = match self.table.identify(caller) {
+        let identified = match in_person(caller.notification().nr) {
+            true => self.table.identify_anew(caller),
+            false => self.table.identify(caller),
+        };
+        let identified = match identified {
             Ok(identified) => identified,
             Err(Errno::SRCH) => return Err(Outcome::Answered),
             Err(errno) => return Err(Outcome::Errno(errno)),
@@ -145,7 +181,7 @@ impl Guard {
             });
         }
         let known = identified.known;
-        if self.count.load(Ordering::Acquire) > 0 && self.expectations(known.tgid).is_some() {
+        if self.count.load(Ordering::Acquire) > 0 && self.pending().contains_key(&known.tgid) {
             self.settle(caller, &known)?;
             return Ok((self.table.get(known.tgid).unwrap_or(known), None));
         }
@@ -163,13 +199,15 @@ impl Guard {
         }
         let mut pending = self.pending();
         if let Some(of_parent) = pending.get(&known.ppid).cloned() {
-            let inherited = of_parent.into_iter().map(|one| one.of_child(known.started));
+            let inherited = of_parent
+                .iter()
+                .map(|one| Arc::new(Expectation::clone(one).of_child(known.started)));
             pending.insert(known.tgid, inherited.collect());
             self.count.store(pending.len(), Ordering::Release);
         }
     }
 
-    pub(super) fn expectations(&self, tgid: i32) -> Option<Vec<Expectation>> {
+    pub(super) fn expectations(&self, tgid: i32) -> Option<Vec<Arc<Expectation>>> {
         self.pending().get(&tgid).cloned()
     }
 
@@ -179,12 +217,12 @@ impl Guard {
             // Those who died by a signal in their exec.
             pending.retain(|tgid, _| TaskStat::read(*tgid).is_ok());
         }
-        pending.entry(tgid).or_default().push(expectation);
+        pending.entry(tgid).or_default().push(Arc::new(expectation));
         self.count.store(pending.len(), Ordering::Release);
     }
 
     /// Takes all that is expected of `tgid`; none if somebody else has.
-    pub(super) fn take(&self, tgid: i32) -> Option<Vec<Expectation>> {
+    pub(super) fn take(&self, tgid: i32) -> Option<Vec<Arc<Expectation>>> {
         let mut pending = self.pending();
         let taken = pending.remove(&tgid);
         self.count.store(pending.len(), Ordering::Release);
@@ -192,10 +230,10 @@ impl Guard {
     }
 
     /// Drops what `keep` does not keep.
-    pub(super) fn retain(&self, tgid: i32, keep: impl FnMut(&Expectation) -> bool) {
+    pub(super) fn retain(&self, tgid: i32, mut keep: impl FnMut(&Expectation) -> bool) {
         let mut pending = self.pending();
         if let Some(expectations) = pending.get_mut(&tgid) {
-            expectations.retain(keep);
+            expectations.retain(|one| keep(one));
             if expectations.is_empty() {
                 pending.remove(&tgid);
             }
@@ -204,11 +242,22 @@ impl Guard {
     }
 
     fn exit(&self, caller: &Caller<'_>, known: &Known) -> Outcome {
-        self.take(known.tgid);
-        self.errands.drop(known.tgid);
-        self.stack_limits.take(known.tgid);
-        self.observer.exited(known.tgid, caller.arg(0) as u8);
-        self.table.ended(known.tgid);
+        let tgid = match known.tgid == caller.tid() {
+            true => known.tgid,
+            // Its number may have been a thread's of somebody else a moment ago.
+            false => match caller.tgid() {
+                Ok(tgid) => tgid,
+                Err(_) => return Outcome::Answered,
+            },
+        };
+        // An exec of another of its threads may win over this end, and then what runs is still to be compared.
+        self.retain(tgid, |one| !one.inherited && one.tid != caller.tid());
+        self.observer.exited(tgid, caller.arg(0) as u8);
+        if self.expectations(tgid).is_none() {
+            self.errands.drop(tgid);
+            self.stack_limits.take(tgid);
+            self.table.ended(tgid);
+        }
         Outcome::Continue
     }
 }
@@ -266,11 +315,9 @@ impl Handler for Guarded {
                 self.guard.table.moves(known.tgid, caller.tid());
                 Outcome::Continue
             }
-            // Who is not held may start processes; some of them matter to others.
-            nr if FORKS.contains(&nr) => Outcome::Continue,
             libc::SYS_clone => {
-                let flags = caller.arg(Guard::CLONE_THREAD.0 as usize);
-                if flags & (libc::CLONE_FS | libc::CLONE_THREAD) as u64 == libc::CLONE_FS as u64 {
+                let (argument, mask, shares) = Guard::CLONE_MATTERS[0];
+                if caller.arg(argument as usize) & mask == shares {
                     self.guard.common.folders_are_shared();
                 }
                 match Sockets::shares(caller) {

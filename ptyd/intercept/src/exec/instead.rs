@@ -92,11 +92,14 @@ impl Guard {
         let tid = caller.tid();
         self.errands.add(known.tgid, Errand { tid, folder, instead });
         let call = NewCall {
-            folder,
-            path: end,
-            argv: caller.arg(first + 1),
-            environment: caller.arg(first + 2),
-            flags: libc::AT_EMPTY_PATH,
+            number: libc::SYS_execveat,
+            arguments: [
+                folder as u64,
+                end,
+                caller.arg(first + 1),
+                caller.arg(first + 2),
+                libc::AT_EMPTY_PATH as u64,
+            ],
         };
         match steer::steer(tid, call, || caller.answer(Outcome::Again)) {
             Ok(()) | Err(Errno::SRCH) => Ok(Outcome::Answered),
@@ -172,7 +175,7 @@ impl Guard {
     fn finish_errand(&self, caller: &Caller<'_>, known: &Known, errand: &Errand) -> Result<Outcome, Errno> {
         let call = Call::of(caller)?;
         let pin = call.pin(&self.locator, caller)?;
-        let environment = caller.read_string_array(call.environment)?;
+        let environment = call.environment.read()?.to_strings()?;
         let (name, instead) = (call.name(), &errand.instead);
         let links = Links {
             locator: &self.locator,
@@ -194,13 +197,14 @@ impl Guard {
                 .redirected(known.tgid, instead.subjects.first().map(|subject| subject.file));
         }
         self.lay_out(known, &chain.subjects);
+        let subjects = [instead.scripts.as_slice(), &chain.subjects].concat();
         let (cmdline, tid) = (Expectation::cmdline(&chain.argv), caller.tid());
         self.expect(
             known.tgid,
             Expectation {
                 tid,
                 before,
-                subjects: chain.subjects,
+                subjects,
                 image: chain.image,
                 cmdline,
                 environment: Some(Expectation::block(&environment)),
@@ -262,6 +266,7 @@ mod tests {
             argv: words(&["a", "", "long word"])?,
             environment: words(&["X=1"])?,
             subjects: Vec::<Subject>::new(),
+            scripts: Vec::new(),
             redirected: false,
             transparent: false,
         };

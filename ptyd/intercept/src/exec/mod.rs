@@ -10,6 +10,7 @@
 
 mod calls;
 mod chain;
+mod environment;
 mod expectation;
 mod guard;
 mod header;

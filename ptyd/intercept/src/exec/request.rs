@@ -1,13 +1,17 @@
 //! What a judge is asked about an exec, and who answers.
 
-use std::cell::OnceCell;
 use std::ffi::{CStr, CString};
+use std::os::fd::AsFd as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use rustix::io::Errno;
 
 use super::chain::Links;
-use crate::caller::Caller;
+use super::environment::Environment;
+use super::header::{self, Header};
+use crate::caller::{Caller, Words};
 use crate::files::resolve::Canonical;
 use crate::locate::Locator;
 use crate::process::FileId;
@@ -64,10 +68,8 @@ pub struct ExecRequest<'a> {
     pub above: Above,
     /// The files that run, the one that was asked for first; all must be allowed.
     pub subjects: Vec<Subject>,
-    /// Address of the new environment in the caller's memory.
-    pub(crate) environment: Option<u64>,
-    /// What lay there when it was read, which is what was judged.
-    pub(crate) seen: OnceCell<Vec<CString>>,
+    /// The new environment; none for [`Stage::Running`].
+    pub(crate) environment: Option<Rc<Environment>>,
     pub(crate) locator: &'a Locator,
 }
 
@@ -77,12 +79,9 @@ impl ExecRequest<'_> {
     ///
     /// # Errors
     /// `EFAULT`, `E2BIG` as the call itself.
-    pub fn environment(&self) -> Result<Vec<CString>, Errno> {
-        if let (None, Some(address)) = (self.seen.get(), self.environment) {
-            let entries = self.caller.read_string_array(address)?;
-            return Ok(self.seen.get_or_init(|| entries).clone());
-        }
-        Ok(self.seen.get().cloned().unwrap_or_default())
+    pub fn environment(&self) -> Result<&Words, Errno> {
+        static NONE: Words = Words::NONE;
+        self.environment.as_ref().map_or(Ok(&NONE), |one| one.read())
     }
 
     /// The same for another program that the caller would execute in the place of this one.
@@ -104,7 +103,7 @@ impl ExecRequest<'_> {
         }
         Ok(ExecRequest {
             subjects,
-            seen: self.seen.clone(),
+            environment: self.environment.clone(),
             ..*self
         })
     }
@@ -134,6 +133,34 @@ impl ExecRequest<'_> {
         })
     }
 
+    /// The loader that the program of `subject` asks for, if it asks for one.
+    pub fn loader_of(&self, subject: &Subject) -> Option<CString> {
+        let pin = self.links().file(&subject.called).ok()?;
+        let header = match self.locator.headers.get(&pin.stat) {
+            Some(header) => header,
+            None => header::look(self.locator.reopen(&pin).ok()?.as_fd()).ok()?,
+        };
+        match header {
+            Header::Elf { interpreter, .. } if FileId::of(&pin.stat) == subject.file => CString::new(interpreter?).ok(),
+            _ => None,
+        }
+    }
+
+    /// A path by which the caller reaches `subject`, without links where there is one.
+    pub fn path_of(&self, subject: &Subject) -> Option<CString> {
+        if let Canonical::At(path) = &subject.place
+            && self.locator.is_at_our_root(self.caller.tid())
+        {
+            return CString::new(path.as_os_str().as_bytes()).ok();
+        }
+        let called = subject.called.as_bytes();
+        match called.contains(&b'/') {
+            true => Some(subject.called.clone()),
+            // A loader looks elsewhere for a name without a slash.
+            false => CString::new([b"./", called].concat()).ok(),
+        }
+    }
+
     fn links(&self) -> Links<'_> {
         Links {
             locator: self.locator,
@@ -158,6 +185,8 @@ pub struct Instead {
     pub environment: Vec<CString>,
     /// The files that were judged: if others run by then, nothing does.
     pub subjects: Vec<Subject>,
+    /// Files that were judged as well and are opened by their names by what runs.
+    pub scripts: Vec<Subject>,
     /// It is another program.
     pub redirected: bool,
     /// As [`ExecDecision::Transparent`].

@@ -1,8 +1,8 @@
 //! After an exec: is it what was judged?
 
-use std::cell::OnceCell;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use rustix::process::Signal;
@@ -23,7 +23,7 @@ impl Guard {
     /// Compares the process with what was judged; an error is what its call is answered with.
     pub(super) fn settle(&self, caller: &Caller<'_>, known: &Known) -> Result<(), Outcome> {
         // What cannot be seen is not let through, and not forgotten.
-        let image = Image::of(caller, known.tgid)?;
+        let image = Image::with_environment(caller, known.tgid)?;
         if !caller.still_valid() {
             return Err(Outcome::Answered);
         }
@@ -41,10 +41,10 @@ impl Guard {
             self.refused_by_kernel(caller, known, &expectations);
             return Ok(());
         }
-        let met: Vec<&Expectation> = expectations.iter().filter(|one| one.is_met_by(&image)).collect();
+        let met: Vec<_> = expectations.iter().filter(|one| one.is_met_by(&image)).collect();
         let settled = match met.first() {
             None => self.judge_running(caller, known, &image),
-            Some(_) if met.iter().any(|one| one.has_environment(caller.tid(), &image)) => ExecSettled::Ran,
+            Some(_) if met.iter().any(|one| one.has_environment(&image)) => ExecSettled::Ran,
             // What it was given has been exchanged since, and may have brought in code that nobody judged.
             Some(one) => ExecSettled::Killed(one.subjects.clone()),
         };
@@ -53,9 +53,9 @@ impl Guard {
     }
 
     /// The thread that called is back: the kernel has refused it. Others may still be on their way.
-    fn refused_by_kernel(&self, caller: &Caller<'_>, known: &Known, expectations: &[Expectation]) {
+    fn refused_by_kernel(&self, caller: &Caller<'_>, known: &Known, expectations: &[Arc<Expectation>]) {
         let back = |one: &Expectation| one.inherited || one.tid == caller.tid();
-        if expectations.iter().any(&back) {
+        if expectations.iter().any(|one| back(one)) {
             self.laid_out(known.tgid);
         }
         for _ in expectations.iter().filter(|one| back(one) && !one.inherited) {
@@ -79,7 +79,7 @@ impl Guard {
         }
         if let Some(taken) = self.take(known.tgid) {
             // For a child of a process that was not seen since its exec this counts the parent's.
-            self.table.executed(known.tgid, image.file, counts);
+            self.table.executed(known.tgid, (image.file, image.stat.layout), counts);
             if killed || taken.iter().any(|one| !one.inherited) {
                 self.observer.exec_settled(known.tgid, &settled);
             }
@@ -128,7 +128,6 @@ impl Guard {
             above: known.above,
             subjects,
             environment: None,
-            seen: OnceCell::new(),
             locator: &self.locator,
         };
         let nameless = request
@@ -154,7 +153,7 @@ impl Guard {
 /// Whether the addresses of a new image differ from those of the one before it: they are random unless a process
 /// (`personality(2)`) or the whole machine was told otherwise. Where they are not, an image that wrote over its own
 /// arguments could have been made to look like the one that follows it.
-fn layout_tells(tid: i32) -> bool {
+pub(super) fn layout_tells(tid: i32) -> bool {
     let personality = procfs::read(tid, "personality").ok();
     let personality =
         personality.and_then(|text| u32::from_str_radix(std::str::from_utf8(&text).ok()?.trim(), 16).ok());

@@ -114,6 +114,11 @@ pub trait FileJudge: Send + Sync {
         false
     }
 
+    /// The name of a control group that `/proc/PID/cgroup` does not show.
+    fn hidden_group(&self) -> Option<String> {
+        None
+    }
+
     /// A name was moved or taken away: what is believed to be somewhere may not be there any more.
     fn names_moved(&self) {}
 

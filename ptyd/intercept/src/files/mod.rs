@@ -22,7 +22,7 @@ mod staging;
 pub(crate) mod sys;
 mod trash;
 
-pub use calls::SETTING;
+pub use calls::requests;
 pub use engine::{FileEngine, Parts};
 pub use judge::{Answer, FileJudge, Judgement, Question, Verdict};
 pub use operation::Operation;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::caller::Status;
+use super::Beginning;
 use crate::locate::Locator;
 
 /// The command's first process as it began, and what of that still is so for every process below it. Mounts
@@ -20,19 +20,17 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    /// Of the command that begins with process `root`. What cannot be found out is not so.
-    pub fn of(root: i32, locator: &Locator) -> Arc<Self> {
-        let status = Status::read(root);
-        let mut groups = status.as_ref().map(|status| status.groups.clone()).unwrap_or_default();
+    /// Of the command that begins so. What cannot be found out is not so.
+    pub fn of(beginning: &Beginning, locator: &Locator) -> Arc<Self> {
+        let mut groups = beginning.groups.clone();
         groups.sort_unstable();
-        let in_our_namespace = locator.is_in_our_namespace(root);
-        let no_capability = |status: &Status| status.permitted.0 == 0 && status.no_new_privs;
+        let in_our_namespace = beginning.in_our_namespace && locator.keeps_to_one_namespace();
         Arc::new(Common {
-            at_our_root: AtomicBool::new(locator.is_at_our_root(root)),
-            groups_kept: AtomicBool::new(status.is_ok()),
+            at_our_root: AtomicBool::new(locator.is_at_our_root(beginning.pid)),
+            groups_kept: AtomicBool::new(true),
             groups: groups.into(),
             in_our_namespace,
-            powerless: in_our_namespace && status.as_ref().is_ok_and(no_capability),
+            powerless: in_our_namespace && beginning.permitted == 0 && beginning.no_new_privs,
             folders_shared: AtomicBool::new(false),
         })
     }

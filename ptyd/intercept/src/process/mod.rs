@@ -3,14 +3,22 @@
 //! A process is learnt of at its first notified call, its end from `exit_group`. A child that makes no
 //! notified call and dies by a signal is not seen.
 
+mod beginning;
 mod common;
+mod images;
+mod inside;
 mod observer;
 pub(crate) mod procfs;
+mod session;
 mod stat;
 mod table;
 
+pub use beginning::Beginning;
 pub(crate) use common::Common;
+pub(crate) use inside::has_own_filters;
+pub use inside::is_inside;
 pub use observer::{ExecSettled, Fork, Observer};
+pub(crate) use session::Session;
 pub use stat::TaskStat;
 pub(crate) use table::{Known, Table};
 

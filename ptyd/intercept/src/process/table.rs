@@ -7,7 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use foldhash::fast::RandomState;
 use rustix::io::Errno;
 
-use super::{FileId, TaskStat};
+use super::images::Images;
+use super::{FileId, TaskStat, is_inside};
 use crate::caller::Caller;
 use crate::coarse;
 use crate::exec::Above;
@@ -69,7 +70,13 @@ pub(crate) struct Table {
 struct State {
     processes: HashMap<i32, Known, RandomState>,
     threads: HashMap<i32, Thread, RandomState>,
+    /// How deep each program ran at most, also by processes that have ended.
+    deepest: HashMap<FileId, u32, RandomState>,
+    images: Images,
 }
+
+/// Programs whose depth is remembered; beyond it, an orphan of any other counts as the deepest of all.
+const REMEMBERED: usize = 4096;
 
 /// A number that no call before had.
 fn next_stamp() -> u64 {
@@ -98,19 +105,27 @@ impl Table {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The caller's process, as far as its number tells: it may have been somebody else's a moment ago.
+    ///
+    /// # Errors
+    /// As [`Table::identify_anew`].
+    pub fn identify(&self, caller: &Caller<'_>) -> Result<Identified, Errno> {
+        match self.trusted(caller.tid()) {
+            Some((known, place)) => Ok(Identified {
+                known,
+                new: Vec::new(),
+                place,
+            }),
+            None => self.identify_anew(caller),
+        }
+    }
+
     /// The caller's process.
     ///
     /// # Errors
     /// `ESRCH` if the caller is gone, `EACCES` if it cannot be read.
-    pub fn identify(&self, caller: &Caller<'_>) -> Result<Identified, Errno> {
+    pub fn identify_anew(&self, caller: &Caller<'_>) -> Result<Identified, Errno> {
         let tid = caller.tid();
-        if let Some((known, place)) = self.trusted(tid) {
-            return Ok(Identified {
-                known,
-                new: Vec::new(),
-                place,
-            });
-        }
         let tgid = caller.tgid()?;
         let stat = caller.stat(tgid)?;
         if !caller.still_valid() {
@@ -121,6 +136,10 @@ impl Table {
         let stamp = next_stamp();
         let looked = coarse::now();
         state.threads.insert(tid, Thread { tgid, looked, stamp });
+        // A process whose first thread had been another's: after an exec that thread is who calls.
+        if state.threads.get(&tgid).is_some_and(|thread| thread.tgid != tgid) {
+            state.threads.remove(&tgid);
+        }
         state.prune();
         Ok(Identified {
             place: identified.known.place_of(tid, stamp),
@@ -173,15 +192,14 @@ impl Table {
         let mut ancestor = None;
         while tgid != self.root && line.len() < MAX_ANCESTORS {
             let parent = line.last().map_or(0, |(_, stat)| stat.ppid);
-            if let Some((known, _)) = self.trusted(parent).filter(|(known, _)| known.tgid == parent) {
-                ancestor = Some(known);
-                break;
-            }
             let Some(stat) = (parent > 1).then(|| TaskStat::read(parent).ok()).flatten() else {
                 break;
             };
             if let Some(known) = self.same(parent, &stat) {
                 ancestor = Some(known);
+                break;
+            }
+            if parent != self.root && !is_inside(parent) {
                 break;
             }
             line.push((parent, stat));
@@ -235,14 +253,22 @@ impl Table {
     }
 
     /// Notes that `tgid` executed a program; `counts`: one more on the way from the command's start.
-    pub fn executed(&self, tgid: i32, image: FileId, counts: bool) {
+    pub fn executed(&self, tgid: i32, (image, layout): (FileId, [u64; 6]), counts: bool) {
         let mut state = self.state();
+        state.images.add(layout);
         // Its other threads are gone.
         state.threads.retain(|tid, thread| thread.tgid != tgid || *tid == tgid);
         if let Some(known) = state.processes.get_mut(&tgid) {
             known.execs = known.execs.saturating_add(u32::from(counts));
             known.image = Some(image);
+            let execs = known.execs;
+            state.ran(image, execs);
         }
+    }
+
+    /// Whether a process of the command has executed an image with this layout.
+    pub fn has_executed(&self, layout: [u64; 6]) -> bool {
+        self.state().images.contain(layout)
     }
 
     /// Forgets `tgid`, which ends.
@@ -319,13 +345,25 @@ impl State {
         known
     }
 
-    /// Depth of an orphan: that of whoever executes the same file, else one.
+    /// A program ran at this depth.
+    fn ran(&mut self, image: FileId, execs: u32) {
+        if self.deepest.len() < REMEMBERED || self.deepest.contains_key(&image) {
+            let deepest = self.deepest.entry(image).or_default();
+            *deepest = execs.max(*deepest);
+        }
+    }
+
+    /// Depth of an orphan, whose parents are gone: the greatest at which its program ran, else one.
     fn execs_of_image(&self, image: Option<FileId>) -> u32 {
-        let same = self
-            .processes
-            .values()
-            .filter(|known| image.is_some() && known.image == image);
-        same.map(|known| known.execs).max().unwrap_or(1)
+        let known = image.and_then(|image| self.deepest.get(&image)).copied();
+        let of_any = || {
+            self.deepest
+                .values()
+                .copied()
+                .max()
+                .filter(|_| self.deepest.len() >= REMEMBERED)
+        };
+        known.or_else(of_any).unwrap_or(1)
     }
 
     fn prune(&mut self) {

@@ -16,6 +16,7 @@ use rustix::io::Errno;
 
 use self::turns::Turns;
 use crate::caller::{AddDescriptor, Caller};
+use crate::files::actor;
 use crate::handler::Handler;
 use crate::notification::Notification;
 use crate::outcome::Outcome;
@@ -94,7 +95,11 @@ impl Service {
         let started = std::thread::Builder::new()
             .name("intercept".into())
             .stack_size(STACK)
-            .spawn(move || own.serve());
+            .spawn(move || {
+                // Who starts it may act for a caller, whose rights it then begins with.
+                actor::begin();
+                own.serve();
+            });
         started.map(|_| ()).inspect_err(|_| {
             self.count.fetch_sub(1, Ordering::AcqRel);
             self.waiting.fetch_sub(1, Ordering::AcqRel);
@@ -216,7 +221,7 @@ pub(crate) fn answer(caller: &Caller<'_>, outcome: Outcome) -> bool {
         Outcome::Errno(errno) => (0, -errno.raw_os_error(), 0),
         Outcome::Value(value) => (value, 0, 0),
         Outcome::Restart => (0, -listener::RESTART_SYSCALL, 0),
-        Outcome::Again => (0, -crate::sys::steer::RESTART_ALWAYS, 0),
+        Outcome::Again => (0, -crate::sys::traced::RESTART_ALWAYS, 0),
         Outcome::Answered => return true,
         Outcome::Descriptor { fd, cloexec } => match AddDescriptor::to(caller).finish(fd.as_fd(), cloexec) {
             Ok(_) => return true,

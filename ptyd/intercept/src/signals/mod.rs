@@ -15,6 +15,7 @@ mod meant;
 mod reach;
 mod target;
 
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use rustix::io::Errno;
@@ -27,6 +28,7 @@ use crate::caller::{Caller, Interruption};
 use crate::exec::Guard;
 use crate::handler::Handler;
 use crate::outcome::Outcome;
+use crate::process::is_inside;
 use meant::Meant;
 use target::Surroundings;
 
@@ -97,6 +99,7 @@ impl Signals {
         let (meant, signal) = Meant::of(caller)?;
         let around = Surroundings {
             judge: &*self.judge,
+            inside: &is_inside,
             sender,
         };
         // Nothing is sent with 0, and the kernel refuses other numbers.
@@ -155,10 +158,14 @@ impl Signals {
         around: &Surroundings<'_>,
         decide: impl Fn(Target) -> SignalDecision,
     ) -> Result<Outcome, Outcome> {
+        let look = |pid: &i32| Some((carry::open(*pid).ok()?, around.look(*pid).ok()?));
+        let mut found: Vec<_> = members.iter().filter_map(look).collect();
+        // Nothing can come to the dead, who say nothing for the living.
+        if found.iter().any(|(_, target)| !target.ended) {
+            found.retain(|(_, target)| !target.ended);
+        }
         let mut judged = Vec::new();
-        for pid in members {
-            let Ok(pidfd) = carry::open(*pid) else { continue };
-            let Ok(target) = around.look(*pid) else { continue };
+        for (pidfd, target) in found {
             let decision = decide(target);
             if let SignalDecision::Interrupted(seen) = decision {
                 return Err(carry::interrupted(seen));
@@ -195,7 +202,7 @@ impl Signals {
         decide: impl Fn(Target) -> SignalDecision,
     ) -> Result<Outcome, Outcome> {
         let pidfd = caller.fetch_fd(number)?;
-        let pid = target::of_pidfd(&pidfd)?;
+        let pid = target::of_pidfd(self.guard.locator(), pidfd.as_fd())?;
         let flags = caller.arg_u32(3);
         if flags & carry::PROCESS_GROUP != 0 {
             return match caller.arg(2) {

@@ -13,6 +13,7 @@ use crate::caller::Caller;
 use crate::exec::Guard;
 use crate::handler::Handler;
 use crate::outcome::Outcome;
+use crate::process::is_inside;
 
 /// `IOPRIO_WHO_*` begin at 1, `PRIO_*` at 0.
 const BY_PROCESS: u32 = 0;
@@ -109,6 +110,7 @@ impl Reach {
     pub(super) fn all(&self, caller: &Caller<'_>, sender: i32, pids: &[i32], by_signal: bool) -> Result<(), Errno> {
         let around = Surroundings {
             judge: &*self.judge,
+            inside: &is_inside,
             sender,
         };
         for pid in pids

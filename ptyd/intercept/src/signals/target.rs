@@ -1,12 +1,13 @@
 //! What a process is to the one that signals it.
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::unistd::{Pid, getpgid};
 use rustix::io::Errno;
 
 use super::SignalJudge;
 use crate::caller::Status;
+use crate::locate::Locator;
 use crate::process::TaskStat;
 
 /// How far up the tree is looked.
@@ -43,6 +44,8 @@ pub struct Target {
     pub tgid: i32,
     /// What it is to the sender.
     pub relation: Relation,
+    /// Whether it has ended with all its threads, and its parent has not asked for it yet.
+    pub ended: bool,
 }
 
 impl Target {
@@ -53,13 +56,19 @@ impl Target {
             same_user: true,
             ..Relation::default()
         };
-        Target { tgid, relation }
+        Target {
+            tgid,
+            relation,
+            ended: false,
+        }
     }
 }
 
 /// From whose side it is looked.
 pub(super) struct Surroundings<'a> {
     pub judge: &'a dyn SignalJudge,
+    /// Whether a process lives behind the walls.
+    pub inside: &'a dyn Fn(i32) -> bool,
     pub sender: i32,
 }
 
@@ -74,7 +83,6 @@ impl Surroundings<'_> {
         let stat = TaskStat::read(tgid)?;
         let own = TaskStat::read(self.sender)?;
         let mut relation = Relation {
-            child: stat.ppid == self.sender,
             parent: own.ppid == tgid,
             sibling: own.ppid == stat.ppid && stat.ppid > 1,
             member: self.judge.is_member(tgid, stat.started),
@@ -82,13 +90,21 @@ impl Surroundings<'_> {
             same_user: Status::read(self.sender)?.uid[0] == status.uid[0],
             ..Relation::default()
         };
-        self.climb(stat, &mut relation);
-        Ok(Target { tgid, relation })
+        self.climb(tgid, stat, &mut relation);
+        relation.child = stat.ppid == self.sender && relation.member;
+        // Of a first thread that others outlive there is no mask either.
+        let ended = status.umask.is_none() && status.threads <= 1;
+        Ok(Target { tgid, relation, ended })
     }
 
-    /// Up to the sender, or out of the session: whoever has a member above it is one.
-    fn climb(&self, mut stat: TaskStat, relation: &mut Relation) {
+    /// Up to the sender, or out of the session: whoever has a member above it is one, if all on the way live behind the
+    /// walls.
+    fn climb(&self, tgid: i32, mut stat: TaskStat, relation: &mut Relation) {
+        let mut pid = tgid;
         for _ in 0..MAX_ANCESTORS {
+            if !relation.member && !(self.inside)(pid) {
+                return;
+            }
             let above = stat.ppid;
             if above == self.sender {
                 relation.descendant = true;
@@ -104,7 +120,7 @@ impl Surroundings<'_> {
                 return;
             }
             relation.member |= member;
-            stat = next;
+            (pid, stat) = (above, next);
         }
     }
 }
@@ -133,14 +149,14 @@ fn processes() -> Vec<i32> {
     entries.flatten().filter_map(number).collect()
 }
 
-/// Whom a pidfd holds.
-pub(super) fn of_pidfd(pidfd: impl AsFd) -> Result<i32, Errno> {
-    let path = format!("/proc/self/fdinfo/{}", pidfd.as_fd().as_raw_fd());
+/// Whom a pidfd, or a folder of procfs in its place, holds.
+pub(super) fn of_pidfd(locator: &Locator, pidfd: BorrowedFd<'_>) -> Result<i32, Errno> {
+    let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
     let text = std::fs::read_to_string(path).map_err(|_| Errno::BADF)?;
     let line = text.lines().find_map(|line| line.strip_prefix("Pid:"));
     match line.map(|pid| pid.trim().parse::<i32>()) {
-        // Folders of procfs, which the kernel would take as well, are not used so any more.
-        None | Some(Err(_)) => Err(Errno::BADF),
+        None => locator.task_of(pidfd),
+        Some(Err(_)) => Err(Errno::BADF),
         Some(Ok(pid)) if pid > 0 => Ok(pid),
         Some(Ok(_)) => Err(Errno::SRCH),
     }
@@ -167,13 +183,22 @@ mod tests {
     fn a_child_is_of_the_session_before_anybody_has_seen_it() -> Result<(), Box<dyn std::error::Error>> {
         let mut child = std::process::Command::new("sleep").arg("60").spawn()?;
         let sender = std::process::id() as i32;
-        let around = Surroundings { judge: &Nobody, sender };
+        let around = |inside| Surroundings {
+            judge: &Nobody,
+            inside,
+            sender,
+        };
+        let outside = around(&|_| false).look(child.id() as i32);
+        let around = around(&|_| true);
         let target = around.look(child.id() as i32);
         let first = around.look(1);
         child.kill()?;
         child.wait()?;
         let relation = target?.relation;
         assert!(relation.child && relation.descendant && relation.member && relation.same_user && !relation.parent);
+        // One that was started before its parent entered, or orphaned to it, is not.
+        let relation = outside?.relation;
+        assert!(!relation.child && !relation.descendant && !relation.member);
         let first = first?.relation;
         assert!(first.system && !first.member && !first.descendant);
         assert!(around.look(std::os::unix::process::parent_id() as i32)?.relation.parent);

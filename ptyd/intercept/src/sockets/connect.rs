@@ -10,6 +10,7 @@ use rustix::net::SocketType;
 
 use super::address::MAX_ADDRESS;
 use super::inside::address;
+use super::netlink::{NET_ADMIN, names_the_kernel};
 use super::socket::Socket;
 use super::{Address, ConnectRequest, OwnSocket, Peer, SocketDecision, Sockets, UnixOperation, path_of};
 use crate::caller::Caller;
@@ -27,7 +28,7 @@ enum Target {
 
 impl Sockets {
     pub(super) fn connect(&self, caller: &Caller<'_>) -> Result<Outcome, Outcome> {
-        let socket = Socket::of(caller)?;
+        let socket = Socket::of(&self.locator, caller)?;
         let length = usize::try_from(caller.arg_i32(2)).map_err(|_| Errno::INVAL)?;
         if length > MAX_ADDRESS {
             return Err(Outcome::Errno(Errno::INVAL));
@@ -47,6 +48,10 @@ impl Sockets {
             Address::Abstract(name) if socket.is_unix() => (Peer::Abstract(name), Target::Copy(bytes)),
             Address::Internet(to) if socket.is_internet() => {
                 return self.connect_internet(caller, &socket, to, &bytes);
+            }
+            // As of a message: nobody else is named by who has no right over the network.
+            Address::Other(_) if socket.is_netlink() && !self.may_ask(caller, &bytes)? => {
+                return Err(Outcome::Errno(Errno::PERM));
             }
             Address::Other(family) if !socket.is_unix() => (Peer::Other(family), Target::Copy(bytes)),
             // Dissolves an association, or is refused by the kernel: it leads nowhere.
@@ -79,6 +84,12 @@ impl Sockets {
         result.map(|()| Outcome::Value(0))
     }
 
+    /// Whether the caller may connect a netlink socket to this address.
+    fn may_ask(&self, caller: &Caller<'_>, address: &[u8]) -> Result<bool, Errno> {
+        let client = self.locator.client(caller)?;
+        Ok(client.identity.capable(NET_ADMIN) || names_the_kernel(address)?)
+    }
+
     /// Connects as the caller.
     fn carry_out(&self, caller: &Caller<'_>, socket: &Socket, target: &Target) -> Result<(), Outcome> {
         let bytes = match target {
@@ -106,7 +117,8 @@ impl Sockets {
         Ok(Outcome::Value(0))
     }
 
-    /// The canonical path that `path` has or would have, and its object if there is one.
+    /// The canonical path of `path`, and its object. Where there is none only what may be a socket of ours has a path, the one
+    /// that it would have.
     pub(super) fn find(&self, caller: &Caller<'_>, path: &CStr) -> (Option<PathBuf>, Result<Pin, Errno>) {
         let errno = match self.locator.object(caller, libc::AT_FDCWD, path, true) {
             Ok(pin) => match self.locator.canonical(&pin) {
@@ -115,7 +127,9 @@ impl Sockets {
             },
             Err(errno) => errno,
         };
-        (self.would_be(caller, path), Err(errno))
+        let text = Path::new(OsStr::from_bytes(path.to_bytes()));
+        let would_be = OwnSocket::may_be(text).then(|| self.would_be(caller, path)).flatten();
+        (would_be, Err(errno))
     }
 
     /// The canonical path of what does not exist, or is out of the caller's reach: that of its nearest

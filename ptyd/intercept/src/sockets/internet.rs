@@ -128,7 +128,7 @@ impl Sockets {
     }
 
     pub(super) fn listen(&self, caller: &Caller<'_>) -> Result<Outcome, Outcome> {
-        let socket = Socket::of(caller)?;
+        let socket = Socket::of(&self.locator, caller)?;
         // Unix sockets that others connect to are judged when they get their name.
         if !socket.is_internet() {
             return match socket.is_unix() {

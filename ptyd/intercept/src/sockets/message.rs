@@ -23,6 +23,9 @@ const MAX_CONTROL: usize = 1 << 20;
 /// `SCM_MAX_FD`.
 const MAX_DESCRIPTORS: usize = 253;
 
+/// `CAP_NET_ADMIN` and `CAP_NET_RAW`: who may mark packets.
+const MARKING: u64 = 1 << 12 | 1 << 13;
+
 /// `struct cmsghdr`.
 const CONTROL_HEADER: usize = 16;
 
@@ -160,6 +163,8 @@ impl Control {
                 self.push(level, kind, &credentials(caller, data)?);
                 Ok(())
             }
+            // Of a worker the network may be, where the caller has no right over it.
+            (libc::SOL_SOCKET, libc::SO_MARK) if caller.status()?.effective.0 & MARKING == 0 => Err(Errno::PERM),
             _ if passes(level, kind) => {
                 self.push(level, kind, data);
                 Ok(())

@@ -8,6 +8,7 @@ mod endpoints;
 mod inside;
 mod internet;
 mod message;
+mod netlink;
 mod own;
 mod send;
 mod socket;
@@ -112,6 +113,12 @@ pub trait SocketJudge: Send + Sync {
     /// Decides whether a Unix socket gets a name; as [`SocketJudge::connect`]. It is told of, if at all,
     /// before it happens: the kernel has the last word.
     fn bind(&self, request: &BindRequest<'_>) -> SocketDecision;
+
+    /// Puts the calling thread behind the command's walls, for good.
+    ///
+    /// # Errors
+    /// Where it cannot: then nothing is to be done there.
+    fn enter_walls(&self) -> Result<(), Errno>;
 
     /// Decides about an operation on an internet socket, has it carried out by `act` if it is to be, and says
     /// what the caller gets. May block after [`Caller::will_block`], and then watches [`Caller::interruption`].

@@ -12,6 +12,12 @@ pub enum OwnSocket {
 }
 
 impl OwnSocket {
+    /// Whether something of this name can be one, whatever folder it turns out to be in.
+    pub fn may_be(path: &Path) -> bool {
+        let last = path.components().rfind(|part| matches!(part, Component::Normal(_)));
+        last.is_some_and(|name| ["launch.sock", "api.sock"].iter().any(|own| name.as_os_str() == *own))
+    }
+
     /// Which one `path` names, in whatever user's runtime folder: `/run/agentsh/UID/` or
     /// `/run/user/UID/agentsh/`. The path is canonical, but nothing of it need exist.
     pub fn named(path: &Path) -> Option<OwnSocket> {
@@ -39,6 +45,21 @@ impl OwnSocket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_can_be_ours_is_told_by_its_last_part() {
+        for path in [
+            "/run/agentsh/0/launch.sock",
+            "launch.sock",
+            "x/api.sock/",
+            "api.sock/..",
+        ] {
+            assert!(OwnSocket::may_be(Path::new(path)), "{path}");
+        }
+        for path in ["/var/run/nscd/socket", "launch.sock/x", "/", "", ".."] {
+            assert!(!OwnSocket::may_be(Path::new(path)), "{path}");
+        }
+    }
 
     #[test]
     fn the_sockets_of_every_user_are_ours_and_nothing_else_is() {

@@ -17,6 +17,7 @@ use super::address::MAX_ADDRESS;
 use super::inside::address;
 use super::internet::InternetOperation;
 use super::message::{self, Control, Header};
+use super::netlink::is_the_kernel;
 use super::socket::Socket;
 use super::{Address, ConnectRequest, OwnSocket, Peer, SocketDecision, Sockets, UnixOperation};
 use crate::caller::Caller;
@@ -41,6 +42,8 @@ struct Message {
 enum Target {
     /// To the socket's own peer, or to an address that the kernel takes no notice of or refuses.
     Peer,
+    /// By netlink to the kernel, without an address.
+    Kernel,
     Internet(SocketAddr),
     Unix(Peer, Option<Pin>),
 }
@@ -54,7 +57,7 @@ impl Sockets {
     }
 
     pub(super) fn send(&self, caller: &Caller<'_>) -> Result<Outcome, Outcome> {
-        let socket = Socket::of(caller)?;
+        let socket = Socket::of(&self.locator, caller)?;
         match caller.notification().nr {
             libc::SYS_sendto => {
                 let length = usize::try_from(caller.arg(2)).map_err(|_| Errno::INVAL)?;
@@ -117,8 +120,13 @@ impl Sockets {
         if message.flags & libc::MSG_ZEROCOPY != 0 {
             return Err(Outcome::Errno(Errno::NOBUFS));
         }
-        let target = self.target(caller, socket, &message)?;
         let client = self.locator.client(caller)?;
+        let named = !message.header.name.is_empty();
+        let target =
+            match named && socket.is_netlink() && is_the_kernel(socket, &client.identity, &message.header.name)? {
+                true => Target::Kernel,
+                false => self.target(caller, socket, &message)?,
+            };
         let says_who = socket.is_unix() && may_say_who();
         if says_who && !message.control.names_sender {
             message.control.name_sender(caller)?;
@@ -137,6 +145,7 @@ impl Sockets {
         };
         match &target {
             Target::Peer => act(&message.header.name),
+            Target::Kernel => act(&[]),
             Target::Internet(to) => {
                 let operation = match socket.is_stream() {
                     true => InternetOperation::Connect,

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType};
 
 use crate::caller::Caller;
+use crate::locate::Locator;
 
 /// How an internet socket talks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,8 +32,8 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    pub fn of(caller: &Caller<'_>) -> Result<Socket, Errno> {
-        let fd = caller.fetch_fd(caller.arg_i32(0))?;
+    pub fn of(locator: &Locator, caller: &Caller<'_>) -> Result<Socket, Errno> {
+        let fd = locator.take_fd(caller, caller.arg_i32(0))?;
         let domain = rustix::net::sockopt::socket_domain(&fd)?;
         let kind = rustix::net::sockopt::socket_type(&fd)?;
         let blocks = !rustix::fs::fcntl_getfl(&fd)?.contains(OFlags::NONBLOCK);
@@ -46,6 +47,10 @@ impl Socket {
 
     pub fn is_unix(&self) -> bool {
         self.domain == AddressFamily::UNIX
+    }
+
+    pub fn is_netlink(&self) -> bool {
+        self.domain == AddressFamily::NETLINK
     }
 
     pub fn is_internet(&self) -> bool {

@@ -11,6 +11,7 @@ pub mod signal;
 pub mod socket;
 pub mod steer;
 pub mod stub;
+pub mod traced;
 
 use rustix::io::Errno;
 use rustix::process::Pid;

@@ -1,40 +1,94 @@
-//! Making a waiting call another one, `ptrace(2)`: the only way to a waiting task's registers.
+//! Making a waiting call another one, or have another one precede it.
 
 use rustix::io::Errno;
 
-/// `ERESTARTNOINTR`: the kernel starts the call again, whatever signals come. Never seen by a program.
-pub const RESTART_ALWAYS: i32 = 513;
+use super::traced::{RESTART_ALWAYS, Stop, Traced};
 
-/// What the call becomes: an `execveat(2)` with these arguments.
+/// A call as registers hold it.
 #[derive(Debug, Clone, Copy)]
 pub struct NewCall {
-    pub folder: i32,
-    pub path: u64,
-    pub argv: u64,
-    pub environment: u64,
-    pub flags: i32,
+    pub number: i64,
+    pub arguments: [u64; 5],
 }
 
-/// Has task `tid`, which waits in a notified call, make `call` instead.
-///
-/// It is seized, told to stop, and let out of the wait by `release`, which answers with [`RESTART_ALWAYS`]; it then
-/// stops before the kernel starts the call again, with what its registers hold by then. Nothing else of it is touched.
+/// Has task `tid`, which waits in a notified call, make `call` instead. `release` answers with [`RESTART_ALWAYS`].
+/// Nothing else of it is touched.
 ///
 /// # Errors
-/// `EPERM` if it has a tracer (or may not be traced); `ESRCH` if it is gone.
+/// Those of [`Traced::seize`].
 #[cfg(target_arch = "x86_64")]
 pub fn steer(tid: i32, call: NewCall, release: impl FnOnce() -> bool) -> Result<(), Errno> {
-    request(libc::PTRACE_SEIZE, tid, 0)?;
-    request(libc::PTRACE_INTERRUPT, tid, 0)?;
-    if !release() {
-        // It dies, and with it the tracing.
-        return Err(Errno::SRCH);
+    let traced = Traced::seize(tid, release)?;
+    let registers = waiting(&traced)?;
+    traced.set_registers(registers.calling(call))?;
+    traced.let_go(None)
+}
+
+/// Has task `tid`, which waits in a notified call, make `call` before anything else; then the call that it waits in has
+/// `result`. What comes of `call` it does not see. Its signals wait meanwhile, as they do in a call.
+///
+/// # Errors
+/// Those of [`Traced::seize`].
+#[cfg(target_arch = "x86_64")]
+pub fn precede(tid: i32, call: NewCall, result: i32, release: impl FnOnce() -> bool) -> Result<(), Errno> {
+    let traced = Traced::seize(tid, release)?;
+    let registers = waiting(&traced)?;
+    let blocked = traced.block(u64::MAX)?;
+    traced.set_registers(registers.calling(call))?;
+    let mut stopped_by = None;
+    for _in_and_out in 0..2 {
+        traced.to_call()?;
+        loop {
+            match traced.wait()? {
+                Stop::Call => break,
+                // Which cannot be blocked. It comes a moment later.
+                Stop::Signal(signal) => stopped_by = Some(signal),
+                // The kernel stops it again when it is let go.
+                Stop::Told => {}
+            }
+            traced.to_call()?;
+        }
     }
-    await_stop(tid)?;
-    let changed = change(tid, call);
-    // Whatever went wrong, it must not stay stopped; unchanged it makes its own call again and is judged again.
-    request(libc::PTRACE_DETACH, tid, 0)?;
-    changed
+    traced.set_registers(registers.returning(result))?;
+    traced.block(blocked)?;
+    traced.let_go(stopped_by)
+}
+
+/// The registers of a task whose call the kernel is about to start again.
+#[cfg(target_arch = "x86_64")]
+fn waiting(traced: &Traced) -> Result<Registers, Errno> {
+    let registers = traced.registers()?;
+    match registers.rax == (-i64::from(RESTART_ALWAYS)) as u64 {
+        true => Ok(Registers(registers)),
+        false => Err(Errno::SRCH),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+struct Registers(libc::user_regs_struct);
+
+#[cfg(target_arch = "x86_64")]
+impl Registers {
+    fn calling(self, call: NewCall) -> libc::user_regs_struct {
+        let [rdi, rsi, rdx, r10, r8] = call.arguments;
+        libc::user_regs_struct {
+            orig_rax: call.number as u64,
+            rdi,
+            rsi,
+            rdx,
+            r10,
+            r8,
+            ..self.0
+        }
+    }
+
+    fn returning(self, result: i32) -> libc::user_regs_struct {
+        libc::user_regs_struct {
+            rax: i64::from(result) as u64,
+            ..self.0
+        }
+    }
 }
 
 /// Registers are known for one architecture.
@@ -46,51 +100,11 @@ pub fn steer(_tid: i32, _call: NewCall, _release: impl FnOnce() -> bool) -> Resu
     Err(Errno::NOSYS)
 }
 
-#[cfg(target_arch = "x86_64")]
-fn request(what: libc::c_uint, tid: i32, data: usize) -> Result<(), Errno> {
-    // SAFETY: these requests take their data by value.
-    match unsafe { libc::ptrace(what, tid, 0usize, data) } {
-        -1 => Err(super::last_errno()),
-        _ => Ok(()),
-    }
-}
-
-/// Waits for the stop that was asked for; what stops it before that goes on.
-#[cfg(target_arch = "x86_64")]
-fn await_stop(tid: i32) -> Result<(), Errno> {
-    loop {
-        let mut status = 0;
-        // SAFETY: the status is valid and exclusive for the call.
-        match unsafe { libc::waitpid(tid, &raw mut status, libc::__WALL) } {
-            -1 if super::last_errno() == Errno::INTR => {}
-            -1 => return Err(super::last_errno()),
-            _ if !libc::WIFSTOPPED(status) => return Err(Errno::SRCH),
-            _ if status >> 16 == libc::PTRACE_EVENT_STOP => return Ok(()),
-            _ => request(libc::PTRACE_CONT, tid, libc::WSTOPSIG(status) as usize)?,
-        }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn change(tid: i32, call: NewCall) -> Result<(), Errno> {
-    // SAFETY: the registers are plain numbers, for which zeroes are valid.
-    let mut registers: libc::user_regs_struct = unsafe { std::mem::zeroed() };
-    // SAFETY: the request writes one set of registers, to which the pointer is valid and exclusive.
-    if unsafe { libc::ptrace(libc::PTRACE_GETREGS, tid, 0usize, &raw mut registers) } == -1 {
-        return Err(super::last_errno());
-    }
-    if registers.rax != (-i64::from(RESTART_ALWAYS)) as u64 {
-        return Err(Errno::SRCH);
-    }
-    registers.orig_rax = libc::SYS_execveat as u64;
-    registers.rdi = call.folder as u64;
-    registers.rsi = call.path;
-    registers.rdx = call.argv;
-    registers.r10 = call.environment;
-    registers.r8 = call.flags as u64;
-    // SAFETY: the request reads one set of registers, to which the pointer is valid.
-    match unsafe { libc::ptrace(libc::PTRACE_SETREGS, tid, 0usize, &raw const registers) } {
-        -1 => Err(super::last_errno()),
-        _ => Ok(()),
-    }
+/// As [`steer`].
+///
+/// # Errors
+/// Always.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn precede(_tid: i32, _call: NewCall, _result: i32, _release: impl FnOnce() -> bool) -> Result<(), Errno> {
+    Err(Errno::NOSYS)
 }

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use agentsh_intercept::{
-    Errno, ExecDecision, ExecRequest, ExecSettled, Fork, Guard, Guarded, Handler, Judge, Locator, Observer, Stage,
-    Table,
+    Beginning, Errno, ExecDecision, ExecRequest, ExecSettled, Fork, Guard, Guarded, Handler, Judge, Locator, Observer,
+    Stage, Table,
 };
 
 use super::text;
@@ -21,6 +21,18 @@ pub struct Log {
     pub exits: Mutex<Vec<(i32, u8)>>,
     pub settled: Mutex<Vec<(i32, ExecSettled)>>,
     pub refused: Mutex<usize>,
+}
+
+/// How a cage's first process begins: as this one is.
+pub fn beginning(root: i32) -> Beginning {
+    let groups = rustix::process::getgroups().unwrap_or_default();
+    Beginning {
+        pid: root,
+        groups: groups.iter().map(|group| group.as_raw()).collect(),
+        permitted: u64::MAX,
+        no_new_privs: true,
+        in_our_namespace: true,
+    }
 }
 
 /// No other task counts as the session's own.
@@ -58,7 +70,7 @@ impl Log {
             return Arc::new(Table::new());
         };
         let guard = Guard::new(
-            root,
+            &beginning(root),
             locator,
             Arc::clone(self) as Arc<dyn Judge>,
             Arc::clone(self) as Arc<dyn Observer>,

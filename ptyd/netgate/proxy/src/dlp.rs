@@ -64,6 +64,11 @@ impl Dlp {
         }
     }
 
+    /// Whether what is asked of can be searched, or need not be.
+    pub(crate) fn can_read(&self, is_plain: impl FnOnce() -> bool) -> bool {
+        self.patterns.is_none() || self.mode == Mode::Audit || is_plain()
+    }
+
     /// What searches whole texts, one after the other; `None` if there is nothing to search for.
     pub(crate) fn searcher(&self) -> Option<Searcher> {
         self.patterns.clone().map(|patterns| Searcher {

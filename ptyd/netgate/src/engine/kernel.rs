@@ -23,19 +23,41 @@ pub struct Kernel {
     connections: Arc<Connections>,
 }
 
+/// What a wall leaves to others.
+#[derive(Debug, Clone, Copy)]
+pub struct Leaves {
+    /// Connections to the kernel's tables, where policy simply allows them; else each is judged by the inner engine's
+    /// judge.
+    pub tables: bool,
+    /// Echo requests to that judge alone: the kernel asks no program about them.
+    pub echo: bool,
+}
+
+/// There is no wall; the other engine holds alone.
+pub struct NotRaised {
+    pub inner: Box<dyn Engine>,
+    pub error: EngineError,
+}
+
 impl Kernel {
-    /// Raises the wall; the calling process is the one that judges. `tables`: whether connections may be left to the
-    /// kernel's tables; else each is judged by the inner engine's judge.
+    /// Raises the wall; the calling process is the one that judges.
     ///
     /// # Errors
     /// Where the kernel or the user's rights do not allow it.
-    pub fn raise(inner: Box<dyn Engine>, gate: &Gate, tables: bool) -> Result<Kernel, EngineError> {
+    pub fn raise(inner: Box<dyn Engine>, gate: &Gate, leaves: Leaves) -> Result<Kernel, NotRaised> {
+        let wall = match Wall::raise(leaves.echo) {
+            Ok(wall) => wall,
+            Err(error) => {
+                let error = error.into();
+                return Err(NotRaised { inner, error });
+            }
+        };
         Ok(Kernel {
             inner,
             connections: Arc::clone(&gate.connections),
             watch: Arc::new(Watch {
-                wall: Wall::raise()?,
-                tables,
+                wall,
+                tables: leaves.tables,
                 pins: Arc::clone(&gate.pins),
                 policy: Mutex::default(),
                 told: Mutex::default(),
@@ -82,9 +104,9 @@ impl Engine for Kernel {
         Ok(self.watch.wall.enclose(folder)?)
     }
 
-    fn release(&self, folder: &Path) {
-        self.watch.wall.forget(folder);
-        self.inner.release(folder);
+    fn settle(&self) {
+        self.watch.tell();
+        self.inner.settle();
     }
 
     fn holds(&self, flow: &Flow, cookie: u64) -> bool {
@@ -185,8 +207,6 @@ impl Watch {
         let Some(told) = told.as_ref() else { return };
         while let Some(event) = self.wall.next_event() {
             match &event.what {
-                // Programs and their ends are told by their own calls.
-                What::Exec | What::Exit => {}
                 What::Address { verdict, rule, .. } if *verdict != Verdict::Deny => {
                     let (rule, audited) = self.wall.rule(*rule);
                     told.passed(&event, rule.as_deref(), audited);

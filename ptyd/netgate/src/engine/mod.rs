@@ -13,7 +13,7 @@ use std::thread;
 use agentsh_policy::Policy;
 
 pub use connections::{Connections, Listener};
-pub use kernel::Kernel;
+pub use kernel::{Kernel, Leaves};
 pub use notify::Notify;
 pub use private::PrivateEngine;
 
@@ -84,7 +84,8 @@ pub trait Engine: Send + Sync {
     /// Those that cannot be held; the old ones stay in force.
     fn apply(&self, policy: &Arc<Policy>) -> Result<(), EngineError>;
 
-    /// Takes in a command's control group, by its folder in the v2 hierarchy, before anybody is in it.
+    /// Takes in a control group, by its folder in the v2 hierarchy, before anybody is in it. It is held until the folder
+    /// is removed.
     ///
     /// # Errors
     /// The group is not held then, and nobody may get into it.
@@ -92,8 +93,8 @@ pub trait Engine: Send + Sync {
         Ok(())
     }
 
-    /// The group is about to be removed.
-    fn release(&self, _folder: &Path) {}
+    /// Tells what has happened until now.
+    fn settle(&self) {}
 
     /// Whether the kernel judges this by itself and lets it through, on the socket with this `SO_COOKIE`: then it is the
     /// caller's own affair, and told by [`Told::passed`].

@@ -14,8 +14,8 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::task::AbortHandle;
 
-use super::packet;
 use super::relay::{Path, State, canonical};
+use crate::packet;
 
 /// The way out for datagrams of one socket to one address.
 #[derive(Debug)]

@@ -8,7 +8,6 @@ mod datagrams;
 mod forward;
 mod holder;
 mod netlink;
-mod packet;
 mod relay;
 mod routes;
 mod steering;

@@ -7,6 +7,7 @@
 mod answer;
 mod limits;
 mod serve;
+mod source;
 mod upstream;
 
 use std::collections::HashMap;
@@ -57,13 +58,21 @@ pub struct Lookup<'a> {
 /// Ports that are remembered as a program's.
 const CLIENTS: usize = 65_536;
 
+/// Who asks from a port.
+#[derive(Clone)]
+struct Client {
+    owner: Owner,
+    /// The server that is meant, where the answer is expected from it.
+    asked: Option<SocketAddr>,
+}
+
 /// A running resolver. It runs until the process ends.
 pub struct Resolver {
     court: Arc<dyn Court>,
     pins: Arc<Pins>,
     upstream: Upstream,
     limits: Limits,
-    clients: Mutex<HashMap<(bool, u16), Owner>>,
+    clients: Mutex<HashMap<(bool, u16), Client>>,
     v4: SocketAddr,
     v6: Option<SocketAddr>,
 }
@@ -77,15 +86,16 @@ impl Resolver {
         }
     }
 
-    /// Queries from this local port are from this process from now on.
-    pub fn admit(&self, udp: bool, port: u16, owner: Owner) {
+    /// Queries from this local port are from this process from now on. `asked`: the server that it means, if it expects
+    /// its answer from there and from nowhere else.
+    pub fn admit(&self, udp: bool, port: u16, owner: Owner, asked: Option<SocketAddr>) {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if clients.len() < CLIENTS {
-            clients.insert((udp, port), owner);
+            clients.insert((udp, port), Client { owner, asked });
         }
     }
 
-    fn client(&self, udp: bool, from: SocketAddr) -> Option<Owner> {
+    fn client(&self, udp: bool, from: SocketAddr) -> Option<Client> {
         let clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         clients.get(&(udp, from.port())).cloned()
     }

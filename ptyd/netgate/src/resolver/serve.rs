@@ -8,13 +8,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::{Court, Resolver, Upstream};
+use super::source::Sources;
+use super::{Client, Court, Resolver, Upstream};
 use crate::own::Owner;
 use crate::pins::Pins;
 use crate::place::{self, Place};
 
-/// Queries that are answered at the same time.
+/// Queries that are answered at the same time by threads that stay.
 const WORKERS: usize = 4;
+/// More of them, each by a thread of its own: a server that does not answer keeps those of others waiting.
+const MORE: usize = 28;
 /// Queries that wait for that; of more the sender hears nothing, and asks again.
 const WAITING: usize = 256;
 /// Connections that are served at the same time.
@@ -27,7 +30,7 @@ const STACK: usize = 256 << 10;
 struct Datagram {
     bytes: Vec<u8>,
     from: SocketAddr,
-    owner: Owner,
+    client: Client,
     socket: Arc<UdpSocket>,
 }
 
@@ -40,24 +43,32 @@ impl Resolver {
         court: Arc<dyn Court>,
         pins: Arc<Pins>,
         upstream: Upstream,
-        place: &dyn Place,
+        place: Arc<dyn Place>,
     ) -> io::Result<Arc<Resolver>> {
-        let (udp, tcp) = both(place, Ipv4Addr::LOCALHOST.into())?;
+        let (udp, tcp) = both(&*place, Ipv4Addr::LOCALHOST.into())?;
         // A host without IPv6 has no sockets that would need it.
-        let six = both(place, Ipv6Addr::LOCALHOST.into()).ok();
+        let six = both(&*place, Ipv6Addr::LOCALHOST.into()).ok();
         let endpoint = |tcp: &TcpListener| tcp.local_addr();
         let v6 = six.as_ref().map(|(_, tcp)| endpoint(tcp)).transpose()?;
         let resolver = Arc::new(Resolver::new((court, pins), upstream, (endpoint(&tcp)?, v6)));
         let (queue, todo) = sync_channel(WAITING);
-        let todo = Arc::new(Mutex::new(todo));
+        let todo = Mutex::new(todo);
+        let office = Arc::new(Office {
+            resolver: Arc::clone(&resolver),
+            sources: Sources::new(place),
+            queue,
+            todo,
+            asked: AtomicUsize::new(0),
+            more: AtomicUsize::new(0),
+        });
         for _ in 0..WORKERS {
-            let (resolver, todo) = (Arc::clone(&resolver), Arc::clone(&todo));
-            spawn(move || work(&resolver, &todo))?;
+            let office = Arc::clone(&office);
+            spawn(move || office.work())?;
         }
         let open = Arc::new(AtomicUsize::new(0));
         for (udp, tcp) in [Some((udp, tcp)), six].into_iter().flatten() {
-            let (receiver, queue) = (Arc::clone(&resolver), queue.clone());
-            spawn(move || receive(&receiver, &Arc::new(udp), &queue))?;
+            let office = Arc::clone(&office);
+            spawn(move || office.receive(&Arc::new(udp)))?;
             let (resolver, open) = (Arc::clone(&resolver), Arc::clone(&open));
             spawn(move || accept(&resolver, &tcp, &open))?;
         }
@@ -83,35 +94,82 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread.spawn(work).map(drop)
 }
 
-fn receive(resolver: &Resolver, socket: &Arc<UdpSocket>, queue: &SyncSender<Datagram>) {
-    let mut buffer = vec![0; 4096];
-    loop {
-        // Errors are those of earlier answers that nobody waited for.
-        let Ok((length, from)) = socket.recv_from(&mut buffer) else {
-            continue;
-        };
-        // Whoever is not of the session is not answered.
-        let Some(owner) = resolver.client(true, from) else {
-            continue;
-        };
-        let datagram = Datagram {
-            bytes: buffer[..length].to_vec(),
-            from,
-            owner,
-            socket: Arc::clone(socket),
-        };
-        // Full: the sender asks again.
-        let _ = queue.try_send(datagram);
-    }
+/// Who answers datagrams.
+struct Office {
+    resolver: Arc<Resolver>,
+    sources: Sources,
+    queue: SyncSender<Datagram>,
+    todo: Mutex<Receiver<Datagram>>,
+    /// Queries in the queue and in the hands of those who take from it.
+    asked: AtomicUsize,
+    /// Threads beside those.
+    more: AtomicUsize,
 }
 
-fn work(resolver: &Resolver, todo: &Mutex<Receiver<Datagram>>) {
-    loop {
-        let next = todo.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(datagram) = next else { return };
-        if let Some(reply) = resolver.answer(&datagram.bytes, &datagram.owner, true) {
+impl Office {
+    fn receive(self: &Arc<Self>, socket: &Arc<UdpSocket>) {
+        let mut buffer = vec![0; 4096];
+        loop {
+            // Errors are those of earlier answers that nobody waited for.
+            let Ok((length, from)) = socket.recv_from(&mut buffer) else {
+                continue;
+            };
+            // Whoever is not of the session is not answered.
+            let Some(client) = self.resolver.client(true, from) else {
+                continue;
+            };
+            self.take(Datagram {
+                bytes: buffer[..length].to_vec(),
+                from,
+                client,
+                socket: Arc::clone(socket),
+            });
+        }
+    }
+
+    /// Has it answered by who is free, or by one more.
+    fn take(self: &Arc<Self>, datagram: Datagram) {
+        if self.asked.load(Ordering::Acquire) >= WORKERS && self.more.load(Ordering::Acquire) < MORE {
+            self.more.fetch_add(1, Ordering::AcqRel);
+            let office = Arc::clone(self);
+            let one = move || {
+                office.answer(datagram);
+                office.more.fetch_sub(1, Ordering::AcqRel);
+            };
+            if spawn(one).is_err() {
+                self.more.fetch_sub(1, Ordering::AcqRel);
+            }
+            return;
+        }
+        self.asked.fetch_add(1, Ordering::AcqRel);
+        // Full: the sender asks again.
+        if self.queue.try_send(datagram).is_err() {
+            self.asked.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    fn work(&self) {
+        loop {
+            let next = self.todo.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(datagram) = next else { return };
+            self.answer(datagram);
+            self.asked.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    fn answer(&self, datagram: Datagram) {
+        let Datagram {
+            bytes,
+            from,
+            client,
+            socket,
+        } = datagram;
+        let Some(reply) = self.resolver.answer(&bytes, &client.owner, true) else {
+            return;
+        };
+        if !client.asked.is_some_and(|asked| self.sources.send(&reply, asked, from)) {
             // Nobody may be there any more.
-            let _ = datagram.socket.send_to(&reply, datagram.from);
+            let _ = socket.send_to(&reply, from);
         }
     }
 }
@@ -123,8 +181,8 @@ fn accept(resolver: &Arc<Resolver>, listener: &TcpListener, open: &Arc<AtomicUsi
             thread::sleep(Duration::from_millis(100));
             continue;
         };
-        let owner = stream.peer_addr().ok().and_then(|from| resolver.client(false, from));
-        let (Some(owner), true) = (owner, open.load(Ordering::Acquire) < CONNECTIONS) else {
+        let client = stream.peer_addr().ok().and_then(|from| resolver.client(false, from));
+        let (Some(Client { owner, .. }), true) = (client, open.load(Ordering::Acquire) < CONNECTIONS) else {
             continue;
         };
         let (resolver, open) = (Arc::clone(resolver), Arc::clone(open));

@@ -101,18 +101,35 @@ fn ask_one(server: SocketAddr, query: &Query) -> io::Result<Message> {
         }
     }
     let mut stream = TcpStream::connect_timeout(&server, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let until = Instant::now() + PATIENCE;
     let length = u16::try_from(bytes.len()).map_err(io::Error::other)?;
+    stream.set_write_timeout(Some(PATIENCE))?;
     stream.write_all(&[&length.to_be_bytes()[..], &bytes].concat())?;
     let mut length = [0; 2];
-    stream.read_exact(&mut length)?;
+    read_until(&mut stream, &mut length, until)?;
     let mut reply = vec![0; usize::from(u16::from_be_bytes(length))];
-    stream.read_exact(&mut reply)?;
+    read_until(&mut stream, &mut reply, until)?;
     let reply = Message::from_vec(&reply).map_err(io::Error::other)?;
     match answers(&request, &reply) {
         true => Ok(reply),
         false => Err(io::ErrorKind::InvalidData.into()),
     }
+}
+
+/// Fills the buffer, however slowly what is for it comes, but no longer than that.
+fn read_until(stream: &mut TcpStream, mut buffer: &mut [u8], until: Instant) -> io::Result<()> {
+    while !buffer.is_empty() {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(buffer)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            length => buffer = &mut buffer[length..],
+        }
+    }
+    Ok(())
 }
 
 fn answers(request: &Message, reply: &Message) -> bool {

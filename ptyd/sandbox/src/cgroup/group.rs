@@ -10,6 +10,19 @@ use super::resource::{self, Limits, Resource};
 /// What every group of ours is called, before its own name.
 const PREFIX: &str = "agentsh-";
 
+/// Whose group it is to be.
+#[derive(Clone, Copy)]
+pub struct Owner<'a> {
+    pub name: &'a str,
+    /// Told of every folder before it is made, so that somebody knows of it whatever happens then.
+    pub tell: &'a dyn Fn(&Path) -> io::Result<()>,
+}
+
+/// What the folder of a group of ours is called.
+pub fn folder_name(name: &str) -> String {
+    format!("{PREFIX}{name}")
+}
+
 /// A folder in each hierarchy that is needed.
 #[derive(Debug)]
 pub struct Group(Vec<Place>);
@@ -21,6 +34,15 @@ struct Place {
     /// A v2 group of threads: entered at once, and without `cgroup.kill`.
     threaded: bool,
     holds: Vec<Resource>,
+}
+
+/// What going into a group may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Price {
+    /// Microseconds: a group of threads, which makes its parent one that has no others.
+    Low,
+    /// Milliseconds, in which the kernel holds back every fork of the machine, where no such group can be made.
+    Any,
 }
 
 /// What came of making a group.
@@ -49,18 +71,24 @@ impl Group {
     ///
     /// # Errors
     /// Only if the v2 group that was asked for cannot be made; limits that cannot be held are told in [`Made`].
-    pub fn make(hierarchies: &Hierarchies, pid: i32, name: &str, limits: &Limits, unified: bool) -> io::Result<Made> {
+    pub fn make(
+        hierarchies: &Hierarchies,
+        pid: i32,
+        owner: Owner<'_>,
+        limits: &Limits,
+        unified: bool,
+    ) -> io::Result<Made> {
         let mut made = Made::default();
         let mut group = Group(Vec::new());
         let wanted: Vec<Resource> = limits.set().collect();
         let is_v1 = |resource: &Resource| hierarchies.has(Version::V1, resource.controller(Version::V1));
         let (old, new): (Vec<Resource>, Vec<Resource>) = wanted.iter().partition(|resource| is_v1(resource));
         for resource in old {
-            let outcome = group.hold_v1(hierarchies, pid, name, resource, limits);
+            let outcome = group.hold_v1(hierarchies, pid, owner, resource, limits);
             made.tell(resource, Version::V1, outcome);
         }
         if unified || !new.is_empty() {
-            let place = group.unified(hierarchies, pid, name, &new);
+            let place = group.unified(hierarchies, pid, owner, &new);
             if let (true, Err(error)) = (unified, &place) {
                 return Err(io::Error::other(error.clone()));
             }
@@ -78,6 +106,36 @@ impl Group {
         });
         made.group = (!group.0.is_empty()).then_some(group);
         Ok(made)
+    }
+
+    /// Makes a group for many below `parent`, a v2 folder.
+    pub(super) fn shared(parent: &Path, owner: Owner<'_>, price: Price) -> io::Result<Group> {
+        let folder = parent.join(folder_name(owner.name));
+        let named =
+            |path: &Path, error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        // Beside others they would not be groups of processes any more.
+        let others = has_others(parent).map_err(|error| named(parent, error))?;
+        (owner.tell)(&folder)
+            .and_then(|()| fs::create_dir(&folder))
+            .map_err(|error| named(&folder, error))?;
+        let kind = folder.join("cgroup.type");
+        let threaded = match others {
+            true => Err(io::Error::other("the group above has groups of processes")),
+            false => write(&kind, "threaded"),
+        };
+        if let (Err(error), Price::Low) = (&threaded, price) {
+            fs::remove_dir(&folder)?;
+            return Err(io::Error::other(format!(
+                "{}: no group of threads can be made there: {error}",
+                parent.display()
+            )));
+        }
+        Ok(Group(vec![Place {
+            folder,
+            version: Version::V2,
+            threaded: threaded.is_ok(),
+            holds: Vec::new(),
+        }]))
     }
 
     /// A group that somebody else made, by its folders; what is not of ours by name is left out.
@@ -104,16 +162,16 @@ impl Group {
         &mut self,
         hierarchies: &Hierarchies,
         pid: i32,
-        name: &str,
+        owner: Owner<'_>,
         resource: Resource,
         limits: &Limits,
     ) -> Result<(), String> {
         let controller = resource.controller(Version::V1);
         let parent = parent(hierarchies, pid, Version::V1, controller)?;
-        let folder = parent.join(format!("{PREFIX}{name}"));
+        let folder = parent.join(folder_name(owner.name));
         let at = match self.0.iter().position(|place| place.folder == folder) {
             Some(at) => at,
-            None => self.add(folder, Version::V1, false)?,
+            None => self.add(folder, Version::V1, false, owner)?,
         };
         self.0[at].hold(resource, limits)
     }
@@ -122,25 +180,28 @@ impl Group {
         &mut self,
         hierarchies: &Hierarchies,
         pid: i32,
-        name: &str,
+        owner: Owner<'_>,
         wanted: &[Resource],
     ) -> Result<usize, String> {
         let parent = parent(hierarchies, pid, Version::V2, "")?;
         // Only the hierarchy's own top has no type: it may have groups of threads and others side by side.
         let top = !parent.join("cgroup.type").exists();
         let threaded = top && wanted.iter().all(|resource| resource.is_threaded());
-        let at = self.add(parent.join(format!("{PREFIX}{name}")), Version::V2, threaded)?;
-        if threaded && write(&self.0[at].folder.join("cgroup.type"), "threaded").is_err() {
-            self.0[at].threaded = false;
-        }
+        let at = self.add(parent.join(folder_name(owner.name)), Version::V2, threaded, owner)?;
+        let kind = self.0[at].folder.join("cgroup.type");
+        // Beside a group of threads there are no others, but at the top.
+        let invalid = fs::read_to_string(&kind).is_ok_and(|kind| kind.trim() == "domain invalid");
+        self.0[at].threaded = (threaded || invalid) && write(&kind, "threaded").is_ok();
         for resource in wanted {
             self.0[at].pass_on(&parent, *resource);
         }
         Ok(at)
     }
 
-    fn add(&mut self, folder: PathBuf, version: Version, threaded: bool) -> Result<usize, String> {
-        fs::create_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    fn add(&mut self, folder: PathBuf, version: Version, threaded: bool, owner: Owner<'_>) -> Result<usize, String> {
+        (owner.tell)(&folder)
+            .and_then(|()| fs::create_dir(&folder))
+            .map_err(|error| format!("{}: {error}", folder.display()))?;
         self.0.push(Place {
             folder,
             version,
@@ -283,6 +344,21 @@ impl Place {
         self.holds.push(resource);
         Ok(())
     }
+}
+
+/// Whether a v2 group that can be removed has groups below it that are none of threads.
+fn has_others(parent: &Path) -> io::Result<bool> {
+    if !parent.join("cgroup.type").exists() {
+        return Ok(false);
+    }
+    for entry in fs::read_dir(parent)? {
+        let entry = entry?;
+        let kind = || fs::read_to_string(entry.path().join("cgroup.type"));
+        if entry.file_type()?.is_dir() && kind().is_ok_and(|kind| kind.trim() != "threaded") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// One write to a file that is there.

@@ -73,6 +73,12 @@ impl Hierarchies {
         Ok(hierarchy.folder(&groups))
     }
 
+    /// The folders of all groups in which `pid` is.
+    pub fn groups_of(&self, pid: i32) -> Vec<PathBuf> {
+        let groups = fs::read(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        self.found.iter().filter_map(|one| one.folder(&groups)).collect()
+    }
+
     /// Whether there is such a hierarchy.
     pub fn has(&self, version: Version, controller: &str) -> bool {
         self.find(version, controller).is_some()

@@ -5,12 +5,15 @@
 //! writing it; what could not be written is said. A process goes in by itself, by writing `0` into the
 //! entrance: for a single thread the kernel then takes no lock on all of the machine's forks.
 
+mod enclosure;
 mod group;
 mod hierarchy;
 mod resource;
 mod trial;
 
-pub use group::{Group, Made};
+pub use enclosure::{Enclosure, number_of};
+pub use group::{Group, Made, Owner, Price, folder_name};
 pub use hierarchy::{Hierarchies, Version};
 pub use resource::{Limits, Resource};
 pub use trial::Controllers;
+pub(crate) use trial::{name as trial_name, owner};

@@ -1,6 +1,51 @@
 //! Which limits can be held here: found out by holding them for nobody.
 
-use super::{Group, Hierarchies, Limits, Resource, Version};
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::{Group, Hierarchies, Limits, Owner, Resource, Version, folder_name};
+
+/// A name that no other trial has: of this pid namespace, this process, and among its own.
+pub(crate) fn name() -> String {
+    // Threads of one process may probe at the same time.
+    static TRIALS: AtomicU32 = AtomicU32::new(0);
+    let trials = TRIALS.fetch_add(1, Ordering::Relaxed);
+    format!("{}{}-{trials}", beginning(), std::process::id())
+}
+
+/// Numbers of processes mean something in one pid namespace only.
+fn beginning() -> String {
+    let namespace = fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino());
+    format!("probe-{namespace}-")
+}
+
+/// Removes what was tried by processes that were killed meanwhile, below the calling process's own groups.
+fn sweep(hierarchies: &Hierarchies) {
+    let own = std::process::id() as i32;
+    let ours = folder_name(&beginning());
+    for parent in hierarchies.groups_of(own) {
+        for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let process = name
+                .to_str()
+                .and_then(|name| name.strip_prefix(&ours)?.split('-').next());
+            if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+                // Who else removes it does the same.
+                let _ = fs::remove_dir(entry.path());
+            }
+        }
+    }
+}
+
+/// A group that is removed at once is told to nobody.
+pub(crate) fn owner(name: &str) -> Owner<'_> {
+    Owner {
+        name,
+        tell: &|_| Ok(()),
+    }
+}
 
 /// What groups below the caller's own can hold.
 #[derive(Debug, Clone, Default)]
@@ -20,10 +65,6 @@ impl Controllers {
             .with(Resource::Cpu, 100)
             .with(Resource::Pids, 1 << 10);
         let own = std::process::id() as i32;
-        // Threads of one process may probe at the same time.
-        static TRIALS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-        let trials = TRIALS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let name = |what: &str| format!("probe-{own}-{trials}-{what}");
         let hierarchies = match Hierarchies::mounted() {
             Ok(hierarchies) => hierarchies,
             Err(error) => {
@@ -38,9 +79,10 @@ impl Controllers {
                 };
             }
         };
+        sweep(&hierarchies);
         let mut found = Controllers::default();
         // Nobody can be in them, so removing them cannot fail but by what is told already.
-        match Group::make(&hierarchies, own, &name("limits"), &trial, false) {
+        match Group::make(&hierarchies, own, owner(&name()), &trial, false) {
             Ok(made) => {
                 if let Some(group) = made.group {
                     let _ = group.remove();
@@ -54,7 +96,7 @@ impl Controllers {
                     .collect()
             }
         }
-        match Group::make(&hierarchies, own, &name("unified"), &Limits::default(), true) {
+        match Group::make(&hierarchies, own, owner(&name()), &Limits::default(), true) {
             Ok(made) => {
                 if let Some(group) = made.group {
                     let _ = group.remove();
@@ -110,6 +152,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_dead_process_tried_is_swept_and_what_a_living_one_tries_is_not() -> std::io::Result<()> {
+        let hierarchies = Hierarchies::mounted()?;
+        let own = std::process::id() as i32;
+        let Ok(Some(parent)) = hierarchies.group_of(own, Version::V2, "") else {
+            eprintln!("SKIPPED: no v2 hierarchy");
+            return Ok(());
+        };
+        let mut child = std::process::Command::new("true").spawn()?;
+        child.wait()?;
+        let made = |process: u32| {
+            let folder = parent.join(folder_name(&format!("{}{process}-tested", beginning())));
+            fs::create_dir(&folder).map(|()| folder)
+        };
+        let Ok(living) = made(std::process::id()) else {
+            eprintln!("SKIPPED: no group can be made");
+            return Ok(());
+        };
+        let dead = made(child.id())?;
+        sweep(&hierarchies);
+        let kept = (living.exists(), dead.exists());
+        fs::remove_dir(living)?;
+        assert_eq!(kept, (true, false));
+        Ok(())
+    }
+
+    #[test]
     fn a_trial_says_something_of_every_limit_and_leaves_nothing() -> std::io::Result<()> {
         let found = Controllers::probe();
         for resource in Resource::ALL {
@@ -120,7 +188,7 @@ mod tests {
         for (resource, version) in found.held {
             let parent = hierarchies.group_of(own, version, resource.controller(version))?;
             let parent = parent.ok_or(std::io::ErrorKind::NotFound)?;
-            let name = format!("agentsh-probe-{own}-");
+            let name = folder_name(&format!("{}{own}-", beginning()));
             for entry in std::fs::read_dir(parent)? {
                 assert!(!entry?.file_name().to_string_lossy().starts_with(&name));
             }

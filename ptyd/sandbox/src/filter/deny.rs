@@ -33,6 +33,14 @@ const ABSENT: &[i64] = &[
     469,
 ];
 
+/// Domains of one's own would not hold for what is carried out for a caller, so that there are none: who wants one is
+/// told what a kernel says that was started without Landlock (`landlock_create_ruleset(2)`).
+const LANDLOCK: &[i64] = &[
+    libc::SYS_landlock_create_ruleset,
+    libc::SYS_landlock_add_rule,
+    libc::SYS_landlock_restrict_self,
+];
+
 /// Interfaces that are refused.
 const FORBIDDEN: &[i64] = &[
     libc::SYS_mount,
@@ -79,8 +87,9 @@ const REACHING: &[i64] = &[
     libc::SYS_kcmp,
 ];
 
-/// `ioctl(2)` requests that type into a terminal.
-const TERMINAL_INJECTION: &[u64] = &[libc::TIOCSTI, libc::TIOCLINUX];
+/// `ioctl(2)` requests that type into a terminal, with what a kernel says to them that lets nobody
+/// (`dev.tty.legacy_tiocsti`, `ioctl_console(2)`).
+const TERMINAL_INJECTION: [(u64, i32); 2] = [(libc::TIOCSTI, libc::EIO), (libc::TIOCLINUX, libc::EPERM)];
 
 /// Requests that take content away as `fallocate(2)` does, which is what programs fall back to: the `FS_IOC_` forms of
 /// RESVSP, RESVSP64, UNRESVSP, UNRESVSP64 and ZERO_RANGE (`include/linux/falloc.h`).
@@ -95,6 +104,19 @@ const SUBVOLUMES: &[u64] = &[
     0x5000_9417,
     0x5000_9418,
     0x5000_943f,
+];
+
+/// Requests by which files are changed for everybody through any descriptor of them or of their file system: fs-verity
+/// makes a file unchangeable for ever, encryption policies and keys lock folders away (`FS_IOC_ENABLE_VERITY`,
+/// `FS_IOC_SET_ENCRYPTION_POLICY`, `FS_IOC_ADD_ENCRYPTION_KEY`, `_REMOVE_ENCRYPTION_KEY` and its form for all users), and
+/// btrfs turns a tree into a received one (`BTRFS_IOC_SET_RECEIVED_SUBVOL`).
+const LOCKING: &[u64] = &[
+    0x4080_6685,
+    0x800c_6613,
+    0xc050_6617,
+    0xc040_6618,
+    0xc040_6619,
+    0xc0c8_9425,
 ];
 
 /// `FIOSETOWN` and `SIOCSPGRP`, `ioctl(2)`, and `F_SETOWN_EX`, `fcntl(2)`.
@@ -120,6 +142,10 @@ const IP_PROTOCOLS: &[i32] = &[
 ];
 const LAST_PROTOCOL: u64 = libc::IPPROTO_MPTCP as u64;
 
+/// Types of sockets over IP that stay, and the bits of the register that hold the type (`SOCK_TYPE_MASK`).
+const KINDS: &[i32] = &[libc::SOCK_STREAM, libc::SOCK_DGRAM];
+const SOCKET_KIND: u64 = 0xf;
+
 /// Options by which packets go another way than to their address: routing headers of IPv6 (`ipv6(7)`; the numbers
 /// of RFC 2292, 5 and 6, and that of RFC 3542, which asks for no right), and source routes of IPv4 (`ip(7)`).
 const ROUTING: &[(i32, i32)] = &[
@@ -141,6 +167,9 @@ pub(super) fn add_rules(
 ) -> Result<(), SeccompError> {
     for call in ABSENT {
         context.add_rule_exact(ScmpAction::Errno(libc::ENOSYS), syscall(*call))?;
+    }
+    for call in LANDLOCK {
+        context.add_rule_exact(ScmpAction::Errno(libc::EOPNOTSUPP), syscall(*call))?;
     }
     for call in FORBIDDEN {
         context.add_rule_exact(ScmpAction::Errno(libc::EPERM), syscall(*call))?;
@@ -173,11 +202,14 @@ pub(super) fn add_rules(
         libc::SYS_seccomp,
         &[operation, flag(1, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER)],
     )?;
-    for request in TERMINAL_INJECTION {
-        refuse(libc::EPERM, libc::SYS_ioctl, &[equal(1, *request)])?;
+    for (request, errno) in TERMINAL_INJECTION {
+        refuse(errno, libc::SYS_ioctl, &[equal(1, request)])?;
     }
     for request in SUBVOLUMES {
         refuse(libc::EPERM, libc::SYS_ioctl, &[equal(1, *request)])?;
+    }
+    for request in LOCKING {
+        refuse(libc::EOPNOTSUPP, libc::SYS_ioctl, &[equal(1, *request)])?;
     }
     for request in LOSING {
         refuse(libc::ENOTTY, libc::SYS_ioctl, &[equal(1, *request)])?;
@@ -197,13 +229,19 @@ pub(super) fn add_rules(
     for protocol in all_but(2, IP_PROTOCOLS, LAST_PROTOCOL) {
         refuse(libc::EPROTONOSUPPORT, libc::SYS_socket, &[OVER_IP, protocol])?;
     }
-    // Raw sockets write addresses themselves.
-    let raw = MaskedEqual {
-        argument: 1,
-        mask: 0xf,
-        value: libc::SOCK_RAW as u64,
-    };
-    refuse(libc::EPERM, libc::SYS_socket, &[OVER_IP, raw])?;
+    // Raw sockets write addresses themselves, SOCK_PACKET is one of whole frames, and of the other types each has a
+    // protocol of its own, which a zero in the register of protocols means.
+    for kind in all_but(1, KINDS, SOCKET_KIND) {
+        let of_kind = MaskedEqual {
+            mask: kind.mask & SOCKET_KIND,
+            ..kind
+        };
+        let errno = match kind.value as i32 {
+            libc::SOCK_RAW => libc::EPERM,
+            _ => libc::ESOCKTNOSUPPORT,
+        };
+        refuse(errno, libc::SYS_socket, &[OVER_IP, of_kind])?;
+    }
     for (level, option) in ROUTING {
         let level = equal(1, *level as u64);
         refuse(libc::EPERM, libc::SYS_setsockopt, &[level, equal(2, *option as u64)])?;

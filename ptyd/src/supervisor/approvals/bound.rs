@@ -1,6 +1,5 @@
 //! What an answer is bound to.
 
-use std::ffi::CString;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -177,12 +176,8 @@ impl Bound {
 /// The variables that steer what runs, sorted; `None` if they cannot be read.
 fn steering(request: &ExecRequest<'_>) -> Option<Vec<Vec<u8>>> {
     let entries = request.environment().ok()?;
-    let steers = |entry: &&CString| is_steering(variable_name(entry.as_bytes()));
-    let mut found: Vec<Vec<u8>> = entries
-        .iter()
-        .filter(steers)
-        .map(|entry| without_password(entry.as_bytes()))
-        .collect();
+    let steers = |entry: &&[u8]| is_steering(variable_name(entry));
+    let mut found: Vec<Vec<u8>> = entries.iter().filter(steers).map(without_password).collect();
     found.sort();
     Some(found)
 }

@@ -83,14 +83,13 @@ impl CommandJudge {
         if !guarded && filters.iter().all(EnvFilter::is_noop) {
             return Ok(plain);
         }
-        let entries = request.environment().map_err(ExecDecision::Deny)?;
-        let words: Vec<&[u8]> = entries.iter().map(|entry| entry.as_bytes()).collect();
+        let words: Vec<&[u8]> = request.environment().map_err(ExecDecision::Deny)?.iter().collect();
         let filtered = Filtered::new(&filters, &words, guarded);
         if filtered.is_noop() {
             return Ok(plain);
         }
         self.tell_filtered(request, &filtered)?;
-        let environment = filtered.apply(entries);
+        let environment = filtered.apply(entries(request)?);
         let mut instead = same_program(request, environment).map_err(ExecDecision::Deny)?;
         instead.transparent = transparent;
         Ok(ExecDecision::Instead(Box::new(instead)))
@@ -105,6 +104,12 @@ impl CommandJudge {
                 ExecDecision::Deny(Errno::ACCESS)
             })
     }
+}
+
+/// The environment that was asked for, to be changed.
+pub(super) fn entries(request: &ExecRequest<'_>) -> Result<Vec<CString>, ExecDecision> {
+    let words = request.environment().map_err(ExecDecision::Deny)?;
+    words.to_strings().map_err(ExecDecision::Deny)
 }
 
 /// What was asked for, with another environment. A descriptor's file is executed by its path: the descriptor may be
@@ -127,6 +132,7 @@ fn same_program(request: &ExecRequest<'_>, environment: Vec<CString>) -> Result<
         argv: first.argv.clone(),
         environment,
         subjects,
+        scripts: Vec::new(),
         redirected: false,
         transparent: false,
     })

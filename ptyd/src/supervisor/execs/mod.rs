@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod environment;
+mod newer;
 mod redirect;
 mod wrappers;
 
@@ -201,7 +202,9 @@ impl CommandJudge {
         }
         match redirect {
             Some(one) => self.redirected(rules, request, one),
-            None => self.with_environment(rules, request, &all, payloads.is_transparent()),
+            None => self
+                .with_environment(rules, request, &all, payloads.is_transparent())
+                .and_then(|decision| self.within_hull(request, decision)),
         }
     }
 }

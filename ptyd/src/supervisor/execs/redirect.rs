@@ -7,7 +7,7 @@ use agentsh_audit::{Decision, Outcome};
 use agentsh_intercept::{Errno, ExecDecision, ExecRequest, Instead};
 use agentsh_policy::{CommandTarget, Redirect};
 
-use super::environment::{guarded, set};
+use super::environment::{entries, guarded, set};
 use super::{Judged, Refused, judged, place, strictest, words};
 use crate::supervisor::judge::CommandJudge;
 use crate::supervisor::rules::{LetsRun as _, Rules};
@@ -30,7 +30,7 @@ impl CommandJudge {
             Ok(target) => target,
             Err(why) => return Err(self.refuse_exec(rules, request, one, why)),
         };
-        let entries = request.environment().map_err(ExecDecision::Deny)?;
+        let entries = entries(request)?;
         let path = target
             .request
             .subjects
@@ -120,6 +120,7 @@ impl CommandJudge {
             argv: target.argv.clone(),
             environment: filtered.apply(entries),
             subjects: target.request.subjects.clone(),
+            scripts: Vec::new(),
             redirected: true,
             transparent: false,
         })))

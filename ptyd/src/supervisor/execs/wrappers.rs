@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use agentsh_intercept::{Errno, ExecDecision, ExecRequest, Stage, Subject};
 use agentsh_policy::{Decision, Payload, Verdict, variable_name};
 
+use super::environment::entries;
 use super::redirect::SEARCH;
 use super::{Judged, judge, place, strictest, words};
 use crate::supervisor::judge::CommandJudge;
@@ -112,8 +113,8 @@ fn search(request: &ExecRequest<'_>, variables: &[Vec<u8>]) -> Vec<u8> {
     if let Some(own) = variables.iter().find_map(|entry| path(entry)) {
         return own;
     }
-    let entries = request.environment().unwrap_or_default();
-    let found = entries.iter().find_map(|entry| path(entry.as_bytes()));
+    let entries = request.environment().ok();
+    let found = entries.and_then(|entries| entries.iter().find_map(path));
     found.unwrap_or_else(|| SEARCH.to_vec())
 }
 
@@ -138,7 +139,9 @@ pub(super) fn payloads(rules: &Rules, request: &ExecRequest<'_>) -> Payloads {
             found.transparent |= at == 0 && depth == 0 && is_program;
             let Some(subject) = payload.0 else { break };
             wrapper = subject.clone();
-            if inside && RUNNERS.contains(&subject.called.as_bytes()) {
+            // What stands behind the last that is looked at nobody learns of either.
+            let is_last = depth + 1 == MAX_DEPTH;
+            if inside && (is_last || RUNNERS.contains(&subject.called.as_bytes())) {
                 found.runner = Some(subject.clone());
             }
             match inside {
@@ -218,7 +221,7 @@ impl CommandJudge {
         payload: &Subject,
         variables: Vec<Vec<u8>>,
     ) -> Result<ExecDecision, ExecDecision> {
-        let mut entries = request.environment().map_err(ExecDecision::Deny)?;
+        let mut entries = entries(request)?;
         for variable in variables {
             entries.retain(|entry| variable_name(entry.as_bytes()) != variable_name(&variable));
             entries.push(CString::new(variable).map_err(|_| ExecDecision::Deny(Errno::INVAL))?);

@@ -107,14 +107,12 @@ impl Groups {
     }
 
     /// Removes the groups of commands that are over; whether none of those is left.
-    /// Before each `at_end` is called.
-    pub(crate) fn sweep(&self, is_over: impl Fn(&str) -> bool, at_end: impl Fn(&Group)) -> bool {
+    pub(crate) fn sweep(&self, is_over: impl Fn(&str) -> bool) -> bool {
         let mut left = true;
         self.lock().retain(|entry| {
             if entry.enters || !is_over(&entry.command) {
                 return true;
             }
-            at_end(&entry.group);
             let removed = entry.group.remove().is_ok();
             left &= removed;
             !removed

@@ -1,6 +1,7 @@
 //! Limits: what a command may use, how long it may run, and how long its session.
 
 mod confine;
+mod enclosures;
 mod groups;
 mod time;
 mod watch;
@@ -10,7 +11,8 @@ use std::time::Duration;
 use agentsh_policy::Policy;
 use agentsh_sandbox::cgroup::{Hierarchies, Limits, Resource};
 
-pub(crate) use confine::confine;
+pub(crate) use confine::{Caller, Places, confine};
+pub(crate) use enclosures::Enclosures;
 pub(crate) use groups::{Groups, close, recorded};
 pub(crate) use time::{Clock, ask_to_end, run_out};
 pub(crate) use watch::{tell, watch};
@@ -24,7 +26,7 @@ pub(crate) struct Limited {
     pub command: Option<Duration>,
     pub session: Option<Duration>,
     pub idle: Option<Duration>,
-    /// Where groups are made; none if none are.
+    /// Where groups are made, for limits or for the wall; none if none are.
     pub hierarchies: Option<Hierarchies>,
 }
 

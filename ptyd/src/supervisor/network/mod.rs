@@ -2,6 +2,7 @@
 
 mod closed;
 mod names;
+mod passing;
 mod private;
 mod proxied;
 mod redirect;
@@ -23,6 +24,7 @@ use super::approvals::{Answered, Ask, Bound};
 use super::execs::decision_of;
 use super::judge::CommandJudge;
 
+pub(crate) use passing::Passing;
 pub(crate) use private::hold;
 pub(super) use private::{forward, is_private, make};
 
@@ -344,6 +346,22 @@ impl Judging<'_> {
         used.then(|| format!("the rule lets {limit} bytes through"))
     }
 
+    /// What the kernel says of a local peer where nobody is. That one itself is not tried, so that nobody can come in
+    /// between. A datagram socket that had it for its peer could meet whoever comes later, and is refused.
+    fn nobody(&self, act: &mut Act<'_>) -> Outcome {
+        let shared = &self.judge.session().shared;
+        let keeps_a_peer = self.flow.operation == NetOp::Connect && self.flow.transport == Transport::Udp;
+        let vacant = match keeps_a_peer || shared.network.is_some() {
+            true => None,
+            false => shared.gate.vacant.instead_of(self.flow.transport, self.request.address),
+        };
+        match vacant.map(|vacant| act(Some(vacant))) {
+            Some(Ok(value)) => Outcome::Value(value),
+            Some(Err(outcome)) => outcome,
+            None => Outcome::Errno(Errno::CONNREFUSED),
+        }
+    }
+
     /// Who listens at a local peer; what cannot be known is somebody else's.
     fn holder(&self) -> Option<Holder> {
         let outward = matches!(self.flow.operation, NetOp::Connect | NetOp::Send);
@@ -377,8 +395,14 @@ impl CommandJudge {
     pub(super) fn is_held_below(&self, request: &InternetRequest<'_>) -> bool {
         let session = self.session();
         // Its command's ruleset was made for that.
-        session.rules().walled
-            && socket_cookie(request.socket).is_ok_and(|cookie| session.shared.engine.holds(&flow(request), cookie))
+        self.walled
+            && socket_cookie(request.socket).is_ok_and(|cookie| {
+                let holds = session.shared.engine.holds(&flow(request), cookie);
+                if holds {
+                    session.passing.begins(cookie, self.command());
+                }
+                holds
+            })
     }
 
     /// Judges the operation, has it carried out or not, and records it.
@@ -426,8 +450,7 @@ impl CommandJudge {
         }
         match judging.holder() {
             Some(Holder::Own) => return judging.perform(act, by(OWN)),
-            // As the kernel says it; nothing is tried, so that nobody can come in between.
-            Some(Holder::Nobody) => return Outcome::Errno(Errno::CONNREFUSED),
+            Some(Holder::Nobody) => return judging.nobody(act),
             Some(Holder::Foreign) | None => {}
         }
         match decision {

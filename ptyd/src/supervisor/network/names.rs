@@ -22,6 +22,12 @@ impl Judging<'_> {
             && self.request.address.port() == NAMES
     }
 
+    /// The server that a socket without a peer asks: it compares where the answer comes from.
+    fn asked(&self) -> Option<SocketAddr> {
+        let alone = self.flow.operation == NetOp::Send && rustix::net::getpeername(self.request.socket).is_err();
+        alone.then_some(self.request.address)
+    }
+
     /// Leads to the session's own resolver.
     pub(super) fn steer(&self, act: &mut Act<'_>) -> Outcome {
         let session = self.judge.session();
@@ -35,7 +41,7 @@ impl Judging<'_> {
         };
         let udp = self.flow.transport == Transport::Udp;
         match local_port(self.request) {
-            Ok(port) => resolver.admit(udp, port, self.owner()),
+            Ok(port) => resolver.admit(udp, port, self.owner(), self.asked()),
             Err(errno) => return Outcome::Errno(errno),
         }
         match act(Some(resolver.endpoint(self.request.v6))) {

@@ -45,7 +45,10 @@ impl Judging<'_> {
         }
         let address = self.request.address.ip();
         if Private::has(address) {
-            return None;
+            // To whom carries it out the network belongs.
+            let low = self.flow.operation == NetOp::Bind && (1..1024).contains(&self.request.address.port());
+            return (low && network.is_rootless())
+                .then(|| self.refuse(Some("only the superuser takes ports below 1024"), None));
         }
         match (self.is_outward(), self.flow.transport) {
             (false, _) if address.is_multicast() => None,

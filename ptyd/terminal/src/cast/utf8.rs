@@ -18,6 +18,18 @@ pub struct Utf8Stream {
 impl Utf8Stream {
     /// Decodes as much as is certain; what was not UTF-8 is appended to `lost`.
     pub fn push(&mut self, bytes: &[u8], lost: &mut Vec<Lost>) -> String {
+        self.push_with(bytes, |offset, bytes| {
+            let bytes = bytes.to_vec();
+            lost.push(Lost { offset, bytes });
+        })
+    }
+
+    /// The same for somebody who wants the text alone.
+    pub fn push_text(&mut self, bytes: &[u8]) -> String {
+        self.push_with(bytes, |_, _| {})
+    }
+
+    fn push_with(&mut self, bytes: &[u8], lost: impl FnMut(u64, &[u8])) -> String {
         if self.tail.is_empty()
             && let Ok(text) = std::str::from_utf8(bytes)
         {
@@ -39,14 +51,18 @@ impl Utf8Stream {
     /// The end of the stream: a character that was never finished is lost.
     pub fn finish(&mut self, lost: &mut Vec<Lost>) -> String {
         let tail = std::mem::take(&mut self.tail);
-        match tail.is_empty() {
-            true => String::new(),
-            false => self.replace(tail, lost),
+        let mut text = String::new();
+        if !tail.is_empty() {
+            self.replace(&tail, &mut text, &mut |offset, bytes: &[u8]| {
+                let bytes = bytes.to_vec();
+                lost.push(Lost { offset, bytes });
+            });
         }
+        text
     }
 
     /// Returns the text and how many bytes at the end wait for more.
-    fn decode(&mut self, mut bytes: &[u8], lost: &mut Vec<Lost>) -> (String, usize) {
+    fn decode(&mut self, mut bytes: &[u8], mut lost: impl FnMut(u64, &[u8])) -> (String, usize) {
         let mut text = String::with_capacity(bytes.len());
         loop {
             let error = match std::str::from_utf8(bytes) {
@@ -63,7 +79,7 @@ impl Utf8Stream {
             let Some(bad) = error.error_len() else {
                 return (text, rest.len());
             };
-            text.push_str(&self.replace(rest[..bad].to_vec(), lost));
+            self.replace(&rest[..bad], &mut text, &mut lost);
             bytes = &rest[bad..];
         }
     }
@@ -73,13 +89,10 @@ impl Utf8Stream {
         text.push_str(valid);
     }
 
-    fn replace(&mut self, bytes: Vec<u8>, lost: &mut Vec<Lost>) -> String {
-        lost.push(Lost {
-            offset: self.decoded,
-            bytes,
-        });
+    fn replace(&mut self, bytes: &[u8], text: &mut String, lost: &mut impl FnMut(u64, &[u8])) {
+        lost(self.decoded, bytes);
         self.decoded += char::REPLACEMENT_CHARACTER.len_utf8() as u64;
-        char::REPLACEMENT_CHARACTER.to_string()
+        text.push(char::REPLACEMENT_CHARACTER);
     }
 }
 

@@ -333,6 +333,15 @@ impl Client {
         self.tell_relay(&FromHub::Modes(modes))
     }
 
+    /// Tells the relay which size the command has given the terminal.
+    pub(super) fn tell_size(&mut self, window: Window) {
+        let sized = FromHub::Sized(window);
+        match self.io {
+            Link::Framed(_) => self.message(&sized),
+            Link::Terminal { .. } => drop(self.tell_relay(&sized)),
+        }
+    }
+
     /// How much will have been written once everything that is queued now is.
     pub(super) fn written_then(&self) -> u64 {
         match self.io {
@@ -368,7 +377,13 @@ impl Client {
     /// Everything is printed: the relay may end. Before it does, its terminal is closed here if nobody prints any
     /// more, as it would be if the command had had it.
     fn say_last(&mut self) {
-        let Link::Terminal { control, output, .. } = &mut self.io else {
+        let Link::Terminal {
+            control,
+            output,
+            cooked,
+            ..
+        } = &mut self.io
+        else {
             return;
         };
         if self.last.is_empty() {
@@ -377,6 +392,8 @@ impl Client {
         if self.left {
             *output = None;
         }
+        // The relay puts the terminal back: from then on that makes the line ends again.
+        cooked.get_or_insert_default();
         // A relay that died before has nobody to tell. So few bytes are always taken.
         if let Some(stream) = control.take() {
             let _ = send(&stream, &self.last);

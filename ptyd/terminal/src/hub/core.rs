@@ -115,6 +115,10 @@ impl Core {
         self.clients.iter().find(|client| client.role == Role::Primary)
     }
 
+    pub(super) fn primary_mut(&mut self) -> Option<&mut Client> {
+        self.clients.iter_mut().find(|client| client.role == Role::Primary)
+    }
+
     /// The client did something: it is the latest.
     pub(super) fn touch(&mut self, id: ClientId) {
         self.activity += 1;
@@ -180,8 +184,6 @@ impl Core {
         if window == self.window {
             return;
         }
-        let cells = (window.cols, window.rows) != (self.window.cols, self.window.rows);
-        self.window = window;
         let size = Winsize {
             ws_col: window.cols,
             ws_row: window.rows,
@@ -192,7 +194,13 @@ impl Core {
             // A terminal that is closed in this moment has no size to set.
             let _ = tcsetwinsize(master, size);
         }
-        if !cells {
+        self.resized(window);
+    }
+
+    /// The terminal has this window now.
+    pub(super) fn resized(&mut self, window: Window) {
+        let before = std::mem::replace(&mut self.window, window);
+        if (window.cols, window.rows) == (before.cols, before.rows) {
             return;
         }
         self.screen.resize(Size::new(window.cols, window.rows));
@@ -230,6 +238,8 @@ impl Core {
         let Exit::Draining { status, .. } = self.exit else {
             return;
         };
+        // The command may have changed it last.
+        self.look_at_window();
         self.exit = Exit::Told { status };
         let ended = <std::process::ExitStatus as std::os::unix::process::ExitStatusExt>::from_raw(status);
         let signal = std::os::unix::process::ExitStatusExt::signal(&ended);

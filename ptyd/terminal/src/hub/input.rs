@@ -25,6 +25,12 @@ impl Core {
             }
             // Keys of one who does not type are nobody's.
             FromClient::Input(_) => {}
+            FromClient::Ahead(shown, bytes) => {
+                if self.is_primary(id) {
+                    self.put_on_record(&bytes, if shown { Echo::On } else { Echo::Hidden }, false);
+                    self.give_terminal(&bytes);
+                }
+            }
             FromClient::Window(window) => {
                 self.touch(id);
                 let terminal = self.window;
@@ -59,6 +65,11 @@ impl Core {
             FromClient::Modes(modes) => {
                 if self.is_primary(id) {
                     self.set_modes(modes);
+                }
+            }
+            FromClient::Look => {
+                if self.is_primary(id) {
+                    self.stirred();
                 }
             }
             FromClient::HangUp => {
@@ -126,6 +137,13 @@ impl Core {
             .as_ref()
             .and_then(|master| echo(master.as_fd()).ok())
             .unwrap_or(Echo::Hidden);
+        self.put_on_record(bytes, echo, person);
+        self.give_terminal(bytes);
+        self.stirred();
+    }
+
+    /// What was typed, if it was shown; else that something was.
+    fn put_on_record(&mut self, bytes: &[u8], echo: Echo, person: bool) {
         let unseen = person || echo == Echo::Hidden;
         if unseen && !self.noted {
             self.mark(Marker::Typed);
@@ -140,8 +158,6 @@ impl Core {
             // The next hidden line is another password.
             self.noted = false;
         }
-        self.give_terminal(bytes);
-        self.stirred();
     }
 
     /// Writes to the command's input.

@@ -1,5 +1,5 @@
-//! The settings that a command gives its terminal appear on its caller's: drivers look there whether a password is
-//! asked for, and set echo there.
+//! The settings and the size that a command gives its terminal appear on its caller's: drivers look there whether a
+//! password is asked for, and set echo there.
 
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use agentsh_protocol::terminal::Modes;
 
 use super::core::Core;
-use crate::pty::Settings;
+use crate::pty::{Settings, window};
 
 /// The kernel tells nobody of a change. Programs make one about when they print or read: it is looked for then, and
 /// so long after.
@@ -50,6 +50,7 @@ impl Core {
         self.mirror.since = Instant::now();
         self.mirror.done = 0;
         self.tell_modes();
+        self.look_at_window();
     }
 
     /// Looks again if it is time.
@@ -61,7 +62,23 @@ impl Core {
         }
         if looked {
             self.tell_modes();
+            self.look_at_window();
         }
+    }
+
+    /// The command may have given its terminal another size: then that is its caller's too.
+    pub(super) fn look_at_window(&mut self) {
+        let Some(now) = self.master.as_ref().and_then(|master| window(master.as_fd()).ok()) else {
+            return;
+        };
+        if now == self.window {
+            return;
+        }
+        if let Some(primary) = self.primary_mut() {
+            primary.window = Some(now);
+            primary.tell_size(now);
+        }
+        self.resized(now);
     }
 
     fn tell_modes(&mut self) {

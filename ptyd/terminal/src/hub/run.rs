@@ -183,6 +183,7 @@ impl Core {
             self.stirred();
         }
         if ended {
+            self.look_at_window();
             self.master = None;
         }
         self.drain_read(filled, dry || ended);

@@ -10,8 +10,7 @@ pub(super) struct Sized {
 }
 
 /// The window for these clients; `now` is the present one.
-pub(super) fn choose(rule: SizeRule, now: Window, clients: impl Iterator<Item = Sized>) -> Window {
-    let mut known = clients.filter(|client| client.window.cols > 0 && client.window.rows > 0);
+pub(super) fn choose(rule: SizeRule, now: Window, mut clients: impl Iterator<Item = Sized>) -> Window {
     let cells = |window: Window| (window.cols, window.rows);
     let merge = |pick: fn(u16, u16) -> u16| {
         move |a: Window, b: Window| {
@@ -28,11 +27,22 @@ pub(super) fn choose(rule: SizeRule, now: Window, clients: impl Iterator<Item = 
                 })
         }
     };
+    let is_known = |client: &Sized| client.window.cols > 0 && client.window.rows > 0;
     let chosen = match rule {
-        SizeRule::Fixed => known.find(|client| client.primary).map(|client| client.window),
-        SizeRule::Latest => known.max_by_key(|client| client.active).map(|client| client.window),
-        SizeRule::Smallest => known.map(|client| client.window).reduce(merge(u16::min)),
-        SizeRule::Largest => known.map(|client| client.window).reduce(merge(u16::max)),
+        // Whatever it is: a terminal may have no size.
+        SizeRule::Fixed => clients.find(|client| client.primary).map(|client| client.window),
+        SizeRule::Latest => clients
+            .filter(is_known)
+            .max_by_key(|client| client.active)
+            .map(|client| client.window),
+        SizeRule::Smallest => clients
+            .filter(is_known)
+            .map(|client| client.window)
+            .reduce(merge(u16::min)),
+        SizeRule::Largest => clients
+            .filter(is_known)
+            .map(|client| client.window)
+            .reduce(merge(u16::max)),
     };
     chosen.unwrap_or(now)
 }
@@ -66,6 +76,7 @@ mod tests {
             window(100, 30)
         );
         assert_eq!(chosen(SizeRule::Fixed, &[(10, 5, false, 9)]), window(80, 24));
+        assert_eq!(chosen(SizeRule::Fixed, &[(0, 0, true, 1)]), window(0, 0));
     }
 
     #[test]

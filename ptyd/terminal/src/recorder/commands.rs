@@ -1,10 +1,12 @@
-use crate::cast::Utf8Stream;
 use crate::escape::{Sequence, Token, Tokens, read};
+use crate::screen::{Screen, Size};
 
 /// A command line is edited on a sheet of this size; what does not fit is not in the label either.
-const SHEET: (usize, usize) = (512, 8);
+const SHEET: Size = Size { cols: 512, rows: 8 };
 /// A line under edit that has taken more output than this is not a command line.
 const MAX_CAPTURE: usize = 64 << 10;
+/// Back to the main screen, all modes off (DECSTR), wrapping, and nothing shown.
+const BLANK: &[u8] = b"\x18\x1b[?1049l\x1b[!p\x1b[?7h\x1b[1;1H\x1b[J";
 
 /// Finds the command lines in a shell's output, where the shell marks them: OSC 133 (FinalTerm,
 /// <https://gitlab.freedesktop.org/Per_Bothner/specifications/-/blob/master/proposals/semantic-prompts.md>)
@@ -13,16 +15,15 @@ const MAX_CAPTURE: usize = 64 << 10;
 pub(super) struct CommandMarks {
     tokens: Tokens,
     position: u64,
-    sheet: Option<Sheet>,
+    /// What was printed since the prompt's end.
+    line: Option<Vec<u8>>,
     told: Option<String>,
+    sheet: Sheet,
 }
 
-/// What was shown since the prompt's end, as a terminal would show it: with all its edits.
-struct Sheet {
-    terminal: avt::Terminal,
-    text: Utf8Stream,
-    taken: usize,
-}
+/// Shows a line as a terminal would: with all its edits.
+#[derive(Default)]
+struct Sheet(Option<Screen>);
 
 impl CommandMarks {
     /// Looks through the next piece and hands each command line to `each`, with the offset in the
@@ -31,16 +32,18 @@ impl CommandMarks {
         let CommandMarks {
             tokens,
             position,
-            sheet,
+            line,
             told,
+            sheet,
         } = self;
         tokens.feed(bytes, |token| {
             let (Token::Text(raw) | Token::Part(raw) | Token::Sequence(raw)) = token;
             *position += raw.len() as u64;
-            if let Some(open) = sheet
-                && !open.take(raw)
-            {
-                *sheet = None;
+            if let Some(open) = line {
+                open.extend_from_slice(raw);
+            }
+            if line.as_ref().is_some_and(|open| open.len() > MAX_CAPTURE) {
+                *line = None;
             }
             let Token::Sequence(raw) = token else { return };
             if memchr::memmem::find(raw, b"\x1b]").is_none() {
@@ -49,11 +52,16 @@ impl CommandMarks {
             for sequence in read(raw) {
                 let Sequence::Osc(text) = sequence else { continue };
                 match mark(&text) {
-                    Some(Mark::InputStart) => *sheet = Sheet::new(),
-                    Some(Mark::Line(line)) => *told = Some(line),
+                    Some(Mark::InputStart) => *line = Some(Vec::new()),
+                    Some(Mark::Line(text)) => *told = Some(text),
                     Some(Mark::Run) => {
-                        let shown = sheet.take().map(|sheet| sheet.line());
-                        each(*position, told.take().or(shown).unwrap_or_default());
+                        // The mark itself is no part of it.
+                        let printed = line.take().map(|mut printed| {
+                            printed.truncate(printed.len().saturating_sub(raw.len()));
+                            printed
+                        });
+                        let shown = || printed.map(|printed| sheet.show(&printed));
+                        each(*position, told.take().or_else(shown).unwrap_or_default());
                     }
                     None => {}
                 }
@@ -63,24 +71,29 @@ impl CommandMarks {
 }
 
 impl Sheet {
-    fn new() -> Option<Sheet> {
-        let terminal = avt::Terminal::new(SHEET.0, SHEET.1).ok()?;
-        Some(Sheet {
-            terminal,
-            text: Utf8Stream::default(),
-            taken: 0,
-        })
-    }
-
-    fn take(&mut self, bytes: &[u8]) -> bool {
-        self.taken += bytes.len();
-        let text = self.text.push(bytes, &mut Vec::new());
-        self.terminal.feed(text.as_str());
-        self.taken <= MAX_CAPTURE
-    }
-
-    fn line(&self) -> String {
-        self.terminal.screen().text().join(" ").trim().to_owned()
+    fn show(&mut self, printed: &[u8]) -> String {
+        // Most lines of a script's are typed as they stand.
+        let is_plain = |byte: &u8| matches!(byte, b' '..=b'~');
+        if printed.len() < usize::from(SHEET.cols) && printed.iter().all(is_plain) {
+            return String::from_utf8_lossy(printed).trim().to_owned();
+        }
+        if self.0.is_none() {
+            self.0 = Screen::new(SHEET, 0).ok();
+        }
+        let Some(screen) = &mut self.0 else {
+            return String::new();
+        };
+        // Out of whatever the last line left, and blank.
+        screen.push(BLANK);
+        screen.push(printed);
+        let mut text = String::new();
+        for row in screen.rows() {
+            match row.is_wrapped() {
+                true => text.push_str(&row.text()),
+                false => text.extend([row.text().trim_end(), " "]),
+            }
+        }
+        text.trim().to_owned()
     }
 }
 
@@ -149,6 +162,33 @@ mod tests {
         for size in [1, 3, 100] {
             assert_eq!(lines(stream, size), [(stream.len() as u64 - 3, "ls -é".to_owned())]);
         }
+    }
+
+    #[test]
+    fn a_line_that_paints_the_sheet_again_and_again_is_read_as_it_stands() {
+        let mut stream = b"\x1b]133;B\x07".to_vec();
+        (0..4000).for_each(|_| stream.extend_from_slice(b"x\x1b[65535b"));
+        stream.extend_from_slice(b"\x1b[H\x1b[2Jls\r\n  -l\x1b]133;C\x07");
+        assert_eq!(lines(&stream, 4096), [(stream.len() as u64, "ls   -l".to_owned())]);
+    }
+
+    #[test]
+    fn nothing_of_a_line_is_left_on_the_sheet_of_the_next() {
+        let mut stream = Vec::new();
+        for odd in [
+            "\x1b[?1049hx\x1b[3;3Hy",
+            "\x1b[2;3r\x1b[?6h\x1b[4hz",
+            "\x1b[?7l\x1b(0qq",
+            "界\x1b[",
+            "\x1b]0;t",
+        ] {
+            for line in [odd, "ls\x08 \x08s -l"] {
+                stream.extend_from_slice(format!("\x1b]133;B\x07{line}\x07\x1b]133;C\x07").as_bytes());
+            }
+        }
+        let read: Vec<String> = lines(&stream, 7).into_iter().map(|(_, line)| line).collect();
+        let plain = read.iter().filter(|line| *line == "ls -l").count();
+        assert_eq!((read.len(), plain), (10, 5), "{read:?}");
     }
 
     #[test]

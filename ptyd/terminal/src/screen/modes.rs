@@ -27,6 +27,15 @@ impl Modes {
         Some(text.chars().filter(|char| !char.is_control()).collect())
     }
 
+    /// Whether a sequence is surely none that [`Modes::follow`] cares for: most move, colour or erase.
+    pub(super) fn ignores(raw: &[u8]) -> bool {
+        match raw {
+            [0x1b, b'[', rest @ .., last] => !matches!(last, b'h' | b'l' | b'r' | b'q' | b'p') && !rest.contains(&0x1b),
+            [0x1b, b'#' | b'(' | b')', _] => true,
+            _ => false,
+        }
+    }
+
     pub(super) fn follow(&mut self, sequence: &Sequence) {
         match sequence {
             Sequence::Csi(csi) => self.csi(csi),

@@ -1,12 +1,16 @@
 use avt::{ScreenKind, Terminal};
 
 use super::flood::{self, Backlog};
-use super::{Modes, render};
+use super::overdraw::Reader;
+use super::{Modes, paint, render};
 use crate::cast::Utf8Stream;
 use crate::escape::{Token, Tokens, read};
 
 /// Output that waits to be interpreted, at most.
 const MAX_BACKLOG: usize = 512 << 10;
+/// Cells of a screen with the lines above it, at most: they take some twenty bytes each, and any caller may say that its
+/// window is of 65,535 columns and rows.
+const MAX_CELLS: usize = 8 << 20;
 
 /// A terminal's size in cells; both are at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,12 +31,20 @@ impl Size {
         Size::new(cols.min(Self::LARGEST.0), rows.min(Self::LARGEST.1))
     }
 
-    /// A size, with 0 taken as 1 (a terminal whose size nobody set has none).
+    /// A size, with 0 taken as 1 (a terminal whose size nobody set has none), and no more rows than can be kept.
     pub fn new(cols: u16, rows: u16) -> Self {
+        let cols = cols.max(1);
+        let most = MAX_CELLS / 2 / usize::from(cols);
         Size {
-            cols: cols.max(1),
-            rows: rows.max(1),
+            cols,
+            rows: rows.clamp(1, u16::try_from(most).unwrap_or(u16::MAX)),
         }
+    }
+
+    /// How many of so many lines are kept above a screen of this size.
+    pub(super) fn lines_above(self, wanted: usize) -> usize {
+        let cols = usize::from(self.cols);
+        wanted.min(MAX_CELLS / cols - usize::from(self.rows).min(MAX_CELLS / cols))
     }
 }
 
@@ -40,29 +52,35 @@ impl Size {
 pub struct Screen {
     terminal: Terminal,
     size: Size,
+    /// Lines above the screen that were asked for, and that are kept.
+    wanted: usize,
     scrollback: usize,
     text: Utf8Stream,
     tokens: Tokens,
     modes: Modes,
     backlog: Backlog,
+    reader: Reader,
     /// Controls of eight bits were seen, after which sequences may begin where [`Tokens`] sees none.
     c1: bool,
 }
 
 impl Screen {
-    /// A blank terminal that remembers `scrollback` lines.
+    /// A blank terminal that remembers `wanted` lines, or as many as can be kept.
     ///
     /// # Errors
     /// None in practice: [`Size`] is never zero.
-    pub fn new(size: Size, scrollback: usize) -> Result<Self, avt::InvalidSize> {
+    pub fn new(size: Size, wanted: usize) -> Result<Self, avt::InvalidSize> {
+        let scrollback = size.lines_above(wanted);
         Ok(Screen {
             terminal: Terminal::with_scrollback(size.cols.into(), size.rows.into(), Some(scrollback))?,
             size,
+            wanted,
             scrollback,
             text: Utf8Stream::default(),
             tokens: Tokens::default(),
             modes: Modes::default(),
             backlog: Backlog::default(),
+            reader: Reader::default(),
             c1: false,
         })
     }
@@ -83,8 +101,21 @@ impl Screen {
     /// The terminal has a new size.
     pub fn resize(&mut self, size: Size) {
         self.catch_up();
+        let scrollback = size.lines_above(self.wanted);
+        if scrollback != self.scrollback {
+            self.forget_lines(scrollback);
+        }
         self.size = size;
         self.terminal.resize(size.cols.into(), size.rows.into());
+    }
+
+    /// Goes on with what is on the screen alone, and remembers so many lines from now on.
+    fn forget_lines(&mut self, scrollback: usize) {
+        let (cols, rows) = (self.size.cols.into(), self.size.rows.into());
+        if let Ok(mut terminal) = Terminal::with_scrollback(cols, rows, Some(scrollback)) {
+            terminal.feed(self.terminal.dump().as_str());
+            (self.terminal, self.scrollback) = (terminal, scrollback);
+        }
     }
 
     /// The size.
@@ -237,11 +268,13 @@ impl Screen {
         self.c1 |= memchr::memchr_iter(0xc2, bytes).any(|at| bytes.get(at + 1).is_none_or(|next| *next < 0xa0));
         let modes = &mut self.modes;
         self.tokens.feed(bytes, |token| {
-            if let Token::Sequence(raw) = token {
+            if let Token::Sequence(raw) = token
+                && !Modes::ignores(raw)
+            {
                 read(raw).iter().for_each(|sequence| modes.follow(sequence));
             }
         });
-        let text = self.text.push(bytes, &mut Vec::new());
-        self.terminal.feed(text.as_str());
+        let text = self.text.push_text(bytes);
+        paint::feed(&mut self.terminal, &mut self.reader, &text);
     }
 }

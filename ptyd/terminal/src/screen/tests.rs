@@ -171,3 +171,20 @@ proptest! {
         prop_assert_eq!(ours, plain);
     }
 }
+
+#[test]
+fn a_window_of_any_size_takes_bounded_memory() -> Result<(), Failure> {
+    for (cols, rows) in [(80, 24), (1, 65535), (65535, 1), (65535, 65535)] {
+        let size = Size::new(cols, rows);
+        let lines = size.lines_above(usize::MAX) + usize::from(size.rows);
+        assert!(lines * usize::from(size.cols) <= 8 << 20, "{size:?}");
+    }
+    let mut screen = Screen::new(Size::new(80, 24), 1000)?;
+    (0..2000).for_each(|number| screen.push(format!("line {number}\r\n").as_bytes()));
+    screen.resize(Size::new(65535, 65535));
+    screen.push(b"still there\r\n");
+    assert!(screen.text().iter().any(|row| row == "still there"));
+    screen.resize(Size::new(80, 24));
+    assert!(screen.text().iter().any(|row| row == "still there"));
+    Ok(())
+}

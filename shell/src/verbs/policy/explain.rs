@@ -1,11 +1,14 @@
 use agentsh_policy::{Explanation, Held, Matching, Operation, Policy};
 use agentsh_sandbox::cgroup::Controllers;
 use agentsh_sandbox::placement::{self, Extras};
+use agentsh_sandbox::probe;
+use agentsh_sandbox::wall::Wall;
 use clap::Args;
 use serde::Serialize;
 
 use super::against::Against;
 use super::answer::Answer;
+use super::engine::Engine;
 use super::inside::{self, Inside};
 use super::operation::Asked;
 use crate::context::Context;
@@ -63,6 +66,7 @@ struct Match {
 struct Whole {
     policy: String,
     warnings: Vec<String>,
+    network_engine: Engine,
     /// Rules and keys that no layer of this build holds.
     not_held: Vec<String>,
 }
@@ -71,10 +75,12 @@ impl Explain {
     pub fn run(self, context: &Context) -> Result<Exit, Error> {
         let policy = self.against.resolve(context)?;
         let held = placement::held(&Controllers::probe(), Extras::probe(), context.uid);
+        let wall = Wall::of(&policy, &probe::ebpf());
         if self.asked.is_empty() {
             let whole = Whole {
                 policy: policy.name().to_owned(),
                 warnings: policy.warnings(),
+                network_engine: Engine::of(&wall),
                 not_held: policy.not_held(&held),
             };
             match self.json {
@@ -83,7 +89,7 @@ impl Explain {
             }
             return Ok(Exit::DONE);
         }
-        let story = Story::of(&policy, &self.asked.operation()?, &held);
+        let story = Story::of(&policy, &self.asked.operation()?, &held, wall.is_ok());
         match self.json {
             true => render::json(context, &story)?,
             false => render::print(&story.text(context.out, context.columns()))?,
@@ -94,14 +100,14 @@ impl Explain {
 
 impl Story {
     /// What this policy answers to an operation.
-    pub fn of(policy: &Policy, operation: &Operation, held: &Held) -> Story {
+    pub fn of(policy: &Policy, operation: &Operation, held: &Held, walled: bool) -> Story {
         let Explanation {
             matching, would_change, ..
         } = policy.explain(operation);
         let matching = matching.into_iter().map(Match::of).collect();
         Story {
             answer: Answer::of(policy, operation),
-            held_by: placement::holder(operation, held),
+            held_by: placement::holder(operation, held, walled),
             matching,
             would_change,
             inside: inside::of(policy, operation),
@@ -169,6 +175,7 @@ impl Whole {
         };
         render::pairs(&[
             ("policy", render::visible(&self.policy)),
+            ("network engine", render::visible(&self.network_engine.text())),
             ("not held", style.yellow(&lines(&self.not_held))),
             ("look again at", style.yellow(&lines(&self.warnings))),
         ])
@@ -194,6 +201,7 @@ mod tests {
             &policy,
             &operation,
             &placement::held(&Controllers::default(), Extras::default(), 0),
+            false,
         ))
     }
 

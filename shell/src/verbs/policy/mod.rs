@@ -2,6 +2,7 @@
 
 mod against;
 mod answer;
+mod engine;
 mod explain;
 mod inside;
 mod list;
@@ -13,6 +14,7 @@ mod test;
 mod validate;
 
 pub use against::of_session;
+pub use engine::Engine;
 pub use explain::Story;
 
 use std::path::{Path, PathBuf};

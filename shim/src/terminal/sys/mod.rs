@@ -28,11 +28,16 @@ fn owned(fd: libc::c_int) -> io::Result<OwnedFd> {
     Ok(out_of_the_way(unsafe { OwnedFd::from_raw_fd(fd) }))
 }
 
-/// The device of a descriptor that is a terminal.
+/// The device of a descriptor that is a terminal. The other side of one (`ptmx`, which has a number to tell) is none:
+/// whoever holds it is what a terminal is for others.
 pub(super) fn terminal_device(fd: i32) -> Option<u64> {
     let mut stat = MaybeUninit::<libc::stat>::uninit();
-    // SAFETY: isatty takes a number; fstat fills the structure if it says 0.
-    unsafe { (libc::isatty(fd) == 1 && libc::fstat(fd, stat.as_mut_ptr()) == 0).then(|| stat.assume_init().st_rdev) }
+    let mut number: libc::c_uint = 0;
+    // SAFETY: isatty takes a number, TIOCGPTN fills one in; fstat fills the structure if it says 0.
+    unsafe {
+        let is_terminal = libc::isatty(fd) == 1 && libc::ioctl(fd, libc::TIOCGPTN as _, &raw mut number) != 0;
+        (is_terminal && libc::fstat(fd, stat.as_mut_ptr()) == 0).then(|| stat.assume_init().st_rdev)
+    }
 }
 
 /// Whether a descriptor is a pipe.

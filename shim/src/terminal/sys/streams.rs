@@ -3,11 +3,23 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-/// Waits until a signal came or the other side said something.
-pub(in super::super) fn wait_readable(signals: &OwnedFd, other: Option<&OwnedFd>) {
-    let mut set = [poll_of(Some(signals), libc::POLLIN), poll_of(other, libc::POLLIN)];
+/// Waits until a signal came, the other side said something, the third has something (then it says so), or so many
+/// milliseconds have passed.
+pub(in super::super) fn wait_readable(
+    signals: &OwnedFd,
+    other: Option<&OwnedFd>,
+    (third, milliseconds): (Option<&OwnedFd>, libc::c_int),
+) -> bool {
+    let mut set = [Some(signals), other, third].map(|fd| poll_of(fd, libc::POLLIN));
     // SAFETY: an array of the given length.
-    unsafe { libc::poll(set.as_mut_ptr(), 2, -1) };
+    let count = unsafe { libc::poll(set.as_mut_ptr(), 3, milliseconds) };
+    count > 0 && set[2].revents != 0
+}
+
+pub(in super::super) fn is_writable(fd: &OwnedFd) -> bool {
+    let mut set = [poll_of(Some(fd), libc::POLLOUT)];
+    // SAFETY: an array of the given length.
+    unsafe { libc::poll(set.as_mut_ptr(), 1, 0) > 0 }
 }
 
 pub(in super::super) fn is_readable(fd: &OwnedFd) -> bool {
@@ -24,6 +36,8 @@ pub(in super::super) struct Ready {
     pub hub: bool,
     pub typed: bool,
     pub hung_up: bool,
+    /// Somebody may have set the terminal.
+    pub changed: bool,
 }
 
 /// A negative number is not looked at, poll(2).
@@ -37,6 +51,7 @@ pub(in super::super) fn wait(
     (signals, monitor, editor): (&OwnedFd, Option<&OwnedFd>, Option<&OwnedFd>),
     (hub, writes): (Option<&OwnedFd>, bool),
     (tty, reads): (Option<&OwnedFd>, bool),
+    (changes, milliseconds): (Option<&OwnedFd>, libc::c_int),
 ) -> Ready {
     let hub_events = libc::POLLIN | if writes { libc::POLLOUT } else { 0 };
     let mut set = [
@@ -45,10 +60,11 @@ pub(in super::super) fn wait(
         poll_of(editor, libc::POLLIN),
         poll_of(hub, hub_events),
         poll_of(tty, if reads { libc::POLLIN } else { 0 }),
+        poll_of(changes, libc::POLLIN),
     ];
     // SAFETY: an array of the given length.
-    let count = unsafe { libc::poll(set.as_mut_ptr(), set.len() as libc::nfds_t, -1) };
-    let [signals, monitor, editor, hub, tty] = set.map(|entry| if count > 0 { entry.revents } else { 0 });
+    let count = unsafe { libc::poll(set.as_mut_ptr(), set.len() as libc::nfds_t, milliseconds) };
+    let [signals, monitor, editor, hub, tty, changes] = set.map(|entry| if count > 0 { entry.revents } else { 0 });
     Ready {
         signals: signals != 0,
         monitor: monitor != 0,
@@ -56,7 +72,38 @@ pub(in super::super) fn wait(
         hub: hub & !libc::POLLOUT != 0,
         typed: tty & libc::POLLIN != 0,
         hung_up: tty & (libc::POLLHUP | libc::POLLERR) != 0,
+        changed: changes != 0,
     }
+}
+
+/// Becomes readable whenever the terminal's settings may have changed. Nobody is told of that, but the kernel wakes
+/// those who wait to write (`n_tty_set_termios`), and an edge-triggered epoll(7) tells of each such wakening; of those
+/// by a reader on the other side too.
+pub(in super::super) fn changes_of(tty: &OwnedFd) -> Option<OwnedFd> {
+    // SAFETY: takes no pointers.
+    let epoll = super::owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) }).ok()?;
+    let mut event = libc::epoll_event {
+        events: (libc::EPOLLOUT | libc::EPOLLET) as u32,
+        u64: 0,
+    };
+    // SAFETY: one event, valid and exclusive for the call.
+    let added = unsafe { libc::epoll_ctl(epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, tty.as_raw_fd(), &raw mut event) };
+    (added == 0).then_some(epoll)
+}
+
+/// Takes what [`changes_of`] told.
+pub(in super::super) fn take_change(epoll: &OwnedFd) {
+    let mut event = libc::epoll_event { events: 0, u64: 0 };
+    // SAFETY: room for one event, valid and exclusive for the call.
+    unsafe { libc::epoll_wait(epoll.as_raw_fd(), &raw mut event, 1, 0) };
+}
+
+/// Milliseconds of a clock that only goes on.
+pub(in super::super) fn now() -> i64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel fills one structure.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec * 1000 + time.tv_nsec / 1_000_000
 }
 
 /// Sends one packet.
@@ -120,12 +167,6 @@ pub(in super::super) fn heard_within(fd: &OwnedFd, milliseconds: libc::c_int) ->
     let mut set = [poll_of(Some(fd), libc::POLLIN)];
     // SAFETY: one pollfd, valid and exclusive for the call.
     unsafe { libc::poll(set.as_mut_ptr(), 1, milliseconds) > 0 }
-}
-
-/// Lets a moment pass.
-pub(in super::super) fn pause() {
-    // SAFETY: looks at no descriptors.
-    unsafe { libc::poll(std::ptr::null_mut(), 0, 1) };
 }
 
 fn some(count: isize, buffer: &[u8]) -> Option<&[u8]> {

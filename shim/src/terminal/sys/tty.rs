@@ -13,11 +13,20 @@ use super::checked;
 pub(in super::super) struct Tty(libc::termios2);
 
 /// The flags that differ on a relayed terminal.
+///
+/// Lines are not kept together there (`ICANON`): with `EXTPROC` the kernel would take them for one line that never ends,
+/// and drop what a paste has beyond its buffer instead of holding the writer back.
 pub(in super::super) const OURS: Modes = Modes {
     input: libc::ISTRIP | libc::IUCLC | libc::IXON,
     output: libc::OPOST,
-    local: libc::EXTPROC,
+    local: libc::EXTPROC | libc::ICANON,
 };
+
+/// Ends input on a terminal that is set for what was typed ahead.
+pub(in super::super) const END: u8 = 4;
+
+/// Comes before a byte that means itself there.
+pub(in super::super) const LITERAL: u8 = 0x16;
 
 const SIZE: usize = size_of::<libc::termios2>();
 
@@ -43,7 +52,7 @@ impl Tty {
         let mut relayed = self.0;
         relayed.c_iflag &= !OURS.input;
         relayed.c_oflag &= !OURS.output;
-        relayed.c_lflag |= OURS.local;
+        relayed.c_lflag = relayed.c_lflag & !OURS.local | libc::EXTPROC;
         relayed.c_cc[libc::VMIN] = 1;
         relayed.c_cc[libc::VTIME] = 0;
         Tty(relayed)
@@ -72,11 +81,30 @@ impl Tty {
         self.0.c_cc[libc::VEOF]
     }
 
-    /// The same, but what comes is taken as it is.
-    pub(in super::super) fn unprocessed(&self) -> Tty {
-        let mut unprocessed = self.0;
-        unprocessed.c_lflag |= libc::EXTPROC;
-        Tty(unprocessed)
+    /// Whether lines are kept together, and edited, before they are read.
+    pub(in super::super) fn keeps_lines(&self) -> bool {
+        self.0.c_lflag & libc::ICANON != 0
+    }
+
+    /// Whether what is typed is shown.
+    pub(in super::super) fn echoes(&self) -> bool {
+        self.0.c_lflag & libc::ECHO != 0
+    }
+
+    /// The same, but what was processed once is not again: it comes as it is; where lines are kept together each ends with
+    /// its line feed, input ends with [`END`], and [`LITERAL`] takes the meaning from these three.
+    pub(in super::super) fn for_typed_ahead(&self) -> Tty {
+        let mut plain = self.0;
+        if self.keeps_lines() {
+            plain.c_iflag &= libc::IUTF8;
+            plain.c_lflag = libc::ICANON | libc::IEXTEN;
+            plain.c_cc = [0; 19];
+            plain.c_cc[libc::VEOF] = END;
+            plain.c_cc[libc::VLNEXT] = LITERAL;
+        } else {
+            plain.c_lflag |= libc::EXTPROC;
+        }
+        Tty(plain)
     }
 
     pub(in super::super) fn to_bytes(self) -> [u8; SIZE] {
@@ -89,6 +117,18 @@ impl Tty {
         // SAFETY: every pattern of bits is a value of a structure of numbers.
         Some(Tty(unsafe { std::mem::transmute::<[u8; SIZE], libc::termios2>(bytes) }))
     }
+}
+
+/// Gives a terminal another window.
+pub(in super::super) fn set_window(tty: &OwnedFd, window: Window) {
+    let size = libc::winsize {
+        ws_row: window.rows,
+        ws_col: window.cols,
+        ws_xpixel: window.width,
+        ws_ypixel: window.height,
+    };
+    // SAFETY: the kernel reads the structure. A terminal that is gone has no window.
+    unsafe { libc::ioctl(tty.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
 }
 
 /// A terminal's window.

@@ -11,6 +11,7 @@ mod pairs;
 mod proxy;
 mod seek;
 mod terminal;
+mod wall;
 mod works;
 
 use std::process::ExitCode;

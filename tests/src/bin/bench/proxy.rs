@@ -26,19 +26,25 @@ def first(at, path):
     start = time.perf_counter()
     s = ask(at, f"POST {path} HTTP/1.1\r\nHost: {at[0]}:{at[1]}\r\nContent-Length: {len(body)}\r\n\r\n{body}")
     seen = b""
-    while b"data:" not in seen: seen += s.recv(4096)
+    while b"data:" not in seen:
+        got = s.recv(4096); seen += got
+        assert got, seen
     took = time.perf_counter() - start; s.close(); return took
 def tunnel():
     s = ask(proxy, f"CONNECT {server[0]}:{port} HTTP/1.1\r\nHost: {server[0]}:{port}\r\n\r\n")
     seen = b""
-    while b"\r\n\r\n" not in seen: seen += s.recv(1)
+    while b"\r\n\r\n" not in seen:
+        got = s.recv(1); seen += got
+        assert got, seen
     assert seen.startswith(b"HTTP/1.1 200"), seen
     return s
 def bulk(s):
     buffer, left = bytearray(1 << 20), int(sys.argv[4])
     start = time.perf_counter()
-    s.sendall(b"GET /bulk HTTP/1.1\r\nHost: x\r\n\r\n")
-    while left > 0: left -= s.recv_into(buffer)
+    s.sendall(f"GET /bulk HTTP/1.1\r\nHost: {server[0]}:{port}\r\n\r\n".encode())
+    while left > 0:
+        got = s.recv_into(buffer); left -= got
+        assert got, "the connection ended early"
     took = time.perf_counter() - start; s.close(); return took
 if what == "first":
     for _ in range(count): print(first(server, "/first"), first(proxy, "/llm/openai/first"))
@@ -87,15 +93,16 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
 struct Rig {
     world: World,
     session: SessionInfo,
+    /// Of a server that is no provider: whoever connects to a provider in the clear is led to the proxy.
     port: u16,
 }
 
 impl Rig {
     fn new() -> Result<Rig> {
         let world = World::new(User::agent())?;
-        let port = serve()?;
+        let (provider, port) = (serve()?, serve()?);
         std::fs::create_dir_all("/etc/agentsh")?;
-        let config = format!("proxy: {{providers: {{openai: 'http://127.0.0.1:{port}'}}}}\n");
+        let config = format!("proxy: {{providers: {{openai: 'http://127.0.0.1:{provider}'}}}}\n");
         std::fs::write("/etc/agentsh/config.yaml", config)?;
         let rules = "network_rules: [{name: here, cidrs: [\"127.0.0.0/8\"], decision: allow}]\n";
         let session = session::with_rules(&world, rules)?;

@@ -23,7 +23,7 @@ pub fn under_filter(words: &[Vec<u8>]) -> i32 {
     run(words, sys::filter_mkdir)
 }
 
-fn run(words: &[Vec<u8>], enter: impl FnOnce() -> io::Result<()>) -> i32 {
+pub(crate) fn run(words: &[Vec<u8>], enter: impl FnOnce() -> io::Result<()>) -> i32 {
     let words: Vec<CString> = words.iter().flat_map(|word| CString::new(word.clone())).collect();
     let error = match enter() {
         Ok(()) if !words.is_empty() => sys::exec(&words),

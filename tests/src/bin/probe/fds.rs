@@ -27,7 +27,10 @@ fn describe(number: i32) -> Option<Value> {
         .to_string_lossy()
         .into_owned();
     // Pipes, sockets and nameless inodes have numbers that differ from run to run.
-    let name = link.split_once(":[").map_or(link.clone(), |(kind, _)| kind.to_owned());
+    let name = link
+        .split_once(":[")
+        .or_else(|| link.split_once("/#"))
+        .map_or(link.clone(), |(kind, _)| kind.to_owned());
     Some(json!({
         "fd": number,
         "name": name,

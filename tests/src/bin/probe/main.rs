@@ -7,6 +7,7 @@
 mod cages;
 mod chains;
 mod channels;
+mod container;
 mod fds;
 mod state;
 mod sys;
@@ -17,7 +18,7 @@ use std::io::Write;
 
 /// `probe WHAT ARGS…`; the status says whether it could be done.
 pub fn run() -> i32 {
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    use std::os::unix::ffi::OsStringExt;
     let words: Vec<Vec<u8>> = std::env::args_os().map(|word| word.into_vec()).collect();
     let text = |at: usize| {
         words
@@ -32,12 +33,8 @@ pub fn run() -> i32 {
                 .map(|word| word.escape_ascii().to_string())
                 .collect::<Vec<_>>()
         )),
-        "env" => {
-            let entry = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-                format!("{}={}", name.as_bytes().escape_ascii(), value.as_bytes().escape_ascii())
-            };
-            print(serde_json::json!(std::env::vars_os().map(entry).collect::<Vec<_>>()))
-        }
+        "env" => print(env()),
+        "report" => print(serde_json::json!([state::inherited(), fds::list(), env()])),
         "fds" => print(fds::list()),
         "state" => print(state::inherited()),
         "walls" => print(state::walls()),
@@ -53,6 +50,8 @@ pub fn run() -> i32 {
         "race-exec" => syscalls::race_exec(&text(2), &text(3), &text(4)),
         "under-landlock" => cages::under_landlock(&words[2..]),
         "under-filter" => cages::under_filter(&words[2..]),
+        "container" => container::run(&words[2..]),
+        "container-that-reads" => container::run_reading(&words[2..]),
         "opens" => timing::opens(&text(2), &text(3), &text(4)),
         "time" => timing::starts(&text(2), &words[3..]),
         "call" => timing::calls(&text(2), &text(3)),
@@ -64,6 +63,14 @@ pub fn run() -> i32 {
             2
         }
     }
+}
+
+fn env() -> serde_json::Value {
+    use std::os::unix::ffi::OsStrExt;
+    let entry = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        format!("{}={}", name.as_bytes().escape_ascii(), value.as_bytes().escape_ascii())
+    };
+    serde_json::json!(std::env::vars_os().map(entry).collect::<Vec<_>>())
 }
 
 fn print(value: serde_json::Value) -> i32 {

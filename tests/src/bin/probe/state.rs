@@ -27,12 +27,26 @@ pub fn inherited() -> Value {
         "personality": sys::number(libc::SYS_personality, 0xffff_ffff, 0),
         "dumpable": sys::number(libc::SYS_prctl, libc::PR_GET_DUMPABLE as usize, 0),
         "timer_slack": sys::number(libc::SYS_prctl, libc::PR_GET_TIMERSLACK as usize, 0),
-        "subreaper": subreaper(),
+        "subreaper": by_pointer(libc::PR_GET_CHILD_SUBREAPER),
+        "attributes": attributes(&status),
         "huge_pages": get("THP_enabled"),
         "oom_score": text("/proc/self/oom_score_adj"), "cgroup": text("/proc/self/cgroup"),
         "core_filter": text("/proc/self/coredump_filter"), "login": text("/proc/self/loginuid"),
         "exe": link("/proc/self/exe"), "root": link("/proc/self/root"), "cwd": link("/proc/self/cwd"),
         "namespaces": namespaces(), "comm": text("/proc/self/comm"),
+    })
+}
+
+/// Attributes that survive `execve(2)` and are set by `prctl(2)` and its like.
+fn attributes(status: &BTreeMap<String, String>) -> Value {
+    let get = |key: &str| status.get(key).cloned().unwrap_or_default();
+    json!({
+        "parent_death": by_pointer(libc::PR_GET_PDEATHSIG),
+        "secure_bits": asked(libc::PR_GET_SECUREBITS), "writable_code": asked(PR_GET_MDWE),
+        "machine_checks": asked(libc::PR_MCE_KILL_GET), "io_flusher": asked(PR_GET_IO_FLUSHER),
+        "merged_memory": asked(PR_GET_MEMORY_MERGE), "huge_pages_off": asked(libc::PR_GET_THP_DISABLE),
+        "speculation": get("Speculation_Store_Bypass"), "indirect_branches": get("SpeculationIndirectBranch"),
+        "scheduling": sys::scheduling(), "timers": ([0, 1, 2].map(sys::timer)),
     })
 }
 
@@ -47,17 +61,20 @@ pub fn walls() -> Value {
     })
 }
 
-fn subreaper() -> i32 {
+/// Options of `prctl(2)` that the library does not name.
+const PR_GET_IO_FLUSHER: i32 = 58;
+const PR_GET_MDWE: i32 = 66;
+const PR_GET_MEMORY_MERGE: i32 = 68;
+
+/// An option of `prctl(2)` that returns its value.
+fn asked(option: i32) -> i64 {
+    sys::number(libc::SYS_prctl, option as usize, 0)
+}
+
+/// An option of `prctl(2)` that writes its value.
+fn by_pointer(option: i32) -> i32 {
     let mut value = 0i32;
-    let arguments = [
-        libc::PR_GET_CHILD_SUBREAPER as usize,
-        &raw mut value as usize,
-        0,
-        0,
-        0,
-        0,
-    ];
-    match sys::call(libc::SYS_prctl, arguments) {
+    match sys::call(libc::SYS_prctl, [option as usize, &raw mut value as usize, 0, 0, 0, 0]) {
         Ok(_) => value,
         Err(_) => -1,
     }

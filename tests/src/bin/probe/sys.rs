@@ -62,6 +62,23 @@ pub fn rlimit(resource: u32) -> (u64, u64) {
     (limit.rlim_cur, limit.rlim_max)
 }
 
+/// An interval timer, `getitimer(2)`: its interval, and whether it runs.
+pub fn timer(which: usize) -> (i64, bool) {
+    let mut timer = [0i64; 4];
+    match call(libc::SYS_getitimer, [which, &raw mut timer as usize, 0, 0, 0, 0]) {
+        Ok(_) => (timer[0], timer[2] != 0 || timer[3] != 0),
+        Err(_) => (-1, false),
+    }
+}
+
+/// `sched_getattr(2)` as words: policy, flags, niceness, priority.
+pub fn scheduling() -> [u32; 12] {
+    let mut words = [0u32; 12];
+    // What cannot be had stays zero.
+    let _ = call(libc::SYS_sched_getattr, [0, &raw mut words as usize, 48, 0, 0, 0]);
+    words
+}
+
 /// A value of a call that takes numbers only.
 pub fn number(call: libc::c_long, a: usize, b: usize) -> i64 {
     // SAFETY: no memory is passed.

@@ -13,6 +13,8 @@ fn free() -> Vec<Promise> {
     says("Toolchains' caches").passes(&[
         "mkdir -p ~/.cache/x && echo x > ~/.cache/x/y",
         "mkdir -p ~/.npm/_cacache ~/.m2/repository ~/go/pkg",
+        "mkdir -p ~/.local/share/uv/tools ~/.config/go/telemetry && echo x > ~/.local/share/uv/tools/x",
+        "mkdir -p ~/.yarn/new && cd ~/.yarn/new && echo '#!/bin/sh' > tool && cp /bin/true program && chmod +x tool && ./tool && ./program",
     ]),
     says("System folders").passes(&["apt-cache policy bash >/dev/null"]).records(&[event(
         "if [ $(id -u) = 0 ]; then echo x > /etc/made && rm /etc/made; else echo x 2>/dev/null > /etc/made; fi; true",

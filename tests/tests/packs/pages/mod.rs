@@ -68,6 +68,16 @@ pub const STEERING: &[&str] = &[
     "git config --global alias.x '!evil'",
     "printf '[core]\\n\\tsshCommand = evil\\n' >> .git/config && git config core.sshCommand",
     "echo evil > ~/.local/bin/tool",
+    "rm -rf s && git init -q s && rm -rf s/.git/hooks && ln -s /tmp/evil s/.git/hooks",
+    "rm -rf s && git init -q s && mv s/.git s/other && ln -s other s/.git",
+    "rm -rf s && git init -q s && mv s/.git s/other && ln -s other s/l && mv s/l s/.git",
+    "rm -rf s && git init -q s && mv s/.git s/other && echo 'gitdir: other' > s/.git && grep -q other s/.git",
+    "rm -rf s && git init -q s && mv s/.git s/other && echo 'gitdir: other' > s/f && mv s/f s/.git",
+    "rm -rf s && git init -q s && echo ../evil > s/.git/commondir",
+    "rm -rf s && git init -q s && mkdir -p s/.git/worktrees/w/hooks && echo evil > s/.git/worktrees/w/hooks/pre-commit",
+    "printf '[credential]\\n\\thelper = \"cache; evil\"\\n' >> .git/config && git config credential.helper",
+    "git config alias.st 'ls-remote --upload-pack=evil .'",
+    "git config core.worktree ../..",
 ];
 
 /// Endpoints of others, which ask where a person is there.

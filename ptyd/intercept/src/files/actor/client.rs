@@ -198,10 +198,11 @@ impl Client {
             return Ok(mask);
         }
         let status = caller.status()?;
+        let mask = status.umask.ok_or(Errno::SRCH)?;
         let count = masks.count();
         let holds = masks.may_remember(self.tgid, status.threads);
-        self.mask.set(holds.then_some((count, status.umask)));
-        Ok(status.umask)
+        self.mask.set(holds.then_some((count, mask)));
+        Ok(mask)
     }
 
     /// The folder that it works in, if that was seen under this stamp.

@@ -7,6 +7,7 @@
 
 mod client;
 mod identity;
+mod place;
 
 use std::cell::RefCell;
 
@@ -17,8 +18,10 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 
 pub use client::{Client, Namespace};
 pub use identity::Identity;
+pub use place::Place;
 
 use super::sys;
+use crate::caller::Status;
 
 /// Capabilities that decide about files: an actor that lacks one that its caller has is not its caller.
 const FILE_CAPABILITIES: u64 = 1 << 0 // chown
@@ -39,6 +42,8 @@ struct Worker {
     sets: CapabilitySets,
     now: Identity,
     umask: u32,
+    /// Whether root folder, working directory and umask are this thread's alone.
+    alone: bool,
     broken: bool,
 }
 
@@ -52,6 +57,14 @@ impl Drop for Acting {
     }
 }
 
+/// Makes a thread ready to act, which its first act would do else, while a caller waits; and the reader, where the one that
+/// started it acted then: who may not carries nothing out.
+pub fn begin() {
+    if let Err(errno) = with(|_| Ok(())) {
+        tracing::error!(%errno, "a worker cannot take its own identity");
+    }
+}
+
 /// Makes this thread act as `identity`, with `umask` where the call makes something.
 ///
 /// # Errors
@@ -62,12 +75,22 @@ pub fn act_as(identity: &Identity, umask: Option<u32>) -> Result<Acting, Errno> 
         if let Some(mask) = umask
             && mask != worker.umask
         {
-            rustix::process::umask(Mode::from_raw_mode(mask));
+            if worker.alone {
+                rustix::process::umask(Mode::from_raw_mode(mask));
+            }
             worker.umask = mask;
         }
         Ok(())
     })?;
     Ok(Acting(()))
+}
+
+/// Makes something with the umask of whoever the thread acts for. Where the umask is every thread's, nobody else has it
+/// meanwhile: `make` must not wait for anybody.
+pub fn making<T>(make: impl FnOnce() -> T) -> T {
+    let shared = with(|worker| Ok((!worker.alone).then_some(worker.umask)));
+    let _place = shared.ok().flatten().map(Place::with_umask);
+    make()
 }
 
 /// As [`act_as`], for looking paths up alone: whoever has the same ids as this thread and may search every
@@ -106,6 +129,14 @@ pub fn as_reader<T>(work: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno>
     result
 }
 
+/// Whether root folder, working directory and umask are this thread's alone (`CLONE_FS`), which some containers refuse.
+///
+/// # Errors
+/// `EPERM` if the thread carries nothing out.
+pub fn is_alone() -> Result<bool, Errno> {
+    with(|worker| Ok(worker.alone))
+}
+
 /// Whether the caller's rights are the worker's own: what it does as itself the kernel checks as the caller's.
 pub fn is_itself() -> bool {
     with(|worker| Ok(worker.now == worker.own)).unwrap_or(false)
@@ -124,31 +155,36 @@ fn with<T>(work: impl FnOnce(&mut Worker) -> Result<T, Errno>) -> Result<T, Errn
     })
 }
 
+/// That of a thread of ours.
+fn identity_of(tid: i32) -> Result<Identity, Errno> {
+    Ok(Identity::of(&Status::read(tid)?, false))
+}
+
 impl Worker {
     fn start() -> Result<Worker, Errno> {
-        sys::unshare_fs()?;
-        let sets = rustix::thread::capabilities(None)?;
-        let mut groups: Vec<u32> = rustix::process::getgroups()?.iter().map(|gid| gid.as_raw()).collect();
-        groups.sort_unstable();
-        let euid = rustix::process::geteuid().as_raw();
-        let egid = rustix::process::getegid().as_raw();
-        let own = Identity {
-            euid,
-            egid,
-            fsuid: euid,
-            fsgid: egid,
-            groups: groups.into(),
-            effective: sets.effective.bits(),
+        let alone = match sys::unshare_fs() {
+            Ok(()) => true,
+            Err(Errno::PERM) => false,
+            Err(errno) => return Err(errno),
         };
-        // Reading the mask means setting it.
-        rustix::process::umask(Mode::from_raw_mode(0o077));
-        Ok(Worker {
-            now: own.clone(),
-            own,
+        let sets = rustix::thread::capabilities(None)?;
+        // The first thread of the process never acts. One that was started by a thread that did is as that one was then.
+        let own = identity_of(std::process::id().cast_signed())?;
+        let now = identity_of(rustix::thread::gettid().as_raw_nonzero().get())?;
+        // Reading the mask means setting it. Where it is every thread's it is this one already.
+        if alone {
+            rustix::process::umask(place::OWN_UMASK);
+        }
+        let mut worker = Worker {
+            now,
+            own: own.clone(),
             sets,
-            umask: 0o077,
+            umask: place::OWN_UMASK.bits(),
+            alone,
             broken: false,
-        })
+        };
+        worker.take(&own)?;
+        Ok(worker)
     }
 
     /// Takes `to`; on failure goes back to the own identity, and if that fails too, never works again.

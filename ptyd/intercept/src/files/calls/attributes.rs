@@ -223,6 +223,7 @@ pub fn change(
     let path = || Ok(call.path_of(pin)?.path().map(PathBuf::from).unwrap_or_default());
     let (permit, guard) = call.permit(operation, path)?;
     call.not_redirected(&permit)?;
+    let permit = call.device(permit, pin)?;
     let result = work();
     drop(guard);
     call.finish(&permit, result, Aside::default())

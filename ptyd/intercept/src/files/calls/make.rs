@@ -5,6 +5,7 @@ use rustix::io::Errno;
 
 use super::call::{Call, done};
 use super::permit::Aside;
+use crate::files::actor;
 use crate::files::operation::Operation;
 use crate::files::resolve::{Entry, Place};
 use crate::outcome::Outcome;
@@ -47,7 +48,7 @@ fn folder(call: &mut Call<'_, '_>, place: &Place, mode: usize) -> Result<Outcome
     call.act(true)?;
     let entry = call.entry(place)?;
     make(call, &entry, Operation::Mkdir, || {
-        rustix::fs::mkdirat(&entry.parent, &entry.name, mode)
+        actor::making(|| rustix::fs::mkdirat(&entry.parent, &entry.name, mode))
     })
 }
 
@@ -65,13 +66,8 @@ fn node(call: &mut Call<'_, '_>, place: &Place, mode: usize) -> Result<Outcome, 
     call.act(true)?;
     let entry = call.entry(place)?;
     make(call, &entry, operation, || {
-        rustix::fs::mknodat(
-            &entry.parent,
-            &entry.name,
-            kind,
-            Mode::from_raw_mode(mode & 0o7777),
-            device,
-        )
+        let mode = Mode::from_raw_mode(mode & 0o7777);
+        actor::making(|| rustix::fs::mknodat(&entry.parent, &entry.name, kind, mode, device))
     })
 }
 

@@ -14,14 +14,15 @@ mod open;
 mod permit;
 mod remove;
 mod rename;
+mod requests;
 mod stand_in;
 mod tree;
 mod watch;
 mod xattr;
 
 pub use call::{Call, path_to};
-pub use inode_flags::SETTING;
 pub use numbers::{handler, numbers};
+pub use requests::requests;
 pub use xattr::has_attributes;
 
 use super::engine::FileEngine;

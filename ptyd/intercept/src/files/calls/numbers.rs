@@ -1,6 +1,6 @@
 //! Which number is which call, on x86-64 and aarch64.
 
-use super::{Handle, attributes, inode_flags, length, links, look, make, open, remove, rename, watch, xattr};
+use super::{Handle, attributes, length, links, look, make, open, remove, rename, requests, watch, xattr};
 
 /// Numbers of the calls that `libc` does not name yet; the same on all architectures.
 const SETXATTRAT: i64 = 463;
@@ -49,7 +49,7 @@ const TABLE: &[(i64, Handle)] = &[
     (libc::SYS_faccessat2, look::faccessat2),
     (libc::SYS_name_to_handle_at, look::name_to_handle_at),
     (libc::SYS_inotify_add_watch, watch::inotify_add_watch),
-    (libc::SYS_ioctl, inode_flags::ioctl),
+    (libc::SYS_ioctl, requests::ioctl),
 ];
 
 /// Calls that only the older architecture has.

@@ -19,7 +19,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 pub use canonical::{Canonical, canonical, of_name};
-pub use procfs::{Tasks, guard, is_procfs, link_text};
+pub use procfs::{Tasks, guard, is_procfs, link_text, task_of};
 pub use terminal::controlling_terminal;
 
 use super::actor::Client;
@@ -292,7 +292,9 @@ impl Resolver<'_> {
             Ok(Some(fd)) => Some(Pin::plain(fd).map(Found::Object)),
             // The name is missing where its folder is there and the name is nothing, not a dangling link.
             Err(Errno::NOENT) if how.resolve.is_empty() => {
-                let entry = self.entry_at_once(place)?;
+                let Some(entry) = self.entry_at_once(place) else {
+                    return self.lacks_a_folder(place).then_some(Err(Errno::NOENT));
+                };
                 match entry.stat() {
                     Err(Errno::NOENT) if entry.is_name() => Some(Ok(Found::Missing(entry))),
                     _ => None,
@@ -300,6 +302,26 @@ impl Resolver<'_> {
             }
             _ => None,
         }
+    }
+
+    /// Whether a folder on the way surely is missing: the nearest one that is there has no such name, not even a link's.
+    fn lacks_a_folder(&self, place: &Place) -> bool {
+        let mut way = place.path.as_bytes().to_vec();
+        while let Some(split) = path::split(&way) {
+            let Ok(folder) = CString::new(split.folder.as_slice()) else {
+                return false;
+            };
+            match self.open_plain(place.start(), &folder, PIN | OFlags::DIRECTORY, ResolveFlags::empty()) {
+                Ok(Some(parent)) => {
+                    let (name, at) = (split.name, None);
+                    let entry = Entry { parent, name, at };
+                    return entry.is_name() && entry.stat().err() == Some(Errno::NOENT);
+                }
+                Err(Errno::NOENT) if split.folder != way => way = split.folder,
+                _ => return false,
+            }
+        }
+        false
     }
 
     /// An object below a folder of which it is known where it is, on a way without links: so is the object.

@@ -10,6 +10,7 @@ use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags};
 use super::canonical::{Canonical, canonical};
 use super::{PIN, Pin, Resolver};
 use crate::files::actor;
+use crate::files::host::Host;
 
 /// Which tasks belong to the caller's session.
 pub trait Tasks: Send + Sync {
@@ -41,7 +42,7 @@ pub fn follow(
     link: BorrowedFd<'_>,
     name: &[u8],
 ) -> Result<Jump, Errno> {
-    let inside = components(resolver, folder)?;
+    let inside = components(resolver.host, folder)?;
     let Some(task) = inside.first() else {
         return root_link(resolver, link, name).map(Jump::Text);
     };
@@ -77,7 +78,7 @@ pub fn follow(
 /// Those of `readlink(2)`.
 pub fn link_text(resolver: &Resolver<'_>, pin: &Pin) -> Result<Vec<u8>, Errno> {
     if is_procfs(&pin.fd)?
-        && let [name] = components(resolver, pin.fd.as_fd())?.as_slice()
+        && let [name] = components(resolver.host, pin.fd.as_fd())?.as_slice()
     {
         return root_link(resolver, pin.fd.as_fd(), name);
     }
@@ -91,7 +92,7 @@ pub fn link_text(resolver: &Resolver<'_>, pin: &Pin) -> Result<Vec<u8>, Errno> {
 /// Whether `fd` lies in the part of procfs that shows the caller's own process.
 pub fn is_own(resolver: &Resolver<'_>, fd: BorrowedFd<'_>) -> bool {
     is_procfs(fd).is_ok_and(|procfs| procfs)
-        && components(resolver, fd)
+        && components(resolver.host, fd)
             .is_ok_and(|inside| inside.first().and_then(|task| number(task)) == Some(resolver.client.tgid))
 }
 
@@ -117,7 +118,7 @@ pub fn guard(resolver: &Resolver<'_>, pin: &Pin) -> Result<bool, Errno> {
     if !pin.procfs || !is_procfs(&pin.fd)? {
         return Ok(false);
     }
-    let inside = components(resolver, pin.fd.as_fd())?;
+    let inside = components(resolver.host, pin.fd.as_fd())?;
     let Some(tgid) = inside.first().and_then(|first| number(first)) else {
         return Ok(false);
     };
@@ -136,9 +137,9 @@ fn is_in_hand(resolver: &Resolver<'_>, tgid: i32) -> bool {
 }
 
 /// The components of `fd` below the root of its procfs, if it is one that counts tasks as we do.
-pub fn components(resolver: &Resolver<'_>, fd: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>, Errno> {
+pub fn components(host: &Host, fd: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>, Errno> {
     let stat = rustix::fs::fstat(fd)?;
-    let Canonical::At(path) = canonical(resolver.host, fd, &stat)? else {
+    let Canonical::At(path) = canonical(host, fd, &stat)? else {
         return Err(Errno::ACCESS);
     };
     let root = path
@@ -146,12 +147,30 @@ pub fn components(resolver: &Resolver<'_>, fd: BorrowedFd<'_>) -> Result<Vec<Vec
         .find(|above| rustix::fs::stat(*above).is_ok_and(|it| it.st_dev == stat.st_dev && it.st_ino == PROC_ROOT_INODE))
         .ok_or(Errno::ACCESS)?;
     let own = rustix::fs::readlinkat(CWD, root.join("self"), Vec::new())?;
-    if own.as_bytes() != resolver.host.tgid.to_string().as_bytes() {
+    if own.as_bytes() != host.tgid.to_string().as_bytes() {
         return Err(Errno::ACCESS);
     }
     use std::os::unix::ffi::OsStrExt;
     let below = path.strip_prefix(root).map_err(|_| Errno::ACCESS)?;
     Ok(below.iter().map(|part| part.as_bytes().to_vec()).collect())
+}
+
+/// The task whose folder `fd` is, which `pidfd_send_signal(2)` takes as well.
+///
+/// # Errors
+/// `EBADF` if it is no such folder, `ESRCH` if the task is gone.
+pub fn task_of(host: &Host, fd: BorrowedFd<'_>) -> Result<i32, Errno> {
+    if !is_procfs(fd).map_err(|_| Errno::BADF)? {
+        return Err(Errno::BADF);
+    }
+    let stat = rustix::fs::fstat(fd)?;
+    if let Canonical::Was(_) = canonical(host, fd, &stat)? {
+        return Err(Errno::SRCH);
+    }
+    match components(host, fd).map_err(|_| Errno::BADF)?.as_slice() {
+        [task] if stat.st_mode & libc::S_IFMT == libc::S_IFDIR => number(task).ok_or(Errno::BADF),
+        _ => Err(Errno::BADF),
+    }
 }
 
 fn session_only(resolver: &Resolver<'_>, task: i32) -> Result<(), Errno> {

@@ -6,6 +6,7 @@ use rustix::fs::{CWD, Mode};
 use rustix::io::Errno;
 
 use super::PIN;
+use crate::process::Session;
 
 const UNIX98_SLAVE: u32 = 136;
 
@@ -14,8 +15,8 @@ const UNIX98_SLAVE: u32 = 136;
 /// # Errors
 /// `ENXIO` if it has none.
 pub fn controlling_terminal(tgid: i32) -> Result<OwnedFd, Errno> {
-    let text = std::fs::read(format!("/proc/{tgid}/stat")).map_err(|_| Errno::NXIO)?;
-    let device = terminal_number(&text).ok_or(Errno::NXIO)?;
+    let session = Session::of(tgid).map_err(|_| Errno::NXIO)?;
+    let device = session.terminal.ok_or(Errno::NXIO)?;
     let (major, minor) = ((device >> 8) & 0xfff, (device & 0xff) | ((device >> 12) & 0xf_ff00));
     let path = if major == UNIX98_SLAVE {
         format!("/dev/pts/{minor}")
@@ -32,29 +33,5 @@ pub fn controlling_terminal(tgid: i32) -> Result<OwnedFd, Errno> {
         Ok(terminal)
     } else {
         Err(Errno::NXIO)
-    }
-}
-
-/// Field 7 of `/proc/PID/stat`; the name before it may hold anything, parentheses included.
-fn terminal_number(stat: &[u8]) -> Option<u32> {
-    let end = stat.iter().rposition(|byte| *byte == b')')?;
-    let number: i32 = std::str::from_utf8(&stat[end + 1..])
-        .ok()?
-        .split_ascii_whitespace()
-        .nth(4)?
-        .parse()
-        .ok()?;
-    (number != 0).then_some(number as u32)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_terminal_is_found_behind_any_program_name() {
-        assert_eq!(terminal_number(b"7 (a) b 0 (x)) S 1 2 3 34816 5 6"), Some(34816));
-        assert_eq!(terminal_number(b"7 (sh) S 1 2 3 0 -1 6"), None);
-        assert_eq!(terminal_number(b"7 sh"), None);
     }
 }

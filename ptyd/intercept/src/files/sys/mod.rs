@@ -9,7 +9,7 @@ pub use identity::{
 };
 pub use lease::lease_against_writers;
 pub use raw::{
-    INODE_FLAGS, OpenHow, add_watch, check_open_how, name_to_handle, set_inode_flags, set_times, stat_bytes,
+    INODE_FLAGS, OpenHow, add_watch, check_open_how, name_to_handle, peer, set_inode_flags, set_times, stat_bytes,
     statx_bytes, truncate,
 };
 

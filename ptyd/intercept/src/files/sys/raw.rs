@@ -1,8 +1,9 @@
 //! Calls whose results go to the caller byte for byte, so that no structure is taken apart here.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::checked;
@@ -137,6 +138,15 @@ pub fn add_watch(watches: impl AsFd, path: &CStr, mask: u32) -> Result<i32, Errn
     // SAFETY: path is NUL-terminated and only read.
     let watch = checked(unsafe { libc::syscall(libc::SYS_inotify_add_watch, watches, path.as_ptr(), mask) })?;
     i32::try_from(watch).map_err(|_| Errno::OVERFLOW)
+}
+
+/// `TIOCGPTPEER`, `ioctl_tty(2)`: the terminal of this master.
+pub fn peer(master: BorrowedFd<'_>, flags: OFlags) -> Result<OwnedFd, Errno> {
+    // SAFETY: the request takes its flags by value and answers with a new descriptor.
+    unsafe {
+        let number = checked(libc::ioctl(master.as_raw_fd(), libc::TIOCGPTPEER, flags.bits()).into())?;
+        Ok(OwnedFd::from_raw_fd(number as i32))
+    }
 }
 
 /// The most that a request which sets the attributes of an inode reads.

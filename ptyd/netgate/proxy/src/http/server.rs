@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, HOST};
+use hyper::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -172,7 +172,7 @@ where
     let (shared, client) = (Arc::clone(shared), Arc::clone(client));
     let service = service_fn(move |request| {
         let (shared, client, place) = (Arc::clone(&shared), Arc::clone(&client), Arc::clone(&place));
-        async move { Ok::<_, std::convert::Infallible>(route(&shared, &client, &place, request).await) }
+        async move { route(&shared, &client, &place, request).await }
     });
     match spoken {
         Spoken::One(bytes) => {
@@ -219,15 +219,33 @@ async fn turn_away(mut stream: impl AsyncRead + AsyncWrite + Unpin, status: u16,
     Ok(())
 }
 
-/// Where a request goes.
-async fn route(shared: &Arc<Shared>, client: &Arc<Client>, place: &Place, request: Request<Incoming>) -> Answer {
-    let named = match named(&request, place) {
-        Ok(named) => named,
+/// Where a request goes. One of HTTP/2 that is malformed ends its stream (RFC 9113, 8.1.1).
+async fn route(
+    shared: &Arc<Shared>,
+    client: &Arc<Client>,
+    place: &Place,
+    request: Request<Incoming>,
+) -> Result<Answer, h2::Error> {
+    match named(&request, place) {
+        Ok(named) => Ok(lead(shared, client, place, named, request).await),
         Err(why) => {
             unread(shared, client, 400, why);
-            return refuse(StatusCode::BAD_REQUEST, why);
+            match request.version() {
+                Version::HTTP_2 => Err(h2::Reason::PROTOCOL_ERROR.into()),
+                _ => Ok(refuse(StatusCode::BAD_REQUEST, why)),
+            }
         }
-    };
+    }
+}
+
+/// Where a request for `named` goes.
+async fn lead(
+    shared: &Arc<Shared>,
+    client: &Arc<Client>,
+    place: &Place,
+    named: Authority,
+    request: Request<Incoming>,
+) -> Answer {
     let port = match place {
         Place::Meant(meant) => return transparent::request(shared, client, meant, named, request).await,
         Place::Inside(host) => return inside(shared, client, host, named, request).await,
@@ -288,6 +306,12 @@ fn named(request: &Request<Incoming>, place: &Place) -> Result<Authority, &'stat
     let parse = |text: &str| Authority::parse(text).ok_or("the host is no plain name of a host");
     if request.method() != Method::CONNECT && !request.uri().path().starts_with('/') {
         return Err("the path does not begin with a slash");
+    }
+    // Nothing takes it away in HTTP/2 (RFC 9113, 8.2.1).
+    let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let padded = |value: &HeaderValue| blank(value.as_bytes().first()) || blank(value.as_bytes().last());
+    if request.version() == Version::HTTP_2 && request.headers().values().any(padded) {
+        return Err("a field's value begins or ends with white space");
     }
     if request.headers().get_all(CONTENT_LENGTH).iter().count() > 1 {
         return Err("Content-Length more than once");

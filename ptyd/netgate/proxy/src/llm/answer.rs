@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::filter::{Filter, Stop};
 use super::frames::Framing;
 use super::provider::{Provider, ProviderKind};
-use super::request::{error, search};
+use super::request::{Expected, error, search};
 use super::usage::Learnt;
 use crate::dlp::{Counts, Mode};
 use crate::gate::{Client, Event, LlmResponseEvent};
@@ -37,6 +37,8 @@ pub(super) struct Asked {
     /// How much was found in it.
     pub found: u64,
     pub started: Instant,
+    /// What its limits count for it until it is over.
+    pub _expected: Expected,
 }
 
 /// What is told of an answer that is over.
@@ -45,6 +47,8 @@ struct Over<'a> {
     bytes: u64,
     /// Bytes of text that the model said.
     said: u64,
+    /// Whether it came to its end: what is told at the beginning is not what was said until it was broken off.
+    whole: bool,
     problem: Option<&'a str>,
     found: &'a Counts,
 }
@@ -53,7 +57,12 @@ impl Asked {
     fn over(&self, mut learnt: Learnt, over: &Over<'_>) {
         if over.status.is_success() {
             let (asked, lengths) = (self.model.as_deref(), (self.request, over.said));
-            learnt.finish(self.provider.kind, asked, lengths, &self.shared.settings.prices);
+            learnt.finish(
+                self.provider.kind,
+                asked,
+                (lengths, over.whole),
+                &self.shared.settings.prices,
+            );
         }
         let now = Instant::now();
         let event = LlmResponseEvent {
@@ -86,6 +95,7 @@ pub(super) fn failed(asked: Asked, why: &str) {
         status: StatusCode::BAD_GATEWAY,
         bytes: 0,
         said: 0,
+        whole: true,
         problem: Some(why),
         found: &Counts::default(),
     };
@@ -160,6 +170,7 @@ async fn searched(asked: Asked, mut head: hyper::http::response::Parts, body: Bo
         status: head.status,
         bytes: body.len() as u64,
         said: body.len() as u64,
+        whole: true,
         problem: blocked.then_some(BLOCKED),
         found: &found,
     };
@@ -239,6 +250,7 @@ impl Passing {
             status: self.status,
             bytes: self.bytes,
             said,
+            whole: problem.is_none(),
             problem,
             found: &found,
         };

@@ -2,9 +2,20 @@
 
 use std::ops::Range;
 
-/// A string value.
+/// What a text is in its document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Value,
+    /// The name of a member.
+    Key,
+    /// An integer that is as long as a card's number.
+    Number,
+}
+
+/// A string, or what could as well be one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Text {
+    pub kind: Kind,
     /// Keys and numbers from the top, with dots between: `choices.0.delta.content`.
     pub path: String,
     /// Where it stands, with its quotation marks.
@@ -20,14 +31,21 @@ impl Text {
 
     /// What it says.
     pub(crate) fn decode(&self, document: &[u8]) -> Option<String> {
-        serde_json::from_slice(document.get(self.at.clone())?).ok()
+        let written = document.get(self.at.clone())?;
+        match self.kind {
+            Kind::Number => String::from_utf8(written.to_vec()).ok(),
+            Kind::Value | Kind::Key => serde_json::from_slice(written).ok(),
+        }
     }
 }
 
 /// How deep documents may be.
 const DEPTH: usize = 128;
 
-/// All string values, in order. `None`: it is no JSON.
+/// So long are the numbers of cards (ISO/IEC 7812).
+const CARD: std::ops::RangeInclusive<usize> = 13..=19;
+
+/// All of them, in order. `None`: it is no JSON.
 pub(crate) fn texts(document: &[u8]) -> Option<Vec<Text>> {
     // What serde agrees with is well-formed; the walk below only finds places.
     serde_json::from_slice::<serde::de::IgnoredAny>(document).ok()?;
@@ -77,14 +95,12 @@ impl Walk<'_> {
         match self.peek()? {
             b'"' => {
                 let at = self.string()?;
-                self.found.push(Text {
-                    path: self.path.clone(),
-                    at,
-                });
+                self.push(Kind::Value, at);
             }
             b'{' => self.members(depth, b'}')?,
             b'[' => self.members(depth, b']')?,
             _ => {
+                let start = self.at;
                 while self
                     .document
                     .get(self.at)
@@ -92,9 +108,18 @@ impl Walk<'_> {
                 {
                     self.at += 1;
                 }
+                let written = self.document.get(start..self.at)?;
+                if CARD.contains(&written.len()) && written.iter().all(u8::is_ascii_digit) {
+                    self.push(Kind::Number, start..self.at);
+                }
             }
         }
         Some(())
+    }
+
+    fn push(&mut self, kind: Kind, at: Range<usize>) {
+        let path = self.path.clone();
+        self.found.push(Text { kind, path, at });
     }
 
     fn members(&mut self, depth: usize, end: u8) -> Option<()> {
@@ -113,6 +138,7 @@ impl Walk<'_> {
                         let key = self.string()?;
                         self.peek().filter(|byte| *byte == b':')?;
                         self.at += 1;
+                        self.push(Kind::Key, key.clone());
                         serde_json::from_slice(self.document.get(key)?).ok()?
                     } else {
                         number.to_string()
@@ -153,7 +179,11 @@ mod tests {
     #[test]
     fn texts_are_found_with_their_paths_and_replaced_in_place() -> Result<(), &'static str> {
         let document = br#" {"a":[1,{"b.c" : "x\"\u00e9"} , "y" ],"d":{"e":null,"f":"", "g":-1.5e3},"h":true} "#;
-        let found = texts(document).ok_or("no JSON")?;
+        let all = texts(document).ok_or("no JSON")?;
+        let keys = all.iter().filter(|text| text.kind == Kind::Key);
+        let keys: Vec<_> = keys.filter_map(|text| text.decode(document)).collect();
+        assert_eq!(keys, ["a", "b.c", "d", "e", "f", "g", "h"]);
+        let found: Vec<Text> = all.into_iter().filter(|text| text.kind != Kind::Key).collect();
         let paths: Vec<&str> = found.iter().map(|text| text.path.as_str()).collect();
         assert_eq!(paths, ["a.1.b.c", "a.2", "d.f"]);
         assert_eq!(found[0].decode(document).as_deref(), Some("x\"é"));
@@ -164,6 +194,17 @@ mod tests {
             br#" {"a":[1,{"b.c" : "\n"} , "y" ],"d":{"e":null,"f":"", "g":-1.5e3},"h":true} "#
         );
         assert_eq!(replace(document, &[]), document);
+        Ok(())
+    }
+
+    #[test]
+    fn a_number_that_is_as_long_as_a_cards_is_a_text() -> Result<(), &'static str> {
+        let document = br#"[4111111111111111,12,-4111111111111111,4111111111111111.0]"#;
+        let found = texts(document).ok_or("no JSON")?;
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].decode(document).as_deref(), Some("4111111111111111"));
+        let changed = replace(document, &[(found[0].at.clone(), "no".to_owned())]);
+        assert!(changed.starts_with(br#"["no",12,"#));
         Ok(())
     }
 
@@ -187,7 +228,8 @@ mod tests {
         #[test]
         fn every_text_of_any_document_is_found(texts_in in proptest::collection::vec(".*", 0..8)) {
             let document = serde_json::to_vec(&serde_json::json!({"a": texts_in, "b": {"c\"": texts_in}}))?;
-            let found = texts(&document).unwrap_or_default();
+            let mut found = texts(&document).unwrap_or_default();
+            found.retain(|text| text.kind == Kind::Value);
             let said: Vec<String> = found.iter().filter_map(|text| text.decode(&document)).collect();
             let twice: Vec<String> = texts_in.iter().chain(&texts_in).cloned().collect();
             proptest::prop_assert_eq!(said, twice);

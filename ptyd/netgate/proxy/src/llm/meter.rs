@@ -50,6 +50,8 @@ struct State {
     tokens: VecDeque<(Instant, u64)>,
     /// Tokens of the session.
     spent: u64,
+    /// Tokens that requests on their way may still use.
+    expected: u64,
 }
 
 /// A limit is reached.
@@ -92,8 +94,8 @@ impl Meter {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets one request through, and counts it.
-    pub(super) fn admit(&self, now: Instant, provider: &str, model: &str) -> Result<(), Reached> {
+    /// Lets one request through, and counts it; until [`Meter::release`] it counts for as many tokens as are expected.
+    pub(super) fn admit(&self, now: Instant, provider: &str, model: &str, expected: u64) -> Result<(), Reached> {
         let mut state = self.lock();
         state.forget(now);
         let reached = state.reached(now, self.limits);
@@ -104,7 +106,14 @@ impl Meter {
         }
         one.requests += 1;
         state.requests.push_back(now);
+        state.expected = state.expected.saturating_add(expected);
         Ok(())
+    }
+
+    /// What was expected of a request that was let through is known by now.
+    pub(super) fn release(&self, expected: u64) {
+        let mut state = self.lock();
+        state.expected = state.expected.saturating_sub(expected);
     }
 
     /// Counts a request that something else kept back.
@@ -178,6 +187,16 @@ impl State {
             return Some(Reached { message, retry });
         }
         let tokens: u64 = self.tokens.iter().map(|(_, tokens)| tokens).sum();
+        // One at a time is always let through: what it uses is not known before.
+        let full = |limit: u64, used: u64| limit > 0 && used.saturating_add(self.expected) >= limit;
+        if self.expected > 0 && (full(limits.budget, self.spent) || full(limits.tokens, tokens)) {
+            let message = format!(
+                "requests on their way may use {} tokens more, and the session's limit would be reached",
+                self.expected
+            );
+            let retry = Some(Duration::from_secs(1));
+            return Some(Reached { message, retry });
+        }
         if limits.tokens > 0 && tokens >= limits.tokens {
             let message = format!(
                 "the session's limit of {} tokens a minute is reached ({tokens} used)",
@@ -212,7 +231,7 @@ mod tests {
         };
         let (meter, start) = (Meter::new(limits), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        let refused = |seconds| meter.admit(at(seconds), "p", "m").err().map(|reached| reached.retry);
+        let refused = |seconds| meter.admit(at(seconds), "p", "m", 0).err().map(|reached| reached.retry);
         assert_eq!(refused(0), None);
         assert_eq!(refused(10), None);
         assert_eq!(refused(20), Some(Some(Duration::from_secs(40))));
@@ -233,10 +252,34 @@ mod tests {
     }
 
     #[test]
+    fn requests_at_the_same_time_do_not_get_past_a_limit_together() {
+        for limits in [(0, 100), (100, 0)] {
+            let (tokens, budget) = limits;
+            let requests = 0;
+            let meter = Meter::new(Limits {
+                requests,
+                tokens,
+                budget,
+            });
+            let (now, moment) = (Instant::now(), Some(Some(Duration::from_secs(1))));
+            let refused = |expected| meter.admit(now, "p", "m", expected).err().map(|reached| reached.retry);
+            assert_eq!(refused(1_000), None);
+            assert_eq!(refused(1), moment);
+            meter.release(1_000);
+            assert_eq!(refused(60), None);
+            assert_eq!(refused(60), None);
+            assert_eq!(refused(60), moment);
+            meter.spend(now, ("p", "m"), &used(10, 10, None), false, 0);
+            meter.release(60);
+            assert_eq!(refused(60), None);
+        }
+    }
+
+    #[test]
     fn names_of_models_without_end_are_counted_together() {
         let meter = Meter::new(Limits::default());
         for number in 0..1000 {
-            assert_eq!(meter.admit(Instant::now(), "p", &number.to_string()), Ok(()));
+            assert_eq!(meter.admit(Instant::now(), "p", &number.to_string(), 9), Ok(()));
         }
         let models = meter.models();
         assert_eq!(models.len(), MODELS + 1);

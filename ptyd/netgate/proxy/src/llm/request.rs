@@ -72,7 +72,8 @@ pub(crate) async fn request(
         };
         shared.gate.record(client, Event::LlmRequest(event))
     };
-    if uses && let Err(reached) = shared.meter.admit(Instant::now(), &provider.name, model) {
+    let expected = if uses { asked.expected(body.len()) } else { 0 };
+    if uses && let Err(reached) = shared.meter.admit(Instant::now(), &provider.name, model, expected) {
         record(Some(&reached.message), &found);
         let mut answer = turn_away(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", &reached.message);
         let headers = answer.headers_mut();
@@ -81,6 +82,13 @@ pub(crate) async fn request(
             None => headers.insert("x-should-retry", HeaderValue::from_static("false")),
         };
         return answer;
+    }
+    let expected = Expected(Arc::clone(shared), expected);
+    if !shared.settings.dlp.can_read(|| is_plain(&body)) {
+        let why = "the request looks like JSON and cannot be read as such, so that it cannot be searched";
+        record(Some(why), &found);
+        shared.meter.refuse(&provider.name, model, 0);
+        return turn_away(StatusCode::BAD_REQUEST, "invalid_request_error", why);
     }
     let searched = search(&shared.settings.dlp, provider.kind, &body, &mut found);
     if shared.settings.dlp.mode == Mode::Block && !found.is_empty() {
@@ -118,6 +126,7 @@ pub(crate) async fn request(
         request: if uses { length } else { 0 },
         found: found.iter().map(|(_, count)| count).sum(),
         started: Instant::now(),
+        _expected: expected,
     };
     match shared.upstreams.send(outgoing).await {
         Ok(response) => answer::pass(asked, response).await,
@@ -140,11 +149,35 @@ pub(super) fn error(provider: &Provider, status: StatusCode, kind: &str, why: &s
     answer
 }
 
+/// Tokens that a request on its way may use, as its limits count them until it is dropped.
+pub(super) struct Expected(Arc<Shared>, u64);
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        self.0.meter.release(self.1);
+    }
+}
+
 /// What a request says of itself.
 struct About {
     model: Option<String>,
     stream: bool,
+    /// The most tokens that its answer is to have.
+    most: Option<u64>,
 }
+
+/// So many tokens may an answer have whose request does not say.
+const USUAL: u64 = 4_096;
+
+/// Where requests say it.
+const MOST: [&[&str]; 6] = [
+    &["max_tokens"],
+    &["max_completion_tokens"],
+    &["max_output_tokens"],
+    &["generationConfig", "maxOutputTokens"],
+    &["generation_config", "max_output_tokens"],
+    &["options", "num_predict"],
+];
 
 /// The longest name of a model that is taken for one.
 const MAX_MODEL: usize = 128;
@@ -171,12 +204,31 @@ impl About {
             }
             _ => (said, get("stream").and_then(Value::as_bool).unwrap_or(false)),
         };
+        let most = MOST.iter().find_map(|path| {
+            let start = value.as_ref()?;
+            path.iter().try_fold(start, |value, key| value.get(key))?.as_u64()
+        });
         let plain = |name: &&str| name.len() <= MAX_MODEL && !name.chars().any(char::is_control);
         About {
             model: model.filter(plain).map(str::to_owned),
             stream,
+            most,
         }
     }
+
+    /// Tokens that it may use, by its length and what it says.
+    fn expected(&self, length: usize) -> u64 {
+        (length as u64).div_ceil(4).saturating_add(self.most.unwrap_or(USUAL))
+    }
+}
+
+/// Whether it is JSON that is read in one way only, or none at all: others are more lenient readers, of halves of
+/// characters, marks of byte order and wider characters.
+fn is_plain(body: &[u8]) -> bool {
+    let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start();
+    let wide = body.iter().take(4).any(|byte| matches!(byte, 0 | 0xfe | 0xff));
+    let looks = wide || text.first().is_some_and(|first| b"{[\"".contains(first));
+    !looks || (serde_json::from_slice::<Value>(body).is_ok() && json::texts(body).is_some())
 }
 
 /// The body with replacements, if something was found.
@@ -228,4 +280,28 @@ fn outgoing(
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     *request.headers_mut() = headers;
     Ok(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_would_read_as_json_is_read_as_such_or_not_at_all() {
+        for plain in ["", "{}", " [1]", "--boundary\r\nx", "a=b&c=%7B"] {
+            assert!(is_plain(plain.as_bytes()), "{plain}");
+        }
+        let wide: Vec<u8> = "{\"a\":1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for odd in [
+            b"{\"a\":\"jo\\u0040example.org\",\"b\":\"\\ud800\"}".as_slice(),
+            b"\xef\xbb\xbf{\"a\":1}",
+            b"{\"a\":1,}",
+            b"{\"a\":NaN}",
+            b"{\"a\":\"\xff\"}",
+            b"\xff\xfe{\0}\0",
+            &wide,
+        ] {
+            assert!(!is_plain(odd), "{odd:?}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::json::Text;
+use super::json::{Kind, Text};
 use super::provider::ProviderKind;
 
 /// What a text of a document is.
@@ -36,12 +36,39 @@ const WORDS: &[&str] = &[
 
 /// The role of one text.
 pub(super) fn role(kind: ProviderKind, document: &Value, text: &Text) -> Role {
+    if text.kind != Kind::Value {
+        return Role::Whole;
+    }
     if let Some(name) = piece(kind, document, text) {
         return Role::Piece(name);
     }
-    match WORDS.contains(&text.key()) {
+    match WORDS.contains(&text.key()) && !is_free(kind, &text.path) {
         true => Role::Word,
         false => Role::Whole,
+    }
+}
+
+/// Whether it stands inside of what a tool is given or has given back, where every key is the tool's own.
+fn is_free(kind: ProviderKind, path: &str) -> bool {
+    let parts: Vec<&str> = path.split('.').collect();
+    let holds = |outer: Option<&str>, key: &str| {
+        let found = parts.iter().enumerate().find(|(at, part)| {
+            let above = at.checked_sub(1).and_then(|above| parts.get(above).copied());
+            **part == key && at + 1 < parts.len() && (outer.is_none() || above == outer)
+        });
+        found.is_some()
+    };
+    match kind {
+        ProviderKind::Anthropic => holds(None, "input"),
+        ProviderKind::Gemini => {
+            ["functionCall", "function_call"]
+                .iter()
+                .any(|call| holds(Some(call), "args"))
+                || ["functionResponse", "function_response"]
+                    .iter()
+                    .any(|call| holds(Some(call), "response"))
+        }
+        ProviderKind::OpenAi | ProviderKind::Ollama => holds(Some("function"), "arguments"),
     }
 }
 

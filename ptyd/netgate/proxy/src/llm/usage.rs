@@ -69,16 +69,19 @@ impl Learnt {
         }
     }
 
-    /// The end: what nobody told is counted by length, and priced.
+    /// The end: what nobody told is counted by length, and priced. `whole`: whether the answer came to its end.
     pub(super) fn finish(
         &mut self,
         kind: ProviderKind,
         asked: Option<&str>,
-        (request, answer): (u64, u64),
+        ((request, answer), whole): ((u64, u64), bool),
         own: &[Price],
     ) {
         if !self.told {
             self.usage.input = request.div_ceil(4);
+            self.usage.output = answer.div_ceil(4);
+            self.usage.estimated = true;
+        } else if !whole && self.usage.output < answer.div_ceil(4) {
             self.usage.output = answer.div_ceil(4);
             self.usage.estimated = true;
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Flags, Request, operations, redirect, redirected, staged};
+use super::{Flags, Request, groups, operations, redirect, redirected, staged, terminal};
 use crate::caller::AddDescriptor;
 use crate::files::actor;
 use crate::files::calls::call::Call;
@@ -59,6 +59,12 @@ pub(super) fn open(call: &mut Call<'_, '_>, request: &Request, pin: Pin) -> Resu
     {
         return Ok(outcome);
     }
+    if flags.observes()
+        && let Some(fd) = groups::shown(call, flags, &pin, &permit.path)?
+    {
+        let cloexec = flags.cloexec();
+        return call.observed(&permit, Outcome::Descriptor { fd, cloexec });
+    }
     if permit.judgement.verdict == Verdict::Continue && flags.observes() {
         return call.observed(&permit, Outcome::Continue);
     }
@@ -79,6 +85,13 @@ fn path_only(call: &mut Call<'_, '_>, pin: &Pin) -> Result<Outcome, Outcome> {
 fn nameless(call: &mut Call<'_, '_>, flags: Flags, pin: &Pin) -> Result<Outcome, Outcome> {
     let fd = open_again(call, pin, flags.without(libc::O_CREAT | libc::O_NOFOLLOW))?;
     call.rest();
+    if terminal::is_asked_for(call, flags, pin) {
+        // Whoever died has no use for it.
+        return match terminal::hand_over(call, &fd, flags.cloexec()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(Outcome::Answered),
+            Err(errno) => Err(Outcome::Errno(errno)),
+        };
+    }
     Ok(Outcome::Descriptor {
         fd,
         cloexec: flags.cloexec(),
@@ -132,11 +145,15 @@ pub(super) fn reopen(
         result?;
     }
     let cloexec = flags.cloexec();
-    if flags.observes() && second.is_none() {
+    call.rest();
+    let to_lead = terminal::is_asked_for(call, flags, pin);
+    if flags.observes() && second.is_none() && !to_lead {
         return call.observed(permit, Outcome::Descriptor { fd, cloexec });
     }
-    call.rest();
-    let handed = AddDescriptor::to(call.caller).finish(&fd, cloexec).map(|_| ());
+    let handed = match to_lead {
+        true => terminal::hand_over(call, &fd, cloexec),
+        false => AddDescriptor::to(call.caller).finish(&fd, cloexec).map(|_| ()),
+    };
     if handed == Err(Errno::NOENT) && !cut {
         return Ok(Outcome::Answered);
     }

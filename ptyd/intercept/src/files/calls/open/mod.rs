@@ -15,11 +15,15 @@ use crate::outcome::Outcome;
 
 mod existing;
 mod glance;
+mod groups;
 mod new;
+mod peer;
 mod quick;
 mod redirected;
 mod staged;
+mod terminal;
 
+pub use peer::open_peer;
 pub use quick::{READ, quick, split};
 
 /// How often a name may appear or vanish between resolution and creation.

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use super::{Request, redirect, redirected, staged};
 use crate::caller::AddDescriptor;
+use crate::files::actor;
 use crate::files::calls::call::Call;
 use crate::files::calls::permit::{Aside, Permit};
 use crate::files::operation::Operation;
@@ -79,7 +80,8 @@ pub(super) fn create_permitted<G>(
     // That refuses a link too, and leaves no trace in the flags of the descriptor, as O_NOFOLLOW would.
     let flags = request.flags.without(libc::O_NOFOLLOW) | OFlags::CREATE | OFlags::EXCL;
     let flags = flags.difference(OFlags::TRUNC);
-    let made = rustix::fs::openat(&entry.parent, &entry.name, flags, Mode::from_raw_mode(request.mode));
+    let mode = Mode::from_raw_mode(request.mode);
+    let made = actor::making(|| rustix::fs::openat(&entry.parent, &entry.name, flags, mode));
     drop(guard);
     let fd = match made {
         Ok(fd) => fd,
@@ -131,7 +133,8 @@ pub(super) fn unnamed(call: &mut Call<'_, '_>, request: &Request, pin: &Pin) -> 
     call.not_redirected(&permit)?;
     let number = rustix::path::DecInt::from_fd(&pin.fd);
     let flags = request.flags.without(libc::O_NOFOLLOW);
-    let made = rustix::fs::openat(call.descriptors(), number, flags, Mode::from_raw_mode(request.mode));
+    let mode = Mode::from_raw_mode(request.mode);
+    let made = actor::making(|| rustix::fs::openat(call.descriptors(), number, flags, mode));
     drop(guard);
     let fd = match made {
         Ok(fd) => fd,

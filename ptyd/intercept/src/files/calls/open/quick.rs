@@ -4,7 +4,8 @@
 //! Neither the caller's rights nor its identity play a part: the kernel checks them when it goes on.
 //! Whatever is not this common case is left to the careful way.
 
-use std::ffi::OsStr;
+use std::borrow::Cow;
+use std::ffi::{CString, OsStr};
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -26,6 +27,9 @@ const PATH: usize = 1024;
 
 /// What is read of the caller's memory at once; a longer path goes the careful way.
 pub const READ: usize = 256;
+
+/// How many links to other names in the same folder are followed here: libraries have some.
+const LINKS: usize = 3;
 
 /// There is nothing. The kernel says so to the caller itself, and nothing is recorded.
 const MISSING: Operation = Operation::Access;
@@ -72,16 +76,11 @@ pub fn quick(engine: &FileEngine, caller: &Caller<'_>) -> Option<Outcome> {
         }
         (Ok(length), Some(last)) => {
             target.length = length;
-            target.push(last)?;
             let held = start.as_ref().and_then(Start::held).filter(|_| name.is_empty());
-            let kind = match held {
-                Some(folder) => kind(folder, Path::new(OsStr::from_bytes(last))),
-                None => kind(CWD, target.path()),
-            };
-            match kind {
-                Ok(FileType::RegularFile) => Operation::Read,
-                Ok(FileType::Directory) => Operation::List,
-                Err(Errno::NOENT) => MISSING,
+            match target.last(held, last, flags.follows())? {
+                Some(FileType::RegularFile) => Operation::Read,
+                Some(FileType::Directory) => Operation::List,
+                None => MISSING,
                 _ => return None,
             }
         }
@@ -147,7 +146,39 @@ fn kind(folder: BorrowedFd<'_>, path: &Path) -> Result<FileType, Errno> {
     Ok(FileType::from_raw_mode(statx.stx_mode.into()))
 }
 
+/// The name in the same folder that a link leads to; none if it leads elsewhere.
+fn neighbour(folder: BorrowedFd<'_>, link: &Path) -> Option<CString> {
+    let name = rustix::fs::readlinkat(folder, link, Vec::new()).ok()?;
+    let plain = !matches!(name.as_bytes(), b"" | b"." | b"..") && !name.as_bytes().contains(&b'/');
+    plain.then_some(name)
+}
+
 impl Text {
+    /// Puts `last` behind the folder, or what it is a link to there, and tells what that is; nothing where there is
+    /// nothing. `held`: the folder, if it is in hand. None: look carefully.
+    fn last(&mut self, held: Option<BorrowedFd<'_>>, last: &[u8], follow: bool) -> Option<Option<FileType>> {
+        let folder = self.length;
+        let mut name = Cow::Borrowed(last);
+        for links in 0..=LINKS {
+            self.push(&name)?;
+            let (at, path) = match held {
+                Some(folder) => (folder, Path::new(OsStr::from_bytes(&name))),
+                None => (CWD, self.path()),
+            };
+            match kind(at, path) {
+                Ok(FileType::Symlink) if follow => {
+                    name = Cow::Owned(neighbour(at, path)?.into_bytes());
+                    self.length = folder;
+                }
+                Ok(kind) => return Some(Some(kind)),
+                // The name of a link that leads nowhere is there.
+                Err(Errno::NOENT) if links == 0 => return Some(None),
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+
     fn push(&mut self, name: &[u8]) -> Option<()> {
         let slash = usize::from(self.bytes[..self.length].last() != Some(&b'/'));
         let end = self.length + slash + name.len();

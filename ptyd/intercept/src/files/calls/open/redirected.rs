@@ -11,6 +11,7 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::{Request, existing, new};
+use crate::files::actor;
 use crate::files::calls::call::Call;
 use crate::files::calls::permit::Permit;
 use crate::files::resolve::{Found, How, Place, Root, guard};
@@ -68,7 +69,8 @@ fn make_folders(to: &Path) -> Result<(), Errno> {
         };
         here = match rustix::fs::openat(&here, name, flags, Mode::empty()) {
             Err(Errno::NOENT) => {
-                match rustix::fs::mkdirat(&here, name, Mode::from_raw_mode(0o777)) {
+                let all = Mode::from_raw_mode(0o777);
+                match actor::making(|| rustix::fs::mkdirat(&here, name, all)) {
                     Ok(()) | Err(Errno::EXIST) => {}
                     Err(errno) => return Err(errno),
                 }

@@ -69,7 +69,8 @@ pub(super) fn create<G>(
         return new::create_permitted(call, request, entry, &permit, None, guard).map(Some);
     }
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let made = rustix::fs::openat(&entry.parent, &entry.name, flags, Mode::from_raw_mode(request.mode));
+    let mode = Mode::from_raw_mode(request.mode);
+    let made = actor::making(|| rustix::fs::openat(&entry.parent, &entry.name, flags, mode));
     drop(guard);
     let made = match made {
         Ok(made) => made,

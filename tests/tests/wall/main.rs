@@ -1,5 +1,9 @@
 //! The wall in the kernel around a session's commands (`network.engine: ebpf`).
 
+mod above;
+mod attacks;
+mod shared;
+
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,11 +38,9 @@ fn sleeper(world: &World) -> Result<(agentsh_tests::child::Child, PathBuf, Strin
     let child = Shell::named("bash")
         .args(["-c", "sleep 1000; :"])
         .spawn_with(world, &Subject::shims())?;
-    let event = record::await_event(world, "a command in a group", |event| {
-        event.fields.contains_key("groups")
-    })?;
-    let groups = event.fields.get("groups").and_then(|groups| groups.as_array());
-    let folder = groups.and_then(|groups| groups.last()?.as_str()).map(PathBuf::from);
+    let event = record::await_event(world, "a command in a group", |event| event.fields.contains_key("wall"))?;
+    let wall = event.fields.get("wall").and_then(|wall| wall.as_str());
+    let folder = wall.map(PathBuf::from);
     let folder = folder.ok_or_else(|| fail("no group"))?;
     Ok((child, folder, event.command_id.unwrap_or_default()))
 }

@@ -1,5 +1,7 @@
 //! Wrappers: what they are told to execute is judged with them, and they do not count in the depth.
 
+mod lines;
+
 use std::os::unix::fs::PermissionsExt as _;
 
 use agentsh_tests::{Result, User, World, fail, record, session};
@@ -142,6 +144,8 @@ fn a_box_is_what_it_is_called_and_its_shell_hides_nothing() -> Result {
             ("exec -a busybox busybox md5sum f", ""),
             ("busybox busybox md5sum f", ""),
             ("busybox env A=1 md5sum f", ""),
+            ("busybox $(yes busybox | head -n 8) md5sum f", ""),
+            ("busybox $(yes 'env nice' | head -n 40) md5sum f", ""),
             ("busybox timeout 9 busybox md5sum f", ""),
             ("echo f | busybox xargs md5sum", ""),
             // What such a shell runs by itself no rule would see.

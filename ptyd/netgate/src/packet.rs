@@ -6,7 +6,7 @@ const UDP: u8 = 17;
 const HOPS: u8 = 64;
 
 /// A packet from `from` to `to`, which are of one family, else nothing.
-pub(super) fn datagram(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn datagram(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Option<Vec<u8>> {
     // More does not fit into a datagram.
     let length = u16::try_from(payload.len() + 8).ok()?;
     match (from, to) {

@@ -1,141 +1,9 @@
-//! What is in a file decides: configuration by which a program is made to run another.
+//! Git configuration, read as git reads it.
 
-use crate::words::words;
-
-words! {
-    /// What a rule's `content` looks for.
-    Content {
-        /// Git configuration that makes git run something, or takes configuration from elsewhere.
-        GitConfig = "git-config",
-    }
-}
-
-impl Content {
-    /// Whether it is found in `bytes`. What cannot be understood counts as found.
-    pub fn is_in(self, bytes: &[u8]) -> bool {
-        match self {
-            Content::GitConfig => executes(bytes),
-        }
-    }
-}
-
-/// Keys whose value git runs or reads configuration from (`git-config(1)`); `*` stands for any subsection.
-const RUN: &[&str] = &[
-    "core.hookspath",
-    "core.sshcommand",
-    "core.pager",
-    "core.editor",
-    "core.askpass",
-    "core.gitproxy",
-    "core.alternaterefscommand",
-    "sequence.editor",
-    "gpg.program",
-    "gpg.*.program",
-    "gpg.ssh.defaultkeycommand",
-    "diff.external",
-    "diff.*.command",
-    "diff.*.textconv",
-    "merge.*.driver",
-    "interactive.difffilter",
-    "mergetool.*.cmd",
-    "mergetool.*.path",
-    "difftool.*.cmd",
-    "difftool.*.path",
-    "guitool.*.cmd",
-    "man.*.cmd",
-    "man.*.path",
-    "browser.*.cmd",
-    "browser.*.path",
-    "instaweb.httpd",
-    "imap.tunnel",
-    "sendemail.sendmailcmd",
-    "sendemail.smtpserver",
-    "sendemail.tocmd",
-    "sendemail.cccmd",
-    "sendemail.headercmd",
-    "sendemail.*.sendmailcmd",
-    "sendemail.*.smtpserver",
-    "sendemail.*.tocmd",
-    "sendemail.*.cccmd",
-    "sendemail.*.headercmd",
-    "trailer.*.command",
-    "trailer.*.cmd",
-    "uploadpack.packobjectshook",
-    "remote.*.uploadpack",
-    "remote.*.receivepack",
-    "remote.*.vcs",
-    "tar.*.command",
-    "gc.recentobjectshook",
-    "hook.*.command",
-    "include.path",
-    "includeif.*.path",
-    "init.templatedir",
-    "lfs.customtransfer.*",
-    "lfs.extension.*",
-    "submodule.alternatelocation",
-    "core.attributesfile",
-];
-
-/// Helpers of git's own that keep or ask for passwords.
-const HELPERS: &[&str] = &[
-    "",
-    "cache",
-    "store",
-    "osxkeychain",
-    "manager",
-    "manager-core",
-    "wincred",
-    "libsecret",
-];
-
-/// What `git lfs install --local` sets.
-const LFS: &[&str] = &[
-    "git-lfs clean -- %f",
-    "git-lfs smudge -- %f",
-    "git-lfs filter-process",
-    "git-lfs smudge --skip -- %f",
-    "git-lfs filter-process --skip",
-];
-
-fn is_switch(value: &str) -> bool {
-    matches!(
-        value.to_ascii_lowercase().as_str(),
-        "" | "true" | "false" | "yes" | "no" | "on" | "off" | "0" | "1"
-    )
-}
-
-/// Whether git, told so, runs something.
-fn runs(section: &str, subsection: &str, key: &str, value: &str) -> bool {
-    let listed = |known: &&str| {
-        let mut words = known.split('.');
-        let (first, middle, last) = match (words.next(), words.next(), words.next()) {
-            (Some(first), Some(middle), Some(last)) => (first, middle, last),
-            (Some(first), Some(last), None) => (first, "", last),
-            _ => return true,
-        };
-        first == section && (middle == "*" || middle == subsection) && (last == "*" || last == key)
-    };
-    if RUN.iter().any(listed) {
-        return true;
-    }
-    match (section, key) {
-        ("core", "fsmonitor") | ("pager", _) => !is_switch(value),
-        ("credential", "helper") => !HELPERS.contains(&value.split(' ').next().unwrap_or_default()),
-        ("filter", "clean" | "smudge" | "process") => !LFS.contains(&value),
-        ("lfs", _) => subsection.starts_with("customtransfer.") || subsection.starts_with("extension."),
-        ("alias", _) => value.trim_start().starts_with('!'),
-        ("submodule", "update") => value.trim_start().starts_with('!'),
-        ("remote" | "branch" | "submodule", "url" | "pushurl" | "remote" | "pushremote") => {
-            value.starts_with("ext::") || value.starts_with('-')
-        }
-        ("url", _) => subsection.starts_with("ext::"),
-        ("protocol", "allow") => subsection == "ext" || subsection.is_empty() && value == "always",
-        _ => false,
-    }
-}
+use super::runs::runs;
 
 /// Reads it as git does; what is no configuration counts as running something.
-fn executes(bytes: &[u8]) -> bool {
+pub(super) fn executes(path: &[u8], bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return true;
     };
@@ -162,7 +30,7 @@ fn executes(bytes: &[u8]) -> bool {
                     },
                     None => String::new(),
                 };
-                if runs(&section, &subsection, &key, &value) {
+                if runs(path, &section, &subsection, &key, &value) {
                     return true;
                 }
             }
@@ -232,10 +100,10 @@ fn value(rest: &mut Rest<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::content::Content;
 
     fn finds(text: &str) -> bool {
-        Content::GitConfig.is_in(text.as_bytes())
+        Content::GitConfig.is_in(b"/w/.git/config", text.as_bytes())
     }
 
     #[test]
@@ -247,7 +115,7 @@ mod tests {
             "[branch \"main\"]\n\tremote = origin\n\tmerge = refs/heads/main\n[user]\n name = A \"B\" ; c\n",
             "[core] fsmonitor = true\n[core]\nfsmonitor\n[credential]\nhelper = cache --timeout=300\n",
             "[filter \"lfs\"]\n\tclean = git-lfs clean -- %f\n\tprocess = git-lfs filter-process\n\trequired = true\n",
-            "[alias]\n\tst = status\n[submodule \"a\"]\n\tactive = true\n\turl = ../a\n[pager]\n log = false\n",
+            "[alias]\n\tst = status\n\tlg = --no-pager log --oneline --format='%h %s' -n 3\n\tci = commit -v\n[submodule \"a\"]\n\tactive = true\n\turl = ../a\n[pager]\n log = false\n",
             "\u{feff}# core.hooksPath = x\n; [core] hooksPath\n[extensions]\n\tworktreeConfig = true\n",
         ] {
             assert!(!finds(text), "{text}");
@@ -275,6 +143,21 @@ mod tests {
             "[credential]\nhelper = /tmp/x",
             "[diff \"p\"]\ntextconv = x",
             "[merge \"p\"]\ndriver = x",
+            "[alias]\nst = ls-remote --upload-pack='sh' .",
+            "[alias]\nst = rebase -qx sh",
+            "[alias]\nst = \"rebase --ex'ec' sh\"",
+            "[alias]\nst = grep -nOsh x",
+            "[alias]\nst = submodule foreach sh",
+            "[alias]\nst = config --global core.pager sh",
+            "[alias]\nst = --exec-path=/tmp/x fetch",
+            "[alias]\nst = log -1 --format=x --outp=/tmp/x",
+            "[credential]\nhelper = \"cache; sh\"",
+            "[credential]\nhelper = store --file=/tmp/x",
+            "[core]\nworktree = ../..",
+            "[core]\nworktree = /home",
+            "[remote]\npushDefault = ext::sh -c x",
+            "[protocol]\nallow = Always",
+            "[protocol]\nallow = user",
             "[remote \"o\"]\nurl = ext::sh -c x",
             "[remote \"o\"]\nuploadpack = x",
             "[url \"ext::sh\"]\ninsteadOf = x",
@@ -291,6 +174,27 @@ mod tests {
         ] {
             assert!(finds(text), "{text}");
         }
-        assert!(Content::GitConfig.is_in(b"[core]\n a = \xff"));
+        assert!(Content::GitConfig.is_in(b"/w/.git/config", b"[core]\n a = \xff"));
+    }
+
+    #[test]
+    fn a_work_tree_is_where_git_itself_puts_it() {
+        let finds = |path: &str, tree: &str| {
+            Content::GitConfig.is_in(path.as_bytes(), format!("[core]\nworktree = {tree}\n").as_bytes())
+        };
+        assert!(!finds("/w/.git/config", "..") && !finds("/w/.git/config", "/w/"));
+        assert!(!finds("/w/.git/modules/a/config", "../../../a"));
+        assert!(!finds("/w/.git/modules/a/b/config", "../../../../a/b"));
+        for (path, tree) in [
+            ("/w/.git/config", "../.."),
+            ("/w/.git/config", "../x"),
+            ("/w/.git/modules/a/config", "../../../../.config"),
+            ("/w/.git/modules/a/config", "../../.."),
+            ("/w/.git/modules/a/config", "../hooks"),
+            ("/w/.git/modules/a/config", "/home/x"),
+            ("/elsewhere", ".."),
+        ] {
+            assert!(finds(path, tree), "{path} {tree}");
+        }
     }
 }

@@ -1,0 +1,47 @@
+use std::ffi::CString;
+
+use rustix::io::Errno;
+
+/// Strings as the kernel lays them out for a new image: one behind the other, each with its NUL.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Words {
+    block: Vec<u8>,
+    /// Where each ends, its NUL included.
+    ends: Vec<usize>,
+}
+
+impl Words {
+    /// No string at all.
+    pub const NONE: Words = Words {
+        block: Vec::new(),
+        ends: Vec::new(),
+    };
+
+    /// Lets `append` add one string with its NUL.
+    pub(super) fn push_with(&mut self, append: impl FnOnce(&mut Vec<u8>) -> Result<(), Errno>) -> Result<(), Errno> {
+        append(&mut self.block)?;
+        self.ends.push(self.block.len());
+        Ok(())
+    }
+
+    /// The strings, without their NULs.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| &self.block[start..end - 1])
+    }
+
+    /// The strings with their NULs, one behind the other.
+    pub fn block(&self) -> &[u8] {
+        &self.block
+    }
+
+    /// Each as a string of its own.
+    ///
+    /// # Errors
+    /// Never for what was read up to its NULs.
+    pub fn to_strings(&self) -> Result<Vec<CString>, Errno> {
+        self.iter()
+            .map(|word| CString::new(word).map_err(|_| Errno::FAULT))
+            .collect()
+    }
+}

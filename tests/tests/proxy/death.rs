@@ -1,0 +1,115 @@
+//! Proxy and resolver die with their supervisor: nothing goes through them any more, and nothing around them.
+
+use std::io::Read;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use agentsh_tests::network::dns::NameServer;
+use agentsh_tests::network::{Far, HOSTS};
+use agentsh_tests::world::processes::{signal_all, wait_until};
+use agentsh_tests::{Output, Result, World, fail, session};
+
+use super::{configure, everywhere};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const SITE: &str = "network_rules:
+  - {name: site, domains: [\"*.example.org\"], ports: [8080], decision: allow}
+  - {name: rest, decision: deny}
+";
+
+/// Sends through an open tunnel, makes new ones, and asks for names, without end.
+const CLIENT: &str = r#"import os, socket, threading
+to = os.environ["http_proxy"].split("//")[1].split(":"); proxy = (to[0], int(to[1]))
+def tunnel():
+    s = socket.create_connection(proxy); s.settimeout(10); s.sendall(b"CONNECT www.example.org:8080 HTTP/1.1\r\nHost: www.example.org:8080\r\n\r\n")
+    assert s.recv(12) == b"HTTP/1.1 200"; return s
+counts = [0, 0, 0]
+def forever(place, do):
+    while True:
+        try: do()
+        except (OSError, AssertionError): pass
+        counts[place] += 1
+        if min(counts) == 20: open("going", "w").close()
+held = tunnel()
+def names(): socket.getaddrinfo("www.example.org", 8080); socket.create_connection(("www.example.org", 8080)).close()
+for place, do in enumerate((lambda: held.send(b"x"), lambda: tunnel().send(b"y"), names)): threading.Thread(target=forever, args=(place, do)).start()
+"#;
+
+/// The processor time that a process has used, in ticks; `None` if it is gone.
+fn ticks(pid: i32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+    let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
+    Some(number(11)? + number(12)?)
+}
+
+#[test]
+fn with_proxy_and_resolver_dead_nothing_is_sent_and_nothing_asked() -> Result {
+    for (user, engine) in everywhere()? {
+        let world = World::new(user)?;
+        let far = Far::enter()?;
+        let names = NameServer::start(&far)?;
+        names.set_addresses("www.example.org", &[HOSTS[0]]);
+        let (came, open) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let listener = far.run(|| TcpListener::bind((HOSTS[0], 8080)))??;
+        let (counted, opened) = (Arc::clone(&came), Arc::clone(&open));
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let (came, open) = (Arc::clone(&counted), Arc::clone(&opened));
+                came.fetch_add(1, Ordering::AcqRel);
+                open.fetch_add(1, Ordering::AcqRel);
+                std::thread::spawn(move || {
+                    let mut bytes = [0; 4096];
+                    while let Ok(length @ 1..) = stream.read(&mut bytes) {
+                        came.fetch_add(length, Ordering::AcqRel);
+                    }
+                    open.fetch_sub(1, Ordering::AcqRel);
+                });
+            }
+        });
+        configure("proxy: {providers: {ollama: 'http://127.0.0.1:9'}}\n")?;
+        let session = session::with_rules(&world, &format!("{engine}{SITE}"))?;
+        world
+            .user()
+            .write_file(&world.workspace().join("client.py"), CLIENT, 0o644)?;
+        let run = session::exec(&session.id, &[], &["python3", "client.py"]);
+        let run = run
+            .stdout(Output::Null)
+            .stderr(Output::Null)
+            .deadline(Duration::from_secs(300));
+        let _child = run.spawn(&world)?;
+        let going = world.workspace().join("going");
+        if !wait_until(PATIENCE, || going.exists()) {
+            return Err(fail(format!("{engine}: the client does not get going")));
+        }
+        // The broker, which would end the session, is kept from it.
+        signal_all(&world.brokers(), libc::SIGSTOP);
+        signal_all(&world.supervisors(), libc::SIGKILL);
+        if !wait_until(PATIENCE, || world.supervisors().is_empty()) {
+            return Err(fail("the supervisor lives"));
+        }
+        // What was on its way has come once every connection has ended.
+        if !wait_until(PATIENCE, || open.load(Ordering::Acquire) == 0) {
+            return Err(fail(format!("{engine}: connections through the proxy live on")));
+        }
+        let before = (came.load(Ordering::Acquire), names.asked().len());
+        let clients: Vec<(i32, u64)> = world
+            .strays()
+            .iter()
+            .filter(|process| process.line.ends_with("client.py"))
+            .filter_map(|process| Some((process.pid, ticks(process.pid)?)))
+            .collect();
+        let busy = |(pid, then): &(i32, u64)| ticks(*pid).is_none_or(|now| now > then + 20);
+        if clients.is_empty() || !wait_until(PATIENCE, || clients.iter().any(busy)) {
+            return Err(fail(format!("{engine}: the client does not go on: {clients:?}")));
+        }
+        let after = (came.load(Ordering::Acquire), names.asked().len());
+        if before != after {
+            return Err(fail(format!("{engine}: {before:?} became {after:?}")));
+        }
+    }
+    Ok(())
+}

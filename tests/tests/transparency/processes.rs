@@ -1,0 +1,99 @@
+//! Processes that have ended and wait for their parent, folders of procfs in the place of pidfds, and local addresses at
+//! which nobody is.
+
+use agentsh_tests::{Case, Shell};
+
+/// A child that has ended is its parent's to signal and everybody's to look at.
+const ENDED: &str = "import os,signal,time
+def state(pid): return open(f'/proc/{pid}/stat').read().rsplit(')')[1].split()[0]
+def go(name, act):
+    try: print(name, act())
+    except OSError as error: print(name, error.errno)
+for how in ('fork', 'exec'):
+    pid = os.fork()
+    if pid == 0: os.execv('/bin/true', ['true']) if how == 'exec' else os._exit(0)
+    while state(pid) != 'Z': time.sleep(0.01)
+    held = os.pidfd_open(pid)
+    go('kill', lambda: os.kill(pid, 15)); go('zero', lambda: os.kill(pid, 0)); go('group', lambda: os.killpg(os.getpgid(pid), 0))
+    go('pidfd', lambda: signal.pidfd_send_signal(held, 15))
+    go('status', lambda: [line for line in open(f'/proc/{pid}/status') if line.startswith(('State', 'Threads'))])
+    go('command line', lambda: open(f'/proc/{pid}/cmdline').read())
+    go('executable', lambda: os.readlink(f'/proc/{pid}/exe'))
+    go('descriptors', lambda: os.listdir(f'/proc/{pid}/fd'))
+    go('priority', lambda: os.getpriority(os.PRIO_PROCESS, pid))
+    go('ps', lambda: os.popen(f'ps -o stat=,comm= -p {pid}').read())
+    go('wait', lambda: os.waitpid(pid, 0)[1])
+    go('gone', lambda: os.kill(pid, 15)); go('gone, by pidfd', lambda: signal.pidfd_send_signal(held, 15))
+";
+
+/// The first thread of a process may end before the others.
+const LEADER: &str = "import ctypes,os,sys,threading,time
+c = ctypes.CDLL(None)
+pid = os.fork()
+if pid == 0:
+    def rest():
+        time.sleep(0.2)
+        print('alive', flush=True)
+        try: time.sleep(60)
+        finally: pass
+    threading.Thread(target=rest, daemon=True).start()
+    c.syscall(60, 0)
+while open(f'/proc/{pid}/stat').read().rsplit(')')[1].split()[0] != 'Z': time.sleep(0.01)
+time.sleep(0.5)
+print(open(f'/proc/{pid}/comm').read().strip(), len(os.listdir(f'/proc/{pid}/task')))
+os.kill(pid, 9)
+print(os.waitpid(pid, 0)[1])
+";
+
+/// `pidfd_send_signal(2)` takes a process's folder in procfs for a pidfd.
+const FOLDER: &str = "import os,signal
+def go(name, path, number=0):
+    try: print(name, signal.pidfd_send_signal(os.open(path, os.O_RDONLY), number))
+    except OSError as error: print(name, error.errno)
+pid = os.fork()
+if pid == 0: signal.pause(); os._exit(0)
+signal.signal(signal.SIGUSR1, lambda *_: print('heard'))
+go('own', f'/proc/{os.getpid()}', signal.SIGUSR1); go('self', '/proc/self')
+go('child', f'/proc/{pid}', signal.SIGTERM); print(os.waitpid(pid, 0)[1])
+go('thread', f'/proc/self/task/{os.getpid()}'); go('file', '/proc/self/status'); go('root', '/proc'); go('other', '/tmp')
+held = os.fork()
+if held == 0: os._exit(0)
+folder = os.open(f'/proc/{held}', os.O_RDONLY); os.waitpid(held, 0)
+try: signal.pidfd_send_signal(folder, 15)
+except OSError as error: print('gone', error.errno)
+";
+
+/// What a datagram socket asks for with connect(2) is refused at once: whoever comes later would be its peer.
+const NOBODY: &str = "import errno,select,socket,time
+def go(name, act):
+    try: print(name, act())
+    except OSError as error: print(name, errno.errorcode[error.errno])
+def free(family, kind, host):
+    one = socket.socket(family, kind); one.bind((host, 0)); port = one.getsockname()[1]; one.close(); return (host, port)
+for family, host in ((socket.AF_INET, '127.0.0.1'), (socket.AF_INET, '127.8.8.8'), (socket.AF_INET6, '::1')):
+    to = free(family, socket.SOCK_DGRAM, host)
+    one = socket.socket(family, socket.SOCK_DGRAM); one.settimeout(0.2)
+    go('datagram', lambda: one.sendto(b'abc', to)); go('another', lambda: one.sendto(b'abcd', to))
+    go('message', lambda: one.sendmsg([b'ab', b'c'], [], 0, to)); go('long', lambda: one.sendto(bytes(70000), to))
+    go('answer', lambda: one.recv(9))
+    to = free(family, socket.SOCK_STREAM, host)
+    one = socket.socket(family); go('stream', lambda: one.connect(to)); go('again', lambda: one.connect(to))
+    one = socket.socket(family); one.setblocking(False); go('at once', lambda: one.connect(to))
+    go('ready', lambda: select.select([], [one], [], 5)[1] == [one])
+    go('error', lambda: errno.errorcode[one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)]); go('peer', one.getpeername)
+    go('first bytes', lambda: socket.socket(family).sendto(b'x', socket.MSG_FASTOPEN, to))
+    one = socket.socket(family); one.bind((host, 0)); go('bound', lambda: one.connect(to))
+";
+
+pub fn cases() -> Vec<Case> {
+    let python = |name, text: &'static str| {
+        let shell = Shell::named("bash").args(["-c", "exec python3 -S -c \"$0\"", text]);
+        Case::new(name, shell).needs(&["python3"])
+    };
+    vec![
+        python("a child that has ended and was not waited for", ENDED),
+        python("a process whose first thread has ended", LEADER),
+        python("a folder of procfs in the place of a pidfd", FOLDER),
+        python("local addresses at which nobody is", NOBODY),
+    ]
+}
