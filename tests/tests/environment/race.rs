@@ -9,10 +9,11 @@ command_rules:
   - {name: rest, commands: ["*"], decision: allow}
 "#;
 
-/// Executes `printenv EVIL` many times, with a thread that writes the name into the waiting call's memory. The name is
-/// another one when the call is made, and again when it is looked at too early or too late.
+/// Executes `printenv EVIL` many times, with a thread that writes the name into the call's memory and takes it out again
+/// all the time: half of the calls are looked at while the name is another one, and half of these read it nevertheless.
 const EXCHANGE: &str = r#"
-import ctypes, os, threading, time
+import ctypes, os, sys, threading, time
+sys.setswitchinterval(0.0001)
 libc = ctypes.CDLL(None)
 entry = ctypes.create_string_buffer(b"LIVE=1")
 path = b"/usr/bin/printenv"
@@ -25,11 +26,11 @@ for number in range(400):
     if pid == 0:
         os.dup2(w, 1)
         def exchange():
-            time.sleep(number % 40 * 0.00001)
             while True:
                 ctypes.memmove(entry, b"EVIL", 4)
                 ctypes.memmove(entry, b"LIVE", 4)
         threading.Thread(target=exchange, daemon=True).start()
+        time.sleep(number % 40 * 0.00001)
         libc.execve(path, argv, envp)
         os._exit(9)
     os.close(w)
