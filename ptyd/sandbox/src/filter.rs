@@ -6,6 +6,10 @@
 
 pub mod across;
 mod deny;
+#[cfg(test)]
+mod interpreter;
+mod layout;
+mod step;
 
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::fd::AsFd;
@@ -15,9 +19,17 @@ use base64::engine::general_purpose::STANDARD;
 use libseccomp::error::SeccompError;
 use libseccomp::{ScmpAction, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall};
 
+use self::step::{NUMBER, Step};
+
 /// The newest call this build knows (`file_setattr`, Linux 6.17). Later ones answer ENOSYS, so that
 /// programs fall back to calls that are judged. x32 numbers lie above it too.
 pub const NEWEST_CALL: u32 = 469;
+
+/// What `seccomp_data.arch` says of this machine's own calls (`linux/audit.h`).
+#[cfg(target_arch = "x86_64")]
+const ARCHITECTURE: u32 = 0xc000_003e;
+#[cfg(target_arch = "aarch64")]
+const ARCHITECTURE: u32 = 0xc000_00b7;
 
 /// Flags with which the shim loads the filter: a listener, and waits that only a fatal signal ends.
 pub const LOAD_FLAGS: u32 =
@@ -148,6 +160,14 @@ impl CompiledFilter {
 
 /// Compiles `spec`.
 pub fn compile(spec: &FilterSpec) -> Result<CompiledFilter, FilterError> {
+    let program = program(spec)?;
+    let arranged = layout::arranged(&program, ARCHITECTURE, NEWEST_CALL).unwrap_or(program);
+    let program = arranged.into_iter().flat_map(Step::bytes).collect();
+    Ok(CompiledFilter { program })
+}
+
+/// What libseccomp makes of `spec`, behind what it cannot say.
+fn program(spec: &FilterSpec) -> Result<Vec<Step>, FilterError> {
     let mut context = ScmpFilterContext::new(ScmpAction::Allow)?;
     context.set_act_badarch(ScmpAction::Errno(libc::ENOSYS))?;
     context.set_ctl_optimize(2)?;
@@ -165,10 +185,14 @@ pub fn compile(spec: &FilterSpec) -> Result<CompiledFilter, FilterError> {
     context.export_bpf(file.as_fd())?;
     file.seek(SeekFrom::Start(0))?;
     let across = if spec.across { across::steps() } else { Vec::new() };
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
     // Ahead of libseccomp's program, whose jumps are all relative.
-    let mut program: Vec<u8> = known_calls().into_iter().chain(across).flat_map(Step::bytes).collect();
-    file.read_to_end(&mut program)?;
-    Ok(CompiledFilter { program })
+    Ok(known_calls()
+        .into_iter()
+        .chain(across)
+        .chain(Step::all(&bytes))
+        .collect())
 }
 
 fn syscall(number: i64) -> ScmpSyscall {
@@ -183,62 +207,18 @@ fn memory_file() -> std::io::Result<std::fs::File> {
 /// `if nr > NEWEST_CALL return ENOSYS`. The call's number stays in the accumulator.
 fn known_calls() -> [Step; 3] {
     [
-        Step::load(0),
+        Step::load(NUMBER),
         Step::jump(libc::BPF_JGT, NEWEST_CALL, 0, 1),
         Step::answer(libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
     ]
-}
-
-/// One instruction of ours, `struct sock_filter` (`linux/filter.h`).
-#[derive(Debug, Clone, Copy)]
-struct Step {
-    code: u16,
-    jump_true: u8,
-    jump_false: u8,
-    operand: u32,
-}
-
-impl Step {
-    /// Reads 32 bits of `struct seccomp_data`.
-    fn load(offset: u32) -> Step {
-        Step::new(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset)
-    }
-
-    /// Compares, and leaves out so many steps.
-    fn jump(test: u32, operand: u32, if_true: usize, if_false: usize) -> Step {
-        Step {
-            jump_true: if_true as u8,
-            jump_false: if_false as u8,
-            ..Step::new(libc::BPF_JMP | test | libc::BPF_K, operand)
-        }
-    }
-
-    fn answer(value: u32) -> Step {
-        Step::new(libc::BPF_RET | libc::BPF_K, value)
-    }
-
-    fn new(code: u32, operand: u32) -> Step {
-        Step {
-            code: code as u16,
-            jump_true: 0,
-            jump_false: 0,
-            operand,
-        }
-    }
-
-    fn bytes(self) -> [u8; 8] {
-        let ([a, b], [c, d, e, f]) = (self.code.to_ne_bytes(), self.operand.to_ne_bytes());
-        [a, b, self.jump_true, self.jump_false, c, d, e, f]
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_filter_is_small_enough_for_the_kernel() -> Result<(), FilterError> {
-        let spec = FilterSpec {
+    fn spec() -> FilterSpec {
+        FilterSpec {
             notified: vec![
                 Notified::always(libc::SYS_execve),
                 Notified::if_any_bit(libc::SYS_openat, 2, (libc::O_CREAT | libc::O_WRONLY) as u64),
@@ -246,12 +226,137 @@ mod tests {
             confined: true,
             stays_readable: true,
             across: true,
+        }
+    }
+
+    /// Registers that `program` may tell apart: each with each bit and with each number that it compares with and the
+    /// ones beside it, and mixtures of these.
+    fn registers(program: &[Step]) -> Vec<[u64; 6]> {
+        let numbers = program.iter().map(|step| u64::from(step.operand));
+        let bits = (0..64).map(|bit| 1 << bit);
+        let values: std::collections::BTreeSet<u64> = numbers
+            .flat_map(|number| [number.wrapping_sub(1), number, number + 1, number << 32])
+            .chain(bits)
+            .collect();
+        let each = values.iter().flat_map(|value| {
+            (0..6).map(|register| {
+                let mut registers = [0; 6];
+                registers[register] = *value;
+                registers
+            })
+        });
+        let values: Vec<u64> = values.iter().copied().filter(|value| *value < 300).collect();
+        let mixed =
+            (0..2000).map(|turn: usize| [1, 7, 31, 127, 511, 2047].map(|step| values[turn * step % values.len()]));
+        each.chain(mixed).chain([[0; 6], [u64::MAX; 6]]).collect()
+    }
+
+    #[test]
+    fn whatever_is_asked_the_arranged_program_answers_the_same() -> Result<(), Box<dyn std::error::Error>> {
+        let program = program(&spec())?;
+        let arranged = layout::arranged(&program, ARCHITECTURE, NEWEST_CALL).ok_or("it was not understood")?;
+        let same = |number, architecture, address, registers: &[u64; 6]| {
+            let data = interpreter::call(number, architecture, address, registers);
+            let answers = [&arranged, &program].map(|program| interpreter::answer(program, &data));
+            assert_eq!(
+                answers[0], answers[1],
+                "{number} {architecture:x} {address:x} {registers:x?}"
+            );
+            assert!(answers[0].is_some());
         };
-        let filter = compile(&spec)?;
+        let all = registers(&program);
+        for number in (0..520).chain([0x4000_0000, 0x4000_003b, 0x7fff_ffff, u32::MAX]) {
+            all.iter()
+                .for_each(|registers| same(number, ARCHITECTURE, 0, registers));
+            for registers in [[0; 6], [0x100; 6], [u64::MAX; 6]] {
+                for address in [0x3eff_ffff_ffff, 0x4f79_8110_4123, 0x7f41_f007_c000] {
+                    same(number, ARCHITECTURE, address, &registers);
+                }
+                for architecture in [0x4000_0003, 0xc000_00b8, 0] {
+                    same(number, architecture, 0x4f79_8110_4123, &registers);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_program_that_is_not_understood_stays_as_it_is() {
+        // Another architecture's calls that are told apart; a register that is shifted.
+        let told = [
+            Step::load(4),
+            Step::jump(libc::BPF_JGT, 7, 0, 1),
+            Step::answer(1),
+            Step::answer(2),
+        ];
+        let shifted = [
+            Step::load(16),
+            Step::new(libc::BPF_ALU | libc::BPF_RSH, 3),
+            Step::answer(1),
+        ];
+        assert_eq!(layout::arranged(&told, ARCHITECTURE, NEWEST_CALL), None);
+        assert_eq!(layout::arranged(&shifted, ARCHITECTURE, NEWEST_CALL), None);
+    }
+
+    #[test]
+    fn what_jumps_cannot_reach_is_led_to() -> Result<(), Box<dyn std::error::Error>> {
+        // Each number looks at another bit of the first register.
+        let steps = (0..400u32).flat_map(|number| {
+            [
+                Step::load(NUMBER),
+                Step::jump(libc::BPF_JEQ, number, 0, 4),
+                Step::load(16),
+                Step::jump(libc::BPF_JEQ, number, 0, 1),
+                Step::answer(number),
+                Step::answer(1000),
+            ]
+        });
+        let program: Vec<Step> = steps.chain([Step::answer(2000)]).collect();
+        let arranged = layout::arranged(&program, ARCHITECTURE, 400);
+        assert_eq!(arranged, None, "numbers are told apart whatever the architecture");
+        let guarded = [
+            Step::load(4),
+            Step::jump(libc::BPF_JEQ, ARCHITECTURE, 1, 0),
+            Step::answer(3000),
+        ];
+        let program: Vec<Step> = guarded.into_iter().chain(program).collect();
+        let arranged = layout::arranged(&program, ARCHITECTURE, 400).ok_or("it was not understood")?;
+        for number in 0..402 {
+            for register in [0, u64::from(number)] {
+                let data = interpreter::call(number, ARCHITECTURE, 0, &[register; 6]);
+                assert_eq!(
+                    interpreter::answer(&arranged, &data),
+                    interpreter::answer(&program, &data),
+                    "{number}"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_filter_is_small_and_soon_gone_through() -> Result<(), FilterError> {
+        let before = program(&spec())?;
+        let after = compile(&spec())?;
+        // Each number as this architecture's and as another's, as the kernel does it.
+        let steps = |program: &[Step]| -> usize {
+            let all = (0..=NEWEST_CALL).flat_map(|number| [(number, ARCHITECTURE), (number, 0x4000_0003)]);
+            all.map(|(number, architecture)| interpreter::steps_to_know(program, number, architecture))
+                .sum()
+        };
+        let arranged = Step::all(&after.program);
+        assert!(after.instructions() > 20, "{}", after.instructions());
         assert!(
-            filter.instructions() > 20 && filter.instructions() < 2_000,
-            "{}",
-            filter.instructions()
+            3 * arranged.len() < 2 * before.len(),
+            "{} {}",
+            arranged.len(),
+            before.len()
+        );
+        assert!(
+            2 * steps(&arranged) < steps(&before),
+            "{} {}",
+            steps(&arranged),
+            steps(&before)
         );
         Ok(())
     }

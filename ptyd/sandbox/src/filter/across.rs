@@ -7,7 +7,8 @@
 //! part of the address space ([`HIGHEST`] and below) where no other layout of the kernel's puts any. Who moves there by
 //! itself is asked about its looks, and gains nothing.
 
-use super::Step;
+use super::ARCHITECTURE;
+use super::step::{ADDRESS, ARCH, ARGUMENTS, NUMBER, Step};
 
 /// The soft limit of the stack, in bytes, under which such an image is executed: the kernel leaves so much room below
 /// the top of the address space and puts libraries under it (`mmap_base`, `arch/x86/mm/mmap.c`).
@@ -21,15 +22,6 @@ const HIGHEST: u32 = 0x5000;
 
 /// Whether such an image can be told from others here.
 pub const TELLS: bool = !CALLS.is_empty();
-
-/// `AUDIT_ARCH_X86_64`.
-const ARCHITECTURE: u32 = 0xc000_003e;
-
-/// Offsets in `struct seccomp_data` (`seccomp(2)`): the architecture, the upper half of the caller's address, the
-/// lower half of the first register.
-const ARCH: u32 = 4;
-const ADDRESS: u32 = 12;
-const ARGUMENTS: u32 = 16;
 
 /// With one of these a look follows no link.
 const NOT_FOLLOWING: u32 = (libc::AT_SYMLINK_NOFOLLOW | libc::AT_EMPTY_PATH) as u32;
@@ -78,70 +70,46 @@ fn of(call: u32, flags: Option<u32>) -> Vec<Step> {
         });
     }
     steps.push(Step::answer(libc::SECCOMP_RET_USER_NOTIF));
-    steps.push(Step::load(0));
+    steps.push(Step::load(NUMBER));
     steps
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::interpreter::{self, answer};
     use super::*;
 
-    /// What a program of such steps answers; `None`: it goes on behind them.
-    fn run(steps: &[Step], data: &[u8; 64]) -> Option<u32> {
-        let (mut at, mut accumulator) = (0, 0);
-        while let Some(step) = steps.get(at) {
-            let field = step.operand as usize;
-            let taken = |taken: bool| if taken { step.jump_true } else { step.jump_false };
-            at += 1 + match u32::from(step.code) {
-                code if code == libc::BPF_RET | libc::BPF_K => return Some(step.operand),
-                code if code == libc::BPF_JMP | libc::BPF_JEQ => taken(accumulator == step.operand),
-                code if code == libc::BPF_JMP | libc::BPF_JGE => taken(accumulator >= step.operand),
-                code if code == libc::BPF_JMP | libc::BPF_JSET => taken(accumulator & step.operand != 0),
-                _ => {
-                    accumulator = u32::from_ne_bytes([data[field], data[field + 1], data[field + 2], data[field + 3]]);
-                    0
-                }
-            } as usize;
-        }
-        assert_eq!(accumulator, u32::from_ne_bytes([data[0], data[1], data[2], data[3]]));
-        None
-    }
-
     fn call(number: i64, architecture: u32, address: u64, flags: (usize, u64)) -> [u8; 64] {
-        let mut data = [0; 64];
-        data[..4].copy_from_slice(&(number as u32).to_ne_bytes());
-        data[4..8].copy_from_slice(&architecture.to_ne_bytes());
-        data[8..16].copy_from_slice(&address.to_ne_bytes());
-        let register = 16 + 8 * flags.0;
-        data[register..register + 8].copy_from_slice(&flags.1.to_ne_bytes());
-        data
+        let mut registers = [0; 6];
+        registers[flags.0] = flags.1;
+        interpreter::call(number as u32, architecture, address, &registers)
     }
 
     #[test]
     #[cfg(target_arch = "x86_64")]
     fn only_a_look_that_follows_links_and_comes_from_there_is_notified() {
-        let all = [vec![Step::load(0)], steps()].concat();
+        let all = [vec![Step::load(NUMBER)], steps()].concat();
         let notified = Some(libc::SECCOMP_RET_USER_NOTIF);
         let (there, usual) = (0x4f79_8110_4123, 0x7f41_f007_c000);
         for (number, flags) in CALLS {
             let flags = flags.map_or(5, |register| register as usize);
             assert_eq!(
-                run(&all, &call(*number, ARCHITECTURE, there, (flags, 0))),
+                answer(&all, &call(*number, ARCHITECTURE, there, (flags, 0))),
                 notified,
                 "{number}"
             );
             assert_eq!(
-                run(&all, &call(*number, ARCHITECTURE, usual, (flags, 0))),
+                answer(&all, &call(*number, ARCHITECTURE, usual, (flags, 0))),
                 None,
                 "{number}"
             );
             assert_eq!(
-                run(&all, &call(*number, 0x4000_0003, there, (flags, 0))),
+                answer(&all, &call(*number, 0x4000_0003, there, (flags, 0))),
                 None,
                 "{number}"
             );
         }
-        let stat = |address, flags| run(&all, &call(libc::SYS_newfstatat, ARCHITECTURE, address, (3, flags)));
+        let stat = |address, flags| answer(&all, &call(libc::SYS_newfstatat, ARCHITECTURE, address, (3, flags)));
         assert_eq!(stat(there, libc::AT_SYMLINK_NOFOLLOW as u64), None);
         assert_eq!(stat(there, libc::AT_EMPTY_PATH as u64), None);
         assert_eq!(stat(there, libc::AT_NO_AUTOMOUNT as u64), notified);
@@ -149,6 +117,6 @@ mod tests {
         for address in [0x2aaa_aaaa_b000, 0x3aaa_0000_0000, 0x5555_5555_4000, 0x40_1000, usual] {
             assert_eq!(stat(address, 0), None, "{address:x}");
         }
-        assert_eq!(run(&all, &call(libc::SYS_openat, ARCHITECTURE, there, (3, 0))), None);
+        assert_eq!(answer(&all, &call(libc::SYS_openat, ARCHITECTURE, there, (3, 0))), None);
     }
 }
