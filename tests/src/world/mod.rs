@@ -170,6 +170,8 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         processes::kill_all(self.namespace);
+        // A broker that was started in a sandbox of others.
+        processes::namespaces_of_run().into_iter().for_each(processes::kill_all);
         // Nobody who would remove them is left.
         let sessions = crate::record::sessions(self).unwrap_or_default();
         let noted = sessions

@@ -86,6 +86,28 @@ pub(super) fn kill_all(namespace: u64) {
     });
 }
 
+/// The mount namespaces in which `/run` is the one of the calling thread's: its own, and those that were made in it.
+pub(super) fn namespaces_of_run() -> Vec<u64> {
+    let run = |process: &str| {
+        fs::metadata(format!("/proc/{process}/root/run/."))
+            .map(|run| run.dev())
+            .ok()
+    };
+    let own = run("thread-self");
+    // Not the machine's.
+    if own.is_none() || own == run("1") {
+        return Vec::new();
+    }
+    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().into_string().ok());
+    let theirs = pids.filter(|pid| pid.parse::<i32>().is_ok() && run(pid) == own);
+    let namespaces = theirs.filter_map(|pid| Some(fs::metadata(format!("/proc/{pid}/ns/mnt")).ok()?.ino()));
+    namespaces
+        .collect::<std::collections::BTreeSet<u64>>()
+        .into_iter()
+        .collect()
+}
+
 /// Sends a signal to each of them that still runs.
 pub fn signal_all(processes: &[Process], signal: i32) {
     for process in processes {
