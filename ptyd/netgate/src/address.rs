@@ -24,16 +24,24 @@ fn loopback_like(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Whether packets to it stay on this machine: loopback, the unspecified address (the kernel connects to
-/// loopback then), or an address of one of its interfaces.
+/// Whether packets to it come to this machine: loopback, the unspecified address (the kernel connects to
+/// loopback then), an address of one of its interfaces, or one of many machines (multicast, broadcast).
 pub fn is_machine(address: IpAddr) -> bool {
     let address = address.to_canonical();
-    if address.is_loopback() || address.is_unspecified() {
+    if address.is_loopback() || address.is_unspecified() || address.is_multicast() {
         return true;
     }
-    // Only a machine's own addresses can be bound. A failure for want of descriptors says "not": the address
+    // Only addresses that the machine listens to can be bound. A failure for want of descriptors says "not": the address
     // is judged as what it is in any case.
     UdpSocket::bind(SocketAddr::new(address, 0)).is_ok()
+}
+
+/// Whether packets to one of the machine's addresses leave it as well: nobody is asked for permission to broadcast
+/// (`SO_BROADCAST`, `socket(7)`) to another.
+fn is_broadcast(address: IpAddr) -> bool {
+    let asked =
+        UdpSocket::bind(SocketAddr::new(address, 0)).and_then(|socket| socket.connect(SocketAddr::new(address, 9)));
+    asked.is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
 /// How long an answer of [`is_machine`] is believed: asking costs a socket.
@@ -60,6 +68,13 @@ impl Looked {
         let found = is_machine(address);
         known.insert(address, (found, now));
         found
+    }
+
+    /// Whether packets to it go to many machines, of which this is one.
+    pub(crate) fn is_of_many(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let only_here = address.is_loopback() || address.is_unspecified();
+        address.is_multicast() || (!only_here && self.is_machine(address) && is_broadcast(address))
     }
 
     /// All that an address has to be judged as.

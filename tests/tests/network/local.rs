@@ -38,6 +38,43 @@ tcp('127.0.0.1',1); tcp('203.0.113.10',443)"
     Ok(())
 }
 
+#[test]
+fn what_goes_to_many_machines_is_judged_as_sent_to_this_one_if_somebody_listens_here() -> Result {
+    for user in User::both() {
+        let (world, _far) = world(user, "")?;
+        let foreign = Counter::echo(UdpSocket::bind("0.0.0.0:161")?)?;
+        let script = "
+s=socket.socket(F4,U); s.setsockopt(socket.SOL_SOCKET,socket.SO_BROADCAST,1); s.settimeout(5)
+own=socket.socket(F4,U); own.settimeout(5); own.bind(('',0)); port=own.getsockname()[1]
+own.setsockopt(socket.IPPROTO_IP,socket.IP_ADD_MEMBERSHIP,socket.inet_aton('239.255.0.1')+socket.inet_aton('0.0.0.0'))
+for host in ['239.255.0.1','224.0.0.1','255.255.255.255']:
+    say(lambda: s.sendto(b'x',(host,9123)))
+    say(lambda: s.sendto(b'x',(host,161)))
+say(lambda: s.sendto(b'y',('239.255.0.1',port)))
+say(lambda: own.recv(9).decode())";
+        expect(&attempt(&world, script)?, "1 EACCES 1 EACCES 1 EACCES 1 y")?;
+        expect(&foreign.count().to_string(), "0")?;
+    }
+    Ok(())
+}
+
+#[test]
+fn where_the_network_is_closed_nothing_goes_to_many_machines() -> Result {
+    let rules = "network_rules:\n  - {name: near, cidrs: [127.0.0.0/8], decision: allow}\n  - {name: ears, operations: [bind, listen], decision: allow}\n  - {name: rest, decision: deny}\n";
+    for (user, engine) in everywhere("network-engines")? {
+        let (world, _far) = world_under(user, engine, rules)?;
+        let script = "
+s=socket.socket(F4,U); s.setsockopt(socket.SOL_SOCKET,socket.SO_BROADCAST,1)
+own=socket.socket(F4,U); own.bind(('',0)); port=own.getsockname()[1]
+for host in ['239.255.0.1','224.0.0.1','255.255.255.255']:
+    say(lambda: s.sendto(b'x',(host,9123)))
+    say(lambda: s.sendto(b'x',(host,port)))
+    say(lambda: s.connect((host,port)))";
+        expect(&attempt(&world, script)?, &["EACCES"; 9].join(" "))?;
+    }
+    Ok(())
+}
+
 /// Listens in every way, says so, and serves one connection each.
 const SERVER: &str = "import socket,select
 T,U=socket.SOCK_STREAM,socket.SOCK_DGRAM

@@ -309,12 +309,12 @@ impl Judging<'_> {
             .then(|| format!("the rule lets {limit} through in a minute"))
     }
 
-    /// Whether the peer is on the caller's own machine, or network.
+    /// Whether the peer is on the caller's own machine, or network, and nowhere else.
     fn is_local(&self) -> bool {
         let address = self.request.address.ip();
         match self.judge.session().shared.network {
             Some(_) => Private::has(address),
-            None => is_machine(address),
+            None => is_machine(address) && !self.judge.session().shared.gate.is_of_many(address),
         }
     }
 
@@ -405,11 +405,28 @@ impl CommandJudge {
             })
     }
 
+    /// What policy says. Who sends to many machines (multicast, broadcast) sends to this one as well, which matters only
+    /// if somebody else listens there; a socket that has them for its peer could meet whoever comes later.
+    fn ruling<'p>(&self, policy: &'p agentsh_policy::Policy, flow: &Flow) -> Ruling<'p> {
+        let shared = &self.session().shared;
+        let to_others = flow.operation == NetOp::Send
+            && shared.network.is_none()
+            && shared.gate.is_of_many(flow.address.ip())
+            && shared
+                .gate
+                .holder(flow.transport, flow.address)
+                .is_ok_and(|holder| holder != Holder::Foreign);
+        match to_others {
+            true => shared.gate.judge_elsewhere(policy, flow),
+            false => shared.gate.judge(policy, flow),
+        }
+    }
+
     /// Judges the operation, has it carried out or not, and records it.
     pub(super) fn judge_internet(&self, request: &InternetRequest<'_>, act: &mut Act<'_>) -> Outcome {
         let rules = self.session().rules();
         let flow = flow(request);
-        let ruling = self.session().shared.gate.judge(&rules.policy, &flow);
+        let ruling = self.ruling(&rules.policy, &flow);
         let judging = Judging {
             judge: self,
             request,
