@@ -31,7 +31,6 @@ impl Core {
         let mut buffer = vec![0; CHUNK];
         let mut closed: Option<Instant> = None;
         loop {
-            self.obey();
             self.bury();
             let frame = self.redraw();
             if self.master.is_none() && matches!(self.exit, Exit::Told { .. } | Exit::Unknown) {
@@ -45,7 +44,9 @@ impl Core {
             let Ok(ready) = self.wait(reads, self.timeout(reads, frame, closed)) else {
                 break;
             };
-            // First: what is printed after the caller's terminal was set is for that setting.
+            // Who joined before something was printed sees it.
+            self.obey();
+            // Before the terminal is read: what is printed after the caller's terminal was set is for that setting.
             self.serve(&ready.clients);
             let mut dry = false;
             let ending = matches!(self.exit, Exit::Draining { .. });

@@ -20,6 +20,37 @@ fn everything_that_was_printed_before_a_question_is_there_before_its_answer() ->
 }
 
 #[test]
+fn who_joins_before_something_is_printed_sees_it() -> Result<(), Failure> {
+    // With one processor the hub is often on its way to sleep when both have happened.
+    let here = rustix::thread::sched_getaffinity(None)?;
+    let mut one = rustix::thread::CpuSet::new();
+    let first = (0..rustix::thread::CpuSet::MAX_CPU).find(|cpu| here.is_set(*cpu));
+    one.set(first.ok_or("no processor")?);
+    rustix::thread::sched_setaffinity(None, &one)?;
+    for _ in 0..200 {
+        let mut command = Command::start(None, SizeRule::Fixed)?;
+        let (stream, far) = UnixStream::pair()?;
+        stream.set_read_timeout(Some(SOON))?;
+        let id = command.hub.attach(Joining {
+            role: Role::Primary,
+            io: Io::Framed(far),
+            window: Some(WINDOW),
+            take: false,
+            fresh: true,
+        });
+        command.tty.write_all(b"printed at once")?;
+        let mut shim = Person {
+            id,
+            stream,
+            decoder: Decoder::default(),
+            seen: Vec::new(),
+        };
+        shim.sees("printed at once")?;
+    }
+    Ok(())
+}
+
+#[test]
 fn a_terminal_that_is_passed_by_has_everything_before_the_answer_too() -> Result<(), Failure> {
     let outer = Pty::open(WINDOW, None)?;
     Settings::of(outer.slave.as_fd())?.raw().apply(outer.slave.as_fd())?;
