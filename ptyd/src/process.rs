@@ -31,9 +31,10 @@ struct Stat {
 }
 
 fn stat(pid: i32) -> io::Result<Stat> {
-    // One read: the file is made anew for each, and is far shorter than this.
+    // One read: the file is made anew for each, and is far shorter than this. That of the task alone: in the one of the
+    // process the kernel adds up all threads.
     let mut buffer = [0; 1024];
-    let length = fs::File::open(format!("/proc/{pid}/stat"))?.read(&mut buffer)?;
+    let length = fs::File::open(format!("/proc/{pid}/task/{pid}/stat"))?.read(&mut buffer)?;
     let text = &buffer[..length];
     let malformed = || io::Error::from(io::ErrorKind::InvalidData);
     // The name, in parentheses, may hold anything: fields are counted after the last one.

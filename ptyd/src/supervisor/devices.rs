@@ -134,7 +134,7 @@ fn holds(tid: i32, number: i32, terminal: u64) -> bool {
 
 /// The controlling terminal of a process.
 fn terminal_of(pid: i32) -> Option<u64> {
-    let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let text = std::fs::read(format!("/proc/{pid}/task/{pid}/stat")).ok()?;
     let after = text.iter().rposition(|byte| *byte == b')')? + 1;
     let number: i32 = std::str::from_utf8(text.get(after..)?)
         .ok()?

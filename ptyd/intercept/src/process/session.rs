@@ -17,7 +17,7 @@ impl Session {
     /// # Errors
     /// `ESRCH` if it is gone, `EACCES` if the file cannot be understood.
     pub fn of(tgid: i32) -> Result<Session, Errno> {
-        let text = super::procfs::read(tgid, "stat").map_err(|_| Errno::SRCH)?;
+        let text = super::procfs::stat(tgid).map_err(|_| Errno::SRCH)?;
         Session::parse(&text).ok_or(Errno::ACCESS)
     }
 

@@ -22,7 +22,7 @@ impl TaskStat {
     /// # Errors
     /// `ESRCH` if there is none, `EACCES` if the file cannot be understood.
     pub fn read(tid: i32) -> Result<TaskStat, Errno> {
-        let text = super::procfs::read(tid, "stat").map_err(|_| Errno::SRCH)?;
+        let text = super::procfs::stat(tid).map_err(|_| Errno::SRCH)?;
         TaskStat::parse(&text).ok_or(Errno::ACCESS)
     }
 

@@ -16,7 +16,7 @@ impl ThreadId {
 
     /// Whether it runs or waits for a processor, and is not blocked in a call (`proc_pid_stat(5)`).
     pub fn runs(self) -> bool {
-        let stat = crate::process::procfs::read(self.0, "stat").unwrap_or_default();
+        let stat = crate::process::procfs::stat(self.0).unwrap_or_default();
         let behind = stat.iter().rposition(|byte| *byte == b')').map(|end| end + 2);
         behind.and_then(|state| stat.get(state)) == Some(&b'R')
     }
