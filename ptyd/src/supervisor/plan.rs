@@ -179,11 +179,7 @@ fn notified(policy: &Policy, unseen: bool) -> Vec<Notified> {
     let sockets = Sockets::CALLS
         .into_iter()
         .filter(|call| !Sockets::SOMETIMES.contains(call));
-    let calls = Guard::CALLS
-        .into_iter()
-        .chain(sockets)
-        .chain(Signals::CALLS)
-        .chain(Reach::BY_KIND);
+    let calls = Guard::CALLS.into_iter().chain(sockets).chain(Signals::CALLS);
     let always = calls.map(Notified::always);
     let equal = |argument, mask, value| MaskedEqual { argument, mask, value };
     let bits = |(argument, mask, value)| Condition::Bits(equal(argument, mask, value));
@@ -201,11 +197,22 @@ fn notified(policy: &Policy, unseen: bool) -> Vec<Notified> {
         Notified::when(libc::SYS_clone, [Sockets::CLONE_SHARES, folders, sibling].map(bits)),
     ];
     let others = Reach::BY_FIRST.map(|call| Notified::when(call, [Condition::Not { argument: 0, value: 0 }]));
+    let kinds = Reach::ONE_TASK.map(|(call, value)| {
+        let others = [
+            Condition::Not { argument: 0, value },
+            Condition::Not { argument: 1, value: 0 },
+        ];
+        Notified::when(call, others)
+    });
     let request = |request: i32| equal(1, u64::from(u32::MAX), request as u64);
     let (set_flags, flag) = Reach::FLAGS;
-    let arranging = Reach::ARRANGING.into_iter().chain([Reach::OWNER]);
-    let arranging = arranging.map(|arranging| Condition::Bits(request(arranging)));
-    let arranging = arranging.chain([Condition::Both(request(set_flags), equal(2, flag, flag))]);
+    let (set_lease, back) = Reach::LEASE;
+    let arranging = [
+        Condition::Bits(request(Reach::ARRANGING)),
+        Condition::Bits(request(Reach::OWNER)),
+        Condition::Both(request(set_flags), equal(2, flag, flag)),
+        Condition::Both(request(set_lease), equal(2, back, 0)),
+    ];
     let switch = equal(1, u64::from(u32::MAX), Requests::ASYNC.into());
     let arranged = [
         Notified::when(libc::SYS_fcntl, arranging),
@@ -214,6 +221,7 @@ fn notified(policy: &Policy, unseen: bool) -> Vec<Notified> {
     always
         .chain(sometimes)
         .chain(others)
+        .chain(kinds)
         .chain(arranged)
         .chain(files::notified(policy, unseen))
         .collect()

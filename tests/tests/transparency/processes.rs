@@ -85,6 +85,22 @@ for family, host in ((socket.AF_INET, '127.0.0.1'), (socket.AF_INET, '127.8.8.8'
     one = socket.socket(family); one.bind((host, 0)); go('bound', lambda: one.connect(to))
 ";
 
+/// What reaches nobody else waits for nobody, so that no signal ends it, whatever its handler says.
+const ALONE: &str = "import ctypes,fcntl,os,signal
+c = ctypes.CDLL(None, use_errno=True)
+def failed(function, *words): return ctypes.get_errno() if function(*words) < 0 else 0
+signal.signal(signal.SIGALRM, lambda *_: None); signal.siginterrupt(signal.SIGALRM, True)
+fd = os.open('lease', os.O_RDWR | os.O_CREAT, 0o600)
+lease = lambda kind: failed(c.fcntl, fd, fcntl.F_SETLEASE, kind)
+signal.setitimer(signal.ITIMER_REAL, 0.0001, 0.0001)
+seen = set()
+for _ in range(4000):
+    while lease(fcntl.F_WRLCK) == 4: pass
+    seen |= {('lease', lease(fcntl.F_UNLCK)), ('priority', failed(c.setpriority, 0, 0, 5)), ('input and output', failed(c.syscall, 251, 1, 0, 16388))}
+signal.setitimer(signal.ITIMER_REAL, 0)
+print(sorted(seen), fcntl.fcntl(fd, fcntl.F_GETLEASE), os.getpriority(0, 0))
+";
+
 pub fn cases() -> Vec<Case> {
     let python = |name, text: &'static str| {
         let shell = Shell::named("bash").args(["-c", "exec python3 -S -c \"$0\"", text]);
@@ -94,6 +110,7 @@ pub fn cases() -> Vec<Case> {
         python("a child that has ended and was not waited for", ENDED),
         python("a process whose first thread has ended", LEADER),
         python("a folder of procfs in the place of a pidfd", FOLDER),
+        python("calls that reach nobody else, while signals come", ALONE),
         python("local addresses at which nobody is", NOBODY),
     ]
 }

@@ -44,8 +44,12 @@ impl Handler for Requests {
 }
 
 impl Reach {
-    /// Requests of `fcntl(2)`, in register 1, that are judged by who owns the descriptor.
-    pub const ARRANGING: [i32; 2] = [arrangement::SET_SIGNAL, libc::F_SETLEASE];
+    /// The request of `fcntl(2)`, in register 1, that is judged by who owns the descriptor.
+    pub const ARRANGING: i32 = arrangement::SET_SIGNAL;
+
+    /// So is this one while the bit is not set in register 2: who gives a lease back (`F_UNLCK`) arranges nothing, and
+    /// mostly does it when the signal about the lease has come, which is no time to wait.
+    pub const LEASE: (i32, u64) = (libc::F_SETLEASE, libc::F_UNLCK as u64);
 
     /// `F_SETFL` is judged with this flag in register 2.
     pub const FLAGS: (i32, u64) = (libc::F_SETFL, libc::O_ASYNC as u64);

@@ -47,6 +47,9 @@ impl Reach {
     /// Calls with a kind of target in register 0 and the target in register 1.
     pub const BY_KIND: [i64; 2] = [libc::SYS_setpriority, libc::SYS_ioprio_set];
 
+    /// [`Reach::BY_KIND`], each with its word for a task. With 0 as the task that is the caller, which needs no look.
+    pub const ONE_TASK: [(i64, u64); 2] = [(libc::SYS_setpriority, 0), (libc::SYS_ioprio_set, 1)];
+
     /// The request of `fcntl(2)`, in register 1, that names who is signalled about a descriptor.
     pub const OWNER: i32 = libc::F_SETOWN;
 
