@@ -53,6 +53,35 @@ fn a_deleted_file_comes_back_as_it_was() -> Tested {
 }
 
 #[test]
+fn what_was_moved_here_is_known_by_where_it_lies() -> Tested {
+    let ground = Ground::new()?;
+    let trash = ground.trash()?;
+    let (full, empty) = (ground.file("full", "contents")?, ground.file("empty", "")?);
+    let open = [
+        File::options().write(true).open(&full)?,
+        File::options().write(true).open(&empty)?,
+    ];
+    let mut found = Vec::new();
+    for path in [&full, &empty] {
+        let kept = discard(&trash, path, Removal::Unlink)?;
+        let place = kept.place.join("files").join(kept.record.id.to_string());
+        found.push(trash.moved_here(&place).map(|record| record.original));
+        assert_eq!(trash.moved_here(&place.join("in")), None);
+        assert_eq!(trash.moved_here(path), None);
+    }
+    let original = |path: &PathBuf| Some(Some(path.as_os_str().as_bytes().into()));
+    assert_eq!(found, [original(&full), original(&empty)]);
+    // What was empty when it lost its name is nobody's loss.
+    let version = |mut file: &File| -> Tested<Version> {
+        std::io::Write::write_all(&mut file, b"written since")?;
+        Ok(trash.keep_version(file.as_fd(), &full, &Meta::default())?)
+    };
+    assert!(matches!(version(&open[0])?, Version::Kept(_)));
+    assert_eq!(version(&open[1])?, Version::NotKept { reason: NotKept::Empty });
+    Ok(())
+}
+
+#[test]
 fn the_record_says_who_and_why() -> Tested {
     let ground = Ground::new()?;
     let trash = ground.trash()?;

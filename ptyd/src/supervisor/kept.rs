@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -111,6 +111,11 @@ impl files::Trash for Keeper {
                 }
             }
         }
+    }
+
+    fn origin(&self, path: &Path) -> Option<PathBuf> {
+        let original = self.trash.moved_here(path)?.original?;
+        Some(PathBuf::from(original.as_os_str()))
     }
 
     fn settle(&self, kept: files::Kept, lost: bool) {

@@ -8,6 +8,7 @@ mod bad_input;
 mod content;
 mod corners;
 mod decisions;
+mod deleted;
 mod devices;
 mod faults;
 mod here;

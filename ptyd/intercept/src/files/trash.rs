@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::os::fd::BorrowedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
@@ -57,6 +57,9 @@ pub trait Trash: Send + Sync {
     /// # Errors
     /// The call is refused with it: what cannot be kept is not deleted.
     fn keep(&self, doomed: &Doomed<'_>) -> Result<Kept, Errno>;
+
+    /// Where the object was that the trash moved to this path ([`Kept::Moved`]); none for every other path.
+    fn origin(&self, path: &Path) -> Option<PathBuf>;
 
     /// Says whether the loss of what was kept came about; if not, it need not be kept.
     fn settle(&self, kept: Kept, lost: bool);

@@ -141,6 +141,10 @@ impl Trash for List {
         Ok(Kept::Copy(kept.len() as u64))
     }
 
+    fn origin(&self, _: &Path) -> Option<PathBuf> {
+        None
+    }
+
     fn settle(&self, kept: Kept, lost: bool) {
         if let (Kept::Copy(number), false, Ok(mut list)) = (kept, lost, self.kept.lock()) {
             list[number as usize - 1].push_str(" (not lost)");

@@ -1,6 +1,7 @@
 use std::collections::{HashMap, HashSet};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use agentsh_protocol::Bytes;
@@ -54,6 +55,18 @@ impl Trash {
             (None, _) => Err(TrashError::Unknown(id.to_owned())),
             (Some(_), Some(_)) => Err(TrashError::Ambiguous(id.to_owned())),
         }
+    }
+
+    /// What is on record of the object that was moved here and lies at this path now; none for any other path. A
+    /// program that had it open still has it, and sees it there.
+    pub fn moved_here(&self, path: &Path) -> Option<Record> {
+        let (folder, name) = (path.parent()?, path.file_name()?);
+        let place = self
+            .all()
+            .into_iter()
+            .find(|place| folder == place.path.join("files"))?;
+        let record = ledger::record_of(&place, Id::parse(name.as_bytes())?)?;
+        (record.how == How::Moved).then_some(record)
     }
 
     /// The entry of an id with its place.

@@ -63,7 +63,11 @@ impl Trash {
                 reason: NotKept::NotRegular,
             });
         }
-        if found.size == 0 {
+        // What was empty when it lost its name, as programs make themselves a file that nobody else sees, has nothing
+        // that anybody could miss.
+        let was_empty =
+            || path_of(file).is_ok_and(|path| self.moved_here(&path).is_some_and(|record| record.size == 0));
+        if found.size == 0 || was_empty() {
             return Ok(Version::NotKept { reason: NotKept::Empty });
         }
         let readable = match reopen(file) {

@@ -197,12 +197,29 @@ impl<'e, 'c> Call<'e, 'c> {
         Ok(self.resolver().entry(place)?)
     }
 
-    /// The canonical path of a pinned object.
+    /// The canonical path of a pinned object. What the trash took in has none: for whoever has it open it is deleted.
     pub fn path_of(&self, pin: &Pin) -> Result<Canonical, Errno> {
         if let Some(path) = self.still(pin.at.as_ref()) {
             return Ok(Canonical::At(path.to_owned()));
         }
-        canonical(&self.engine.host, pin.fd.as_fd(), &pin.stat)
+        let found = canonical(&self.engine.host, pin.fd.as_fd(), &pin.stat)?;
+        match self.origin(pin, &found)? {
+            Some(origin) => Ok(Canonical::Was(origin)),
+            None => Ok(found),
+        }
+    }
+
+    /// Whether a pinned object lies in the trash, and the session deals with it as whoever had it open.
+    pub fn is_discarded(&self, pin: &Pin) -> Result<bool, Errno> {
+        let found = canonical(&self.engine.host, pin.fd.as_fd(), &pin.stat)?;
+        Ok(self.origin(pin, &found)?.is_some())
+    }
+
+    fn origin(&self, pin: &Pin, found: &Canonical) -> Result<Option<PathBuf>, Errno> {
+        match found {
+            Canonical::At(path) if pin.held => actor::as_reader(|| Ok(self.engine.parts.trash.origin(path))),
+            _ => Ok(None),
+        }
     }
 
     /// Whether it surely is where it was found: the session has moved nothing since.

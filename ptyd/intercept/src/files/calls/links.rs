@@ -52,6 +52,10 @@ fn hard(call: &mut Call<'_, '_>, old: &Place, new: &Place, flags: i32) -> Result
     if entry.stat().is_ok() {
         return Err(Outcome::Errno(Errno::EXIST));
     }
+    // As of every file that has lost its last name.
+    if object.stat.st_nlink == 1 && call.is_discarded(&object)? {
+        return Err(Outcome::Errno(Errno::NOENT));
+    }
     let source = call.path_of(&object)?;
     // Judged at both ends; an unnamed file (O_TMPFILE) has only the new one.
     let mut from = None;

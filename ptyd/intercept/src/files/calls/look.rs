@@ -1,5 +1,9 @@
 //! Calls that only look: `stat(2)`, `access(2)`, `readlink(2)`, `name_to_handle_at(2)`.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
 use rustix::fs::{Access, AtFlags};
 use rustix::io::Errno;
 
@@ -9,7 +13,7 @@ use super::permit::Permit;
 use super::stand_in::Seen;
 use crate::files::actor;
 use crate::files::operation::Operation;
-use crate::files::resolve::{How, Place, link_text};
+use crate::files::resolve::{How, Pin, Place, is_procfs, link_text};
 use crate::files::sys;
 use crate::outcome::Outcome;
 
@@ -130,10 +134,23 @@ fn text(call: &mut Call<'_, '_>, place: &Place, to: usize) -> Result<Outcome, Ou
     if pin.kind() != libc::S_IFLNK {
         return Err(Outcome::Errno(if empty { Errno::NOENT } else { Errno::INVAL }));
     }
-    let text = link_text(&call.resolver(), &pin)?;
+    let text = undisguised(call, &pin, link_text(&call.resolver(), &pin)?)?;
     let length = text.len().min(room);
     call.give(call.caller.arg(to), &text[..length])?;
     observed(call, permit, Outcome::Value(length as i64))
+}
+
+/// What a link of procfs says, where it leads to something that was deleted and so lies in the trash.
+fn undisguised(call: &Call<'_, '_>, pin: &Pin, text: Vec<u8>) -> Result<Vec<u8>, Errno> {
+    if !pin.procfs || !is_procfs(&pin.fd)? {
+        return Ok(text);
+    }
+    let place = Path::new(OsStr::from_bytes(&text));
+    let origin = actor::as_reader(|| Ok(call.engine.parts.trash.origin(place)))?;
+    Ok(match origin {
+        Some(origin) => [origin.as_os_str().as_bytes(), b" (deleted)"].concat(),
+        None => text,
+    })
 }
 
 pub fn name_to_handle_at(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {

@@ -59,6 +59,8 @@ pub struct Pin {
     pub procfs: bool,
     /// Where it was found, if that is known.
     pub at: Option<At>,
+    /// Whether a program of the session had it open (not merely as `O_PATH`), and so keeps it when its name goes.
+    pub held: bool,
 }
 
 impl Pin {
@@ -74,6 +76,7 @@ impl Pin {
             stat,
             procfs: true,
             at: None,
+            held: false,
         }
     }
 
@@ -229,7 +232,7 @@ impl Resolver<'_> {
             return result;
         }
         match Walk::new(self, place, how)?.into_object()? {
-            End::Object(fd) => Ok(Found::Object(Pin::new(fd)?)),
+            End::Object { fd, held } => Ok(Found::Object(Pin { held, ..Pin::new(fd)? })),
             End::Missing(entry) => Ok(Found::Missing(entry)),
         }
     }
@@ -278,8 +281,10 @@ impl Resolver<'_> {
     /// # Errors
     /// Those of `open(2)`.
     pub fn own_descriptor(&self, fd: BorrowedFd<'_>) -> Result<Pin, Errno> {
+        let held = !rustix::fs::fcntl_getfl(fd)?.contains(OFlags::PATH);
         let number = rustix::path::DecInt::from_fd(fd);
-        Pin::new(rustix::fs::openat(self.host.descriptors(), number, PIN, Mode::empty())?)
+        let pin = Pin::new(rustix::fs::openat(self.host.descriptors(), number, PIN, Mode::empty())?)?;
+        Ok(Pin { held, ..pin })
     }
 
     /// The common case. `None` where only a walk can tell.

@@ -23,8 +23,8 @@ pub trait Tasks: Send + Sync {
 pub enum Jump {
     /// Go on with this text.
     Text(Vec<u8>),
-    /// Go on at this object.
-    Object(OwnedFd),
+    /// Go on at this object; whether a program of the session has it open.
+    Object(OwnedFd, bool),
 }
 
 const PROC_ROOT_INODE: u64 = 1;
@@ -63,10 +63,11 @@ pub fn follow(
     match (below, name) {
         ([b"fd"], descriptor) => {
             let descriptor = number(descriptor).ok_or(Errno::NOENT)?;
-            open_descriptor(resolver, link, task, descriptor).map(Jump::Object)
+            open_descriptor(resolver, link, task, descriptor).map(|pin| Jump::Object(pin.fd, pin.held))
         }
         ([], b"cwd" | b"root" | b"exe") | ([b"map_files" | b"ns"], _) => {
-            actor::as_reader(|| rustix::fs::openat(folder, name, PIN, Mode::empty())).map(Jump::Object)
+            let open = || rustix::fs::openat(folder, name, PIN, Mode::empty());
+            actor::as_reader(open).map(|object| Jump::Object(object, false))
         }
         _ => Err(Errno::ACCESS),
     }
@@ -198,7 +199,7 @@ fn status_number(task: i32, key: &str) -> Option<i32> {
 }
 
 /// Pins the object behind descriptor `number` of `task`, whose link in procfs is `link`.
-fn open_descriptor(resolver: &Resolver<'_>, link: BorrowedFd<'_>, task: i32, number: i32) -> Result<OwnedFd, Errno> {
+fn open_descriptor(resolver: &Resolver<'_>, link: BorrowedFd<'_>, task: i32, number: i32) -> Result<Pin, Errno> {
     let open = || {
         let pid = Pid::from_raw(task).ok_or(Errno::NOENT)?;
         let thread = PidfdFlags::from_bits_retain(libc::O_EXCL as u32);
@@ -214,7 +215,7 @@ fn open_descriptor(resolver: &Resolver<'_>, link: BorrowedFd<'_>, task: i32, num
         Errno::BADF | Errno::SRCH => Errno::NOENT,
         other => other,
     })?;
-    resolver.own_descriptor(fd.as_fd()).map(|pin| pin.fd)
+    resolver.own_descriptor(fd.as_fd())
 }
 
 fn number(text: &[u8]) -> Option<i32> {

@@ -16,7 +16,11 @@ const MAX_LINKS: u32 = 40;
 
 /// Where a walk ended.
 pub enum End {
-    Object(OwnedFd),
+    /// At an object; whether the last step led to what a program of the session has open.
+    Object {
+        fd: OwnedFd,
+        held: bool,
+    },
     Missing(Entry),
 }
 
@@ -70,7 +74,7 @@ impl<'r> Walk<'r> {
     pub fn into_object(mut self) -> Result<End, Errno> {
         loop {
             let entry = match self.run()? {
-                Stop::Object(fd) => return Ok(End::Object(fd)),
+                Stop::Object(fd) => return Ok(End::Object { fd, held: false }),
                 Stop::Last(entry) => entry,
             };
             let slash = entry.name.as_bytes().ends_with(b"/");
@@ -81,16 +85,16 @@ impl<'r> Walk<'r> {
             let stat = rustix::fs::fstat(&fd)?;
             if kind(&stat) == libc::S_IFLNK && (self.how.follow || slash) {
                 self.rest = if slash { b"/".to_vec() } else { Vec::new() };
-                self.follow(&fd, entry.bare(), &stat, true)?;
+                let held = self.follow(&fd, entry.bare(), &stat, true)?;
                 if self.rest.is_empty() {
-                    return Ok(End::Object(self.here));
+                    return Ok(End::Object { fd: self.here, held });
                 }
                 continue;
             }
             if slash && kind(&stat) != libc::S_IFDIR {
                 return Err(Errno::NOTDIR);
             }
-            return Ok(End::Object(fd));
+            return Ok(End::Object { fd, held: false });
         }
     }
 
@@ -180,8 +184,9 @@ impl<'r> Walk<'r> {
         Ok(())
     }
 
-    /// Follows the link `fd`, found as `name`: afterwards `here` and `rest` say where to go on.
-    fn follow(&mut self, fd: &OwnedFd, name: &[u8], stat: &Stat, last: bool) -> Result<(), Errno> {
+    /// Follows the link `fd`, found as `name`: afterwards `here` and `rest` say where to go on. Whether `here` is what a
+    /// program of the session has open.
+    fn follow(&mut self, fd: &OwnedFd, name: &[u8], stat: &Stat, last: bool) -> Result<bool, Errno> {
         self.links += 1;
         if self.links > MAX_LINKS || self.how.resolve.contains(ResolveFlags::NO_SYMLINKS) {
             return Err(Errno::LOOP);
@@ -192,7 +197,7 @@ impl<'r> Walk<'r> {
         let target = if procfs::is_procfs(fd)? {
             match procfs::follow(self.resolver, self.here.as_fd(), fd.as_fd(), name)? {
                 Jump::Text(text) => text,
-                Jump::Object(object) => return self.jump(object),
+                Jump::Object(object, held) => return self.jump(object).map(|()| held),
             }
         } else {
             rustix::fs::readlinkat(fd, "", Vec::new())?.into_bytes()
@@ -213,7 +218,7 @@ impl<'r> Walk<'r> {
             rest.append(&mut self.rest);
         }
         self.rest = rest;
-        Ok(())
+        Ok(false)
     }
 
     fn jump(&mut self, object: OwnedFd) -> Result<(), Errno> {

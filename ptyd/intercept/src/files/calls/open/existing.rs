@@ -65,7 +65,8 @@ pub(super) fn open(call: &mut Call<'_, '_>, request: &Request, pin: Pin) -> Resu
         let cloexec = flags.cloexec();
         return call.observed(&permit, Outcome::Descriptor { fd, cloexec });
     }
-    if permit.judgement.verdict == Verdict::Continue && flags.observes() {
+    // No wall lets the kernel open anything in the trash.
+    if permit.judgement.verdict == Verdict::Continue && flags.observes() && !call.is_discarded(&pin)? {
         return call.observed(&permit, Outcome::Continue);
     }
     reopen(call, request, &pin, &permit, None)
