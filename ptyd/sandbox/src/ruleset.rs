@@ -9,9 +9,14 @@ use landlock::{
     ABI, Access as _, AccessFs, AccessNet, PathBeneath, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
     RulesetError,
 };
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 
 use crate::hull::{Grant, Hull};
+
+/// `statfs(2)`.
+const MQUEUE_MAGIC: u64 = 0x1980_0202;
 
 /// Why no ruleset could be made.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +63,10 @@ pub fn build(hull: &Hull, abi: u32, connects: bool) -> Result<OwnedFd, RulesetFa
             }
         }
     }
+    if let Some(root) = message_queues() {
+        let access = AccessFs::ReadFile | AccessFs::WriteFile;
+        ruleset = ruleset.add_rule(PathBeneath::new(root, access))?;
+    }
     Option::<OwnedFd>::from(ruleset).ok_or(RulesetFailure::Missing)
 }
 
@@ -69,6 +78,23 @@ pub fn build(hull: &Hull, abi: u32, connects: bool) -> Result<OwnedFd, RulesetFa
 pub fn enter_thread(ruleset: BorrowedFd<'_>) -> std::io::Result<()> {
     crate::sys::set_no_new_privs()?;
     crate::sys::restrict_self(ruleset)
+}
+
+/// The root of the file system in which POSIX message queues live (`mq_overview(7)`). `mq_open(2)` goes there by no path,
+/// and is nobody's to judge; but Landlock asks of every file that is opened below which folder it lies. None where
+/// neither a mount of it can be made, for want of rights, nor one is where it is by custom.
+fn message_queues() -> Option<OwnedFd> {
+    let unmounted = || {
+        let context = rustix::mount::fsopen("mqueue", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        rustix::mount::fsconfig_create(&context)?;
+        let nothing_runs = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+        rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, nothing_runs)
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let customary = || rustix::fs::open("/dev/mqueue", flags, Mode::empty());
+    let root = unmounted().or_else(|_| customary()).ok()?;
+    let kind = rustix::fs::fstatfs(&root).ok()?.f_type;
+    (kind as u64 == MQUEUE_MAGIC).then_some(root)
 }
 
 fn open(grant: &Grant) -> std::io::Result<File> {

@@ -15,6 +15,7 @@ mod here;
 mod in_place;
 mod native;
 mod programs;
+mod queues;
 mod races;
 mod redirect;
 mod unseen;
