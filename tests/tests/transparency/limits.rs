@@ -3,7 +3,7 @@
 use agentsh_tests::shell::Inherit;
 use agentsh_tests::{Case, Input, Output, Shell};
 
-use crate::{by_python, probing};
+use crate::{by_python, probing, text};
 
 pub fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> = closed().collect();
@@ -14,6 +14,12 @@ pub fn cases() -> Vec<Case> {
         limited("five descriptors for now", "ulimit -n; ulimit -Hn; echo x", |inherit| {
             inherit.rlimits = vec![(libc::RLIMIT_NOFILE, 5, 4096)]
         }),
+        // Shells keep descriptors of their own above a limit that is lowered later: below it there is room.
+        text("descriptors above the limit", concat!(
+            "(ulimit -n 6; cat 3<&- 4<&- 5<&- <<< first > out); ",
+            "(exec 3<&- 4<&- 5<&- 6</dev/null 7<&6 && ulimit -n 9; echo second > out; echo new > new; cat out new); ",
+            "(ulimit -n 3; : > out); echo $?; cat out"
+        )),
         limited("no file may grow", "echo x > f; echo $?; cat <<< word", |inherit| {
             inherit.rlimits = vec![(libc::RLIMIT_FSIZE, 0, 0)]
         }),

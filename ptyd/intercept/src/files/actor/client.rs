@@ -232,7 +232,7 @@ impl Client {
         rustix::process::pidfd_getfd(self.pidfd(), number, PidfdGetfdFlags::empty())
     }
 
-    /// Whether the thread has fewer descriptors open than its limit, so that one can be added. Threads
+    /// Whether a number below the thread's limit is free, so that a descriptor can be added. Threads
     /// of the same process can still take the last one.
     pub fn has_room(&self) -> bool {
         let count = rustix::fs::statx(
@@ -242,9 +242,21 @@ impl Client {
             rustix::fs::StatxFlags::SIZE,
         );
         match (count, self.limit()) {
-            (Ok(count), Ok(limit)) => count.stx_size < limit,
+            (Ok(count), Ok(limit)) => count.stx_size < limit || self.has_number_below(limit),
             _ => true,
         }
+    }
+
+    /// [`Client::has_room`] for who has as many descriptors as the limit says: some may lie above a limit that was
+    /// lowered after them, as those do that shells keep for themselves.
+    fn has_number_below(&self, limit: u64) -> bool {
+        let Ok(entries) = std::fs::read_dir(format!("/proc/{}/fd", self.tid)) else {
+            return true;
+        };
+        let numbers = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse::<u64>().ok());
+        (numbers.filter(|number| *number < limit).count() as u64) < limit
     }
 
     /// [`Client::has_room`] for what can be taken back, in most cases without a look.
