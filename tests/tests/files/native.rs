@@ -9,6 +9,9 @@ use crate::numbers::numbers;
 /// Makes every call with every form of path and prints what came of it.
 const TABLE: &str = include_str!("../../../ptyd/intercept/tests/files/table.py");
 
+/// Names that start at what is no folder.
+const STARTS: &str = include_str!("starts.py");
+
 const PATIENCE: Duration = Duration::from_secs(400);
 
 fn table(user: User, who: &str) -> Result {
@@ -41,4 +44,27 @@ fn so_it_does_for_root_and_for_those_whom_root_becomes() -> Result {
 #[test]
 fn so_it_does_in_a_chroot() -> Result {
     table(User::root(), "chrooted")
+}
+
+#[test]
+fn a_name_that_starts_at_no_folder_leads_nowhere_in_the_same_words() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        let script = world.user().home.join("starts.py");
+        world.user().write_file(&script, STARTS, 0o644)?;
+        let script = script.to_string_lossy().into_owned();
+        let run = |folder: &str, session: Option<&str>| -> Result<_> {
+            let folder = world.workspace().join(folder);
+            world.user().make_folder(&folder)?;
+            let argv = ["python3", "-S", &script, &folder.to_string_lossy()];
+            match session {
+                Some(session) => session::exec(session, &[], &argv).run(&world),
+                None => oracle::program(&world, &argv).run(&world),
+            }
+        };
+        let native = run("native", None)?;
+        let session = session::create(&world, &[])?.id;
+        oracle::same(&native, &run("caged", Some(&session))?, 2700)?;
+    }
+    Ok(())
 }

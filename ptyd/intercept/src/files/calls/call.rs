@@ -63,7 +63,11 @@ impl<'e, 'c> Call<'e, 'c> {
         let (start, at) = match (path.as_bytes().first(), folder) {
             (Some(b'/'), _) => (None, None),
             (_, libc::AT_FDCWD) => self.working_folder()?,
-            _ => (Some(self.client.fetch_fd(folder)?), None),
+            (first, _) => match self.client.fetch_fd(folder) {
+                // The kernel looks at the path first: where an empty one is no way to name anything, that is the error.
+                Err(Errno::BADF) if first.is_none() => (None, None),
+                start => (Some(start?), None),
+            },
         };
         let root = self.root()?;
         Ok(Place { path, start, at, root })

@@ -1,5 +1,10 @@
 //! `inotify_add_watch(2)`: who watches a folder learns the names in it, who watches a file when it is used.
 
+use std::os::fd::AsFd;
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
 use super::call::{Call, path_to};
 use crate::files::judge::Verdict;
 use crate::files::operation::Operation;
@@ -7,9 +12,32 @@ use crate::files::resolve::How;
 use crate::files::sys;
 use crate::outcome::Outcome;
 
+/// The bits of a mask, of which one at least must be set.
+const KNOWN: u32 = libc::IN_ALL_EVENTS
+    | libc::IN_UNMOUNT
+    | libc::IN_Q_OVERFLOW
+    | libc::IN_IGNORED
+    | libc::IN_ONLYDIR
+    | libc::IN_DONT_FOLLOW
+    | libc::IN_EXCL_UNLINK
+    | libc::IN_MASK_CREATE
+    | libc::IN_MASK_ADD
+    | libc::IN_ISDIR
+    | libc::IN_ONESHOT;
+
 pub fn inotify_add_watch(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
     let mask = call.caller.arg_u32(2);
+    // In the kernel's order: the path comes last.
+    if mask & KNOWN == 0 {
+        return Err(Outcome::Errno(Errno::INVAL));
+    }
     let watches = call.client.fetch_fd(call.caller.arg_i32(0))?;
+    if rustix::fs::fcntl_getfl(&watches)?.contains(OFlags::PATH) {
+        return Err(Outcome::Errno(Errno::BADF));
+    }
+    if !is_inotify(call, &watches)? {
+        return Err(Outcome::Errno(Errno::INVAL));
+    }
     let place = call.place_here(1)?;
     call.act(false)?;
     let how = match mask & libc::IN_DONT_FOLLOW != 0 {
@@ -32,4 +60,10 @@ pub fn inotify_add_watch(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
         }
         _ => Ok(outcome),
     }
+}
+
+fn is_inotify(call: &Call<'_, '_>, fd: impl AsFd) -> Result<bool, Errno> {
+    let number = rustix::path::DecInt::from_fd(&fd);
+    let text = rustix::fs::readlinkat(call.descriptors(), number, Vec::new())?;
+    Ok(text.as_bytes() == b"anon_inode:inotify")
 }

@@ -187,7 +187,7 @@ pub enum Root {
 pub struct Place {
     /// The text, as read once from the caller's memory.
     pub path: CString,
-    /// Where a relative path starts; nothing where the path is absolute.
+    /// Where a relative path starts; nothing where the path is absolute, or is empty and starts at no descriptor at all.
     pub start: Option<OwnedFd>,
     /// Where the start folder is, if that is known.
     pub at: Option<At>,
@@ -222,7 +222,7 @@ impl Resolver<'_> {
     pub fn find(&self, place: &Place, how: How) -> Result<Found, Errno> {
         if place.path.is_empty() {
             let Some(start) = &place.start else {
-                return Err(Errno::NOENT);
+                return Err(Errno::BADF);
             };
             return self.own_descriptor(start.as_fd()).map(Found::Object);
         }
@@ -386,10 +386,16 @@ impl Resolver<'_> {
         // A bare name: the folder is in hand.
         if split.folder == b"."
             && let Some(start) = &place.start
-            && (place.at.is_some() || !procfs::is_procfs(start).ok()?)
         {
+            let parent = match place.at {
+                Some(_) => start.try_clone().ok()?,
+                // A descriptor may be no folder, or one in which the caller may not look for names.
+                None => self
+                    .open_plain(start.as_fd(), c".", PIN | OFlags::DIRECTORY, ResolveFlags::empty())
+                    .ok()??,
+            };
             return Some(Entry {
-                parent: start.try_clone().ok()?,
+                parent,
                 name: split.name,
                 at: place.at.clone(),
             });

@@ -124,7 +124,8 @@ impl<'r> Walk<'r> {
                 if slash {
                     name.push(b'/');
                 }
-                let parent = self.here.try_clone().map_err(|_| Errno::MFILE)?;
+                // It must be a folder, and one in which the caller may look for names, whatever comes of the name.
+                let parent = self.open(b".", OFlags::DIRECTORY)?;
                 let name = CString::new(name).map_err(|_| Errno::INVAL)?;
                 return Ok(Stop::Last(Entry { parent, name, at: None }));
             }
