@@ -30,31 +30,46 @@ pub fn exchange(mut stream: UnixStream, method: &str, path: &str, body: Option<&
     read_answer(&mut BufReader::new(stream))
 }
 
-/// Reads server-sent events (WHATWG HTML 9.2) to the end of the connection. HTTP/1.0 is spoken, so that the body comes
-/// as it is.
+/// Asks for server-sent events (WHATWG HTML 9.2), which go on to the end of the connection. HTTP/1.0 is spoken, so that
+/// the body comes as it is.
 ///
 /// # Errors
 /// As [`exchange`]; `Other` for an answer that is not 200.
-pub fn events(mut stream: UnixStream, path: &str, mut each: impl FnMut(&str) -> ControlFlow<()>) -> io::Result<()> {
+pub fn events(mut stream: UnixStream, path: &str) -> io::Result<Events> {
     stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: agentsh\r\n\r\n").as_bytes())?;
     let mut reader = BufReader::new(stream);
     let head = read_head(&mut reader)?;
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     response.parse(&head).map_err(invalid)?;
-    if response.code != Some(200) {
-        return Err(io::Error::other(format!("HTTP status {}", response.code.unwrap_or(0))));
+    match response.code {
+        Some(200) => Ok(Events(reader)),
+        code => Err(io::Error::other(format!("HTTP status {}", code.unwrap_or(0)))),
     }
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        if (&mut reader).take(MAX_BODY).read_until(b'\n', &mut line)? == 0 {
-            return Ok(());
-        }
-        let text = std::str::from_utf8(&line).map_err(invalid)?;
-        let flow = text.strip_prefix("data: ").map(|data| each(data.trim_end()));
-        if flow.is_some_and(|flow| flow.is_break()) {
-            return Ok(());
+}
+
+/// Server-sent events that were asked for.
+pub struct Events(BufReader<UnixStream>);
+
+impl Events {
+    /// The data of one after the other, until `each` says stop or the sender ends. What stands in other fields is left
+    /// as it is.
+    ///
+    /// # Errors
+    /// Those of the connection, `InvalidData` for what is no text.
+    pub fn each(mut self, mut each: impl FnMut(&str) -> ControlFlow<()>) -> io::Result<()> {
+        self.0.get_ref().set_read_timeout(None)?;
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            if (&mut self.0).take(MAX_BODY).read_until(b'\n', &mut line)? == 0 {
+                return Ok(());
+            }
+            let text = std::str::from_utf8(&line).map_err(invalid)?;
+            let flow = text.strip_prefix("data: ").map(|data| each(data.trim_end()));
+            if flow.is_some_and(|flow| flow.is_break()) {
+                return Ok(());
+            }
         }
     }
 }

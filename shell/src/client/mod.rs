@@ -89,21 +89,13 @@ impl Client {
         self.request("GET", path, None)
     }
 
-    /// `GET path` whose answer is server-sent events: `each` is given the data of one after the other, until it says
-    /// stop or the broker ends.
-    pub fn events<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        mut each: impl FnMut(T) -> ControlFlow<()>,
-    ) -> Result<(), ClientError> {
-        let stream = self.connect()?;
-        stream.set_read_timeout(None).map_err(|source| self.io(source))?;
-        http::events(stream, path, |data| match serde_json::from_str(data) {
-            Ok(event) => each(event),
-            // A change that this version does not know.
-            Err(_) => ControlFlow::Continue(()),
+    /// `GET path` whose answer is server-sent events. Once this returns the broker has answered, and nothing is missed.
+    pub fn events(&self, path: &str) -> Result<Events, ClientError> {
+        let events = http::events(self.connect()?, path).map_err(|source| self.io(source))?;
+        Ok(Events {
+            client: self.clone(),
+            events,
         })
-        .map_err(|source| self.io(source))
     }
 
     /// A WebSocket at `path` (RFC 6455).
@@ -187,6 +179,24 @@ impl Client {
             path: self.socket.clone(),
             source,
         }
+    }
+}
+
+/// What a broker tells until it ends.
+pub struct Events {
+    client: Client,
+    events: http::Events,
+}
+
+impl Events {
+    /// `each` is given the data of one after the other, until it says stop or the broker ends.
+    pub fn each<T: DeserializeOwned>(self, mut each: impl FnMut(T) -> ControlFlow<()>) -> Result<(), ClientError> {
+        let all = self.events.each(|data| match serde_json::from_str(data) {
+            Ok(event) => each(event),
+            // A change that this version does not know.
+            Err(_) => ControlFlow::Continue(()),
+        });
+        all.map_err(|source| self.client.io(source))
     }
 }
 

@@ -13,13 +13,15 @@ use super::notices::Notices;
 use crate::client::{self, Client};
 use crate::render::{self, Style, consent};
 
-/// Watches until the process or the broker ends. `shell` is the editor's own command: what it asks for is what the person
-/// waits for.
-pub fn show(broker: Client, session: String, shell: String, style: Style, notices: Notices) {
+/// Watches until the process or the broker ends; the first line can ask already. `shell` is the editor's own command:
+/// what it asks for is what the person waits for.
+pub fn show(broker: &Client, session: String, shell: String, style: Style, notices: Notices) {
+    // A broker that is gone asks nothing.
+    let Ok(questions) = broker.events(&client::path(&["approvals", "watch"])) else {
+        return;
+    };
     let watch = move || {
-        let path = client::path(&["approvals", "watch"]);
-        // A broker that is gone asks nothing.
-        let _ = broker.events::<Change>(&path, |change| {
+        let _ = questions.each(|change: Change| {
             let approval = match change {
                 Change::Asked { approval } if approval.session_id == session => approval,
                 _ => return ControlFlow::Continue(()),

@@ -25,7 +25,7 @@ fn suite(name: &str) -> PathBuf {
 }
 
 /// Cases that are answered with a code of the protocol that is less specific than the suite's, which may always be
-/// (RFC 9113, 5.4), and how often that is so.
+/// (RFC 9113, 5.4), and how often that is so at most.
 const LESS_SPECIFIC: (&str, usize) = ("but got ProtocolError", 14);
 
 /// Cases in which the library of frames does something else. A promise whose fields never end is waited for: nothing of
@@ -66,8 +66,10 @@ fn every_case_of_httpwg_is_answered_by_the_protocol() -> Result {
         .collect();
     let passed = told.matches("Test passed: ").count();
     check(unknown.is_empty(), "no other answer than those known", &unknown)?;
+    // Which of two faults of one frame is seen first can depend on how it arrives.
+    let all = general.len() <= LESS_SPECIFIC.1 && passed + failed.len() == 107;
     check(
-        (general.len(), passed + failed.len()) == (LESS_SPECIFIC.1, 107) && !fake.asked().is_empty(),
+        all && !fake.asked().is_empty(),
         "all 107 cases, and requests arrive",
         &(general.len(), passed, told.lines().last()),
     )

@@ -23,13 +23,15 @@ pub fn run(context: &Context, json: bool) -> Result<Exit, Error> {
     }
     let mut failed = None;
     let path = client::path(&["approvals", "watch"]);
-    broker.events::<Change>(&path, |change| match show(context, &change, json) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(error) => {
-            failed = Some(error);
-            ControlFlow::Break(())
-        }
-    })?;
+    broker
+        .events(&path)?
+        .each(|change: Change| match show(context, &change, json) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        })?;
     failed.map_or(Ok(Exit::DONE), Err)
 }
 
@@ -55,10 +57,9 @@ fn resolved(context: &Context, id: &str, answer: Answer, by: &str) -> String {
 /// Questions one after the other, on the person's own terminal.
 fn ask(broker: &Client) -> Result<Exit, Error> {
     let (send, changes) = mpsc::channel();
-    let watching = broker.clone();
+    let questions = broker.events(&client::path(&["approvals", "watch"]))?;
     std::thread::spawn(move || {
-        let path = client::path(&["approvals", "watch"]);
-        watching.events::<Change>(&path, |change| match send.send(change) {
+        questions.each(|change: Change| match send.send(change) {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
         })
