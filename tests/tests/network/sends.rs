@@ -90,6 +90,22 @@ say(lambda: s.sendto(b'x',('203.0.113.12',443)))";
 }
 
 #[test]
+fn a_datagram_arrives_though_its_socket_is_closed_at_once() -> Result {
+    for (user, engine) in everywhere("network-engines")? {
+        let (world, far) = world_under(user, engine, ONE)?;
+        let datagrams = far.echo("203.0.113.10:443")?;
+        let script = "
+for _ in range(300):
+    s=socket.socket(F4,U); s.sendto(b'x',('203.0.113.10',443)); s.close()
+say(lambda: 'sent')";
+        expect(&attempt(&world, script)?, "sent")?;
+        wait_until(PATIENCE, || datagrams.count() == 300);
+        expect(&datagrams.count().to_string(), "300").map_err(|error| fail(format!("{engine:?}: {error}")))?;
+    }
+    Ok(())
+}
+
+#[test]
 fn a_race_for_the_address_or_the_socket_is_lost() -> Result {
     let (world, far) = world(User::agent(), ONE)?;
     let allowed = far.echo("203.0.113.10:443")?;

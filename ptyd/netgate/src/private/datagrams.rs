@@ -45,6 +45,8 @@ impl std::fmt::Debug for Excess {
 const MOST: usize = 4_096;
 /// Senders without a permit that are remembered, each of whom is told of once.
 const STRAYS: usize = 1_024;
+/// More than can wait to be read.
+const WAITING: usize = 4_096;
 /// The largest datagram.
 const LARGEST: usize = 65_535;
 
@@ -78,24 +80,31 @@ pub(super) struct Datagrams {
     strays: Mutex<HashSet<Path>>,
     /// For what comes back, one datagram at a time.
     buffer: Mutex<Vec<u8>>,
-    /// For IPv4 and, where there is one, IPv6.
+    /// For IPv4 and, where there is one, IPv6: on which datagrams come, and for answers.
+    incoming: Vec<UdpSocket>,
     answers: Vec<OwnedFd>,
+    /// For what comes. Who has it reads the next one, and passes it on.
+    next: Mutex<Vec<u8>>,
     state: Arc<State>,
 }
 
 /// Starts, on the runtime that is entered: for each family a socket on which datagrams come and one for answers.
 pub(super) fn start(sockets: Vec<(OwnedFd, OwnedFd)>, state: &Arc<State>) -> io::Result<Arc<Datagrams>> {
     let (incoming, answers): (Vec<_>, Vec<_>) = sockets.into_iter().unzip();
+    let incoming = incoming
+        .into_iter()
+        .map(|socket: OwnedFd| UdpSocket::from_std(socket.into()));
     let datagrams = Arc::new(Datagrams {
+        incoming: incoming.collect::<io::Result<_>>()?,
         ways: Mutex::default(),
         strays: Mutex::default(),
         buffer: Mutex::new(vec![0; LARGEST]),
         answers,
+        next: Mutex::new(vec![0; LARGEST]),
         state: Arc::clone(state),
     });
-    for socket in incoming {
-        let socket = UdpSocket::from_std(socket.into())?;
-        tokio::spawn(receive(socket, Arc::clone(&datagrams)));
+    for place in 0..datagrams.incoming.len() {
+        tokio::spawn(receive(place, Arc::clone(&datagrams)));
     }
     Ok(datagrams)
 }
@@ -138,7 +147,15 @@ impl Datagrams {
         Ok(())
     }
 
+    /// The socket is closed. What it sent last is here, and may not have been read yet.
     pub fn ended(&self, cookie: u64) {
+        if !self.ways().values().any(|(way, _)| way.cookie == cookie) {
+            return;
+        }
+        for socket in &self.incoming {
+            // Others may go on sending.
+            let _ = (0..WAITING).try_for_each(|_| self.take(socket));
+        }
         self.ways().retain(|_, (way, task)| {
             let ended = way.cookie == cookie;
             if ended {
@@ -192,6 +209,15 @@ impl Datagrams {
         }
     }
 
+    /// Reads the next datagram and passes it on, before anybody else reads one.
+    fn take(&self, socket: &UdpSocket) -> io::Result<()> {
+        let mut buffer = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((length, from, to)) = one(socket, &mut buffer)? {
+            self.send(from, to, buffer.get(..length).unwrap_or_default());
+        }
+        Ok(())
+    }
+
     fn send(&self, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
         let path = (from.port(), to);
         let way = self.ways().get(&path).map(|(way, _)| Arc::clone(way));
@@ -209,20 +235,19 @@ impl Datagrams {
         };
         *way.sender.lock().unwrap_or_else(PoisonError::into_inner) = Some(from);
         if way.admits(payload.len()) {
-            // As on any network, what does not fit is lost.
-            let _ = way.socket.try_send(payload);
+            // As on any network, what does not fit is lost. The runtime may not know yet that a new socket takes something.
+            let _ = rustix::net::send(&way.socket, payload, SendFlags::DONTWAIT);
         }
     }
 }
 
-async fn receive(socket: UdpSocket, datagrams: Arc<Datagrams>) {
-    let mut buffer = vec![0; LARGEST];
+async fn receive(place: usize, datagrams: Arc<Datagrams>) {
+    let Some(socket) = datagrams.incoming.get(place) else {
+        return;
+    };
     loop {
-        let came = socket.async_io(Interest::READABLE, || one(&socket, &mut buffer)).await;
-        match came {
-            Ok(Some((length, from, to))) => datagrams.send(from, to, buffer.get(..length).unwrap_or_default()),
-            Ok(None) => {}
-            Err(error) => tracing::debug!("datagrams of a private network: {error}"),
+        if let Err(error) = socket.async_io(Interest::READABLE, || datagrams.take(socket)).await {
+            tracing::debug!("datagrams of a private network: {error}");
         }
     }
 }
