@@ -122,13 +122,12 @@ impl Gate {
 
     /// Judges a flow by every name and every address that its peer has; the strictest answer holds.
     pub fn judge<'p>(&self, policy: &'p Policy, flow: &Flow) -> Ruling<'p> {
-        let faces: Vec<IpAddr> = self.looked.faces(flow.address.ip()).collect();
-        self.judge_as(policy, flow, &faces)
+        self.judge_as(policy, flow, usize::MAX)
     }
 
     /// Judges a flow to many machines as one to all but this one: nobody else's socket here would have it.
     pub fn judge_elsewhere<'p>(&self, policy: &'p Policy, flow: &Flow) -> Ruling<'p> {
-        self.judge_as(policy, flow, &[flow.address.ip().to_canonical()])
+        self.judge_as(policy, flow, 1)
     }
 
     /// Whether what goes there goes to many machines, of which this is one (multicast, broadcast).
@@ -136,7 +135,8 @@ impl Gate {
         self.looked.is_of_many(address)
     }
 
-    fn judge_as<'p>(&self, policy: &'p Policy, flow: &Flow, faces: &[IpAddr]) -> Ruling<'p> {
+    /// `faces`: so many of those that the peer's address has, its own first.
+    fn judge_as<'p>(&self, policy: &'p Policy, flow: &Flow, faces: usize) -> Ruling<'p> {
         let outward = matches!(flow.operation, NetOp::Connect | NetOp::Send);
         let names = match outward {
             true => self.pins.names(flow.address.ip(), Instant::now()),
@@ -157,12 +157,13 @@ impl Gate {
         if !outward {
             return strictest;
         }
+        let faces = self.looked.faces(flow.address.ip()).take(faces);
         let (mut mildest, mut limited) = (None, false);
         for name in names.iter().map(Some).chain(names.is_empty().then_some(None)) {
             // Of one name the strictest of all faces holds.
             let mut of_name = None;
-            for face in faces {
-                let ruling = ask(name, *face);
+            for face in faces.clone() {
+                let ruling = ask(name, face);
                 let strictness = ruling.verdict.decision.strictness();
                 of_name = of_name.max(Some(strictness));
                 limited |= ruling.verdict.max_bytes.is_some();

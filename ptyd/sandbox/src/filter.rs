@@ -217,11 +217,44 @@ fn known_calls() -> [Step; 3] {
 mod tests {
     use super::*;
 
+    fn is(argument: u32, value: u64) -> MaskedEqual {
+        let mask = u32::MAX.into();
+        MaskedEqual { argument, mask, value }
+    }
+
     fn spec() -> FilterSpec {
         FilterSpec {
             notified: vec![
                 Notified::always(libc::SYS_execve),
                 Notified::if_any_bit(libc::SYS_openat, 2, (libc::O_CREAT | libc::O_WRONLY) as u64),
+                // Values, bits and their absence, in one register and in two, each as the plan asks for them.
+                Notified::when(libc::SYS_kill, [Condition::Not { argument: 0, value: 0 }]),
+                Notified::when(
+                    libc::SYS_setpriority,
+                    [0, 1].map(|argument| Condition::Not { argument, value: 0 }),
+                ),
+                Notified::when(
+                    libc::SYS_fcntl,
+                    [
+                        Condition::Bits(is(1, 8)),
+                        Condition::Both(
+                            is(1, 1024),
+                            MaskedEqual {
+                                argument: 2,
+                                mask: 2,
+                                value: 0,
+                            },
+                        ),
+                        Condition::Both(
+                            is(1, 4),
+                            MaskedEqual {
+                                argument: 2,
+                                mask: 0x2000,
+                                value: 0x2000,
+                            },
+                        ),
+                    ],
+                ),
             ],
             confined: true,
             stays_readable: true,
