@@ -317,7 +317,9 @@ fn a_first_caller_with_hardly_any_room_is_told_so_and_cramps_nobody() -> Result 
             .inherit(|inherit| inherit.rlimits = vec![(resource, most, most)]);
         let outcome = cramped.run_shimmed(&world)?;
         let said = outcome.err().contains("that it may not raise") && outcome.err().lines().count() == 1;
-        if outcome.ended != Ended::Exit(126) || !said || !world.daemons().is_empty() {
+        // One that has refused may be on its way out.
+        let nobody = wait_until(PATIENCE, || world.daemons().is_empty());
+        if outcome.ended != Ended::Exit(126) || !said || !nobody {
             return Err(fail(format!("{resource}: {outcome:?} {:#?}", world.daemons())));
         }
         let outcome = world.shimmed("echo second; echo x > f; cat f")?;
