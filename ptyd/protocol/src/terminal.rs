@@ -36,6 +36,29 @@ pub struct Modes {
     pub local: u32,
 }
 
+impl Modes {
+    /// The flags in which two differ.
+    pub fn changed(self, other: Modes) -> Modes {
+        self.each(other, |one, other| one ^ other)
+    }
+
+    /// The same, with `changed` as in `now`.
+    pub fn with(self, changed: Modes, now: Modes) -> Modes {
+        let kept = self.each(changed, |flags, changed| flags & !changed);
+        kept.each(now.each(changed, |flags, changed| flags & changed), |one, other| {
+            one | other
+        })
+    }
+
+    fn each(self, other: Modes, of: impl Fn(u32, u32) -> u32) -> Modes {
+        Modes {
+            input: of(self.input, other.input),
+            output: of(self.output, other.output),
+            local: of(self.local, other.local),
+        }
+    }
+}
+
 /// Which window the terminal has when its clients differ. A client that only looks never counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SizeRule {
@@ -71,8 +94,14 @@ pub enum FromClient {
     Detach,
     /// Of the terminal's own client: whether its terminal is raw now, so that it changes no byte of output.
     Raw(bool),
-    /// Of the terminal's own client: its terminal was set so by somebody else, and so is this one.
-    Modes(Modes),
+    /// Of the terminal's own client: somebody else has set these flags of its terminal so, and so they are here. To be
+    /// answered by [`FromHub::Set`].
+    Modes {
+        /// The flags that were changed.
+        changed: Modes,
+        /// How they are now.
+        now: Modes,
+    },
     /// Of the terminal's own client: its terminal hung up, and so does this one.
     HangUp,
     /// Somebody has set the command's terminal (the primary).
@@ -99,6 +128,8 @@ pub enum FromHub {
     Typing(bool),
     /// To the terminal's own client: the command has set the terminal so.
     Modes(Modes),
+    /// To the terminal's own client: how the terminal is after [`FromClient::Modes`].
+    Set(Modes),
     /// To the terminal's own client: the command has given the terminal this size.
     Sized(Window),
     /// The command ended with this wait status (wait(2)).
@@ -166,7 +197,7 @@ impl Decoder {
             (b'g', []) => FromClient::Release,
             (b'd', []) => FromClient::Detach,
             (b'm', [raw @ (0 | 1)]) => FromClient::Raw(*raw == 1),
-            (b's', _) => FromClient::Modes(modes(payload).ok_or(TerminalFrameError::Unknown(kind))?),
+            (b's', _) => both_modes(payload).ok_or(TerminalFrameError::Unknown(kind))?,
             (b'h', []) => FromClient::HangUp,
             (b'l', []) => FromClient::Look,
             (b'e', [unread @ (0 | 1)]) => FromClient::Drain(*unread == 1),
@@ -191,6 +222,7 @@ impl Decoder {
             (b'w', _) => FromHub::Window(window(payload).ok_or(TerminalFrameError::Unknown(kind))?),
             (b't', [typing @ (0 | 1)]) => FromHub::Typing(*typing == 1),
             (b's', _) => FromHub::Modes(modes(payload).ok_or(TerminalFrameError::Unknown(kind))?),
+            (b'a', _) => FromHub::Set(modes(payload).ok_or(TerminalFrameError::Unknown(kind))?),
             (b'z', _) => FromHub::Sized(window(payload).ok_or(TerminalFrameError::Unknown(kind))?),
             (b'x', [a, b, c, d]) => FromHub::Exit(i32::from_le_bytes([*a, *b, *c, *d])),
             (b'l', _) => FromHub::Leave(payload.to_vec()),
@@ -233,6 +265,14 @@ fn modes_bytes(modes: &Modes) -> Vec<u8> {
     [modes.input, modes.output, modes.local].map(u32::to_le_bytes).concat()
 }
 
+fn both_modes(payload: &[u8]) -> Option<FromClient> {
+    let (changed, now) = payload.split_at_checked(payload.len() / 2)?;
+    Some(FromClient::Modes {
+        changed: modes(changed)?,
+        now: modes(now)?,
+    })
+}
+
 /// Appends one frame, or several if `payload` is longer than [`MAX_PAYLOAD`].
 fn frame(out: &mut Vec<u8>, kind: u8, payload: &[u8]) {
     let mut rest = payload;
@@ -259,7 +299,7 @@ impl FromClient {
             FromClient::Release => frame(out, b'g', &[]),
             FromClient::Detach => frame(out, b'd', &[]),
             FromClient::Raw(raw) => frame(out, b'm', &[u8::from(*raw)]),
-            FromClient::Modes(modes) => frame(out, b's', &modes_bytes(modes)),
+            FromClient::Modes { changed, now } => frame(out, b's', &[changed, now].map(modes_bytes).concat()),
             FromClient::HangUp => frame(out, b'h', &[]),
             FromClient::Look => frame(out, b'l', &[]),
             FromClient::Drain(unread) => frame(out, b'e', &[u8::from(*unread)]),
@@ -278,6 +318,7 @@ impl FromHub {
             FromHub::Window(window) => frame(out, b'w', &window_bytes(window)),
             FromHub::Typing(typing) => frame(out, b't', &[u8::from(*typing)]),
             FromHub::Modes(modes) => frame(out, b's', &modes_bytes(modes)),
+            FromHub::Set(modes) => frame(out, b'a', &modes_bytes(modes)),
             FromHub::Sized(window) => frame(out, b'z', &window_bytes(window)),
             FromHub::Exit(status) => frame(out, b'x', &status.to_le_bytes()),
             FromHub::Leave(bytes) => frame(out, b'l', bytes),
@@ -313,7 +354,10 @@ mod tests {
             FromClient::Release,
             FromClient::Detach,
             FromClient::Raw(true),
-            FromClient::Modes(MODES),
+            FromClient::Modes {
+                changed: MODES,
+                now: Modes::default(),
+            },
             FromClient::HangUp,
             FromClient::Look,
             FromClient::Drain(true),
@@ -327,6 +371,7 @@ mod tests {
             FromHub::Window(window),
             FromHub::Typing(true),
             FromHub::Modes(MODES),
+            FromHub::Set(MODES),
             FromHub::Sized(window),
             FromHub::Exit(-1),
             FromHub::Leave(vec![1]),
@@ -350,6 +395,16 @@ mod tests {
         }
         assert_eq!(seen, hubs);
         Ok(())
+    }
+
+    #[test]
+    fn flags_that_are_not_changed_stay() {
+        let flags = |local| Modes {
+            local,
+            ..Modes::default()
+        };
+        assert_eq!(flags(0b1100).changed(flags(0b1010)), flags(0b0110));
+        assert_eq!(flags(0b1100).with(flags(0b0110), flags(0b0011)), flags(0b1010));
     }
 
     #[test]

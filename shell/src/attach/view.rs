@@ -175,7 +175,7 @@ impl View {
                     self.touched = false;
                     return Ok(true);
                 }
-                FromHub::Window(_) | FromHub::Modes(_) | FromHub::Sized(_) | FromHub::Drained(_) => {}
+                FromHub::Window(_) | FromHub::Modes(_) | FromHub::Set(_) | FromHub::Sized(_) | FromHub::Drained(_) => {}
             }
         }
         Ok(false)

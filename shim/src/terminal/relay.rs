@@ -16,8 +16,6 @@ pub(super) struct Relay {
     before: Tty,
     /// The flags that it was given last.
     shown: Modes,
-    /// Those of the command's own terminal, as far as they were told.
-    theirs: Modes,
     raw: bool,
     /// `None` once it is gone.
     hub: Option<OwnedFd>,
@@ -39,6 +37,8 @@ pub(super) struct Relay {
     stopping: Option<i32>,
     /// Questions to the hub that are not answered yet.
     draining: usize,
+    /// The same, of how the terminal was set by somebody else.
+    setting: usize,
 }
 
 impl Relay {
@@ -51,7 +51,6 @@ impl Relay {
     ) -> Relay {
         Relay {
             shown: before.relayed().modes(),
-            theirs: before.modes(),
             scene,
             before,
             raw,
@@ -68,6 +67,7 @@ impl Relay {
             editor,
             stopping: None,
             draining: 0,
+            setting: 0,
         }
     }
 
@@ -158,6 +158,10 @@ impl Relay {
             match self.decoder.from_hub() {
                 Ok(Some(FromHub::Output(bytes) | FromHub::Redraw(bytes))) => self.print(&bytes),
                 Ok(Some(FromHub::Modes(modes))) => self.show(modes),
+                Ok(Some(FromHub::Set(modes))) => {
+                    self.setting = self.setting.saturating_sub(1);
+                    self.show(modes);
+                }
                 Ok(Some(FromHub::Exit(_))) => self.delivered = true,
                 Ok(Some(FromHub::Leave(_))) => (self.delivered, self.left) = (true, true),
                 Ok(Some(FromHub::Drained(unread))) => {
@@ -365,11 +369,21 @@ impl Relay {
 
     /// The command has set its terminal: the caller's shows that too, to whoever looks at it from the other side.
     fn show(&mut self, modes: Modes) {
-        self.theirs = modes;
+        if self.raw {
+            // What somebody else has set in the meantime is not taken back.
+            self.notice_modes();
+        }
+        if self.setting > 0 {
+            // What was told before that is known there; the answer is how it is then.
+            return;
+        }
         if let (true, Ok(now)) = (self.raw, Tty::of(&self.scene.tty)) {
             let relayed = now.with(modes).relayed();
             self.shown = relayed.modes();
-            relayed.apply(&self.scene.tty);
+            // Whoever sets it in this very moment would be undone: not for nothing.
+            if self.shown != now.modes() {
+                relayed.apply(&self.scene.tty);
+            }
         }
     }
 
@@ -381,18 +395,15 @@ impl Relay {
             return;
         }
         let relayed = settings.relayed();
+        // What differs here is off, or hidden, for whoever looks: only what was switched on was meant.
+        let switched_on = now.with(self.shown, Modes::default());
+        let changed = now.changed(self.shown).with(OURS, switched_on);
         self.shown = relayed.modes();
-        // It may have set what differs here, too.
         if now != self.shown {
             relayed.apply(&self.scene.tty);
         }
-        self.theirs = Modes {
-            input: now.input & !OURS.input | self.theirs.input & OURS.input,
-            output: now.output & !OURS.output | self.theirs.output & OURS.output,
-            local: now.local & !OURS.local | (self.theirs.local | now.local & libc::ICANON) & OURS.local,
-        };
-        let theirs = self.theirs;
-        self.tell(&FromClient::Modes(theirs));
+        self.setting += 1;
+        self.tell(&FromClient::Modes { changed, now });
     }
 
     fn restore(&mut self) {

@@ -39,6 +39,54 @@ fn pexpect_sees_of_a_shell_what_it_sees_of_the_real_one() -> Result {
     check(ours == real, "the same is seen", &(ours, real))
 }
 
+/// Switches echo off on the terminals of many starts, each at another moment or when somebody else has just set it, and
+/// prints how many commands saw it on, and at how many it is seen on from outside.
+const AT_ANY_MOMENT: &str = r#"
+import fcntl, os, pty, sys, termios, time
+def echo(fd):
+    return termios.tcgetattr(fd)[3] & termios.ECHO != 0
+command = "sleep 0.05; stty -a | grep -o -e ' -echo ' -e ' echo '; read -r x"
+inside = outside = 0
+for turn in range(100):
+    child, fd = pty.fork()
+    if child == 0:
+        os.execv(sys.argv[1], [sys.argv[1], "-c", command])
+    began, before = time.monotonic(), termios.tcgetattr(fd)
+    if turn % 2:
+        time.sleep(turn * 0.0001)
+    while turn % 2 == 0 and termios.tcgetattr(fd) == before and time.monotonic() < began + 0.02:
+        pass
+    settings = termios.tcgetattr(fd)
+    settings[3] &= ~termios.ECHO
+    termios.tcsetattr(fd, termios.TCSANOW, settings)
+    out = b""
+    while b"echo" not in out:
+        out += os.read(fd, 4096)
+    inside += b"-echo" not in out
+    outside += echo(fd)
+    os.write(fd, b"x\n")
+    try:
+        while os.read(fd, 4096): pass
+    except OSError: pass
+    os.close(fd)
+    os.waitpid(child, 0)
+print("seen on:", inside, outside)
+"#;
+
+#[test]
+fn what_a_driver_sets_at_any_moment_of_a_start_holds() -> Result {
+    let world = World::new(User::agent())?;
+    let run = |subject: &Subject| -> Result<String> {
+        let shell = Shell::program("/usr/bin/python3").args(["-S", "-c", AT_ANY_MOMENT, "@bash@"]);
+        let outcome = shell.cwd(world.workspace()).run_with(&world, subject)?;
+        outcome.expect_success("the driver")?;
+        Ok(outcome.out())
+    };
+    check(run(&Subject::Real)? == "seen on: 0 0\n", "with the real shell", &())?;
+    let ours = run(&Subject::shims())?;
+    check(ours == "seen on: 0 0\n", "with the stand-in", &ours)
+}
+
 /// A person at a driver that hands its own terminal on.
 #[test]
 fn a_person_behind_a_driver_has_the_shell_in_their_hands() -> Result {

@@ -3,7 +3,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use agentsh_protocol::terminal::{Cooked, Decoder, FromClient, FromHub, Modes, SizeRule, Window};
+use agentsh_protocol::terminal::{Cooked, Decoder, FromClient, FromHub, SizeRule, Window};
 
 use crate::pty::Settings;
 
@@ -328,20 +328,6 @@ impl Client {
         self.say_last();
     }
 
-    /// Tells the relay at once what its terminal is to look like; whether it was told.
-    pub(super) fn tell_modes(&self, modes: Modes) -> bool {
-        self.tell_relay(&FromHub::Modes(modes))
-    }
-
-    /// Tells the relay which size the command has given the terminal.
-    pub(super) fn tell_size(&mut self, window: Window) {
-        let sized = FromHub::Sized(window);
-        match self.io {
-            Link::Framed(_) => self.message(&sized),
-            Link::Terminal { .. } => drop(self.tell_relay(&sized)),
-        }
-    }
-
     /// How much will have been written once everything that is queued now is.
     pub(super) fn written_then(&self) -> u64 {
         match self.io {
@@ -351,27 +337,24 @@ impl Client {
         }
     }
 
-    /// Tells the relay that its terminal has everything it asked about. One that has ended needs no answer.
-    pub(super) fn tell_drained(&mut self, unread: Vec<u8>) {
-        let drained = FromHub::Drained(unread);
-        match self.io {
-            Link::Framed(_) => self.message(&drained),
-            Link::Terminal { .. } => drop(self.tell_relay(&drained)),
+    /// Says something to the relay, past the queue of what is printed if that goes elsewhere; whether it was said. One
+    /// that has ended needs to hear nothing.
+    pub(super) fn tell_relay(&mut self, what: &FromHub) -> bool {
+        match &self.io {
+            Link::Framed(_) => {
+                self.message(what);
+                true
+            }
+            Link::Terminal { control: None, .. } => false,
+            Link::Terminal {
+                control: Some(control), ..
+            } => {
+                let mut bytes = Vec::new();
+                what.encode(&mut bytes);
+                // A socket whose reader waits takes so few bytes whole or not at all.
+                send(control, &bytes).is_ok_and(|count| count == bytes.len())
+            }
         }
-    }
-
-    /// Says something to the relay past the queue of what is printed; whether it was said.
-    fn tell_relay(&self, what: &FromHub) -> bool {
-        let Link::Terminal {
-            control: Some(control), ..
-        } = &self.io
-        else {
-            return false;
-        };
-        let mut bytes = Vec::new();
-        what.encode(&mut bytes);
-        // A socket whose reader waits takes so few bytes whole or not at all.
-        send(control, &bytes).is_ok_and(|count| count == bytes.len())
     }
 
     /// Everything is printed: the relay may end. Before it does, its terminal is closed here if nobody prints any

@@ -5,6 +5,8 @@
 
 use std::os::fd::AsFd as _;
 
+use agentsh_protocol::terminal::FromHub;
+
 use super::Role;
 use super::client::Client;
 use super::core::Core;
@@ -77,7 +79,7 @@ impl Core {
             given.append(&mut self.typed);
         }
         for _ in 0..asked {
-            primary.tell_drained(std::mem::take(&mut given));
+            primary.tell_relay(&FromHub::Drained(std::mem::take(&mut given)));
         }
     }
 }

@@ -62,9 +62,9 @@ impl Core {
                     client.set_raw(raw);
                 }
             }
-            FromClient::Modes(modes) => {
+            FromClient::Modes { changed, now } => {
                 if self.is_primary(id) {
-                    self.set_modes(modes);
+                    self.set_modes(changed, now);
                 }
             }
             FromClient::Look => {

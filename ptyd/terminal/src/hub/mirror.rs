@@ -4,7 +4,7 @@
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
-use agentsh_protocol::terminal::Modes;
+use agentsh_protocol::terminal::{FromHub, Modes};
 
 use super::core::Core;
 use crate::pty::{Settings, window};
@@ -76,7 +76,7 @@ impl Core {
         }
         if let Some(primary) = self.primary_mut() {
             primary.window = Some(now);
-            primary.tell_size(now);
+            primary.tell_relay(&FromHub::Sized(now));
         }
         self.resized(now);
     }
@@ -90,17 +90,24 @@ impl Core {
         if self.mirror.told.replace(modes) == Some(modes) {
             return;
         }
-        let told = self.primary().is_some_and(|primary| primary.tell_modes(modes));
+        let told = self
+            .primary_mut()
+            .is_some_and(|primary| primary.tell_relay(&FromHub::Modes(modes)));
         self.mirror.told = told.then_some(modes);
     }
 
-    /// Somebody has set the caller's terminal.
-    pub(super) fn set_modes(&mut self, modes: Modes) {
+    /// Somebody has set the caller's terminal. The command may have set its own meanwhile: both hold.
+    pub(super) fn set_modes(&mut self, changed: Modes, now: Modes) {
         let Some(master) = &self.master else { return };
-        if let Ok(settings) = Settings::of(master.as_fd()) {
-            // A terminal that closes in this moment has no settings.
-            let _ = settings.with(modes).apply(master.as_fd());
-            self.mirror.told = Some(modes);
-        }
+        let Ok(settings) = Settings::of(master.as_fd()) else {
+            return;
+        };
+        let modes = settings.modes().with(changed, now);
+        // A terminal that closes in this moment has no settings.
+        let _ = settings.with(modes).apply(master.as_fd());
+        let told = self
+            .primary_mut()
+            .is_some_and(|primary| primary.tell_relay(&FromHub::Set(modes)));
+        self.mirror.told = told.then_some(modes);
     }
 }

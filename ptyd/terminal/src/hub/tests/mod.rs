@@ -1,5 +1,6 @@
 //! Each test holds the slave side itself: it is the command.
 
+mod modes;
 mod sizes;
 mod turns;
 
