@@ -202,11 +202,11 @@ impl<'a> Caller<'a> {
     }
 
     /// `/proc/TGID/stat` of its process, read once.
-    pub(crate) fn stat(&self, tgid: i32) -> Result<TaskStat, Errno> {
+    pub(crate) fn stat(&self, tgid: i32, few: bool) -> Result<TaskStat, Errno> {
         if let Some(stat) = self.stat.get() {
             return Ok(*stat);
         }
-        let stat = TaskStat::read(tgid)?;
+        let stat = TaskStat::of_process(tgid, few)?;
         Ok(*self.stat.get_or_init(|| stat))
     }
 

@@ -107,7 +107,7 @@ impl Guard {
             caller,
         };
         let chain = links.follow(pin, name, std::mem::take(&mut call.argv))?;
-        let before = Image::of(caller, known.tgid)?;
+        let before = Image::of(caller, known)?;
         if !caller.still_valid() {
             return Ok(Outcome::Answered);
         }

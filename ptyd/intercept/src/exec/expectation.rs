@@ -6,7 +6,7 @@ use rustix::io::Errno;
 
 use super::request::{Role, Subject};
 use crate::caller::{Caller, MAX_ARGUMENTS};
-use crate::process::{FileId, TaskStat, procfs};
+use crate::process::{FileId, Known, TaskStat, procfs};
 use crate::sys::memory;
 
 /// Arguments up to this length are read from memory.
@@ -26,24 +26,25 @@ pub struct Image {
 }
 
 impl Image {
-    /// The image of the caller's process `tgid` now.
+    /// The image of the caller's process now.
     ///
     /// # Errors
     /// `EACCES`, `ENOENT`, `ESRCH` if it cannot be known.
-    pub fn of(caller: &Caller<'_>, tgid: i32) -> Result<Image, Errno> {
-        Image::steady(caller, tgid, false)
+    pub fn of(caller: &Caller<'_>, known: &Known) -> Result<Image, Errno> {
+        Image::steady(caller, known, false)
     }
 
     /// The same, with its environment.
     ///
     /// # Errors
     /// As [`Image::of`].
-    pub fn with_environment(caller: &Caller<'_>, tgid: i32) -> Result<Image, Errno> {
-        Image::steady(caller, tgid, true)
+    pub fn with_environment(caller: &Caller<'_>, known: &Known) -> Result<Image, Errno> {
+        Image::steady(caller, known, true)
     }
 
-    fn steady(caller: &Caller<'_>, tgid: i32, environment: bool) -> Result<Image, Errno> {
-        let mut stat = caller.stat(tgid)?;
+    fn steady(caller: &Caller<'_>, known: &Known, environment: bool) -> Result<Image, Errno> {
+        let tgid = known.tgid;
+        let mut stat = caller.stat(tgid, known.single)?;
         loop {
             let image = Image::read(caller.tid(), tgid, stat, environment)?;
             // Only another thread can execute something while the calling one waits; what was read

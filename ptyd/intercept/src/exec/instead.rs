@@ -150,7 +150,7 @@ impl Guard {
         if !Stub::is(Some(id)) || !call.is_nameless() {
             return Err(Errno::ACCESS);
         }
-        let before = Image::of(caller, known.tgid)?;
+        let before = Image::of(caller, known)?;
         if !caller.still_valid() {
             return Ok(Outcome::Answered);
         }
@@ -185,7 +185,7 @@ impl Guard {
             return Err(Errno::ACCESS);
         }
         let chain = links.follow(pin, name, call.argv)?;
-        let before = Image::of(caller, known.tgid)?;
+        let before = Image::of(caller, known)?;
         if !caller.still_valid() {
             return Ok(Outcome::Answered);
         }

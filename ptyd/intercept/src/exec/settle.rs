@@ -23,7 +23,7 @@ impl Guard {
     /// Compares the process with what was judged; an error is what its call is answered with.
     pub(super) fn settle(&self, caller: &Caller<'_>, known: &Known) -> Result<(), Outcome> {
         // What cannot be seen is not let through, and not forgotten.
-        let image = Image::with_environment(caller, known.tgid)?;
+        let image = Image::with_environment(caller, known)?;
         if !caller.still_valid() {
             return Err(Outcome::Answered);
         }
@@ -93,7 +93,7 @@ impl Guard {
 
     /// A process whose parents are not known: what it runs must be known, or be allowed.
     pub(super) fn admit_orphan(&self, caller: &Caller<'_>, known: &Known) -> Result<(), Outcome> {
-        let image = Image::of(caller, known.tgid)?;
+        let image = Image::of(caller, known)?;
         if !caller.still_valid() {
             return Err(Outcome::Answered);
         }

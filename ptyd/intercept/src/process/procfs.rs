@@ -1,7 +1,10 @@
 //! Files of procfs, whose content is made whole by the first read and whose size is not known.
 
+use std::ffi::CStr;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write as _};
+
+use rustix::fs::{Mode, OFlags};
 
 /// More than any of the small files has.
 const SMALL: usize = 4096;
@@ -23,10 +26,45 @@ pub fn read(pid: i32, name: &str) -> std::io::Result<Vec<u8>> {
     }
 }
 
-/// `stat` of task `tid` alone (`proc_pid_stat(5)`). In the file of that name which stands for the process the kernel adds
-/// up the times of all its threads, each time anew: with twenty thousand of them that takes ten milliseconds.
-pub fn stat(tid: i32) -> std::io::Result<Vec<u8>> {
-    read(tid, &format!("task/{tid}/stat"))
+/// The text of a `stat` file (`proc_pid_stat(5)`).
+pub struct Stat {
+    bytes: [u8; STAT],
+    length: usize,
+}
+
+/// More than fifty numbers and a name have.
+const STAT: usize = 1536;
+
+/// Room for the longest path of such a file.
+const PATH: usize = 48;
+
+impl Stat {
+    /// Of task `tid` alone. In the file of that name which stands for the process the kernel adds up the times of all its
+    /// threads, each time anew: with twenty thousand of them that takes ten milliseconds.
+    pub fn of_task(tid: i32) -> std::io::Result<Stat> {
+        Stat::at(format_args!("/proc/{tid}/task/{tid}/stat\0"))
+    }
+
+    /// Of process `tgid`, which has few threads. It says the same of what we read of it, and two folders less have to be
+    /// made by the kernel for it, and to be removed again when the process ends.
+    pub fn of_process(tgid: i32) -> std::io::Result<Stat> {
+        Stat::at(format_args!("/proc/{tgid}/stat\0"))
+    }
+
+    fn at(path: std::fmt::Arguments<'_>) -> std::io::Result<Stat> {
+        let mut text = [0; PATH];
+        (&mut text[..]).write_fmt(path)?;
+        let path = CStr::from_bytes_until_nul(&text).map_err(|_| std::io::ErrorKind::InvalidInput)?;
+        let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        let mut bytes = [0; STAT];
+        let length = rustix::io::read(file, &mut bytes)?;
+        Ok(Stat { bytes, length })
+    }
+
+    /// The whole text.
+    pub fn text(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
 }
 
 #[cfg(test)]
@@ -37,14 +75,15 @@ mod tests {
     fn what_is_read_of_a_task_alone_is_what_its_process_says() -> std::io::Result<()> {
         let own = std::process::id() as i32;
         // Parent, group, session, terminal; the threads of other tests come, go and take time.
-        let fields = |text: Vec<u8>| -> Vec<String> {
-            let text = String::from_utf8_lossy(&text).into_owned();
+        let fields = |text: &[u8]| -> Vec<String> {
+            let text = String::from_utf8_lossy(text).into_owned();
             let behind = text.rsplit_once(") ").map_or("", |(_, behind)| behind);
             behind.split(' ').skip(1).take(4).map(str::to_owned).collect()
         };
-        let (one, all) = (fields(stat(own)?), fields(read(own, "stat")?));
-        assert_eq!(one.len(), 4);
-        assert_eq!(one, all);
+        let (one, all) = (Stat::of_task(own)?, Stat::of_process(own)?);
+        assert_eq!(fields(one.text()).len(), 4);
+        assert_eq!(fields(one.text()), fields(all.text()));
+        assert_eq!(fields(all.text()), fields(&read(own, "stat")?));
         Ok(())
     }
 

@@ -17,8 +17,8 @@ impl Session {
     /// # Errors
     /// `ESRCH` if it is gone, `EACCES` if the file cannot be understood.
     pub fn of(tgid: i32) -> Result<Session, Errno> {
-        let text = super::procfs::stat(tgid).map_err(|_| Errno::SRCH)?;
-        Session::parse(&text).ok_or(Errno::ACCESS)
+        let stat = super::procfs::Stat::of_task(tgid).map_err(|_| Errno::SRCH)?;
+        Session::parse(stat.text()).ok_or(Errno::ACCESS)
     }
 
     /// The name before the fields may hold anything, parentheses included.

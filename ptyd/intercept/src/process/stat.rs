@@ -2,6 +2,8 @@
 
 use rustix::io::Errno;
 
+use super::procfs::Stat;
+
 /// What tells one life of a process from another, and one program image from the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TaskStat {
@@ -22,8 +24,20 @@ impl TaskStat {
     /// # Errors
     /// `ESRCH` if there is none, `EACCES` if the file cannot be understood.
     pub fn read(tid: i32) -> Result<TaskStat, Errno> {
-        let text = super::procfs::stat(tid).map_err(|_| Errno::SRCH)?;
-        TaskStat::parse(&text).ok_or(Errno::ACCESS)
+        let stat = Stat::of_task(tid).map_err(|_| Errno::SRCH)?;
+        TaskStat::parse(stat.text()).ok_or(Errno::ACCESS)
+    }
+
+    /// The same of a process that has `few` threads, as far as that is known: for less.
+    ///
+    /// # Errors
+    /// As [`TaskStat::read`].
+    pub(crate) fn of_process(tgid: i32, few: bool) -> Result<TaskStat, Errno> {
+        if !few {
+            return TaskStat::read(tgid);
+        }
+        let stat = Stat::of_process(tgid).map_err(|_| Errno::SRCH)?;
+        TaskStat::parse(stat.text()).ok_or(Errno::ACCESS)
     }
 
     /// Understands the file's text. The program name in it may hold anything, so that fields are
@@ -31,11 +45,16 @@ impl TaskStat {
     pub fn parse(text: &[u8]) -> Option<TaskStat> {
         let after = text.iter().rposition(|byte| *byte == b')')? + 1;
         let fields = std::str::from_utf8(text.get(after..)?).ok()?;
+        let mut fields = fields.split_ascii_whitespace();
         // Field 3 of the manual page is the first behind the name.
-        let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
-        let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+        let mut next = 3;
+        let mut number = |field: usize| {
+            let skipped = field - next;
+            next = field + 1;
+            fields.nth(skipped)?.parse::<u64>().ok()
+        };
         Some(TaskStat {
-            ppid: fields.get(1)?.parse().ok()?,
+            ppid: i32::try_from(number(4)?).ok()?,
             threads: u32::try_from(number(20)?).ok()?,
             started: number(22)?,
             layout: [

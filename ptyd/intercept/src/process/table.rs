@@ -37,6 +37,8 @@ pub(crate) struct Known {
     pub above: Above,
     /// Whether its line of ancestors led to a known process.
     pub lineage: bool,
+    /// Whether it had one thread when it was looked at last.
+    pub single: bool,
     /// Which of its threads called `chdir(2)` or `fchdir(2)`.
     movers: Movers,
 }
@@ -127,12 +129,15 @@ impl Table {
     pub fn identify_anew(&self, caller: &Caller<'_>) -> Result<Identified, Errno> {
         let tid = caller.tid();
         let tgid = caller.tgid()?;
-        let stat = caller.stat(tgid)?;
+        let stat = caller.stat(tgid, self.is_single(tgid))?;
         if !caller.still_valid() {
             return Err(Errno::SRCH);
         }
         let identified = self.place(tgid, &stat);
         let mut state = self.state();
+        if let Some(known) = state.processes.get_mut(&tgid) {
+            known.single = stat.threads == 1;
+        }
         let stamp = next_stamp();
         let looked = coarse::now();
         state.threads.insert(tid, Thread { tgid, looked, stamp });
@@ -192,7 +197,8 @@ impl Table {
         let mut ancestor = None;
         while tgid != self.root && line.len() < MAX_ANCESTORS {
             let parent = line.last().map_or(0, |(_, stat)| stat.ppid);
-            let Some(stat) = (parent > 1).then(|| TaskStat::read(parent).ok()).flatten() else {
+            let read = || TaskStat::of_process(parent, self.is_single(parent)).ok();
+            let Some(stat) = (parent > 1).then(read).flatten() else {
                 break;
             };
             if let Some(known) = self.same(parent, &stat) {
@@ -261,6 +267,7 @@ impl Table {
         if let Some(known) = state.processes.get_mut(&tgid) {
             known.execs = known.execs.saturating_add(u32::from(counts));
             known.image = Some(image);
+            known.single = true;
             let execs = known.execs;
             state.ran(image, execs);
         }
@@ -288,6 +295,11 @@ impl Table {
             .collect();
         processes.sort_unstable();
         processes
+    }
+
+    /// Whether process `tgid` has one thread, as far as that is known.
+    fn is_single(&self, tgid: i32) -> bool {
+        self.get(tgid).is_none_or(|known| known.single)
     }
 
     /// What is known of `tgid`.
@@ -339,6 +351,7 @@ impl State {
             image,
             above: above.map(|above| above.above).unwrap_or_default(),
             lineage: above.is_some() || tgid == root,
+            single: stat.threads == 1,
             movers: Movers::None,
         };
         self.processes.insert(tgid, known);

@@ -4,11 +4,12 @@
 //! from then on; one that blocks unannounced is noticed within milliseconds. So nobody waits for an
 //! approval, a connect, or a process that itself waits for a call which only we can answer.
 
+mod away;
 mod turns;
 mod watch;
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -76,6 +77,7 @@ pub fn prepare(
         at_end: Mutex::new(Some(Box::new(at_end))),
     });
     watch::add(&service)?;
+    away::prepare();
     Ok(Serving(service))
 }
 
@@ -131,7 +133,10 @@ impl Service {
                     watch::call_received();
                     turns.took(call.pid as i32);
                     let caller = Caller::served(Notification::from(call), self, elsewhere);
-                    answer(&caller, self.handled(&caller));
+                    let outcome = self.handled(&caller);
+                    if !away::takes(self, &caller, &outcome) {
+                        answer(&caller, outcome);
+                    }
                     // In one step: of two threads that finish together, the one that leaves must not be
                     // counted, or the other would leave as well and nobody would receive.
                     let only = self.waiting.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire);
@@ -188,7 +193,7 @@ impl Service {
         }
     }
 
-    pub(crate) fn listener(&self) -> std::os::fd::BorrowedFd<'_> {
+    pub(crate) fn listener(&self) -> BorrowedFd<'_> {
         self.listener.as_fd()
     }
 
@@ -235,19 +240,26 @@ pub(crate) fn answer(caller: &Caller<'_>, outcome: Outcome) -> bool {
         error,
         flags,
     };
-    let respond = || loop {
-        match listener::respond(caller.listener(), response) {
+    match caller.is_elsewhere() {
+        true => elsewhere(caller.listener(), response),
+        false => respond(caller.listener(), response),
+    }
+}
+
+fn respond(listener: BorrowedFd<'_>, response: libc::seccomp_notif_resp) -> bool {
+    loop {
+        match listener::respond(listener, response) {
             Ok(()) => return true,
             Err(Errno::INTR) => {}
             Err(_) => return false,
         }
-    };
-    if !caller.is_elsewhere() {
-        return respond();
     }
-    // Woken here it would wait for its turn on this processor, with its own idle.
-    let _ = listener::set_flags(caller.listener(), 0);
-    let sent = respond();
-    let _ = listener::set_flags(caller.listener(), listener::SYNC_WAKE_UP);
+}
+
+/// Where the caller was: woken here it would wait for its turn on this processor, with its own idle.
+fn elsewhere(listener: BorrowedFd<'_>, response: libc::seccomp_notif_resp) -> bool {
+    let _ = listener::set_flags(listener, 0);
+    let sent = respond(listener, response);
+    let _ = listener::set_flags(listener, listener::SYNC_WAKE_UP);
     sent
 }

@@ -16,9 +16,12 @@ impl ThreadId {
 
     /// Whether it runs or waits for a processor, and is not blocked in a call (`proc_pid_stat(5)`).
     pub fn runs(self) -> bool {
-        let stat = crate::process::procfs::stat(self.0).unwrap_or_default();
-        let behind = stat.iter().rposition(|byte| *byte == b')').map(|end| end + 2);
-        behind.and_then(|state| stat.get(state)) == Some(&b'R')
+        let Ok(stat) = crate::process::procfs::Stat::of_task(self.0) else {
+            return false;
+        };
+        let text = stat.text();
+        let behind = text.iter().rposition(|byte| *byte == b')').map(|end| end + 2);
+        behind.and_then(|state| text.get(state)) == Some(&b'R')
     }
 
     /// Makes the thread's blocking call fail with `EINTR`; nothing if it is in none.
