@@ -13,7 +13,7 @@ use super::signal::CompiledSignal;
 use super::socket::CompiledUnix;
 use super::{ConnectTarget, DnsTarget, Policy, RuleRef};
 use crate::error::{LoadError, Source};
-use crate::glob::Glob;
+use crate::glob::{Glob, PathIndex};
 use crate::load::Document;
 use crate::model::{ExecMode, NetworkEngine, NetworkNamespace, PolicyFile};
 use crate::vars::Variables;
@@ -50,7 +50,7 @@ pub struct Layer {
     pub(crate) connects: Vec<ConnectTarget>,
     pub(crate) services: Vec<CompiledService>,
     hidden: Vec<Vec<u8>>,
-    exempt: Vec<Glob>,
+    exempt: PathIndex,
     checkpoints: Vec<Glob>,
     pub(super) variables: Vec<(&'static str, Option<Vec<u8>>)>,
 }
@@ -77,9 +77,12 @@ impl Layer {
         for folder in &file.sandbox.hide {
             hidden.extend(compiler.text(folder)?.map(|folder| crate::vars::normal(&folder)));
         }
-        let mut exempt = Vec::new();
+        let mut exempt = PathIndex::default();
         for path in &file.filesystem.trash.exempt {
-            exempt.extend(compiler.path_globs(path)?);
+            compiler
+                .path_globs(path)?
+                .iter()
+                .for_each(|glob| exempt.add(glob, 0, 1));
         }
         compiler.regexes(&file.record.redact)?;
         let mut checkpoints = Vec::new();
@@ -241,6 +244,6 @@ impl Policy {
     pub fn is_trash_exempt(&self, path: &[u8]) -> bool {
         self.layers
             .first()
-            .is_some_and(|layer| layer.exempt.iter().any(|glob| glob.is_match(path)))
+            .is_some_and(|layer| layer.exempt.first(path, 1, 0).is_some())
     }
 }

@@ -63,7 +63,7 @@ impl Files {
     fn is_group(&self, path: &Path) -> bool {
         let rules = self.session.upgrade().map(|session| session.rules());
         let hierarchies = rules.as_ref().and_then(|rules| rules.limited.hierarchies.as_ref());
-        hierarchies.is_some_and(|found| found.mount_points().any(|mount| path.starts_with(mount)))
+        hierarchies.is_some_and(|found| found.mount_points().any(|mount| lies_in(path, mount)))
     }
 }
 

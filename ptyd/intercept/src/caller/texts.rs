@@ -1,6 +1,6 @@
 //! Strings in the caller's memory.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 use rustix::io::Errno;
 
@@ -94,7 +94,7 @@ impl Texts {
         let before = into.len();
         loop {
             let rest = self.at(address)?;
-            let end = memchr(rest);
+            let end = CStr::from_bytes_until_nul(rest).ok().map(CStr::count_bytes);
             into.extend_from_slice(end.map_or(rest, |end| &rest[..=end]));
             if into.len() - before - usize::from(end.is_some()) >= limit {
                 return Err(too_long);
@@ -125,11 +125,11 @@ impl Texts {
     /// # Errors
     /// As [`Caller::read_string_array`](super::Caller::read_string_array).
     pub(crate) fn array(&mut self, address: u64) -> Result<Words, Errno> {
-        let mut words = Words::default();
         if address == 0 {
-            return Ok(words);
+            return Ok(Words::default());
         }
         let pointers = self.pointers(address)?;
+        let mut words = Words::for_strings(pointers.len());
         for (index, pointer) in pointers.iter().enumerate() {
             if self.place(*pointer).is_none() {
                 self.load(pointers[index..].iter().take(LOOKED_AHEAD).copied());
@@ -170,8 +170,4 @@ impl Texts {
         }
         Ok(u64::from_ne_bytes(pointer))
     }
-}
-
-fn memchr(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().position(|byte| *byte == 0)
 }

@@ -2,6 +2,12 @@ use std::ffi::CString;
 
 use rustix::io::Errno;
 
+/// What a string of an environment has, more or less.
+const USUAL: usize = 64;
+
+/// For how many strings room is made at once.
+const MANY: usize = 1024;
+
 /// Strings as the kernel lays them out for a new image: one behind the other, each with its NUL.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Words {
@@ -16,6 +22,14 @@ impl Words {
         block: Vec::new(),
         ends: Vec::new(),
     };
+
+    /// Room for so many strings of the usual length.
+    pub(super) fn for_strings(count: usize) -> Words {
+        Words {
+            block: Vec::with_capacity(USUAL * count.min(MANY)),
+            ends: Vec::with_capacity(count),
+        }
+    }
 
     /// Lets `append` add one string with its NUL.
     pub(super) fn push_with(&mut self, append: impl FnOnce(&mut Vec<u8>) -> Result<(), Errno>) -> Result<(), Errno> {
