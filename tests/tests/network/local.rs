@@ -9,7 +9,7 @@ use agentsh_tests::shell::Subject;
 use agentsh_tests::world::processes::wait_until;
 use agentsh_tests::{Output, Result, Shell, User, fail};
 
-use crate::{attempt, everywhere, expect, world, world_under};
+use crate::{Engine, attempt, everywhere, expect, world, world_under};
 
 #[test]
 fn under_the_default_pack_servers_of_the_machine_are_out_of_reach() -> Result {
@@ -159,6 +159,47 @@ bind(8080); bind(8081); bind(8081,F6); bind(8081,kind=U); bind(8080,listen=True)
         await_event(&world, "the denial", |event| {
             event.kind == "net_bind" && event.remote.as_deref() == Some("0.0.0.0:8081")
         })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn no_address_is_judged_as_the_one_that_it_stands_for() -> Result {
+    let loopback =
+        "network_rules:\n  - {name: here, cidrs: [127.0.0.0/8], decision: allow}\n  - {name: rest, decision: deny}\n";
+    let engines = everywhere("no address")?
+        .into_iter()
+        .filter(|(_, engine)| *engine != Engine::Private);
+    let mut worlds: Vec<_> = engines.map(|(user, engine)| (user, Some(engine))).collect();
+    worlds.extend(User::both().map(|user| (user, None)));
+    for (user, engine) in worlds {
+        let (world, _far) = match engine {
+            Some(engine) => world_under(user, engine, loopback)?,
+            None => world(user, "")?,
+        };
+        let host = Counter::serve(TcpListener::bind((NEAR, 5432))?)?;
+        let datagrams = Counter::echo(UdpSocket::bind((NEAR, 1610))?)?;
+        let script = format!(
+            "
+own=socket.socket(F4); own.bind(('127.0.0.1',5432)); own.listen()
+heard=socket.socket(F4,U); heard.bind(('127.0.0.1',1610)); heard.settimeout(5)
+def sent(family,kind,bound,to,port):
+    s=socket.socket(family,kind); s.settimeout(5)
+    if bound: s.bind((bound,0))
+    if kind==U: say(lambda: s.sendto(b'x',(to,port)))
+    say(lambda: s.connect((to,port))); say(lambda: s.getpeername()[0])
+for kind,port in (T,5432),(U,1610):
+    sent(F4,kind,None,'0.0.0.0',port); sent(F4,kind,'127.0.0.1','0.0.0.0',port)
+    sent(F4,kind,'{NEAR}','0.0.0.0',port); sent(F6,kind,'::ffff:{NEAR}','::ffff:0.0.0.0',port)
+say(lambda: heard.recv(9).decode())"
+        );
+        let found = attempt(&world, &script)?;
+        expect(
+            &found,
+            "done 127.0.0.1 done 127.0.0.1 EACCES ENOTCONN EACCES ENOTCONN \
+             1 done 127.0.0.1 1 done 127.0.0.1 EACCES EACCES ENOTCONN EACCES EACCES ENOTCONN x",
+        )?;
+        expect(&format!("{:?}", [&host, &datagrams].map(Counter::count)), "[0, 0]")?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Operations on internet sockets: judged on a copy of the address and carried out on the caller's own socket.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::io::Errno;
@@ -56,10 +56,15 @@ impl Sockets {
         bytes: &[u8],
         act: &mut dyn FnMut(&[u8]) -> Result<i64, Outcome>,
     ) -> Result<Outcome, Outcome> {
-        let request = request(caller, socket, (operation, address))?;
+        let meant = match operation {
+            InternetOperation::Connect | InternetOperation::Send => meant(socket, address)?,
+            InternetOperation::Bind | InternetOperation::Listen => address,
+        };
+        let request = request(caller, socket, (operation, meant))?;
         let mut perform = |instead: Option<SocketAddr>| match instead {
-            None => act(bytes),
-            Some(other) => act(&address::encode(other, request.v6)?),
+            None if meant == address => act(bytes),
+            // The kernel would look for what is meant once more, and the socket may have another name by then.
+            instead => act(&address::encode(instead.unwrap_or(meant), request.v6)?),
         };
         Ok(self.judge.internet(&request, &mut perform))
     }
@@ -142,6 +147,20 @@ impl Sockets {
             listen(caller, &socket, backlog)
         })
     }
+}
+
+/// Whom a peer without an address stands for (`ip_route_output_key`, `tcp_v6_connect`): an IPv4 socket's own address, if
+/// it was bound to one, else loopback.
+fn meant(socket: &Socket, peer: SocketAddr) -> Result<SocketAddr, Errno> {
+    if !peer.ip().is_unspecified() {
+        return Ok(peer);
+    }
+    let ip = match (peer.ip(), socket.local()?.ip()) {
+        (IpAddr::V4(_), IpAddr::V4(own)) if !own.is_unspecified() => own.into(),
+        (IpAddr::V6(_), IpAddr::V6(_)) => Ipv6Addr::LOCALHOST.into(),
+        _ => Ipv4Addr::LOCALHOST.into(),
+    };
+    Ok(SocketAddr::new(ip, peer.port()))
 }
 
 fn request<'a>(
