@@ -8,7 +8,7 @@ mod proxied;
 mod redirect;
 mod relayed;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,7 +18,7 @@ use agentsh_intercept::{Act, Errno, InternetOperation, InternetRequest, Outcome,
 use agentsh_netgate::private::Private;
 use agentsh_netgate::{Connection, Flow, Holder, Listener, Owner, Ruling, Transport, is_machine};
 use agentsh_policy::{Decision, NetOp, Subject};
-use rustix::net::sockopt::socket_cookie;
+use rustix::net::sockopt::{self, socket_cookie};
 
 use super::approvals::{Answered, Ask, Bound};
 use super::execs::decision_of;
@@ -346,6 +346,28 @@ impl Judging<'_> {
         used.then(|| format!("the rule lets {limit} bytes through"))
     }
 
+    /// Whether a connection leads from a socket to itself (RFC 9293, 3.5: both ends open at once): to its own address, which
+    /// it shares with nobody, so that nobody else can come to listen there.
+    fn meets_itself(&self) -> bool {
+        let socket = self.request.socket;
+        let shares = [sockopt::socket_reuseaddr(socket), sockopt::socket_reuseport(socket)];
+        let local = rustix::net::getsockname(socket).and_then(SocketAddr::try_from);
+        let (Transport::Tcp, NetOp::Connect, [Ok(false), Ok(false)], Ok(local)) =
+            (self.flow.transport, self.flow.operation, shares, local)
+        else {
+            return false;
+        };
+        let peer = self.request.address.ip();
+        let from = match local.ip().to_canonical() {
+            // What the kernel takes for a peer on loopback.
+            IpAddr::V4(four) if four.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(six) if six.is_unspecified() && peer.is_ipv4() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(six) if six.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        local.port() == self.request.address.port() && from == peer
+    }
+
     /// What the kernel says of a local peer where nobody is. That one itself is not tried, so that nobody can come in
     /// between. A datagram socket that had it for its peer could meet whoever comes later, and is refused.
     fn nobody(&self, act: &mut Act<'_>) -> Outcome {
@@ -467,6 +489,7 @@ impl CommandJudge {
         }
         match judging.holder() {
             Some(Holder::Own) => return judging.perform(act, by(OWN)),
+            Some(Holder::Nobody) if judging.meets_itself() => return judging.perform(act, by(OWN)),
             Some(Holder::Nobody) => return judging.nobody(act),
             Some(Holder::Foreign) | None => {}
         }
