@@ -66,6 +66,13 @@ impl Members {
             .any(|guard| guard.knows(tgid, started))
     }
 
+    /// Whether the process that looks like this was seen to be of the session, or is an orphan of it that has not been
+    /// seen yet: nobody else runs an image of its processes.
+    pub(crate) fn has(&self, tgid: i32, stat: &TaskStat) -> bool {
+        let executed = || self.guards(None).iter().any(|guard| guard.executed(tgid, stat));
+        self.knows(tgid, stat.started) || executed() && is_inside(tgid)
+    }
+
     /// Lets the calls of a command, or of all, wait for their callers' end.
     pub(crate) fn hold(&self, command: Option<&str>) {
         if command.is_none() {
@@ -123,7 +130,7 @@ impl Tasks for Members {
         let read = |pid| TaskStat::read(pid).ok();
         let is_known = |pid, stat: &TaskStat| self.knows(pid, stat.started);
         let Some(mut stat) = read(tgid) else { return false };
-        if is_known(tgid, &stat) {
+        if self.has(tgid, &stat) {
             return true;
         }
         // A fork is seen at its first call: until then it is of those who started it.

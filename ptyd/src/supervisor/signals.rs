@@ -182,7 +182,7 @@ impl SignalJudge for CommandJudge {
         false
     }
 
-    fn is_member(&self, tgid: i32, started: u64) -> bool {
-        self.session().shared.members.knows(tgid, started)
+    fn is_member(&self, tgid: i32, stat: &TaskStat) -> bool {
+        self.session().shared.members.has(tgid, stat)
     }
 }

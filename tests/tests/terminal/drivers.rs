@@ -45,7 +45,8 @@ const AT_ANY_MOMENT: &str = r#"
 import fcntl, os, pty, sys, termios, time
 def echo(fd):
     return termios.tcgetattr(fd)[3] & termios.ECHO != 0
-command = "sleep 0.05; stty -a | grep -o -e ' -echo ' -e ' echo '; read -r x"
+command = """for i in 1 2 3 4 5 6 7 8 9; do sleep 0.05; stty -a | grep -q -e ' -echo ' && break; done
+stty -a | grep -o -e ' -echo ' -e ' echo '; read -r x"""
 inside = outside = 0
 for turn in range(100):
     child, fd = pty.fork()

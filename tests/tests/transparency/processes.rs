@@ -85,6 +85,55 @@ for family, host in ((socket.AF_INET, '127.0.0.1'), (socket.AF_INET, '127.8.8.8'
     one = socket.socket(family); one.bind((host, 0)); go('bound', lambda: one.connect(to))
 ";
 
+/// A connection from a bound address to an address at its own port: to itself, or to nobody.
+const ITSELF: &str = "import errno,select,socket
+def connect(local, peer, wait):
+    family = socket.AF_INET6 if ':' in local else socket.AF_INET
+    one = socket.socket(family); one.settimeout(5 if wait else 0); one.bind((local, 0)); told = []
+    def go(act):
+        try: told.append(act())
+        except OSError as error: told.append(errno.errorcode[error.errno])
+    to = (peer, one.getsockname()[1])
+    go(lambda: one.connect(to)); select.select([], [one], [], 5)
+    go(lambda: errno.errorcode.get(one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), 0))
+    go(lambda: one.getpeername()[1] == to[1]); go(lambda: [one.send(b'to itself'), one.recv(99)]); go(lambda: one.connect(to))
+    print(local, peer, wait, told)
+for wait in True, False:
+    for local in '127.0.0.1', '127.0.0.3', '0.0.0.0':
+        for peer in '127.0.0.1', '127.0.0.3', '0.0.0.0': connect(local, peer, wait)
+    for local in '::1', '::':
+        for peer in '::1', '::', '::ffff:127.0.0.1': connect(local, peer, wait)
+";
+
+/// A child whose parent was killed before it made a call that anybody sees.
+const ORPHAN: &str = "import os,signal,time
+def go(name, act):
+    try: print(name, act())
+    except OSError as error: print(name, error.errno)
+def state(pid): return open(f'/proc/{pid}/stat').read().rsplit(')')[1].split()[0]
+for leads in (False, True):
+    told, tells = os.pipe()
+    parent = os.fork()
+    if parent == 0:
+        if leads: os.setsid()
+        child = os.fork()
+        if child == 0:
+            os.write(tells, os.getpid().to_bytes(4, 'little'))
+            while True: time.sleep(1000)
+        while True: time.sleep(1000)
+    orphan = int.from_bytes(os.read(told, 4), 'little')
+    held = os.pidfd_open(orphan)
+    go('parent', lambda: os.kill(parent, 9))
+    while state(parent) != 'Z': time.sleep(0.01)
+    if leads: go('group', lambda: os.killpg(parent, 0))
+    go('zero', lambda: os.kill(orphan, 0)); go('pidfd', lambda: signal.pidfd_send_signal(held, 0))
+    go('name', lambda: open(f'/proc/{orphan}/comm').read()); go('group', lambda: os.getpgid(orphan) == orphan)
+    if leads: go('whole group', lambda: os.killpg(parent, 15))
+    else: go('ends', lambda: os.kill(orphan, 15))
+    go('wait', lambda: os.waitpid(parent, 0)[1])
+    go('gone', lambda: __import__('select').select([held], [], [], 10)[0] == [held])
+";
+
 /// What reaches nobody else waits for nobody, so that no signal ends it, whatever its handler says.
 const ALONE: &str = "import ctypes,fcntl,os,signal
 c = ctypes.CDLL(None, use_errno=True)
@@ -112,5 +161,7 @@ pub fn cases() -> Vec<Case> {
         python("a folder of procfs in the place of a pidfd", FOLDER),
         python("calls that reach nobody else, while signals come", ALONE),
         python("local addresses at which nobody is", NOBODY),
+        python("connections of a socket to itself", ITSELF),
+        python("a process whose parent was killed before it was seen", ORPHAN),
     ]
 }

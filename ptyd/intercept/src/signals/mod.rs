@@ -28,7 +28,7 @@ use crate::caller::{Caller, Interruption};
 use crate::exec::Guard;
 use crate::handler::Handler;
 use crate::outcome::Outcome;
-use crate::process::is_inside;
+use crate::process::{TaskStat, is_inside};
 use meant::Meant;
 use target::Surroundings;
 
@@ -68,8 +68,8 @@ pub trait SignalJudge: Send + Sync {
     /// come of it, at any time. Tells of what it refuses.
     fn reaches(&self, request: &SignalRequest<'_>, by_signal: bool) -> bool;
 
-    /// Whether process `tgid` with this start time (`proc_pid_stat(5)`) was seen to be of the session.
-    fn is_member(&self, tgid: i32, started: u64) -> bool;
+    /// Whether process `tgid`, which looks like this, was seen to be of the session or runs what only its processes do.
+    fn is_member(&self, tgid: i32, stat: &TaskStat) -> bool;
 }
 
 /// Handles the signal calls of one command.

@@ -85,7 +85,7 @@ impl Surroundings<'_> {
         let mut relation = Relation {
             parent: own.ppid == tgid,
             sibling: own.ppid == stat.ppid && stat.ppid > 1,
-            member: self.judge.is_member(tgid, stat.started),
+            member: self.judge.is_member(tgid, &stat),
             system: tgid == 1 || tgid == KTHREADD || stat.ppid == KTHREADD,
             same_user: Status::read(self.sender)?.uid[0] == status.uid[0],
             ..Relation::default()
@@ -115,7 +115,7 @@ impl Surroundings<'_> {
                 return;
             }
             let Ok(next) = TaskStat::read(above) else { return };
-            let member = self.judge.is_member(above, next.started);
+            let member = self.judge.is_member(above, &next);
             if relation.member && !member {
                 return;
             }
@@ -174,7 +174,7 @@ mod tests {
         fn reaches(&self, _: &super::super::SignalRequest<'_>, _: bool) -> bool {
             false
         }
-        fn is_member(&self, _: i32, _: u64) -> bool {
+        fn is_member(&self, _: i32, _: &TaskStat) -> bool {
             false
         }
     }
