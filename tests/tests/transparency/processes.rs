@@ -87,9 +87,9 @@ for family, host in ((socket.AF_INET, '127.0.0.1'), (socket.AF_INET, '127.8.8.8'
 
 /// A connection from a bound address to an address at its own port: to itself, or to nobody.
 const ITSELF: &str = "import errno,select,socket
-def connect(local, peer, wait):
+def connect(local, peer, wait, share=0):
     family = socket.AF_INET6 if ':' in local else socket.AF_INET
-    one = socket.socket(family); one.settimeout(5 if wait else 0); one.bind((local, 0)); told = []
+    one = socket.socket(family); one.setsockopt(socket.SOL_SOCKET, share or socket.SO_KEEPALIVE, 1); one.settimeout(5 if wait else 0); one.bind((local, 0)); told = []
     def go(act):
         try: told.append(act())
         except OSError as error: told.append(errno.errorcode[error.errno])
@@ -103,6 +103,7 @@ for wait in True, False:
         for peer in '127.0.0.1', '127.0.0.3', '0.0.0.0': connect(local, peer, wait)
     for local in '::1', '::':
         for peer in '::1', '::', '::ffff:127.0.0.1': connect(local, peer, wait)
+    for share in socket.SO_REUSEADDR, socket.SO_REUSEPORT: connect('127.0.0.1', '127.0.0.1', wait, share)
 ";
 
 /// A child whose parent was killed before it made a call that anybody sees.

@@ -18,7 +18,7 @@ use agentsh_intercept::{Act, Errno, InternetOperation, InternetRequest, Outcome,
 use agentsh_netgate::private::Private;
 use agentsh_netgate::{Connection, Flow, Holder, Listener, Owner, Ruling, Transport, is_machine};
 use agentsh_policy::{Decision, NetOp, Subject};
-use rustix::net::sockopt::{self, socket_cookie};
+use rustix::net::sockopt::socket_cookie;
 
 use super::approvals::{Answered, Ask, Bound};
 use super::execs::decision_of;
@@ -346,15 +346,12 @@ impl Judging<'_> {
         used.then(|| format!("the rule lets {limit} bytes through"))
     }
 
-    /// Whether a connection leads from a socket to itself (RFC 9293, 3.5: both ends open at once): to its own address, which
-    /// it shares with nobody, so that nobody else can come to listen there.
+    /// Whether a connection leads from a socket to itself (RFC 9293, 3.5: both ends open at once): to its own address. The
+    /// kernel finds it there before anybody who comes to listen.
     fn meets_itself(&self) -> bool {
         let socket = self.request.socket;
-        let shares = [sockopt::socket_reuseaddr(socket), sockopt::socket_reuseport(socket)];
         let local = rustix::net::getsockname(socket).and_then(SocketAddr::try_from);
-        let (Transport::Tcp, NetOp::Connect, [Ok(false), Ok(false)], Ok(local)) =
-            (self.flow.transport, self.flow.operation, shares, local)
-        else {
+        let (Transport::Tcp, NetOp::Connect, Ok(local)) = (self.flow.transport, self.flow.operation, local) else {
             return false;
         };
         let peer = self.request.address.ip();
