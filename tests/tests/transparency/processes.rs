@@ -135,6 +135,28 @@ for leads in (False, True):
     go('gone', lambda: __import__('select').select([held], [], [], 10)[0] == [held])
 ";
 
+/// Locks, leases, ends of pipes and what watchers hear go with the last descriptor, which is the caller's own.
+const CLOSED: &str = "import fcntl,os,struct,ctypes
+c = ctypes.CDLL(None); flags = os.O_RDWR | os.O_CREAT
+os.mkfifo('pipe'); ears = os.open('pipe', os.O_RDONLY | os.O_NONBLOCK); second = os.open('lock', flags)
+watch = c.inotify_init1(os.O_NONBLOCK); c.inotify_add_watch(watch, b'.', 0x8)
+failed = dict(lock=0, lease=0, pipe=0, heard=0)
+def tried(name, act):
+    try: failed[name] += act() is False
+    except OSError: failed[name] += 1
+for turn in range(300):
+    first = os.open('lock', flags); fcntl.flock(first, fcntl.LOCK_EX); os.close(first)
+    tried('lock', lambda: fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)); fcntl.flock(second, fcntl.LOCK_UN)
+    os.close(os.open('pipe', os.O_WRONLY)); tried('pipe', lambda: os.read(ears, 1) == b'')
+    os.close(os.open(f'new{turn}', flags)); tried('heard', lambda: f'new{turn}'.encode() in os.read(watch, 9999))
+    only = os.open(f'lease{turn}', flags); tried('lease', lambda: fcntl.fcntl(only, fcntl.F_SETLEASE, fcntl.F_WRLCK)); os.close(only)
+print(failed)
+os.mkdir('shut'); os.chmod('shut', 0)
+for names in ('missing', 'shut/new'), ('shut/old', 'missing/new'), ('missing', 'absent/new'), ('shut/old', 'shut/new'):
+    try: os.rename(*names)
+    except OSError as error: print(names, error.errno)
+";
+
 /// What reaches nobody else waits for nobody, so that no signal ends it, whatever its handler says.
 const ALONE: &str = "import ctypes,fcntl,os,signal
 c = ctypes.CDLL(None, use_errno=True)
@@ -163,6 +185,7 @@ pub fn cases() -> Vec<Case> {
         python("calls that reach nobody else, while signals come", ALONE),
         python("local addresses at which nobody is", NOBODY),
         python("connections of a socket to itself", ITSELF),
+        python("what goes with the last descriptor of a file", CLOSED),
         python("a process whose parent was killed before it was seen", ORPHAN),
     ]
 }

@@ -1,6 +1,6 @@
 //! Handing a descriptor to the caller.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::process::Pid;
@@ -11,7 +11,6 @@ use crate::outcome::Outcome;
 use crate::sys::listener;
 
 const FLAG_SETFD: u32 = libc::SECCOMP_ADDFD_FLAG_SETFD as u32;
-const FLAG_SEND: u32 = libc::SECCOMP_ADDFD_FLAG_SEND as u32;
 
 /// Puts descriptors into the caller (`SECCOMP_IOCTL_NOTIF_ADDFD`), with the caller and this thread held on one
 /// CPU for that moment: the kernel's hand-over is two ordinary wake-ups, one each way, which cost five times
@@ -64,16 +63,23 @@ impl<'c, 'l> AddDescriptor<'c, 'l> {
     }
 
     /// Puts `fd` under the lowest free number and makes that the call's result; the handler then returns
-    /// [`crate::Outcome::Answered`].
+    /// [`crate::Outcome::Answered`]. The caller's is the only one then: locks, leases, and what others see at the close
+    /// of a file go with the last.
     ///
     /// # Errors
     /// `EMFILE` as the call itself (it still waits); `ENOENT` if the caller is gone.
-    pub fn finish(mut self, fd: impl AsFd, cloexec: bool) -> Result<i32, Errno> {
-        let Some(held) = self.held.take() else {
-            return self.add(fd.as_fd(), FLAG_SEND, 0, cloexec);
-        };
-        let number = self.add(fd.as_fd(), 0, 0, cloexec)?;
-        drop(held);
+    pub fn finish(self, fd: OwnedFd, cloexec: bool) -> Result<i32, Errno> {
+        let number = self.put(&fd, cloexec)?;
+        drop(fd);
+        self.answer(number)
+    }
+
+    /// Makes a number that was given ([`AddDescriptor::put`]) the call's result.
+    ///
+    /// # Errors
+    /// `ENOENT` if the caller is gone.
+    pub fn answer(mut self, number: i32) -> Result<i32, Errno> {
+        drop(self.held.take());
         match self.caller.answer(Outcome::Value(i64::from(number))) {
             true => Ok(number),
             false => Err(Errno::NOENT),

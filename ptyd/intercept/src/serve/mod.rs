@@ -228,7 +228,7 @@ pub(crate) fn answer(caller: &Caller<'_>, outcome: Outcome) -> bool {
         Outcome::Restart => (0, -listener::RESTART_SYSCALL, 0),
         Outcome::Again => (0, -crate::sys::traced::RESTART_ALWAYS, 0),
         Outcome::Answered => return true,
-        Outcome::Descriptor { fd, cloexec } => match AddDescriptor::to(caller).finish(fd.as_fd(), cloexec) {
+        Outcome::Descriptor { fd, cloexec } => match AddDescriptor::to(caller).finish(fd, cloexec) {
             Ok(_) => return true,
             Err(Errno::NOENT) => return false,
             Err(errno) => (0, -errno.raw_os_error(), 0),

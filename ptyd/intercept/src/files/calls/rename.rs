@@ -83,6 +83,10 @@ impl Move {
         }
         // Where a name is missing the call itself is not made, for it may have appeared by now.
         let source = match self.old.pin() {
+            // Leave to search both folders comes before the names in them.
+            Err(Errno::NOENT) if self.new.stat().err() == Some(Errno::ACCESS) => {
+                return Err(Outcome::Errno(Errno::ACCESS));
+            }
             Err(Errno::NOENT) => return self.otherwise(Errno::NOENT),
             result => result?,
         };

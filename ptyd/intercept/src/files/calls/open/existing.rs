@@ -88,7 +88,7 @@ fn nameless(call: &mut Call<'_, '_>, flags: Flags, pin: &Pin) -> Result<Outcome,
     call.rest();
     if terminal::is_asked_for(call, flags, pin) {
         // Whoever died has no use for it.
-        return match terminal::hand_over(call, &fd, flags.cloexec()) {
+        return match terminal::hand_over(call, fd, flags.cloexec()) {
             Ok(()) | Err(Errno::NOENT) => Ok(Outcome::Answered),
             Err(errno) => Err(Outcome::Errno(errno)),
         };
@@ -152,8 +152,8 @@ pub(super) fn reopen(
         return call.observed(permit, Outcome::Descriptor { fd, cloexec });
     }
     let handed = match to_lead {
-        true => terminal::hand_over(call, &fd, cloexec),
-        false => AddDescriptor::to(call.caller).finish(&fd, cloexec).map(|_| ()),
+        true => terminal::hand_over(call, fd, cloexec),
+        false => AddDescriptor::to(call.caller).finish(fd, cloexec).map(|_| ()),
     };
     if handed == Err(Errno::NOENT) && !cut {
         return Ok(Outcome::Answered);

@@ -88,11 +88,14 @@ pub(super) fn create_permitted<G>(
         Err(Errno::EXIST) => return Err(Outcome::Errno(Errno::EXIST)),
         Err(errno) => return call.finish(permit, Err(errno), Aside::default()),
     };
-    let handed = AddDescriptor::to(call.caller).finish(&fd, request.flags.cloexec());
-    if handed == Err(Errno::MFILE) {
+    let handing = AddDescriptor::to(call.caller);
+    let put = handing.put(&fd, request.flags.cloexec());
+    if put == Err(Errno::MFILE) {
         // Another thread took the last number after we had looked: as if nothing had been made.
         undo(entry, &fd);
     }
+    drop(fd);
+    let handed = put.and_then(|number| handing.answer(number));
     if let Ok(number) = handed {
         call.client.was_given(number);
     }
@@ -141,7 +144,7 @@ pub(super) fn unnamed(call: &mut Call<'_, '_>, request: &Request, pin: &Pin) -> 
         Err(errno) => return call.finish(&permit, Err(errno), Aside::default()),
     };
     let handed = AddDescriptor::to(call.caller)
-        .finish(&fd, request.flags.cloexec())
+        .finish(fd, request.flags.cloexec())
         .map(|_| ());
     call.finish(&permit, handed, Aside::default())
         .map(|_| Outcome::Answered)

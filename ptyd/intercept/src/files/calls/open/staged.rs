@@ -138,9 +138,10 @@ fn write(
 
 fn hand(call: &mut Call<'_, '_>, permit: &Permit, writer: Writer, cloexec: bool) -> Result<Outcome, Outcome> {
     call.rest();
-    let fd = writer.fd().ok_or(Errno::BADF)?;
-    let handed = AddDescriptor::to(call.caller).finish(fd, cloexec).map(|_| ());
+    let handing = AddDescriptor::to(call.caller);
+    let put = handing.put(writer.fd().ok_or(Errno::BADF)?, cloexec);
     drop(writer);
+    let handed = put.and_then(|number| handing.answer(number)).map(|_| ());
     if handed == Err(Errno::NOENT) {
         return Ok(Outcome::Answered);
     }

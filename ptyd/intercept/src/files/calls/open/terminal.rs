@@ -4,7 +4,7 @@
 //! The kernel gives a terminal to who opens it, and here that is a worker. So the caller asks for it by `TIOCSCTTY` in
 //! its own name, between its open and the result of it.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 
@@ -43,9 +43,10 @@ pub(super) fn is_asked_for(call: &Call<'_, '_>, flags: Flags, pin: &Pin) -> bool
 ///
 /// # Errors
 /// As [`AddDescriptor::finish`].
-pub(super) fn hand_over(call: &Call<'_, '_>, fd: &OwnedFd, cloexec: bool) -> Result<(), Errno> {
+pub(super) fn hand_over(call: &Call<'_, '_>, fd: OwnedFd, cloexec: bool) -> Result<(), Errno> {
     let caller = call.caller;
-    let number = AddDescriptor::to(caller).put(fd.as_fd(), cloexec)?;
+    let number = AddDescriptor::to(caller).put(&fd, cloexec)?;
+    drop(fd);
     let ask = NewCall {
         number: libc::SYS_ioctl,
         // Zero: it is taken from nobody.
