@@ -216,23 +216,17 @@ fn carry_out(call: &mut Call<'_, '_>, request: Request) -> Result<Outcome, Outco
     if request.place.path.is_empty() {
         return Err(Outcome::Errno(Errno::NOENT));
     }
-    let how = How {
-        follow: request.flags.follows(),
-        resolve: request.resolve,
-    };
-    if request.flags.has(libc::O_CREAT) && request.place.path.as_bytes().ends_with(b"/") {
-        // What may not be walked comes first.
-        if !request.resolve.is_empty()
-            && let Err(errno) = call.resolver().find(&request.place, how)
-            && errno != Errno::NOENT
-        {
-            return Err(Outcome::Errno(errno));
-        }
-        if call.entry(&request.place)?.is_name() {
-            return Err(Outcome::Errno(Errno::ISDIR));
-        }
+    if request.flags.has(libc::O_CREAT)
+        && request.place.path.as_bytes().ends_with(b"/")
+        && call.entry(&request.place)?.is_name()
+    {
+        return Err(Outcome::Errno(Errno::ISDIR));
     }
     for _ in 0..TRIES {
+        let how = How {
+            follow: request.flags.follows(),
+            resolve: request.resolve,
+        };
         let found = match request.flags.has(libc::O_CREAT) {
             true => call.resolver().find_or_make(&request.place, how),
             false => call.resolver().find(&request.place, how),
