@@ -18,9 +18,6 @@ use crate::files::resolve::{At, Canonical, Entry, How, Pin, Place, Resolver, Roo
 use crate::outcome::Outcome;
 use crate::process::Common;
 
-/// A folder's descriptor (or `AT_FDCWD`) and a path from there.
-pub type Second = (i32, CString);
-
 /// A call in work. The thread acts as the caller from [`Call::act`] until this is dropped.
 pub struct Call<'e, 'c> {
     /// The engine.
@@ -53,20 +50,6 @@ impl<'e, 'c> Call<'e, 'c> {
     pub fn place_at(&self, folder: usize, path: usize) -> Result<Place, Outcome> {
         let text = self.path(path)?;
         self.place(self.caller.arg_i32(folder), text)
-    }
-
-    /// Where a call's two paths point to, the second of them still to be looked for: the kernel reads both texts, and
-    /// takes up the second folder when the first path has been walked.
-    pub fn two_places_at(&self) -> Result<(Place, Second), Outcome> {
-        let (old, new) = (self.path(1)?, self.path(3)?);
-        let old = self.place(self.caller.arg_i32(0), old)?;
-        Ok((old, (self.caller.arg_i32(2), new)))
-    }
-
-    /// The same from the working directory.
-    pub fn two_places_here(&self) -> Result<(Place, Second), Outcome> {
-        let (old, new) = (self.path(0)?, self.path(1)?);
-        Ok((self.place(libc::AT_FDCWD, old)?, (libc::AT_FDCWD, new)))
     }
 
     /// Where register `path` points to, from the working directory.

@@ -6,7 +6,7 @@ use std::path::Path;
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
-use super::call::{Call, Second, done};
+use super::call::{Call, done};
 use super::permit::Aside;
 use crate::files::operation::Operation;
 use crate::files::resolve::{Canonical, How, Place};
@@ -14,8 +14,8 @@ use crate::outcome::Outcome;
 
 #[cfg(target_arch = "x86_64")]
 pub fn link(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
-    let (old, new) = call.two_places_here()?;
-    hard(call, &old, new, 0)
+    let (old, new) = (call.place_here(0)?, call.place_here(1)?);
+    hard(call, &old, &new, 0)
 }
 
 pub fn linkat(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
@@ -23,19 +23,18 @@ pub fn linkat(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
     if flags & !(libc::AT_SYMLINK_FOLLOW | libc::AT_EMPTY_PATH) != 0 {
         return Err(Outcome::Errno(Errno::INVAL));
     }
-    let (old, new) = call.two_places_at()?;
-    hard(call, &old, new, flags)
+    let (old, new) = (call.place_at(0, 1)?, call.place_at(2, 3)?);
+    hard(call, &old, &new, flags)
 }
 
-fn hard(call: &mut Call<'_, '_>, old: &Place, (folder, text): Second, flags: i32) -> Result<Outcome, Outcome> {
+fn hard(call: &mut Call<'_, '_>, old: &Place, new: &Place, flags: i32) -> Result<Outcome, Outcome> {
     call.act(false)?;
     let how = match flags & libc::AT_SYMLINK_FOLLOW != 0 {
         true => How::FOLLOW,
         false => How::NOFOLLOW,
     };
     let object = call.object_or_empty(old, flags, how)?;
-    let new = call.place(folder, text)?;
-    let entry = call.entry(&new)?;
+    let entry = call.entry(new)?;
     // Through the descriptor, so that it is this object whatever its name leads to now.
     let work = || {
         let number = rustix::path::DecInt::from_fd(&object.fd);

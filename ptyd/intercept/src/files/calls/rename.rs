@@ -5,7 +5,7 @@ use std::path::Path;
 use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 
-use super::call::{Call, Second, done};
+use super::call::{Call, done};
 use super::content::{Coming, coming};
 use super::permit::{Aside, Permit};
 use super::tree::MOVED;
@@ -18,13 +18,13 @@ use crate::outcome::Outcome;
 
 #[cfg(target_arch = "x86_64")]
 pub fn rename(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
-    let (old, new) = call.two_places_here()?;
-    Move::new(call, &old, new, RenameFlags::empty())?.carry_out(call)
+    let (old, new) = (call.place_here(0)?, call.place_here(1)?);
+    Move::new(call, &old, &new, RenameFlags::empty())?.carry_out(call)
 }
 
 pub fn renameat(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
-    let (old, new) = call.two_places_at()?;
-    Move::new(call, &old, new, RenameFlags::empty())?.carry_out(call)
+    let (old, new) = (call.place_at(0, 1)?, call.place_at(2, 3)?);
+    Move::new(call, &old, &new, RenameFlags::empty())?.carry_out(call)
 }
 
 pub fn renameat2(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
@@ -36,8 +36,8 @@ pub fn renameat2(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
     if invalid {
         return Err(Outcome::Errno(Errno::INVAL));
     }
-    let (old, new) = call.two_places_at()?;
-    Move::new(call, &old, new, flags)?.carry_out(call)
+    let (old, new) = (call.place_at(0, 1)?, call.place_at(2, 3)?);
+    Move::new(call, &old, &new, flags)?.carry_out(call)
 }
 
 struct Move {
@@ -47,12 +47,11 @@ struct Move {
 }
 
 impl Move {
-    fn new(call: &mut Call<'_, '_>, old: &Place, (folder, text): Second, flags: RenameFlags) -> Result<Self, Outcome> {
+    fn new(call: &mut Call<'_, '_>, old: &Place, new: &Place, flags: RenameFlags) -> Result<Self, Outcome> {
         call.act(false)?;
         let old = call.entry(old)?;
-        let new = call.place(folder, text)?;
         // The kernel asks for leave to search the first folder before it looks for the second.
-        let new = call.entry(&new).map_err(|error| match old.stat() {
+        let new = call.entry(new).map_err(|error| match old.stat() {
             Err(Errno::ACCESS) => Outcome::Errno(Errno::ACCESS),
             _ => error,
         })?;
