@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::chain::Links;
 use super::environment::Environment;
-use super::expectation::{Expectation, Image};
+use super::expectation::Expectation;
 use super::guard::Guard;
 use super::request::{ExecDecision, ExecRequest, Stage};
 use crate::caller::{Caller, Interruption};
@@ -107,7 +107,7 @@ impl Guard {
             caller,
         };
         let chain = links.follow(pin, name, std::mem::take(&mut call.argv))?;
-        let before = Image::of(caller, known)?;
+        let before = self.before(caller, known)?;
         if !caller.still_valid() {
             return Ok(Outcome::Answered);
         }

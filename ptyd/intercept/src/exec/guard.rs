@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use foldhash::fast::RandomState;
 use rustix::io::Errno;
 
-use super::expectation::Expectation;
+use super::expectation::{Before, Expectation, Image};
 use super::instead::Errands;
 use super::layout::StackLimits;
 use super::request::Judge;
@@ -16,7 +16,7 @@ use crate::caller::{Caller, Process};
 use crate::handler::Handler;
 use crate::locate::Locator;
 use crate::outcome::Outcome;
-use crate::process::{Beginning, Common, Fork, Known, Observer, Table, TaskStat};
+use crate::process::{Beginning, Common, Fork, Known, Observer, Table, TaskStat, layouts_differ};
 use crate::signals::{Reach, Signals};
 use crate::sockets::Sockets;
 
@@ -53,7 +53,7 @@ pub struct Guard {
     pending: Mutex<Pending>,
     /// How many processes have something pending: in the common case none, and nobody looks.
     count: AtomicUsize,
-    common: Arc<Common>,
+    pub(super) common: Arc<Common>,
     /// Whether no call is answered any more.
     held: AtomicBool,
 }
@@ -82,10 +82,10 @@ impl Guard {
     }
 
     /// The calls that it answers itself and that must always be notified: exec and the end; what changes
-    /// what all processes have in common, or where a thread works; and what every C library and most language
+    /// what all processes have in common, or where a thread works, or whether addresses are random; and what every C library and most language
     /// runtimes call once, before anything else of the program, so that a program which is not what was judged is
     /// killed before its first line.
-    pub const CALLS: [i64; 8] = [
+    pub const CALLS: [i64; 9] = [
         libc::SYS_execve,
         libc::SYS_execveat,
         libc::SYS_exit_group,
@@ -93,6 +93,7 @@ impl Guard {
         libc::SYS_setgroups,
         libc::SYS_chdir,
         libc::SYS_fchdir,
+        libc::SYS_personality,
         FIRST_CALL,
     ];
 
@@ -127,7 +128,7 @@ impl Guard {
     /// Whether task `tid`, which looks like this, runs an image that a process of the command has executed, and so descends
     /// from it. False where addresses are not random.
     pub fn executed(&self, tid: i32, stat: &TaskStat) -> bool {
-        self.table.has_executed(stat.layout) && settle::layout_tells(tid)
+        self.table.has_executed(stat.layout) && layouts_differ(tid)
     }
 
     /// From now on no call is answered: its callers wait until they are killed. Nobody ends then by itself, so that
@@ -241,6 +242,20 @@ impl Guard {
         self.count.store(pending.len(), Ordering::Release);
     }
 
+    /// What the caller's process is before it executes something.
+    pub(super) fn before(&self, caller: &Caller<'_>, known: &Known) -> Result<Before, Errno> {
+        let stat = caller.stat(known.tgid, known.single)?;
+        let tells = || stat.layout != [0; 6] && known.execs > 0 && self.common.layouts_differ(caller.tid());
+        match known.image {
+            Some(file) if stat.threads == 1 && self.expectations(known.tgid).is_none() && tells() => Ok(Before {
+                file,
+                stat,
+                cmdline: None,
+            }),
+            _ => Image::of(caller, known).map(Before::from),
+        }
+    }
+
     fn exit(&self, caller: &Caller<'_>, known: &Known) -> Outcome {
         let tgid = match known.tgid == caller.tid() {
             true => known.tgid,
@@ -313,6 +328,11 @@ impl Handler for Guarded {
             // or where this thread works.
             libc::SYS_chdir | libc::SYS_fchdir => {
                 self.guard.table.moves(known.tgid, caller.tid());
+                Outcome::Continue
+            }
+            // or what two images have in common.
+            libc::SYS_personality => {
+                self.guard.common.pretends(caller.arg_u32(0));
                 Outcome::Continue
             }
             libc::SYS_clone => {

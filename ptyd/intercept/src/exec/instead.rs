@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use super::calls::Call;
 use super::chain::Links;
-use super::expectation::{Expectation, Image};
+use super::expectation::Expectation;
 use super::guard::Guard;
 use super::request::Instead;
 use super::stub::Stub;
@@ -150,7 +150,7 @@ impl Guard {
         if !Stub::is(Some(id)) || !call.is_nameless() {
             return Err(Errno::ACCESS);
         }
-        let before = Image::of(caller, known)?;
+        let before = self.before(caller, known)?;
         if !caller.still_valid() {
             return Ok(Outcome::Answered);
         }
@@ -185,7 +185,7 @@ impl Guard {
             return Err(Errno::ACCESS);
         }
         let chain = links.follow(pin, name, call.argv)?;
-        let before = Image::of(caller, known)?;
+        let before = self.before(caller, known)?;
         if !caller.still_valid() {
             return Ok(Outcome::Answered);
         }

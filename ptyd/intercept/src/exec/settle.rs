@@ -14,7 +14,7 @@ use super::request::{ExecDecision, ExecRequest, Stage, Subject};
 use crate::caller::Caller;
 use crate::files::resolve::Canonical;
 use crate::outcome::Outcome;
-use crate::process::{ExecSettled, FileId, Known, procfs};
+use crate::process::{ExecSettled, FileId, Known};
 
 /// How far behind an interpreter's name its script can stand: behind one argument of the `#!` line.
 const SCRIPT_PLACES: [usize; 2] = [1, 2];
@@ -33,7 +33,7 @@ impl Guard {
             return Ok(());
         };
         if expectations.iter().all(|one| image.is_still(&one.before)) {
-            if !layout_tells(caller.tid())
+            if !self.common.layouts_differ(caller.tid())
                 && let killed @ ExecSettled::Killed(_) = self.judge_running(caller, known, &image)
             {
                 return self.finish(caller, known, (&image, true), killed);
@@ -148,18 +148,6 @@ impl Guard {
             ExecSettled::Killed(subjects)
         }
     }
-}
-
-/// Whether the addresses of a new image differ from those of the one before it: they are random unless a process
-/// (`personality(2)`) or the whole machine was told otherwise. Where they are not, an image that wrote over its own
-/// arguments could have been made to look like the one that follows it.
-pub(super) fn layout_tells(tid: i32) -> bool {
-    let personality = procfs::read(tid, "personality").ok();
-    let personality =
-        personality.and_then(|text| u32::from_str_radix(std::str::from_utf8(&text).ok()?.trim(), 16).ok());
-    let everywhere = std::fs::read("/proc/sys/kernel/randomize_va_space");
-    everywhere.is_ok_and(|text| text.trim_ascii() != b"0")
-        && personality.is_some_and(|bits| bits & libc::ADDR_NO_RANDOMIZE as u32 == 0)
 }
 
 /// A pidfd of a thread kills its process. Should that fail, the call fails at least.

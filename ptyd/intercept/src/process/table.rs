@@ -8,6 +8,7 @@ use foldhash::fast::RandomState;
 use rustix::io::Errno;
 
 use super::images::Images;
+use super::parents::{Parent, Parents};
 use super::{FileId, TaskStat, is_inside};
 use crate::caller::Caller;
 use crate::coarse;
@@ -75,6 +76,7 @@ struct State {
     /// How deep each program ran at most, also by processes that have ended.
     deepest: HashMap<FileId, u32, RandomState>,
     images: Images,
+    parents: Parents,
 }
 
 /// Programs whose depth is remembered; beyond it, an orphan of any other counts as the deepest of all.
@@ -197,11 +199,17 @@ impl Table {
         let mut ancestor = None;
         while tgid != self.root && line.len() < MAX_ANCESTORS {
             let parent = line.last().map_or(0, |(_, stat)| stat.ppid);
+            if let Some(known) = self.living(parent) {
+                ancestor = Some(known);
+                break;
+            }
+            let pidfd = self.is_parent(parent).then(|| Parent::open(parent)).flatten();
             let read = || TaskStat::of_process(parent, self.is_single(parent)).ok();
             let Some(stat) = (parent > 1).then(read).flatten() else {
                 break;
             };
             if let Some(known) = self.same(parent, &stat) {
+                self.state().parents.add(parent, known.started, pidfd);
                 ancestor = Some(known);
                 break;
             }
@@ -237,6 +245,17 @@ impl Table {
             .filter(|known| known.started == stat.started)
     }
 
+    /// Process `parent`, if it is one that is known to be still the same.
+    fn living(&self, parent: i32) -> Option<Known> {
+        let state = self.state();
+        let known = state.processes.get(&parent)?;
+        state.parents.lives(parent, known.started).then_some(*known)
+    }
+
+    fn is_parent(&self, tgid: i32) -> bool {
+        self.state().parents.has(tgid)
+    }
+
     /// Whether `image` was judged for some living process of the command.
     pub fn has_judged(&self, image: FileId) -> bool {
         self.state()
@@ -262,8 +281,11 @@ impl Table {
     pub fn executed(&self, tgid: i32, (image, layout): (FileId, [u64; 6]), counts: bool) {
         let mut state = self.state();
         state.images.add(layout);
-        // Its other threads are gone.
+        // Its other threads are gone, and what was known of the one that goes on is of the image before.
         state.threads.retain(|tid, thread| thread.tgid != tgid || *tid == tgid);
+        if let Some(thread) = state.threads.get_mut(&tgid) {
+            thread.stamp = next_stamp();
+        }
         if let Some(known) = state.processes.get_mut(&tgid) {
             known.execs = known.execs.saturating_add(u32::from(counts));
             known.image = Some(image);
@@ -282,6 +304,7 @@ impl Table {
     pub fn ended(&self, tgid: i32) {
         let mut state = self.state();
         state.processes.remove(&tgid);
+        state.parents.remove(tgid);
         state.threads.retain(|_, thread| thread.tgid != tgid);
     }
 
