@@ -11,6 +11,8 @@ pub enum Outcome {
     /// The kernel performs the call with the caller's registers and whatever its memory holds *then*.
     /// Only where every outcome that a race could reach is allowed anyway, or is verified afterwards.
     Continue,
+    /// The same of an exec that the kernel will hardly refuse.
+    Execute,
     /// The call fails.
     Errno(Errno),
     /// The call was carried out; its result (0 or more).

@@ -173,6 +173,30 @@ signal.setitimer(signal.ITIMER_REAL, 0)
 print(sorted(seen), fcntl.fcntl(fd, fcntl.F_GETLEASE), os.getpriority(0, 0))
 ";
 
+/// On which processors a program and its children may run: after an exec, after one that was refused, and while others
+/// call.
+const PROCESSORS: &str = "import os,resource,shutil,subprocess
+shutil.copy('/bin/true', 'busy'); writer = os.open('busy', os.O_WRONLY)
+open('text', 'w').write('exit 0'); os.chmod('text', 0o755)
+others = []
+for name in 'ab':
+    if (pid := os.fork()): others.append(pid); continue
+    while True: os.close(os.open(name, os.O_RDONLY | os.O_CREAT))
+resource.setrlimit(resource.RLIMIT_STACK, (1 << 20, resource.RLIM_INFINITY))
+def refused(program, size=1):
+    if (pid := os.fork()): return os.waitpid(pid, 0)[1]
+    try: os.execv(program, [program] + ['x' * 999] * size)
+    except OSError as error: code = error.errno
+    child = os.fork()
+    alike = os.sched_getaffinity(0) == before
+    if child == 0: os._exit(not alike)
+    os._exit(code if alike and os.waitpid(child, 0)[1] == 0 else 255)
+before = os.sched_getaffinity(0)
+print({words: {refused(*words) >> 8 for _ in range(200)} for words in (('./busy',), ('./text',), ('/bin/true', 999))})
+print({subprocess.run(['grep', 'Cpus_allowed:', '/proc/self/status'], capture_output=True).stdout for _ in range(200)})
+for pid in others: os.kill(pid, 9)
+";
+
 pub fn cases() -> Vec<Case> {
     let python = |name, text: &'static str| {
         let shell = Shell::named("bash").args(["-c", "exec python3 -S -c \"$0\"", text]);
@@ -185,6 +209,7 @@ pub fn cases() -> Vec<Case> {
         python("calls that reach nobody else, while signals come", ALONE),
         python("local addresses at which nobody is", NOBODY),
         python("connections of a socket to itself", ITSELF),
+        python("processors that a program may run on", PROCESSORS),
         python("what goes with the last descriptor of a file", CLOSED),
         python("a process whose parent was killed before it was seen", ORPHAN),
     ]

@@ -3,10 +3,9 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
-use rustix::process::Pid;
-use rustix::thread::CpuSet;
 
 use super::Caller;
+use super::held::Held;
 use crate::outcome::Outcome;
 use crate::sys::listener;
 
@@ -21,18 +20,12 @@ pub struct AddDescriptor<'c, 'l> {
     held: Option<(Held, Held)>,
 }
 
-/// A task that is confined to a CPU until this is dropped; none: this thread.
-struct Held {
-    task: Option<Pid>,
-    before: CpuSet,
-}
-
 impl<'c, 'l> AddDescriptor<'c, 'l> {
     /// Prepares a hand-over to `caller`; the affinity is put back when this is dropped.
     pub fn to(caller: &'c Caller<'l>) -> Self {
         AddDescriptor {
             caller,
-            held: hold(caller.tid()),
+            held: Held::both(caller.tid()),
         }
     }
 
@@ -101,37 +94,4 @@ impl<'c, 'l> AddDescriptor<'c, 'l> {
             }
         }
     }
-}
-
-impl Held {
-    fn at(cpu: usize, task: Option<Pid>, before: CpuSet) -> Option<Held> {
-        let mut here = CpuSet::new();
-        here.set(cpu);
-        if before != here {
-            rustix::thread::sched_setaffinity(task, &here).ok()?;
-        }
-        Some(Held { task, before })
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if self.before.count() > 1 {
-            // A task that has died needs no affinity.
-            let _ = rustix::thread::sched_setaffinity(self.task, &self.before);
-        }
-    }
-}
-
-/// Confines the task and this thread to our CPU, if it may run there.
-fn hold(tid: i32) -> Option<(Held, Held)> {
-    let task = Pid::from_raw(tid)?;
-    let theirs = rustix::thread::sched_getaffinity(Some(task)).ok()?;
-    let ours = rustix::thread::sched_getaffinity(None).ok()?;
-    let cpu = rustix::thread::sched_getcpu();
-    if cpu >= CpuSet::MAX_CPU || !theirs.is_set(cpu) || ours.count() < 2 {
-        return None;
-    }
-    let own = Held::at(cpu, None, ours)?;
-    Some((Held::at(cpu, Some(task), theirs)?, own))
 }

@@ -1,6 +1,7 @@
 //! The task behind a notification: its memory, descriptors, credentials and places.
 
 mod descriptor;
+pub(crate) mod held;
 mod interruption;
 mod memory;
 mod status;
@@ -41,7 +42,7 @@ pub struct Caller<'a> {
     notification: Notification,
     listener: BorrowedFd<'a>,
     service: Option<&'a Arc<Service>>,
-    elsewhere: bool,
+    home: Option<usize>,
     pidfd: OnceCell<Arc<OwnedFd>>,
     info: OnceCell<Option<TaskInfo>>,
     status: OnceCell<Status>,
@@ -68,7 +69,7 @@ impl<'a> Caller<'a> {
             notification,
             listener,
             service: None,
-            elsewhere: false,
+            home: None,
             pidfd: OnceCell::new(),
             info: OnceCell::new(),
             status: OnceCell::new(),
@@ -78,11 +79,11 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// `elsewhere`: it called on another processor than the serving thread's.
-    pub(crate) fn served(notification: Notification, service: &'a Arc<Service>, elsewhere: bool) -> Self {
+    /// `home`: the processor that it called from, if that is another than the serving thread's.
+    pub(crate) fn served(notification: Notification, service: &'a Arc<Service>, home: Option<usize>) -> Self {
         Caller {
             service: Some(service),
-            elsewhere,
+            home,
             ..Caller::new(notification, service.listener())
         }
     }
@@ -95,9 +96,9 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// Whether it is to be woken where it was, and not on the serving thread's processor.
-    pub(crate) fn is_elsewhere(&self) -> bool {
-        self.elsewhere
+    /// The processor on which it is to go on, if that is another than the serving thread's.
+    pub(crate) fn home(&self) -> Option<usize> {
+        self.home
     }
 
     /// The service that it is served by.

@@ -20,6 +20,9 @@ use crate::process::Known;
 const CHECK: i32 = 0x1_0000;
 const FLAGS: i32 = libc::AT_EMPTY_PATH | libc::AT_SYMLINK_NOFOLLOW | CHECK;
 
+/// Bytes of arguments with which an exec is not refused for their length, whatever the environment's.
+const FEW: usize = 32 << 10;
+
 /// The arguments of either call.
 pub(super) struct Call {
     folder: i32,
@@ -150,25 +153,29 @@ impl Guard {
             ExecDecision::Interrupted(Interruption::Gone) => return Ok(Outcome::Answered),
             ExecDecision::Interrupted(_) => return Err(Errno::INTR),
         }
-        if call.flags & CHECK == 0 {
-            let subjects = request.subjects;
-            self.lay_out(known, &subjects);
-            let (image, cmdline) = (chain.image, Expectation::cmdline(&chain.argv));
-            let tid = caller.tid();
-            self.expect(
-                known.tgid,
-                Expectation {
-                    tid,
-                    before,
-                    subjects,
-                    image,
-                    cmdline,
-                    environment: call.environment.judged(),
-                    inherited: false,
-                    counts,
-                },
-            );
+        if call.flags & CHECK != 0 {
+            return Ok(Outcome::Continue);
         }
-        Ok(Outcome::Continue)
+        let subjects = request.subjects;
+        let cmdline = Expectation::cmdline(&chain.argv);
+        let surely = chain.plain && cmdline.len() < FEW;
+        self.lay_out(known, &subjects);
+        self.expect(
+            known.tgid,
+            Expectation {
+                tid: caller.tid(),
+                before,
+                subjects,
+                image: chain.image,
+                cmdline,
+                environment: call.environment.judged(),
+                inherited: false,
+                counts,
+            },
+        );
+        Ok(match surely {
+            true => Outcome::Execute,
+            false => Outcome::Continue,
+        })
     }
 }

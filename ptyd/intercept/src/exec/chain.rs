@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::AsFd;
 
 use rustix::io::Errno;
+use rustix::time::{ClockId, clock_gettime};
 
 use super::header::{self, Header};
 use super::loader;
@@ -29,7 +30,12 @@ pub struct Chain {
     pub argv: Vec<CString>,
     /// The kernel itself does not execute it.
     pub foreign: bool,
+    /// It does, for everybody: nobody writes to these files, as far as their age tells.
+    pub plain: bool,
 }
+
+/// Seconds after which a file counts as one that nobody writes to.
+const OLD: i64 = 60;
 
 /// Follows chains for one caller.
 pub struct Links<'a> {
@@ -60,6 +66,9 @@ impl Links<'_> {
             let Header::Script { interpreter, argument } = header else {
                 let image = FileId::of(&pin.stat);
                 passed.push(pin);
+                let plain = passed
+                    .iter()
+                    .all(|pin| pin.stat.st_mode & 0o111 == 0o111 && is_old(pin));
                 match &header {
                     Header::Elf { loader: true, .. } => self.add_loaded(&mut subjects, &argv)?,
                     Header::Elf {
@@ -74,6 +83,7 @@ impl Links<'_> {
                     image,
                     argv,
                     foreign,
+                    plain: plain && !foreign,
                 });
             };
             passed.push(pin);
@@ -170,6 +180,12 @@ impl Links<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether nothing was written to a file, and nothing else of it changed, for some time.
+fn is_old(pin: &Pin) -> bool {
+    let now = clock_gettime(ClockId::RealtimeCoarse).tv_sec;
+    now - OLD > pin.stat.st_ctime as i64
 }
 
 /// The arguments of an interpreter: its name, the line's argument, the script's name, the script's arguments.

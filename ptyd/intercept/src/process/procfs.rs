@@ -61,6 +61,24 @@ impl Stat {
         Ok(Stat { bytes, length })
     }
 
+    /// Whether it runs or waits for a processor, and is not blocked in a call.
+    pub fn runs(&self) -> bool {
+        self.field(3) == Some("R")
+    }
+
+    /// The processor that it ran on last.
+    pub fn processor(&self) -> Option<usize> {
+        self.field(39)?.parse().ok()
+    }
+
+    /// Field `number` of `proc_pid_stat(5)`, from 3 on: the first behind the name, in which there may be anything.
+    fn field(&self, number: usize) -> Option<&str> {
+        let text = self.text();
+        let after = text.iter().rposition(|byte| *byte == b')')? + 1;
+        let fields = std::str::from_utf8(&text[after..]).ok()?;
+        fields.split_ascii_whitespace().nth(number - 3)
+    }
+
     /// The whole text.
     pub fn text(&self) -> &[u8] {
         &self.bytes[..self.length]

@@ -4,7 +4,7 @@
 //! from then on; one that blocks unannounced is noticed within milliseconds. So nobody waits for an
 //! approval, a connect, or a process that itself waits for a call which only we can answer.
 
-mod away;
+mod processors;
 mod turns;
 mod watch;
 
@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::io::Errno;
 
 use self::turns::Turns;
+use crate::caller::held::Held;
 use crate::caller::{AddDescriptor, Caller};
 use crate::files::actor;
 use crate::handler::Handler;
@@ -77,7 +78,7 @@ pub fn prepare(
         at_end: Mutex::new(Some(Box::new(at_end))),
     });
     watch::add(&service)?;
-    away::prepare();
+    processors::prepare();
     Ok(Serving(service))
 }
 
@@ -131,12 +132,10 @@ impl Service {
                     self.waiting.fetch_sub(1, Ordering::AcqRel);
                     self.received.fetch_add(1, Ordering::AcqRel);
                     watch::call_received();
-                    turns.took(call.pid as i32);
-                    let caller = Caller::served(Notification::from(call), self, elsewhere);
+                    let home = turns.took(call.pid as i32, elsewhere);
+                    let caller = Caller::served(Notification::from(call), self, home);
                     let outcome = self.handled(&caller);
-                    if !away::takes(self, &caller, &outcome) {
-                        answer(&caller, outcome);
-                    }
+                    answer(&caller, outcome);
                     // In one step: of two threads that finish together, the one that leaves must not be
                     // counted, or the other would leave as well and nobody would receive.
                     let only = self.waiting.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire);
@@ -220,9 +219,17 @@ impl Service {
 }
 
 /// Sends `outcome`; false if the caller is gone.
+///
+/// Who executes a program is kept where it is meanwhile: the kernel looks for an idle processor before the program is
+/// loaded, and moves the caller away from all that it has in its caches if anybody else is about to run where it is,
+/// as this thread is. It is free again before the program calls anything, and almost always before it is loaded.
 pub(crate) fn answer(caller: &Caller<'_>, outcome: Outcome) -> bool {
+    let stays = match outcome {
+        Outcome::Execute if caller.home().is_none() => Held::one(caller.tid()),
+        _ => None,
+    };
     let (val, error, flags) = match outcome {
-        Outcome::Continue => (0, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32),
+        Outcome::Continue | Outcome::Execute => (0, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32),
         Outcome::Errno(errno) => (0, -errno.raw_os_error(), 0),
         Outcome::Value(value) => (value, 0, 0),
         Outcome::Restart => (0, -listener::RESTART_SYSCALL, 0),
@@ -240,10 +247,15 @@ pub(crate) fn answer(caller: &Caller<'_>, outcome: Outcome) -> bool {
         error,
         flags,
     };
-    match caller.is_elsewhere() {
-        true => elsewhere(caller.listener(), response),
-        false => respond(caller.listener(), response),
+    if let (Some(home), Some(service)) = (caller.home(), caller.service())
+        && caller.still_valid()
+        && processors::answer(home, caller.tid(), service, response)
+    {
+        return true;
     }
+    let sent = respond(caller.listener(), response);
+    drop(stays);
+    sent
 }
 
 fn respond(listener: BorrowedFd<'_>, response: libc::seccomp_notif_resp) -> bool {
@@ -254,12 +266,4 @@ fn respond(listener: BorrowedFd<'_>, response: libc::seccomp_notif_resp) -> bool
             Err(_) => return false,
         }
     }
-}
-
-/// Where the caller was: woken here it would wait for its turn on this processor, with its own idle.
-fn elsewhere(listener: BorrowedFd<'_>, response: libc::seccomp_notif_resp) -> bool {
-    let _ = listener::set_flags(listener, 0);
-    let sent = respond(listener, response);
-    let _ = listener::set_flags(listener, listener::SYNC_WAKE_UP);
-    sent
 }

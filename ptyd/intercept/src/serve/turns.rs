@@ -1,17 +1,43 @@
-//! Where a caller is to be woken: on the serving thread's processor, or on the one it called from.
+//! Where a caller is to go on: on the serving thread's processor, or on another.
 
 use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 
+use super::processors;
+use crate::coarse;
+use crate::process::procfs::Stat;
 use crate::sys::listener;
 
 /// Whether several callers take turns; as long as one alone calls, nothing of another needs to be asked.
 pub(super) struct Turns {
-    last: Option<i32>,
     streak: u32,
     preempted: i64,
+    /// Where this thread was at the call before.
+    here: usize,
+    /// Who called last, and before.
+    recent: [Turn; RECENT],
+    /// When it was looked last whether two share a processor.
+    looked: Instant,
 }
+
+#[derive(Clone, Copy, Default)]
+struct Turn {
+    tid: i32,
+    processor: usize,
+    /// By [`coarse::now`].
+    at: u64,
+}
+
+/// How many callers are remembered.
+const RECENT: usize = 8;
+
+/// For how many milliseconds somebody who called counts as one who calls.
+const CALLS: u64 = 4;
+
+/// How often it is looked at most whether two share a processor: that costs as much as a call.
+const LOOK: Duration = Duration::from_micros(500);
 
 impl Turns {
     /// Calls in a row after which a caller counts as alone.
@@ -19,9 +45,11 @@ impl Turns {
 
     pub(super) fn new() -> Turns {
         Turns {
-            last: None,
             streak: Turns::ALONE,
             preempted: 0,
+            here: 0,
+            recent: [Turn::default(); RECENT],
+            looked: Instant::now(),
         }
     }
 
@@ -41,11 +69,140 @@ impl Turns {
         before != self.preempted
     }
 
-    pub(super) fn took(&mut self, tid: i32) {
-        self.streak = match self.last {
-            Some(last) if last != tid => 0,
-            _ => self.streak.saturating_add(1),
+    /// Task `tid` has called, from another processor or this one. The processor on which it is to go on, if that is not
+    /// this one: where it was; or an idle one, if it shares this one with another that calls as well. The kernel would
+    /// leave both here for a while, for whoever calls is woken where it is answered.
+    pub(super) fn took(&mut self, tid: i32, elsewhere: bool) -> Option<usize> {
+        self.streak = match self.recent[0].tid == tid {
+            true => self.streak.saturating_add(1),
+            false => 0,
         };
-        self.last = Some(tid);
+        if self.streak >= Turns::ALONE {
+            return None;
+        }
+        let here = rustix::thread::sched_getcpu();
+        let moved = std::mem::replace(&mut self.here, here) != here;
+        let place = self.recent.iter().position(|turn| turn.tid == tid);
+        // Whoever calls wakes this thread where it is itself, unless this thread has not quite left the queue of its own
+        // processor.
+        let strange = !moved && place.is_some_and(|place| self.recent[place].processor != here);
+        let home = match elsewhere || strange {
+            true => processors::of(tid).filter(|processor| *processor != here),
+            false => self.idle(tid, here),
+        };
+        self.recent[..=place.unwrap_or(RECENT - 1)].rotate_right(1);
+        self.recent[0] = Turn {
+            tid,
+            processor: home.unwrap_or(here),
+            at: coarse::now(),
+        };
+        home
+    }
+
+    /// Another processor, if `tid` and somebody else take turns on this one.
+    fn idle(&mut self, tid: i32, here: usize) -> Option<usize> {
+        let [other, before, ..] = self.recent;
+        let now = coarse::now();
+        let alternate = before.tid == tid && [other, before].iter().all(|turn| now.saturating_sub(turn.at) <= CALLS);
+        if !alternate || self.looked.elapsed() < LOOK {
+            return None;
+        }
+        self.looked = Instant::now();
+        let stat = Stat::of_task(other.tid).ok().filter(Stat::runs)?;
+        (stat.processor() == Some(here))
+            .then(|| processors::other(here))
+            .flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::channel;
+
+    use rustix::thread::{CpuSet, gettid, sched_getaffinity, sched_getcpu, sched_setaffinity};
+
+    use super::*;
+
+    /// Keeps the calling thread on one processor of several; which one.
+    fn stay() -> Option<usize> {
+        let allowed = sched_getaffinity(None).ok().filter(|allowed| allowed.count() > 1)?;
+        let here = (0..CpuSet::MAX_CPU).find(|number| allowed.is_set(*number))?;
+        let mut only = CpuSet::new();
+        only.set(here);
+        sched_setaffinity(None, &only).ok()?;
+        Some(here)
+    }
+
+    fn own() -> i32 {
+        gettid().as_raw_nonzero().get()
+    }
+
+    #[test]
+    fn who_shares_a_processor_with_another_caller_goes_on_elsewhere() {
+        processors::prepare();
+        let Some(here) = stay() else { return };
+        let (sender, other) = channel();
+        let ended = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let _ = sender.send(own());
+                while !ended.load(Ordering::Relaxed) {}
+            });
+            let busy = other.recv().unwrap_or_default();
+            let mut turns = Turns::new();
+            std::thread::sleep(LOOK);
+            let homes = [own(), busy, own()].map(|tid| turns.took(tid, false));
+            ended.store(true, Ordering::Relaxed);
+            assert_eq!(homes[..2], [None, None]);
+            assert!(homes[2].is_some_and(|home| home != here), "{homes:?} at {here}");
+        });
+    }
+
+    #[test]
+    fn who_takes_turns_with_somebody_who_waits_stays() {
+        processors::prepare();
+        if stay().is_none() {
+            return;
+        }
+        let (sender, other) = channel();
+        let (end, ended) = channel::<()>();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let _ = sender.send(own());
+                let _ = ended.recv();
+            });
+            let waits = other.recv().unwrap_or_default();
+            let mut turns = Turns::new();
+            // Until it does.
+            std::thread::sleep(Duration::from_millis(20));
+            let homes = [own(), waits, own()].map(|tid| turns.took(tid, false));
+            drop(end);
+            assert_eq!(homes, [None; 3]);
+        });
+    }
+
+    #[test]
+    fn who_was_somewhere_else_goes_back() {
+        processors::prepare();
+        let Some(here) = stay() else { return };
+        let mut turns = Turns::new();
+        assert_eq!(turns.took(1, false), None);
+        turns.took(own(), false);
+        // As the kernel tells, it is here now.
+        turns.recent[0].processor = here + 1;
+        turns.took(1, false);
+        assert_eq!(turns.took(own(), false), None);
+        assert_eq!(turns.recent[0].processor, sched_getcpu());
+        let elsewhere = processors::of(1).filter(|processor| *processor != here);
+        assert_eq!(turns.took(1, true), elsewhere);
+    }
+
+    #[test]
+    fn nothing_is_asked_of_who_calls_alone() {
+        let mut turns = Turns::new();
+        let homes = (0..2 * Turns::ALONE).map(|_| turns.took(1, false)).collect::<Vec<_>>();
+        assert!(homes.iter().all(Option::is_none));
+        assert!(turns.streak >= Turns::ALONE);
     }
 }

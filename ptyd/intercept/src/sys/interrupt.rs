@@ -4,6 +4,8 @@ use std::sync::OnceLock;
 
 use rustix::io::Errno;
 
+use crate::process::procfs::Stat;
+
 /// A thread of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ThreadId(i32);
@@ -16,12 +18,7 @@ impl ThreadId {
 
     /// Whether it runs or waits for a processor, and is not blocked in a call (`proc_pid_stat(5)`).
     pub fn runs(self) -> bool {
-        let Ok(stat) = crate::process::procfs::Stat::of_task(self.0) else {
-            return false;
-        };
-        let text = stat.text();
-        let behind = text.iter().rposition(|byte| *byte == b')').map(|end| end + 2);
-        behind.and_then(|state| text.get(state)) == Some(&b'R')
+        Stat::of_task(self.0).is_ok_and(|stat| stat.runs())
     }
 
     /// Makes the thread's blocking call fail with `EINTR`; nothing if it is in none.
