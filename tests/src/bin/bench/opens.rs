@@ -37,7 +37,26 @@ pub fn judged() -> Result<Vec<Measured>> {
         }
     }
     enforced::prove(&world)?;
+    let bare: Result<Vec<_>> = (0..PAIRS).map(|_| bare(&world)).collect();
+    let unit = "µs";
+    let floor = Limit {
+        work: "one open, asked about, looked at by nobody, p50",
+        at_most: f64::INFINITY,
+        unit,
+    };
+    results.push(Measured::of(floor, &bare?));
     Ok(results)
+}
+
+/// The median under a supervisor that lets every open go on and looks at nothing.
+fn bare(world: &World) -> Result<f64> {
+    let probe = world.helper("probe");
+    let probe = probe.to_string_lossy();
+    let shell = Shell::program(&*probe).args(["under-nobody", &probe, "opens", "opened0", &OPENS.to_string(), "r"]);
+    let outcome = shell.run(world)?;
+    outcome.expect_success("opens")?;
+    let (median, _): (f64, f64) = serde_json::from_str(outcome.out().trim())?;
+    Ok(median / 1e3)
 }
 
 const CONTINUED_MEDIAN: [&str; 3] = [

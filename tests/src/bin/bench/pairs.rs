@@ -33,21 +33,43 @@ pub fn time(world: &World, subject: &Subject, count: usize, words: &[&str]) -> R
 /// The ratio of `bash -c TEXT` through the stand-in to the same with the real bash.
 pub fn ratio(world: &World, limit: Limit, count: usize, text: &str) -> Result<Measured> {
     let words = ["@bash@", "-c", text];
+    let measured = compare(
+        world,
+        limit,
+        count,
+        [(&Subject::Real, &words), (&Subject::shims(), &words)],
+    )?;
+    enforced::prove(world)?;
+    Ok(measured)
+}
+
+/// The same under a supervisor that lets every open go on and looks at nothing: what this machine makes of being asked.
+pub fn floor(world: &World, limit: Limit, text: &str) -> Result<Measured> {
+    let words = ["@bash@", "-c", text];
+    let probe = world.helper("probe").to_string_lossy().into_owned();
+    let supervised = [&[&*probe, "under-nobody"], &words[..]].concat();
+    compare(
+        world,
+        limit,
+        1,
+        [(&Subject::Real, &words), (&Subject::Real, &supervised)],
+    )
+}
+
+/// The ratio of the second to the first.
+fn compare(world: &World, limit: Limit, count: usize, both: [(&Subject, &[&str]); 2]) -> Result<Measured> {
     // The first of each kind fills caches and is not counted.
-    time(world, &Subject::Real, 1, &words)?;
-    time(world, &Subject::shims(), 1, &words)?;
+    for (subject, words) in both {
+        time(world, subject, 1, words)?;
+    }
     let mut ratios = Vec::new();
     for pair in 0..PAIRS {
         // Which goes first alternates, so that a drift of the machine favours neither.
-        let order = if pair % 2 == 0 {
-            [Subject::Real, Subject::shims()]
-        } else {
-            [Subject::shims(), Subject::Real]
-        };
-        let first = time(world, &order[0], count, &words)?;
-        let second = time(world, &order[1], count, &words)?;
-        ratios.push(if pair % 2 == 0 { second / first } else { first / second });
+        let swapped = pair % 2 == 1;
+        let order = if swapped { [both[1], both[0]] } else { both };
+        let first = time(world, order[0].0, count, order[0].1)?;
+        let second = time(world, order[1].0, count, order[1].1)?;
+        ratios.push(if swapped { first / second } else { second / first });
     }
-    enforced::prove(world)?;
     Ok(Measured::of(limit, &ratios))
 }

@@ -5,7 +5,7 @@ use agentsh_tests::shell::Subject;
 use agentsh_tests::world::toolchain;
 use agentsh_tests::{Result, Shell, User, World, skips};
 
-use crate::pairs::{PAIRS, ratio, time, warm_world};
+use crate::pairs::{PAIRS, floor, ratio, time, warm_world};
 use crate::{Work, cold, judged, network, opens, proxy, seek, terminal, wall};
 
 /// Every number, in the order of the design.
@@ -104,12 +104,21 @@ fn git_status() -> Result<Vec<Measured>> {
 }
 
 fn tar() -> Result<Vec<Measured>> {
-    Ok(vec![ratio(
-        &forest()?,
-        times("tar of 10,000 small files, no read rule inside", 2.2),
-        1,
-        "tar cf - tree | cat > /dev/null",
-    )?])
+    let world = forest()?;
+    let text = "tar cf - tree | cat > /dev/null";
+    Ok(vec![
+        ratio(
+            &world,
+            times("tar of 10,000 small files, no read rule inside", 2.2),
+            1,
+            text,
+        )?,
+        floor(
+            &world,
+            times("the same, each open asked about, looked at by nobody", f64::INFINITY),
+            text,
+        )?,
+    ])
 }
 
 fn find() -> Result<Vec<Measured>> {

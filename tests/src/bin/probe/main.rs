@@ -50,6 +50,7 @@ pub fn run() -> i32 {
         "race-exec" => syscalls::race_exec(&text(2), &text(3), &text(4)),
         "under-landlock" => cages::under_landlock(&words[2..]),
         "under-filter" => cages::under_filter(&words[2..]),
+        "under-nobody" => cages::under_nobody(&words[2..]),
         "container" => container::run(&words[2..]),
         "container-that-reads" => container::run_reading(&words[2..]),
         "opens" => timing::opens(&text(2), &text(3), &text(4)),

@@ -226,6 +226,17 @@ pub fn exec(words: &[CString]) -> io::Error {
     io::Error::last_os_error()
 }
 
+/// Descriptor `number` of process `pid`, a listener, which from then on wakes its other side on the same processor.
+pub fn take(pid: i32, number: i32) -> io::Result<OwnedFd> {
+    let process = call(libc::SYS_pidfd_open, [pid as usize, 0, 0, 0, 0, 0])?;
+    let fd = call(libc::SYS_pidfd_getfd, [process, number as usize, 0, 0, 0, 0])?;
+    // SAFETY: both descriptors are new and owned by nobody else.
+    let (listener, _process) = unsafe { (OwnedFd::from_raw_fd(fd as i32), OwnedFd::from_raw_fd(process as i32)) };
+    let flags = SECCOMP_IOCTL_NOTIF_SET_FLAGS as usize;
+    call(libc::SYS_ioctl, [fd, flags, SYNC_WAKE_UP, 0, 0, 0])?;
+    Ok(listener)
+}
+
 /// Answers every notification of `listener` with "continue", for ever.
 pub fn continue_all(listener: &OwnedFd) {
     // SAFETY: the structures are plain, zeroed, and written by the kernel.
@@ -246,6 +257,10 @@ pub fn continue_all(listener: &OwnedFd) {
 /// `_IOWR('!', 0, struct seccomp_notif)` and `_IOWR('!', 1, struct seccomp_notif_resp)`.
 const SECCOMP_IOCTL_NOTIF_RECV: libc::c_ulong = 0xc050_2100;
 const SECCOMP_IOCTL_NOTIF_SEND: libc::c_ulong = 0xc018_2101;
+/// `_IOW('!', 4, __u64)`.
+const SECCOMP_IOCTL_NOTIF_SET_FLAGS: libc::c_ulong = 0x4008_2104;
+/// `SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP`.
+const SYNC_WAKE_UP: usize = 1;
 
 /// Forks; the child does `work` and ends with its status.
 pub fn fork(work: impl FnOnce() -> i32) -> io::Result<i32> {
