@@ -11,6 +11,9 @@ pub struct Held {
 
 impl Held {
     fn at(cpu: usize, task: Option<Pid>, before: CpuSet) -> Option<Held> {
+        if cpu >= CpuSet::MAX_CPU || !before.is_set(cpu) {
+            return None;
+        }
         let mut here = CpuSet::new();
         here.set(cpu);
         if before != here {
@@ -28,8 +31,7 @@ impl Held {
     pub fn on(cpu: usize, tid: i32) -> Option<Held> {
         let task = Pid::from_raw(tid)?;
         let before = sched_getaffinity(Some(task)).ok()?;
-        let may = cpu < CpuSet::MAX_CPU && before.is_set(cpu);
-        may.then(|| Held::at(cpu, Some(task), before)).flatten()
+        Held::at(cpu, Some(task), before)
     }
 
     /// Confines task `tid` and this thread to this processor, if both may run here and this thread not here alone.

@@ -245,7 +245,7 @@ impl Guard {
     /// What the caller's process is before it executes something.
     pub(super) fn before(&self, caller: &Caller<'_>, known: &Known) -> Result<Before, Errno> {
         let stat = caller.stat(known.tgid, known.single)?;
-        let tells = || stat.layout != [0; 6] && known.execs > 0 && self.common.layouts_differ(caller.tid());
+        let tells = || stat.layout != [0; 6] && known.execs > 0 && self.common.layouts.differ(caller.tid());
         match known.image {
             Some(file) if stat.threads == 1 && self.expectations(known.tgid).is_none() && tells() => Ok(Before {
                 file,
@@ -332,7 +332,7 @@ impl Handler for Guarded {
             }
             // or what two images have in common.
             libc::SYS_personality => {
-                self.guard.common.pretends(caller.arg_u32(0));
+                self.guard.common.layouts.pretends(caller.arg_u32(0));
                 Outcome::Continue
             }
             libc::SYS_clone => {

@@ -33,7 +33,7 @@ impl Guard {
             return Ok(());
         };
         if expectations.iter().all(|one| image.is_still(&one.before)) {
-            if !self.common.layouts_differ(caller.tid())
+            if !self.common.layouts.differ(caller.tid())
                 && let killed @ ExecSettled::Killed(_) = self.judge_running(caller, known, &image)
             {
                 return self.finish(caller, known, (&image, true), killed);

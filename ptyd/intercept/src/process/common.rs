@@ -1,9 +1,10 @@
 //! What all processes of a command have in common since its start.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Beginning, layout};
+use super::Beginning;
+use super::layout::Layouts;
 use crate::locate::Locator;
 
 /// The command's first process as it began, and what of that still is so for every process below it. Mounts
@@ -17,14 +18,9 @@ pub(crate) struct Common {
     in_our_namespace: bool,
     folders_shared: AtomicBool,
     powerless: bool,
-    /// [`DIFFER`], [`REPEAT`], or not asked yet.
-    layouts: AtomicU8,
+    /// Where images lie.
+    pub layouts: Layouts,
 }
-
-/// Addresses of images are random for every process.
-const DIFFER: u8 = 1;
-/// For some process they are not.
-const REPEAT: u8 = 2;
 
 impl Common {
     /// Of the command that begins so. What cannot be found out is not so.
@@ -39,7 +35,7 @@ impl Common {
             in_our_namespace,
             powerless: in_our_namespace && beginning.permitted == 0 && beginning.no_new_privs,
             folders_shared: AtomicBool::new(false),
-            layouts: AtomicU8::new(0),
+            layouts: Layouts::default(),
         })
     }
 
@@ -56,29 +52,6 @@ impl Common {
     /// A process is about to make another that shares its working directory (`CLONE_FS`).
     pub fn folders_are_shared(&self) {
         self.folders_shared.store(true, Ordering::Release);
-    }
-
-    /// A process is about to call `personality(2)`, which its children inherit.
-    pub fn pretends(&self, personality: u32) {
-        if layout::repeats(personality) {
-            self.layouts.store(REPEAT, Ordering::Release);
-        }
-    }
-
-    /// Whether no two images of the command lie at the same addresses ([`layout::layouts_differ`]), as far as task
-    /// `tid` of it tells, which is asked once: all others have inherited it.
-    pub fn layouts_differ(&self, tid: i32) -> bool {
-        match self.layouts.load(Ordering::Acquire) {
-            DIFFER => true,
-            REPEAT => false,
-            _ => {
-                let found = if layout::layouts_differ(tid) { DIFFER } else { REPEAT };
-                let before = self
-                    .layouts
-                    .compare_exchange(0, found, Ordering::AcqRel, Ordering::Acquire);
-                before.map_or_else(|now| now, |_| found) == DIFFER
-            }
-        }
     }
 
     /// Whether a thread's working directory is surely changed by the threads of its process alone.

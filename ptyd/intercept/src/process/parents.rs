@@ -9,7 +9,7 @@ use rustix::process::{Pid, PidfdFlags};
 use crate::files::sys::task_info;
 
 /// How many are remembered; beyond it all are forgotten.
-const REMEMBERED: usize = 64;
+const REMEMBERED: usize = 16;
 
 /// A process that had a child.
 struct Entry {
