@@ -185,7 +185,7 @@ impl Links<'_> {
 /// Whether nothing was written to a file, and nothing else of it changed, for some time.
 fn is_old(pin: &Pin) -> bool {
     let now = clock_gettime(ClockId::RealtimeCoarse).tv_sec;
-    now - OLD > pin.stat.st_ctime as i64
+    now - OLD > pin.stat.st_ctime
 }
 
 /// The arguments of an interpreter: its name, the line's argument, the script's name, the script's arguments.

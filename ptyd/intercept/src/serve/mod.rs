@@ -132,7 +132,7 @@ impl Service {
                     self.waiting.fetch_sub(1, Ordering::AcqRel);
                     self.received.fetch_add(1, Ordering::AcqRel);
                     watch::call_received();
-                    let home = turns.took(call.pid as i32, elsewhere);
+                    let home = turns.took(call.pid as i32, goes_on(&call), elsewhere);
                     let caller = Caller::served(Notification::from(call), self, home);
                     let outcome = self.handled(&caller);
                     answer(&caller, outcome);
@@ -216,6 +216,19 @@ impl Service {
             }
         }
     }
+}
+
+/// Whether a call is one that goes on once it was looked at, most times: a start of a program, an open to read.
+fn goes_on(call: &libc::seccomp_notif) -> bool {
+    const CHANGES: u64 = (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC) as u64;
+    let flags = match i64::from(call.data.nr) {
+        libc::SYS_execve | libc::SYS_execveat => return true,
+        libc::SYS_openat => call.data.args[2],
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_open => call.data.args[1],
+        _ => return false,
+    };
+    flags & CHANGES == 0
 }
 
 /// Sends `outcome`; false if the caller is gone.

@@ -20,6 +20,10 @@ pub(super) struct Turns {
     recent: [Turn; RECENT],
     /// When it was looked last whether two share a processor.
     looked: Instant,
+    /// Since when the last few calls came, how many did, and whether they came fast.
+    since: Instant,
+    calls: u32,
+    fast: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -39,6 +43,13 @@ const CALLS: u64 = 4;
 /// How often it is looked at most whether two share a processor: that costs as much as a call.
 const LOOK: Duration = Duration::from_micros(500);
 
+/// Over how many calls it is seen how fast they come.
+const COUNTED: u32 = 16;
+
+/// Calls that come faster are what all wait for: what another processor would do beside this thread is less than it takes
+/// to wake it up.
+const FAST: Duration = Duration::from_micros(30);
+
 impl Turns {
     /// Calls in a row after which a caller counts as alone.
     const ALONE: u32 = 32;
@@ -50,6 +61,9 @@ impl Turns {
             here: 0,
             recent: [Turn::default(); RECENT],
             looked: Instant::now(),
+            since: Instant::now(),
+            calls: 0,
+            fast: false,
         }
     }
 
@@ -69,10 +83,12 @@ impl Turns {
         before != self.preempted
     }
 
-    /// Task `tid` has called, from another processor or this one. The processor on which it is to go on, if that is not
+    /// Task `tid` has made a call, from another processor or this one. The processor on which it is to go on, if that is not
     /// this one: where it was; or an idle one, if it shares this one with another that calls as well. The kernel would
     /// leave both here for a while, for whoever calls is woken where it is answered.
-    pub(super) fn took(&mut self, tid: i32, elsewhere: bool) -> Option<usize> {
+    ///
+    /// `goes_on`: the call is one that is answered at once, most times. Of all others this thread is what takes the time.
+    pub(super) fn took(&mut self, tid: i32, goes_on: bool, elsewhere: bool) -> Option<usize> {
         self.streak = match self.recent[0].tid == tid {
             true => self.streak.saturating_add(1),
             false => 0,
@@ -87,6 +103,7 @@ impl Turns {
         // processor.
         let strange = !moved && place.is_some_and(|place| self.recent[place].processor != here);
         let home = match elsewhere || strange {
+            _ if self.come_fast() || !goes_on => None,
             true => processors::of(tid).filter(|processor| *processor != here),
             false => self.idle(tid, here),
         };
@@ -97,6 +114,17 @@ impl Turns {
             at: coarse::now(),
         };
         home
+    }
+
+    /// Whether calls come so fast that all wait for this thread.
+    fn come_fast(&mut self) -> bool {
+        self.calls += 1;
+        if self.calls == COUNTED {
+            let now = Instant::now();
+            self.fast = now - std::mem::replace(&mut self.since, now) < FAST * COUNTED;
+            self.calls = 0;
+        }
+        self.fast
     }
 
     /// Another processor, if `tid` and somebody else take turns on this one.
@@ -147,12 +175,14 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let _ = sender.send(own());
-                while !ended.load(Ordering::Relaxed) {}
+                while !ended.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
             });
             let busy = other.recv().unwrap_or_default();
             let mut turns = Turns::new();
             std::thread::sleep(LOOK);
-            let homes = [own(), busy, own()].map(|tid| turns.took(tid, false));
+            let homes = [own(), busy, own()].map(|tid| turns.took(tid, true, false));
             ended.store(true, Ordering::Relaxed);
             assert_eq!(homes[..2], [None, None]);
             assert!(homes[2].is_some_and(|home| home != here), "{homes:?} at {here}");
@@ -176,7 +206,7 @@ mod tests {
             let mut turns = Turns::new();
             // Until it does.
             std::thread::sleep(Duration::from_millis(20));
-            let homes = [own(), waits, own()].map(|tid| turns.took(tid, false));
+            let homes = [own(), waits, own()].map(|tid| turns.took(tid, true, false));
             drop(end);
             assert_eq!(homes, [None; 3]);
         });
@@ -187,21 +217,41 @@ mod tests {
         processors::prepare();
         let Some(here) = stay() else { return };
         let mut turns = Turns::new();
-        assert_eq!(turns.took(1, false), None);
-        turns.took(own(), false);
+        assert_eq!(turns.took(1, true, false), None);
+        turns.took(own(), true, false);
         // As the kernel tells, it is here now.
         turns.recent[0].processor = here + 1;
-        turns.took(1, false);
-        assert_eq!(turns.took(own(), false), None);
+        turns.took(1, true, false);
+        assert_eq!(turns.took(own(), true, false), None);
         assert_eq!(turns.recent[0].processor, sched_getcpu());
         let elsewhere = processors::of(1).filter(|processor| *processor != here);
-        assert_eq!(turns.took(1, true), elsewhere);
+        assert_eq!(turns.took(1, true, true), elsewhere);
+    }
+
+    #[test]
+    fn nobody_is_moved_while_calls_come_fast() {
+        let mut turns = Turns::new();
+        let mut round = |pause: Duration| {
+            for tid in 0..COUNTED as i32 {
+                turns.took(tid, true, false);
+            }
+            std::thread::sleep(pause);
+            turns.fast
+        };
+        // Another program may have this processor for a while.
+        assert!((0..100).any(|_| round(Duration::ZERO)));
+        round(FAST * COUNTED);
+        assert!(!round(Duration::ZERO));
+        assert!((0..100).any(|_| round(Duration::ZERO)));
+        assert_eq!(turns.took(own(), true, true), None);
     }
 
     #[test]
     fn nothing_is_asked_of_who_calls_alone() {
         let mut turns = Turns::new();
-        let homes = (0..2 * Turns::ALONE).map(|_| turns.took(1, false)).collect::<Vec<_>>();
+        let homes = (0..2 * Turns::ALONE)
+            .map(|_| turns.took(1, true, false))
+            .collect::<Vec<_>>();
         assert!(homes.iter().all(Option::is_none));
         assert!(turns.streak >= Turns::ALONE);
     }
