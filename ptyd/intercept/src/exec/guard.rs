@@ -82,9 +82,9 @@ impl Guard {
     }
 
     /// The calls that it answers itself and that must always be notified: exec and the end; what changes
-    /// what all processes have in common, or where a thread works, or whether addresses are random; and what every C library and most language
-    /// runtimes call once, before anything else of the program, so that a program which is not what was judged is
-    /// killed before its first line.
+    /// what all processes have in common, or where a thread works, or whether addresses are random; and what every
+    /// C library and most language runtimes call once, before anything else of the program, so that a program which is
+    /// not what was judged is killed before its first line.
     pub const CALLS: [i64; 9] = [
         libc::SYS_execve,
         libc::SYS_execveat,
