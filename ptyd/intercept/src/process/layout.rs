@@ -17,15 +17,16 @@ const REPEAT: u8 = 2;
 pub(crate) struct Layouts(AtomicU8);
 
 impl Layouts {
-    /// A process is about to call `personality(2)`, which its children inherit. Who has random addresses from then on says
-    /// nothing of the others.
+    /// A process is about to call `personality(2)`, which its children inherit. Who has random addresses from then on
+    /// says nothing of the others.
     pub fn pretends(&self, personality: u32) {
         if personality != ASKED {
             self.0.store(REPEAT, Ordering::Release);
         }
     }
 
-    /// As far as task `tid` of the command tells ([`layouts_differ`]), which is asked once: all others have inherited it.
+    /// As far as task `tid` of the command tells ([`layouts_differ`]), which is asked once: all others have
+    /// inherited it.
     pub fn differ(&self, tid: i32) -> bool {
         match self.0.load(Ordering::Acquire) {
             DIFFER => true,
