@@ -46,6 +46,9 @@ fn ticks(pid: i32) -> Option<u64> {
     Some(number(11)? + number(12)?)
 }
 
+/// How long nothing comes before everything has.
+const QUIET: Duration = Duration::from_millis(500);
+
 #[test]
 fn with_proxy_and_resolver_dead_nothing_is_sent_and_nothing_asked() -> Result {
     for (user, engine) in everywhere()? {
@@ -91,8 +94,13 @@ fn with_proxy_and_resolver_dead_nothing_is_sent_and_nothing_asked() -> Result {
         if !wait_until(PATIENCE, || world.supervisors().is_empty()) {
             return Err(fail("the supervisor lives"));
         }
-        // What was on its way has come once every connection has ended.
-        if !wait_until(PATIENCE, || open.load(Ordering::Acquire) == 0) {
+        // What was on its way has come once every connection has ended, and none is left that nobody has accepted yet.
+        let ended = || {
+            let then = came.load(Ordering::Acquire);
+            std::thread::sleep(QUIET);
+            open.load(Ordering::Acquire) == 0 && came.load(Ordering::Acquire) == then
+        };
+        if !wait_until(PATIENCE, ended) {
             return Err(fail(format!("{engine}: connections through the proxy live on")));
         }
         let before = (came.load(Ordering::Acquire), names.asked().len());
