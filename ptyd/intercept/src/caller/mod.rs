@@ -79,7 +79,7 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// `home`: the processor that it called from, if that is another than the serving thread's.
+    /// `home`: the processor on which it is to go on, if that is another than the serving thread's.
     pub(crate) fn served(notification: Notification, service: &'a Arc<Service>, home: Option<usize>) -> Self {
         Caller {
             service: Some(service),

@@ -281,11 +281,8 @@ impl Table {
     pub fn executed(&self, tgid: i32, (image, layout): (FileId, [u64; 6]), counts: bool) {
         let mut state = self.state();
         state.images.add(layout);
-        // Its other threads are gone, and what was known of the one that goes on is of the image before.
+        // Its other threads are gone.
         state.threads.retain(|tid, thread| thread.tgid != tgid || *tid == tgid);
-        if let Some(thread) = state.threads.get_mut(&tgid) {
-            thread.stamp = next_stamp();
-        }
         if let Some(known) = state.processes.get_mut(&tgid) {
             known.execs = known.execs.saturating_add(u32::from(counts));
             known.image = Some(image);

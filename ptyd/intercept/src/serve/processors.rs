@@ -1,4 +1,4 @@
-//! Answers that are given by a thread of ours on the processor that the caller called from.
+//! Answers that are given by a thread of ours on the processor where the caller is to go on: mostly its own.
 //!
 //! Whoever is answered there goes on there ([`SYNC_WAKE_UP`]). An ordinary wake-up would do that as well, were it not
 //! that the kernel takes the idle processors of a virtual machine for busy ones: then the caller goes on where it was
