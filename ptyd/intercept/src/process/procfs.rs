@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::{Read, Write as _};
+use std::str::SplitAsciiWhitespace;
 
 use rustix::fs::{Mode, OFlags};
 
@@ -30,6 +31,17 @@ pub fn read(pid: i32, name: &str) -> std::io::Result<Vec<u8>> {
 pub struct Stat {
     bytes: [u8; STAT],
     length: usize,
+}
+
+/// The number of the field behind the name, in `proc_pid_stat(5)`.
+pub const FIRST: usize = 3;
+
+/// The fields of such a text from that one on. The name before it may hold anything, and ends at the last parenthesis.
+pub fn fields(text: &[u8]) -> Option<SplitAsciiWhitespace<'_>> {
+    let behind = text.iter().rposition(|byte| *byte == b')')? + 1;
+    std::str::from_utf8(text.get(behind..)?)
+        .ok()
+        .map(str::split_ascii_whitespace)
 }
 
 /// More than fifty numbers and a name have.
@@ -71,12 +83,9 @@ impl Stat {
         self.field(39)?.parse().ok()
     }
 
-    /// Field `number` of `proc_pid_stat(5)`, from 3 on: the first behind the name, in which there may be anything.
+    /// Field `number` of `proc_pid_stat(5)`.
     fn field(&self, number: usize) -> Option<&str> {
-        let text = self.text();
-        let after = text.iter().rposition(|byte| *byte == b')')? + 1;
-        let fields = std::str::from_utf8(&text[after..]).ok()?;
-        fields.split_ascii_whitespace().nth(number - 3)
+        fields(self.text())?.nth(number - FIRST)
     }
 
     /// The whole text.

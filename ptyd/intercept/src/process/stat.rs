@@ -2,7 +2,7 @@
 
 use rustix::io::Errno;
 
-use super::procfs::Stat;
+use super::procfs::{self, Stat};
 
 /// What tells one life of a process from another, and one program image from the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,14 +40,10 @@ impl TaskStat {
         TaskStat::parse(stat.text()).ok_or(Errno::ACCESS)
     }
 
-    /// Understands the file's text. The program name in it may hold anything, so that fields are
-    /// counted from its last parenthesis.
+    /// Understands the file's text.
     pub fn parse(text: &[u8]) -> Option<TaskStat> {
-        let after = text.iter().rposition(|byte| *byte == b')')? + 1;
-        let fields = std::str::from_utf8(text.get(after..)?).ok()?;
-        let mut fields = fields.split_ascii_whitespace();
-        // Field 3 of the manual page is the first behind the name.
-        let mut next = 3;
+        let mut fields = procfs::fields(text)?;
+        let mut next = procfs::FIRST;
         let mut number = |field: usize| {
             let skipped = field - next;
             next = field + 1;
