@@ -93,7 +93,7 @@ pub fn cases() -> Vec<Case> {
         by_python(
             "descriptors of odd kinds",
             "import select, time; held = [select.epoll(), socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)[0], socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)[0], socket.socket(socket.AF_INET, socket.SOCK_DGRAM), open('/proc/self/status'), open('/dev/zero')]; [os.dup2(one.fileno(), 20 + n) for n, one in enumerate(held)]; os.dup2(os.pidfd_open(os.getpid()), 30); os.dup2(ctypes.CDLL(None).timerfd_create(1, 0), 31); os.dup2(ctypes.CDLL(None).inotify_init(), 32)",
-            "ls -l /proc/$$/fd | sed 's/.* \\([0-9]* -> [a-z_:/]*\\).*/\\1/' | grep -v '^[3-9] ' | sort -n; head -c 6 <&24",
+            "ls -l /proc/$$/fd > list; sed 's/.* \\([0-9]* -> [a-z_:/]*\\).*/\\1/' list | grep -v '^[3-9] ' | sort -n; rm list; head -c 6 <&24",
         ),
         by_python(
             "a socket that listens, as services get it",

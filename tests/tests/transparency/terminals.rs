@@ -274,7 +274,7 @@ pub fn dialogues() -> Vec<Dialogue> {
         talk(
             "windows of no size and of the largest",
             Shell::named("bash")
-                .args(["-c", "while :; do now=$(stty size); [ \"$now\" = \"$last\" ] || echo \"$now\"; last=$now; sleep 0.02; done"])
+                .args(["-c", "until [ \"$last\" = '65535 65535' ]; do now=$(stty size); [ \"$now\" = \"$last\" ] || echo \"$now\"; last=$now; sleep 0.02; done"])
                 .on_terminal(),
             |terminal| {
                 terminal.expect("24 80\r\n")?;
@@ -283,8 +283,7 @@ pub fn dialogues() -> Vec<Dialogue> {
                 terminal.resize(1, 1)?;
                 terminal.expect("1 1\r\n")?;
                 terminal.resize(65535, 65535)?;
-                terminal.expect("65535 65535\r\n")?;
-                terminal.send([3])
+                terminal.expect("65535 65535\r\n").map(drop)
             },
         ),
         talk(
