@@ -6,7 +6,7 @@ use agentsh_tests::case::mask;
 use agentsh_tests::pty::Terminal;
 use agentsh_tests::shell::Subject;
 use agentsh_tests::world::processes::wait_until;
-use agentsh_tests::{Case, Ended, Input, Output, Result, Shell, World, fail};
+use agentsh_tests::{Case, Ended, Input, Output, Result, Shell, World, compare, fail};
 
 /// A conversation on a terminal: its name, the start, what is typed when.
 pub struct Dialogue {
@@ -314,10 +314,9 @@ impl Dialogue {
 
     /// Holds it with the real shell and with the subject's and compares how both ended and every byte that appeared.
     pub fn same(&self, world: &World, subject: &Subject) -> Result {
-        let (oracle, other) = (self.hold(world, &Subject::Real)?, self.hold(world, subject)?);
-        match oracle == other {
-            true => Ok(()),
-            false => Err(fail(format!(
+        match compare::one_of_the_real_ones(|subject| self.hold(world, subject), subject, PartialEq::eq)? {
+            None => Ok(()),
+            Some((oracle, other)) => Err(fail(format!(
                 "{}:\n    {oracle:?}\n    became\n    {other:?}",
                 self.name
             ))),
