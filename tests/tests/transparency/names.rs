@@ -13,6 +13,14 @@ pub fn cases() -> Vec<Case> {
         raw("no argument at all", "[]", "[b'A=1']")
             .change(|shell| shell.stdin(Input::Bytes(b"echo \"[$0] $#\"\n".to_vec()))),
         raw(
+            "what the C library changes in its own environment",
+            &with_text(
+                "b'bash'",
+                "/bin/true; echo $?; (exec sh -c 'cat -A /proc/self/environ'); echo $?",
+            ),
+            "[b'A=1', b'GLIBC_TUNABLES=glibc.malloc.check=1:glibc.malloc.perturb=165:none.such=1', b'PATH=/usr/bin']",
+        ),
+        raw(
             "an empty name",
             &with_text("b''", "echo \"[$0] $BASH $#\""),
             "[b'A=1', b'PATH=/usr/bin']",

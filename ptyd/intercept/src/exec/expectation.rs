@@ -192,7 +192,11 @@ impl Expectation {
 
     /// Whether what runs as `image` was given the environment that was judged.
     pub fn has_environment(&self, image: &Image) -> bool {
-        self.environment.is_none() || self.environment == image.environment
+        match (&self.environment, &image.environment) {
+            (None, _) => true,
+            (Some(judged), Some(given)) => is_given(judged, given),
+            (Some(_), None) => false,
+        }
     }
 
     /// Whether `image` is what was judged.
@@ -211,6 +215,31 @@ impl Expectation {
     }
 }
 
+/// Whether a program that was to get the `judged` environment looks as if it had got it, at its first call. Up to glibc 2.38
+/// the loader ends values in `GLIBC_TUNABLES` with a NUL, before any call, where the kernel put the environment. What follows
+/// might have been given as a variable of its own then: it must not be one that anybody asks for.
+fn is_given(judged: &[u8], given: &[u8]) -> bool {
+    const TUNABLES: &[u8] = b"GLIBC_TUNABLES=";
+    if judged == given {
+        return true;
+    }
+    let mut rest = given;
+    let same = judged.split_inclusive(|byte| *byte == 0).all(|entry| {
+        let Some((there, behind)) = rest.split_at_checked(entry.len()) else {
+            return false;
+        };
+        rest = behind;
+        let names_nothing = |text: &[u8]| {
+            let mut name = text.iter().take_while(|byte| !b"=:\0".contains(byte)).peekable();
+            name.peek().is_none() || name.any(|byte| *byte == b'.')
+        };
+        let ends_value = |at: usize| entry[at] == b':' && there[at] == 0 && names_nothing(&entry[at + 1..]);
+        let by_loader = || (0..entry.len()).all(|at| entry[at] == there[at] || ends_value(at));
+        entry == there || (entry.starts_with(TUNABLES) && by_loader())
+    });
+    same && rest.is_empty()
+}
+
 /// Whether a file is still the judged one.
 fn still_there(subject: &Subject) -> bool {
     let Some(path) = subject.place.path() else { return true };
@@ -218,5 +247,37 @@ fn still_there(subject: &Subject) -> bool {
         Ok(stat) => FileId::of(&stat) == subject.file,
         // It is gone: nobody can open another in its place under that name now.
         Err(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_environment_is_the_judged_one_or_what_the_loader_makes_of_its_tunables() {
+        let judged = b"A=1:glibc.x=2\0GLIBC_TUNABLES=glibc.malloc.check=1:glibc.malloc.perturb=165:b=1:\0B=\0";
+        let given = |from: &[u8], to: &[u8]| {
+            let at = judged
+                .windows(from.len())
+                .position(|part| part == from)
+                .unwrap_or(judged.len());
+            [&judged[..at], to, &judged[at + from.len()..]].concat()
+        };
+        assert!(is_given(judged, judged));
+        assert!(is_given(judged, &given(b"1:glibc.malloc.p", b"1\0glibc.malloc.p")));
+        assert!(is_given(judged, &given(b"b=1:\0", b"b=1\0\0")));
+        for (from, to) in [
+            (&b"165:b"[..], &b"165\0b"[..]),
+            (b"A=1:glibc", b"A=1\0glibc"),
+            (b"check=1", b"check=2"),
+            (b"check=1:", b"check=1;"),
+            (b"B=\0", b"B=1\0"),
+            (b"B=\0", b""),
+        ] {
+            let given = given(from, to);
+            assert!(!is_given(judged, &given), "{}", String::from_utf8_lossy(&given));
+        }
+        assert!(!is_given(judged, b"") && !is_given(b"", judged) && is_given(b"", b""));
     }
 }
