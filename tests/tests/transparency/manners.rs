@@ -4,6 +4,36 @@ use agentsh_tests::{Case, Input, Shell};
 
 use crate::{shell, text};
 
+/// What programs that go down step by step do there, where no path leads.
+const DEEP: &str = r#"python3 -c '
+import os, shutil
+top = os.open(".", os.O_RDONLY)
+for _ in range(52):
+    os.mkdir("x" * 200, 0o700)
+    os.chdir("x" * 200)
+here = os.open(".", os.O_RDONLY)
+open("file", "w").write("hello")
+print(open("file").read())
+open("file", "a").write("!")
+os.rename("file", "second")
+os.link("second", "third")
+os.symlink("second", "link")
+os.chmod("second", 0o640)
+os.utime("second", (1, 2))
+os.truncate("third", 2)
+print(os.stat("second").st_size, oct(os.stat("second").st_mode), os.stat("second").st_atime, os.readlink("link"))
+os.unlink("second")
+try: os.mkdir("n" * 300)
+except OSError as error: print(error.errno)
+os.mkdir("sub")
+os.rename("sub", "sub2")
+print(sorted(os.listdir(".")), open(os.open("third", os.O_RDONLY, dir_fd=here)).read())
+fd = os.open("fourth", os.O_CREAT | os.O_WRONLY, dir_fd=here)
+os.close(os.open("fourth", os.O_WRONLY | os.O_TRUNC, dir_fd=here))
+os.rmdir("sub2", dir_fd=here)
+os.fchdir(top)
+'; cd x*; cd x*; pwd | wc -c; find . | wc -l; cd ../..; rm -r x*; echo $?; ls"#;
+
 pub fn cases() -> Vec<Case> {
     vec![
         text("a coprocess", "coproc c { while read -r x; do echo \"got $x\"; done; }; echo a >&${c[1]}; read -r y <&${c[0]}; echo $y; eval \"exec ${c[1]}>&-\"; wait $c_PID; echo $?"),
@@ -26,6 +56,7 @@ pub fn cases() -> Vec<Case> {
         text("times", "time true; TIMEFORMAT=%R; time :; times | wc -l").mask_numbers().change(|shell| shell.env("TIMEFORMAT", "real")),
         text("a descriptor that moves", "exec 5<&0 6>&1; echo a >&6; exec {fd}>f; echo b >&$fd; exec {fd}>&-; cat f; exec 6>&1-; echo c >&6; echo d; echo $?"),
         text("files by their descriptors", "echo x > f; exec 7<f; cat /dev/fd/7; cat /proc/self/fd/7; cat /proc/$$/fd/7; echo y > /dev/stdout; echo z > /dev/stderr; echo w | cat /dev/stdin"),
+        text("folders deeper than a path can be", DEEP),
         text("no clobbering", "set -C; echo a > f; echo b > f; echo $?; echo c >| f; cat f; : > /dev/null; echo $?; echo d >> f; cat f"),
         text("network names of the shell's own", "exec 3<>/dev/tcp/127.0.0.1/1; echo $?; (exec 3<>/dev/tcp/nosuch.invalid/1) 2>&1 | tail -c 30; echo x > /dev/tcp/127.0.0.1; echo $?"),
         text("patterns of all kinds", "shopt -s extglob globstar nullglob dotglob; mkdir -p a/b/c; touch a/x.c a/b/y.c a/b/c/.z; echo **/*.c; echo a/!(x*); echo a/**; echo nosuch*; shopt -s failglob; echo no*; echo after"),

@@ -103,8 +103,9 @@ impl Handler for FileEngine {
         let Some(handler) = calls::handler(number) else {
             return Outcome::Errno(Errno::NOSYS);
         };
-        match Call::new(self, caller).and_then(|mut call| handler(&mut call)) {
-            Ok(outcome) | Err(outcome) => outcome,
+        match Call::new(self, caller) {
+            Ok(call) => call.carried_out(handler),
+            Err(outcome) => outcome,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What every call does first: take the caller's words, then its rights.
 
+use std::cell::Cell;
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -9,6 +10,7 @@ use std::rc::Rc;
 use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 
+use super::Handle;
 use crate::caller::Caller;
 use crate::files::actor::{self, Acting, Client, Identity};
 use crate::files::engine::FileEngine;
@@ -27,6 +29,10 @@ pub struct Call<'e, 'c> {
     /// What is known of it.
     pub client: Rc<Client>,
     acting: Option<Acting>,
+    /// Whether it is looked up where start folders are.
+    locates: bool,
+    /// Whether an object lies deeper than the kernel puts into words, so that its path is not known.
+    too_deep: Cell<bool>,
 }
 
 impl<'e, 'c> Call<'e, 'c> {
@@ -38,7 +44,23 @@ impl<'e, 'c> Call<'e, 'c> {
             caller,
             client,
             acting: None,
+            locates: false,
+            too_deep: Cell::new(false),
         })
+    }
+
+    /// Carries the call out by its handler. What the kernel has no words for is found once more, below a start folder of
+    /// which it is known where it is.
+    pub fn carried_out(mut self, handler: Handle) -> Outcome {
+        let outcome = match handler(&mut self) {
+            Err(Outcome::Errno(Errno::NAMETOOLONG)) if self.too_deep.get() => {
+                self.rest();
+                self.locates = true;
+                handler(&mut self)
+            }
+            result => result,
+        };
+        outcome.unwrap_or_else(|outcome| outcome)
     }
 
     /// The path that register `index` points to.
@@ -70,7 +92,21 @@ impl<'e, 'c> Call<'e, 'c> {
             },
         };
         let root = self.root()?;
+        let at = match &start {
+            Some(start) if self.locates && at.is_none() => self.located(start),
+            _ => at,
+        };
         Ok(Place { path, start, at, root })
+    }
+
+    /// Where a folder is, however deep.
+    fn located(&self, folder: &OwnedFd) -> Option<At> {
+        let changes = self.engine.folders.changes();
+        let found = canonical(&self.engine.host, folder.as_fd(), &rustix::fs::fstat(folder).ok()?);
+        match found {
+            Ok(Canonical::At(path)) => Some(At { path, changes }),
+            _ => None,
+        }
     }
 
     /// The caller's working directory, and where it is if that is known.
@@ -206,16 +242,26 @@ impl<'e, 'c> Call<'e, 'c> {
         if let Some(path) = self.still(pin.at.as_ref()) {
             return Ok(Canonical::At(path.to_owned()));
         }
-        let found = canonical(&self.engine.host, pin.fd.as_fd(), &pin.stat)?;
+        let found = self.kernels_path_of(pin)?;
         match self.origin(pin, &found)? {
             Some(origin) => Ok(Canonical::Was(origin)),
             None => Ok(found),
         }
     }
 
+    fn kernels_path_of(&self, pin: &Pin) -> Result<Canonical, Errno> {
+        let found = canonical(&self.engine.host, pin.fd.as_fd(), &pin.stat);
+        self.too_deep
+            .set(self.too_deep.get() || found == Err(Errno::NAMETOOLONG));
+        found
+    }
+
     /// Whether a pinned object lies in the trash, and the session deals with it as whoever had it open.
     pub fn is_discarded(&self, pin: &Pin) -> Result<bool, Errno> {
-        let found = canonical(&self.engine.host, pin.fd.as_fd(), &pin.stat)?;
+        let found = match self.still(pin.at.as_ref()) {
+            Some(path) => Canonical::At(path.to_owned()),
+            None => self.kernels_path_of(pin)?,
+        };
         Ok(self.origin(pin, &found)?.is_some())
     }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::Stat;
 use rustix::io::Errno;
 
+use super::deep;
 use crate::files::host::Host;
 
 const DELETED: &[u8] = b" (deleted)";
@@ -37,7 +38,7 @@ impl Canonical {
 /// object, not from what the caller wrote).
 ///
 /// # Errors
-/// `ENAMETOOLONG` for an object deeper than `PATH_MAX`, which no rule can be compared with.
+/// `ENAMETOOLONG` for an object deeper than `PATH_MAX` that is no folder: what it is called is not known.
 pub fn canonical(host: &Host, fd: BorrowedFd<'_>, stat: &Stat) -> Result<Canonical, Errno> {
     place(host, fd, || Ok(*stat))
 }
@@ -45,7 +46,11 @@ pub fn canonical(host: &Host, fd: BorrowedFd<'_>, stat: &Stat) -> Result<Canonic
 /// [`canonical`]; the object is looked at only where its path leaves a doubt.
 fn place(host: &Host, fd: BorrowedFd<'_>, stat: impl FnOnce() -> Result<Stat, Errno>) -> Result<Canonical, Errno> {
     let number = rustix::path::DecInt::from_fd(fd);
-    let text = rustix::fs::readlinkat(host.descriptors(), number, Vec::with_capacity(256))?.into_bytes();
+    let text = match rustix::fs::readlinkat(host.descriptors(), number, Vec::with_capacity(256)) {
+        Ok(text) => text.into_bytes(),
+        Err(Errno::NAMETOOLONG) => return deep::path(fd, |above| kernels(host, above)).map(Canonical::At),
+        Err(errno) => return Err(errno),
+    };
     if text.first() != Some(&b'/') {
         return Ok(Canonical::Nowhere);
     }
@@ -62,6 +67,13 @@ fn place(host: &Host, fd: BorrowedFd<'_>, stat: impl FnOnce() -> Result<Stat, Er
         return Ok(Canonical::Nowhere);
     }
     Ok(Canonical::Was(owned(before.to_vec())))
+}
+
+/// The path of a folder that has one in the kernel's words.
+fn kernels(host: &Host, folder: BorrowedFd<'_>) -> Result<Option<PathBuf>, Errno> {
+    let number = rustix::path::DecInt::from_fd(folder);
+    let text = rustix::fs::readlinkat(host.descriptors(), number, Vec::with_capacity(4096))?.into_bytes();
+    Ok((text.first() == Some(&b'/') && !text.ends_with(DELETED)).then(|| owned(text)))
 }
 
 /// The path of `name` in the pinned folder `parent`.

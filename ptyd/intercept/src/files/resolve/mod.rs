@@ -5,6 +5,7 @@
 //! walked component by component.
 
 mod canonical;
+mod deep;
 mod path;
 mod procfs;
 mod terminal;
