@@ -69,7 +69,7 @@ pub struct FileRule {
     #[serde(default)]
     pub errno: Option<Errno>,
     /// The rule holds for this content only. A new version is judged when it takes the old one's place: at a rename, or
-    /// when the last writer has closed what was written in place.
+    /// when the last writer has closed what was written in place. Times and attributes are no content.
     #[serde(default)]
     pub content: Option<Content>,
 }

@@ -79,6 +79,11 @@ impl CompiledFile {
             .iter()
             .filter(|_| absent)
             .fold(mask, |mask, look| mask | look.bit());
+        // What sets times or attributes brings no other content.
+        let mask = match rule.content {
+            Some(_) => mask & !(FileOp::Xattr.bit() | FileOp::Utime.bit()),
+            None => mask,
+        };
         Ok(CompiledFile {
             common: Common::new(&rule.name, decision, rule.message.as_ref(), rule.timeout),
             globs,

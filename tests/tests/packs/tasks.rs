@@ -1,7 +1,7 @@
 //! Thirty pieces of everyday work, each a text for the shell. They run one after another in one workspace.
 
 /// What an agent does all day: name and text. Each must end with 0, without a question to anybody.
-pub const TASKS: [(&str, &str); 34] = [
+pub const TASKS: [(&str, &str); 35] = [
     // Rust
     (
         "rust: a new package, built",
@@ -108,6 +108,10 @@ pub const TASKS: [(&str, &str); 34] = [
     (
         "git: branches, merges, stashes",
         "git init -q -b main repo && cd repo && echo 1 > a && git add a && git commit -qm one && git switch -qc side && echo 2 > b && git add b && git commit -qm two && git switch -q main && git merge -q --no-edit side && echo 3 > a && git stash -q && git stash pop -q && git commit -qam three && git rebase -q side 2>/dev/null; git log --oneline | grep -q two",
+    ),
+    (
+        "git: copies of a whole repository",
+        "cp -a repo copied && mkdir unpacked && tar cf - -C repo . | tar xf - -C unpacked && touch copied/.git copied/.git/hooks copied/.git/HEAD && git -C copied fsck 2>/dev/null && [ -z \"$(git -C unpacked status --short)\" ] && rm -rf copied unpacked",
     ),
     (
         "git: clone, remote, push, fetch",

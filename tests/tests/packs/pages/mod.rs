@@ -118,6 +118,7 @@ pub const PUBLISHING: &[&str] = &[
 /// Changes beside what others execute that make nobody execute anything.
 pub const HARMLESS: &[&str] = &[
     "git config user.email me@x && touch .git/hooks/pre-commit.sample",
+    "cd .git/hooks && echo x > .update.sample.a1B2c3 && mv .update.sample.a1B2c3 update.sample && touch .. ../config .",
     "mkdir -p ~/.claude/shell-snapshots && echo x > ~/.claude/shell-snapshots/x",
 ];
 
