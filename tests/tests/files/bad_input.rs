@@ -145,16 +145,66 @@ print(os.path.exists('d' * 255))";
         .run(&world)?;
     native.expect_success("natively")?;
     match inside == native.out() && inside.starts_with("reached\nELOOP\ngone False\nENAMETOOLONG\n") {
-        true => {}
-        false => return Err(fail(format!("{inside}\nnatively\n{}", native.out()))),
-    }
-    // Deeper than a path can say, nothing can be judged: nothing is made there and nothing removed.
-    let deeper = "import os
-for number in range(20): os.mkdir('f' * 255); os.chdir('f' * 255)";
-    let outcome = session::exec(&session, &[], &["python3", "-S", "-c", deeper]).run(&world)?;
-    outcome.expect_exit(1, "a path of more than 4,095 bytes")?;
-    match outcome.err().contains("[Errno 36]") {
         true => Ok(()),
-        false => Err(fail(format!("{outcome:?}"))),
+        false => Err(fail(format!("{inside}\nnatively\n{}", native.out()))),
     }
+}
+
+/// Makes folders and goes down, to where no path leads.
+const DOWN: &str = "import errno, os
+top = os.getcwd()
+def down(name):
+    for part in [name] + 20 * ['f' * 255]:
+        try: os.mkdir(part)
+        except OSError: pass
+        os.chdir(part)
+def attempt(what):
+    try: return what() or 'done'
+    except OSError as error: return errno.errorcode[error.errno]
+";
+
+#[test]
+fn what_lies_deeper_than_a_path_can_say_is_judged_like_everything_else() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        let native = |text: &str| -> Result<String> {
+            let shell = agentsh_tests::Shell::program("python3").args(["-S", "-c", &format!("{DOWN}{text}")]);
+            let outcome = shell.run(&world)?;
+            outcome.expect_success(text)?;
+            Ok(outcome.out())
+        };
+        native("down('no'); open('kept', 'w').write('kept')")?;
+        let session = keeping(&world)?;
+        let text = "down('mine')
+open('lost', 'w').write('precious'); os.unlink('lost'); open('mine', 'w').write('x'); os.rename('mine', 'theirs')
+print(attempt(lambda: open('theirs').read()))
+here = os.open('.', os.O_RDONLY)
+os.chdir(top)
+print(attempt(lambda: os.rename('mine', 'no/mine')))
+down('no')
+for what in (lambda: open('new', 'w'), lambda: os.mkdir('new'), lambda: os.unlink('kept'), lambda: os.rename('kept', 'new'), \
+        lambda: open('kept', 'a'), lambda: open('kept').read(), lambda: os.truncate('kept', 1), lambda: os.chmod('kept', 0o777), \
+        lambda: os.link('kept', 'new', src_dir_fd=None, dst_dir_fd=here), lambda: os.rename('theirs', 'new', src_dir_fd=here), \
+        lambda: os.symlink('x', 'new')):
+    print(attempt(what))";
+        let shown = python(&world, &session, &format!("{DOWN}{text}"))?;
+        let expected = format!("x\n{}", "EACCES\n".repeat(12));
+        if shown.out() != expected {
+            return Err(fail(format!("{shown:?}")));
+        }
+        let left = native("down('no'); print(os.listdir('.'), open('kept').read(), oct(os.stat('kept').st_mode))")?;
+        if left != "['kept'] kept 0o100644\n" {
+            return Err(fail(left));
+        }
+        let kept: Vec<Value> = world.agentsh(["trash", "list", "--json"])?.json()?;
+        let lost = |entry: &Value| {
+            entry["original"]
+                .as_str()
+                .is_some_and(|path| path.len() > 4095 && path.ends_with("/lost"))
+        };
+        if !kept.iter().any(lost) {
+            return Err(fail(format!("{kept:?}")));
+        }
+    }
+    Ok(())
 }
