@@ -25,6 +25,11 @@ impl ObjectId {
         rustix::fs::statx(fd, "", AtFlags::EMPTY_PATH, mask).map(|statx| Self::from(&statx))
     }
 
+    /// The number of its inode.
+    pub fn inode(&self) -> u64 {
+        self.inode
+    }
+
     /// The mount.
     pub fn mount(&self) -> u64 {
         self.mount

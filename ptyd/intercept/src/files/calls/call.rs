@@ -251,8 +251,9 @@ impl<'e, 'c> Call<'e, 'c> {
 
     fn kernels_path_of(&self, pin: &Pin) -> Result<Canonical, Errno> {
         let found = canonical(&self.engine.host, pin.fd.as_fd(), &pin.stat);
-        self.too_deep
-            .set(self.too_deep.get() || found == Err(Errno::NAMETOOLONG));
+        if found == Err(Errno::NAMETOOLONG) {
+            self.too_deep.set(true);
+        }
         found
     }
 

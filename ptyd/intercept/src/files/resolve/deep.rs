@@ -1,14 +1,15 @@
 //! The path of a folder that lies deeper than the kernel puts into words (`PATH_MAX`): programs get there step by step.
 
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 
 use crate::files::actor;
+use crate::files::host::ObjectId;
 
 /// Longer paths have no rule: to find them takes a look at every folder above.
 const LONGEST: usize = 64 << 10;
@@ -48,10 +49,12 @@ pub fn path(
 
 /// What `folder` is called in the one above.
 fn name_of(folder: &OwnedFd, above: &OwnedFd) -> Result<Option<Vec<u8>>, Errno> {
-    let wanted = rustix::fs::fstat(folder)?;
-    let is = |name: &std::ffi::CStr| {
-        let there = rustix::fs::statat(above, name, AtFlags::SYMLINK_NOFOLLOW);
-        there.is_ok_and(|there| (there.st_dev, there.st_ino) == (wanted.st_dev, wanted.st_ino))
+    // With its mount: one folder can be mounted under several names.
+    let wanted = ObjectId::of(folder)?;
+    let is = |name: &CStr| {
+        let mask = StatxFlags::INO | StatxFlags::MNT_ID;
+        let there = rustix::fs::statx(above, name, AtFlags::SYMLINK_NOFOLLOW, mask);
+        there.is_ok_and(|there| ObjectId::from(&there) == wanted)
     };
     let list = || {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -61,14 +64,18 @@ fn name_of(folder: &OwnedFd, above: &OwnedFd) -> Result<Option<Vec<u8>>, Errno> 
         for entry in list()? {
             let entry = entry?;
             let name = entry.file_name();
-            // What is mounted on a folder has another number than the list says.
-            if !matches!(name.to_bytes(), b"." | b"..") && (all || entry.ino() == wanted.st_ino) && is(name) {
+            let likely = all || entry.ino() == wanted.inode();
+            if likely && !matches!(name.to_bytes(), b"." | b"..") && is(name) {
                 return Ok(Some(name.to_bytes().to_vec()));
             }
         }
         Ok(None)
     };
-    Ok(find(false)?.or(find(true)?))
+    match find(false)? {
+        // What is mounted on a folder has another number than the list says.
+        None => find(true),
+        found => Ok(found),
+    }
 }
 
 #[cfg(test)]
