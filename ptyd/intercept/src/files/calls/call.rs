@@ -259,11 +259,7 @@ impl<'e, 'c> Call<'e, 'c> {
 
     /// Whether a pinned object lies in the trash, and the session deals with it as whoever had it open.
     pub fn is_discarded(&self, pin: &Pin) -> Result<bool, Errno> {
-        let found = match self.still(pin.at.as_ref()) {
-            Some(path) => Canonical::At(path.to_owned()),
-            None => self.kernels_path_of(pin)?,
-        };
-        Ok(self.origin(pin, &found)?.is_some())
+        Ok(pin.held && self.origin(pin, &self.kernels_path_of(pin)?)?.is_some())
     }
 
     fn origin(&self, pin: &Pin, found: &Canonical) -> Result<Option<PathBuf>, Errno> {
