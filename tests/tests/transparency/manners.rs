@@ -6,7 +6,7 @@ use crate::{shell, text};
 
 /// What programs that go down step by step do there, where no path leads.
 const DEEP: &str = r#"python3 -c '
-import os, shutil
+import os
 top = os.open(".", os.O_RDONLY)
 for _ in range(52):
     os.mkdir("x" * 200, 0o700)
@@ -28,7 +28,7 @@ except OSError as error: print(error.errno)
 os.mkdir("sub")
 os.rename("sub", "sub2")
 print(sorted(os.listdir(".")), open(os.open("third", os.O_RDONLY, dir_fd=here)).read())
-fd = os.open("fourth", os.O_CREAT | os.O_WRONLY, dir_fd=here)
+os.close(os.open("fourth", os.O_CREAT | os.O_WRONLY, dir_fd=here))
 os.close(os.open("fourth", os.O_WRONLY | os.O_TRUNC, dir_fd=here))
 os.rmdir("sub2", dir_fd=here)
 os.fchdir(top)
