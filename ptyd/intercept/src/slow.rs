@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use crate::caller::{Caller, Interruption};
+use crate::caller::{Caller, Interruption, held};
 use crate::outcome::Outcome;
 use crate::serve::Service;
 use crate::sys::interrupt::{self, ThreadId};
@@ -51,6 +51,7 @@ static SOMEBODY: Condvar = Condvar::new();
 static LOOKING: AtomicBool = AtomicBool::new(false);
 static WATCH: LazyLock<Result<(), Errno>> = LazyLock::new(|| {
     interrupt::prepare()?;
+    held::release();
     std::thread::Builder::new()
         .name("slow calls".into())
         .stack_size(128 << 10)

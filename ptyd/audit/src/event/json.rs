@@ -16,9 +16,8 @@ pub(crate) fn name(out: &mut Vec<u8>, name: &str) {
 /// Writes `"name":"word",` for words of ours that need no escape.
 pub(crate) fn word(out: &mut Vec<u8>, member: &str, word: &str) {
     name(out, member);
-    out.push(b'"');
-    out.extend_from_slice(word.as_bytes());
-    out.extend_from_slice(b"\",");
+    quoted(out, word.as_bytes());
+    out.push(b',');
 }
 
 pub(crate) fn unsigned(out: &mut Vec<u8>, mut number: u64) {
@@ -42,10 +41,28 @@ pub(crate) fn signed(out: &mut Vec<u8>, number: i64) {
     unsigned(out, number.unsigned_abs());
 }
 
+/// Whether all of it is ASCII that needs no escape, as almost every path is. Without an early end, so that many bytes are
+/// looked at in one step.
+fn is_plain(bytes: &[u8]) -> bool {
+    let plain = |byte: u8| (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\';
+    bytes.iter().fold(true, |all, byte| all & plain(*byte))
+}
+
+/// Writes `"bytes"`, which need no escape.
+fn quoted(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'"');
+    out.extend_from_slice(bytes);
+    out.push(b'"');
+}
+
 /// A text as a JSON string.
 pub(crate) fn text(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
     let bytes = text.as_bytes();
+    if is_plain(bytes) {
+        quoted(out, bytes);
+        return;
+    }
+    out.push(b'"');
     let mut written = 0;
     for (at, byte) in bytes.iter().enumerate() {
         if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
@@ -69,6 +86,10 @@ pub(crate) fn text(out: &mut Vec<u8>, text: &str) {
 
 /// A byte string in the form of [`Bytes`].
 pub(crate) fn bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    if is_plain(bytes) {
+        quoted(out, bytes);
+        return;
+    }
     match std::str::from_utf8(bytes) {
         Ok(plain) if bytes.iter().all(|byte| *byte >= 0x20) => text(out, plain),
         _ => serde_json::to_writer(out, &Bytes::from(bytes)).unwrap_or(()),

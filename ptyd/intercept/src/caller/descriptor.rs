@@ -17,7 +17,7 @@ const FLAG_SETFD: u32 = libc::SECCOMP_ADDFD_FLAG_SETFD as u32;
 /// would inherit it.
 pub struct AddDescriptor<'c, 'l> {
     caller: &'c Caller<'l>,
-    held: Option<(Held, Held)>,
+    held: Option<(Held, Option<Held>)>,
 }
 
 impl<'c, 'l> AddDescriptor<'c, 'l> {

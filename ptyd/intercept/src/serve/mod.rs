@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::io::Errno;
 
 use self::turns::Turns;
-use crate::caller::held::Held;
+use crate::caller::held::{self, Held};
 use crate::caller::{AddDescriptor, Caller};
 use crate::files::actor;
 use crate::handler::Handler;
@@ -114,6 +114,7 @@ impl Service {
         let thread = ThreadId::current();
         self.threads().push(thread);
         self.run();
+        held::release();
         self.threads().retain(|other| *other != thread);
         self.leave();
     }
@@ -133,6 +134,7 @@ impl Service {
                     self.received.fetch_add(1, Ordering::AcqRel);
                     watch::call_received();
                     let home = turns.took(call.pid as i32, goes_on(&call), elsewhere);
+                    held::call_received(turns.alone());
                     let caller = Caller::served(Notification::from(call), self, home);
                     let outcome = self.handled(&caller);
                     answer(&caller, outcome);
@@ -153,6 +155,7 @@ impl Service {
 
     /// Sees to it that a thread waits for calls, because the calling one will not for a while.
     pub(crate) fn relieve(self: &Arc<Self>) {
+        held::release();
         if self.waiting.load(Ordering::Acquire) == 0 && self.count.load(Ordering::Acquire) < LIMIT {
             // Without a new thread this one still serves; only concurrency is lost.
             if let Err(error) = self.add_thread() {

@@ -13,7 +13,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use rustix::thread::CpuSet;
 
 use super::Service;
-use crate::caller::held::Held;
+use crate::caller::held::{self, Held};
 use crate::files::actor;
 use crate::process::procfs::Stat;
 
@@ -65,6 +65,7 @@ pub(super) fn answer(number: usize, tid: i32, service: &Arc<Service>, response: 
 }
 
 fn start(number: usize) -> Option<Sender<Answer>> {
+    held::release();
     let (sender, answers) = channel();
     let thread = std::thread::Builder::new().name("answers".into()).stack_size(128 << 10);
     thread.spawn(move || run(number, &answers)).ok().map(|_| sender)

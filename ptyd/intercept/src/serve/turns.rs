@@ -67,10 +67,15 @@ impl Turns {
         }
     }
 
+    /// Whether the same task has called for a while, and nobody else.
+    pub(super) fn alone(&self) -> bool {
+        self.streak >= Turns::ALONE
+    }
+
     /// Whether the next call comes from another processor: its caller was already waiting while this thread was at
     /// work here, and had not taken this processor from it to do so.
     pub(super) fn next_is_elsewhere(&mut self, listener: BorrowedFd<'_>) -> bool {
-        self.streak < Turns::ALONE && listener::pending(listener) && !self.was_preempted()
+        !self.alone() && listener::pending(listener) && !self.was_preempted()
     }
 
     /// Whether this thread lost its processor since it was asked last: the caller that it woke there may have run at
@@ -93,7 +98,7 @@ impl Turns {
             true => self.streak.saturating_add(1),
             false => 0,
         };
-        if self.streak >= Turns::ALONE {
+        if self.alone() {
             return None;
         }
         let here = rustix::thread::sched_getcpu();

@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, Stat};
 use rustix::io::Errno;
 
 use super::{Staged, read};
+use crate::caller::held;
 use crate::files::calls::has_attributes;
 use crate::files::engine::FileEngine;
 use crate::files::judge::{Judgement, Question, Verdict};
@@ -151,6 +152,7 @@ fn ask(engine: &FileEngine, staged: &Arc<Staged>, version: Version, operation: O
             Err(errno) => told.refused(&version.path, errno),
         }
     };
+    held::release();
     let started = std::thread::Builder::new().name("question".into()).spawn(wait);
     if let Err(error) = started {
         tracing::error!(%error, "a new version is dropped: nobody can be asked");

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
 
+use crate::caller::held;
 use crate::files::calls::path_to;
 use crate::files::engine::FileEngine;
 
@@ -28,6 +29,7 @@ impl Watch {
                 engine.settle();
             }
         };
+        held::release();
         let started = std::thread::Builder::new()
             .name("staging".into())
             .stack_size(STACK)

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+use super::blocking::may_block;
 use super::{Flags, Request, groups, operations, redirect, redirected, staged, terminal};
 use crate::caller::AddDescriptor;
 use crate::files::actor;
@@ -188,29 +189,6 @@ pub(super) fn open_again(call: &Call<'_, '_>, pin: &Pin, flags: OFlags) -> Resul
     match may_block(pin, flags)? {
         true => call.caller.slow(open),
         false => Ok(open()?),
-    }
-}
-
-fn may_block(pin: &Pin, flags: OFlags) -> Result<bool, Errno> {
-    const NFS: i64 = 0x6969;
-    const SMB2: i64 = 0xfe53_4d42;
-    const CIFS: i64 = 0xff53_4d42;
-    const FUSE: i64 = 0x6573_5546;
-    const NINE_P: i64 = 0x0102_1997;
-    const CEPH: i64 = 0x00c3_6400;
-    const MEMORY: u32 = 1;
-    const TERMINALS: std::ops::RangeInclusive<u32> = 136..=143;
-    match pin.kind() {
-        libc::S_IFIFO => Ok(!flags.contains(OFlags::NONBLOCK)),
-        libc::S_IFCHR => {
-            let major = libc::major(pin.stat.st_rdev);
-            Ok(!flags.contains(OFlags::NONBLOCK) && major != MEMORY && !TERMINALS.contains(&major))
-        }
-        libc::S_IFREG | libc::S_IFDIR => {
-            let kind = rustix::fs::fstatfs(&pin.fd)?.f_type & 0xffff_ffff;
-            Ok([NFS, SMB2, CIFS, FUSE, NINE_P, CEPH].contains(&kind))
-        }
-        _ => Ok(false),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::files::resolve::{Found, How, Pin, Place};
 use crate::files::sys::{self, OpenHow};
 use crate::outcome::Outcome;
 
+mod blocking;
 mod existing;
 mod glance;
 mod groups;
