@@ -22,19 +22,21 @@ type State = (usize, usize);
 /// All that this pattern can still match strictly below `folder` (a normal path, `/` for the root); one that
 /// covers the others stands alone.
 pub fn residuals(tokens: &[Token], folder: &[u8], separator: Separator) -> Vec<Residual> {
-    let mut states = vec![];
-    add(&mut states, tokens, (0, 0));
     let slash = [separator];
     let end: &[u8] = if folder.ends_with(&slash) { b"" } else { &slash };
-    for part in [folder, end] {
+    let Some((begin, parts)) = begin(tokens, [folder, end]) else {
+        return Vec::new();
+    };
+    let (mut states, mut next) = (Vec::new(), Vec::new());
+    add(&mut states, tokens, begin);
+    for part in parts {
         let mut rest = part;
         while !rest.is_empty() {
             let (found, length) = character(rest);
-            let mut next = Vec::new();
-            for state in states {
+            for state in states.drain(..) {
                 step(tokens, state, found, &rest[..length], separator, &mut next);
             }
-            states = next;
+            std::mem::swap(&mut states, &mut next);
             rest = &rest[length..];
         }
     }
@@ -52,6 +54,27 @@ pub fn residuals(tokens: &[Token], folder: &[u8], separator: Separator) -> Vec<R
         }
     }
     found
+}
+
+/// Where the pattern is behind its leading literal, and what is left of `parts` there; none if they differ before. Almost
+/// every pattern of a policy begins with folders, and almost every folder is asked about lies elsewhere.
+fn begin<'p>(tokens: &[Token], parts: [&'p [u8]; 2]) -> Option<(State, [&'p [u8]; 2])> {
+    let Some(Token::Literal(literal)) = tokens.first() else {
+        return Some(((0, 0), parts));
+    };
+    let (first, second) = literal.split_at(literal.len().min(parts[0].len()));
+    let common = second.len().min(parts[1].len());
+    if !parts[0].starts_with(first) || second[..common] != parts[1][..common] {
+        return None;
+    }
+    let rest = [&parts[0][first.len()..], &parts[1][common..]];
+    // A literal that is no text may end within a character, which is taken as a whole.
+    if rest[0].first().is_some_and(|byte| byte & 0xc0 == 0x80) {
+        return Some(((0, 0), parts));
+    }
+    let done = first.len() + common;
+    let state = if done == literal.len() { (1, 0) } else { (0, done) };
+    Some((state, rest))
 }
 
 fn add(states: &mut Vec<State>, tokens: &[Token], state: State) {

@@ -154,6 +154,15 @@ proptest! {
     }
 
     #[test]
+    fn a_leading_literal_leaves_what_it_leaves_byte_by_byte(pattern in pattern(), folder in path()) {
+        for tokens in glob(&pattern).iter().flat_map(|glob| glob.alternatives()) {
+            // Behind an empty one no literal leads.
+            let slow: Vec<Token> = std::iter::once(Token::Literal([].into())).chain(tokens.iter().cloned()).collect();
+            prop_assert_eq!(residuals(tokens, folder.as_bytes(), b'/'), residuals(&slow, folder.as_bytes(), b'/'));
+        }
+    }
+
+    #[test]
     fn no_pattern_panics(pattern in prop::collection::vec(any::<u8>(), 0..40), name in prop::collection::vec(any::<u8>(), 0..40)) {
         if let Ok(glob) = Glob::new(&pattern, b'/') {
             glob.is_match(&name);

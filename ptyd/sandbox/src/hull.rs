@@ -87,27 +87,30 @@ impl Hull {
     /// Walks from the root along the paths on which policy differs.
     pub fn compile(territory: &dyn Territory) -> Hull {
         let mut hull = Hull::default();
-        for right in Right::ALL {
-            hull.visit(territory, right, Path::new("/"), 0);
-        }
+        hull.visit(territory, Rights::ALL, Path::new("/"), 0);
         hull
     }
 
-    fn visit(&mut self, territory: &dyn Territory, right: Right, folder: &Path, depth: usize) {
-        match territory.tree(right, folder) {
-            Outlook::All => self.grant(right, folder, true),
-            Outlook::Nothing => {}
-            Outlook::Scattered => {
-                self.scattered.insert(right);
-                // Programs there can only be executed by who may read them.
-                self.grant(right, folder, true);
+    fn visit(&mut self, territory: &dyn Territory, rights: Rights, folder: &Path, depth: usize) {
+        let mut mixed = Rights::default();
+        for right in rights.iter() {
+            match territory.tree(right, folder) {
+                Outlook::All => self.grant(right, folder, true),
+                Outlook::Nothing => {}
+                Outlook::Scattered => {
+                    self.scattered.insert(right);
+                    // Programs there can only be executed by who may read them.
+                    self.grant(right, folder, true);
+                }
+                Outlook::Mixed => mixed.insert(right),
             }
-            Outlook::Mixed if depth < MAX_DEPTH => self.lower(territory, right, folder, depth),
-            Outlook::Mixed => {}
+        }
+        if mixed != Rights::default() && depth < MAX_DEPTH {
+            self.lower(territory, mixed, folder, depth);
         }
     }
 
-    fn lower(&mut self, territory: &dyn Territory, right: Right, folder: &Path, depth: usize) {
+    fn lower(&mut self, territory: &dyn Territory, rights: Rights, folder: &Path, depth: usize) {
         // Taken before the names are read: a name that comes in between makes the hull out of date.
         let Some(stamp) = Stamp::of(folder) else { return };
         let Ok(entries) = fs::read_dir(folder) else { return };
@@ -115,11 +118,16 @@ impl Hull {
         for entry in entries.flatten() {
             let path = entry.path();
             match entry.file_type() {
-                Ok(kind) if kind.is_dir() => self.visit(territory, right, &path, depth + 1),
+                Ok(kind) if kind.is_dir() => self.visit(territory, rights, &path, depth + 1),
                 // Landlock judges what a link leads to.
                 Ok(kind) if kind.is_symlink() => {}
-                Ok(_) if right.is_of_files() && territory.object(right, &path) => self.grant(right, &path, false),
-                _ => {}
+                Ok(_) => {
+                    let of_files = rights.iter().filter(|right| right.is_of_files());
+                    for right in of_files.filter(|right| territory.object(*right, &path)) {
+                        self.grant(right, &path, false);
+                    }
+                }
+                Err(_) => {}
             }
         }
     }
@@ -132,8 +140,11 @@ impl Hull {
             object: Stamp::of(path).map_or((0, 0), |stamp| (stamp.device, stamp.inode)),
         });
         grant.rights.insert(right);
-        let spot = Spot::new(grant);
-        self.places.insert(path.as_os_str().as_bytes().into(), spot);
+        let bytes = path.as_os_str().as_bytes();
+        match self.places.get_mut(bytes) {
+            Some(spot) => spot.rights.insert(right),
+            None => drop(self.places.insert(bytes.into(), Spot::new(grant))),
+        }
     }
 
     /// Grants a right on one object and, if it is a folder, all below it, beside what the territory gave.

@@ -20,7 +20,7 @@ use agentsh_terminal::redact::{PatternError, Patterns};
 use super::execs::Filtered;
 use super::limits::Limited;
 use super::plan::Asked;
-use super::territory::{self, Extra};
+use super::territory::{self, Extra, Outlooks};
 
 /// Why rules cannot be put in force.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +73,7 @@ pub(crate) struct Rules {
 
 /// The hull as it was when its rulesets were made.
 struct Walls {
+    outlooks: Outlooks,
     hull: Arc<Hull>,
     plain: Option<OwnedFd>,
     /// Behind the wall connections that its tables let through are the command's own.
@@ -80,9 +81,10 @@ struct Walls {
 }
 
 impl Walls {
-    fn build(policy: &Policy, extra: &Extra) -> Walls {
+    fn build(policy: &Policy, extra: &Extra, outlooks: Outlooks) -> Walls {
         Walls {
-            hull: Arc::new(territory::hull(policy, extra)),
+            hull: Arc::new(territory::hull(policy, extra, &outlooks)),
+            outlooks,
             plain: None,
             walled: None,
         }
@@ -130,7 +132,7 @@ impl Rules {
             .settings()
             .is_none_or(|settings| settings.file.record.terminal != Some(Switch::Off));
         let judges_content = policy.judges_content();
-        let walls = Mutex::new(Walls::build(&policy, &extra));
+        let walls = Mutex::new(Walls::build(&policy, &extra, Outlooks::default()));
         let rules = Rules {
             wrappers: policy.wrappers(),
             filter: asked.filter(&policy)?,
@@ -160,7 +162,7 @@ impl Rules {
     /// Where our own folders are left out of the hull, this file of them is not.
     pub(crate) fn also_readable(&mut self, path: PathBuf) -> Result<(), RulesError> {
         if self.extra.also_readable(path) {
-            self.walls = Mutex::new(Walls::build(&self.policy, &self.extra));
+            self.walls = Mutex::new(Walls::build(&self.policy, &self.extra, Outlooks::default()));
             self.walls(self.wall != Wall::None)?;
         }
         Ok(())
@@ -170,7 +172,8 @@ impl Rules {
     pub(crate) fn walls(&self, walled: bool) -> Result<(Arc<Hull>, OwnedFd), RulesError> {
         let mut walls = self.walls.lock().unwrap_or_else(PoisonError::into_inner);
         if !walls.hull.is_current() {
-            *walls = Walls::build(&self.policy, &self.extra);
+            let outlooks = std::mem::take(&mut walls.outlooks);
+            *walls = Walls::build(&self.policy, &self.extra, outlooks);
         }
         let ruleset = walls.ruleset(walled, self.abi)?;
         Ok((Arc::clone(&walls.hull), ruleset))

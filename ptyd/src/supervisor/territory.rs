@@ -1,5 +1,7 @@
 //! Policy as the hull's compiler asks it.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
@@ -87,6 +89,28 @@ impl Extra {
     }
 }
 
+/// What a policy could do with files in the folders that were walked, kept for the next walk: it depends on nothing else.
+#[derive(Default)]
+pub(super) struct Outlooks(RefCell<HashMap<PathBuf, [Option<Outlook>; Right::ALL.len()]>>);
+
+/// Folders from which on all are forgotten.
+const REMEMBERED: usize = 8192;
+
+impl Outlooks {
+    fn of(&self, right: Right, folder: &Path, find_out: impl FnOnce() -> Outlook) -> Outlook {
+        let mut known = self.0.borrow_mut();
+        if let Some(Some(outlook)) = known.get(folder).map(|rights| &rights[right as usize]) {
+            return outlook.clone();
+        }
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        let outlook = find_out();
+        known.entry(folder.to_owned()).or_default()[right as usize] = Some(outlook.clone());
+        outlook
+    }
+}
+
 /// What a policy could ever let happen at once, right by right. What must be asked, kept or redirected
 /// first is carried out by the supervisor and needs no right of the caller's own.
 pub(super) struct Reach<'p> {
@@ -97,6 +121,7 @@ pub(super) struct Reach<'p> {
     deny: &'p [PathBuf],
     /// Paths that are kept out of it for reading.
     unread: &'p [PathBuf],
+    outlooks: &'p Outlooks,
 }
 
 /// The operations that a right lets through. A right is granted where any of them could pass.
@@ -129,13 +154,14 @@ fn stops(decisions: Decisions) -> bool {
     decisions.iter().any(|decision| !decision.passes())
 }
 
-/// The hull of a policy on this host.
-pub(super) fn hull(policy: &Policy, extra: &Extra) -> Hull {
+/// The hull of a policy on this host; `outlooks`: of this policy.
+pub(super) fn hull(policy: &Policy, extra: &Extra, outlooks: &Outlooks) -> Hull {
     let mut hull = Hull::compile(&Reach {
         policy,
         never: never(policy),
         deny: &extra.deny,
         unread: &extra.unread,
+        outlooks,
     });
     for loader in LOADERS {
         hull.add(Right::Execute, Path::new(loader));
@@ -238,7 +264,7 @@ impl Territory for Reach<'_> {
         let outlook = if right == Right::Execute {
             self.execute(folder)
         } else {
-            self.files(right, folder)
+            self.outlooks.of(right, folder, || self.files(right, folder))
         };
         let looked_at = right == Right::ReadFile && Path::new(TERMINALS).starts_with(folder);
         match outlook {
@@ -263,5 +289,54 @@ impl Territory for Reach<'_> {
                     .iter()
                     .any(|op| self.policy.file(*op, bytes).decision.passes()),
             }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use agentsh_policy::Variables;
+    use agentsh_sandbox::hull::Grant;
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_a_walk_leads_to_the_hull_of_a_fresh_one() -> Result<(), Box<dyn Error>> {
+        let folder = tempfile::tempdir()?;
+        let home = folder.path().canonicalize()?;
+        for name in [".ssh", ".config/gh", "work/.git"] {
+            std::fs::create_dir_all(home.join(name))?;
+        }
+        let pack = agentsh_policy::parse(
+            include_str!("../../../policies/packs/default.yaml"),
+            Path::new("default"),
+        )?;
+        let policy = pack.resolve(&Variables {
+            project_root: Some(home.join("work").into_os_string().into_vec()),
+            home: home.as_os_str().as_bytes().to_vec(),
+            tmpdir: b"/nowhere".to_vec(),
+            ..Variables::default()
+        })?;
+        let (extra, outlooks) = (Extra::default(), Outlooks::default());
+        let grants = |outlooks: &Outlooks| hull(&policy, &extra, outlooks).grants().cloned().collect::<Vec<_>>();
+        let before = grants(&outlooks);
+        std::fs::write(home.join("later"), "x")?;
+        std::fs::create_dir(home.join("folder"))?;
+        std::fs::rename(home.join(".ssh"), home.join("keys"))?;
+        std::fs::create_dir(home.join(".ssh"))?;
+        let after = grants(&outlooks);
+        assert_ne!(before, after);
+        // Other tests make files in folders that are walked as well.
+        let own = |grants: Vec<Grant>| {
+            grants
+                .into_iter()
+                .filter(|one| one.path.starts_with(&home))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(own(after.clone()), own(grants(&Outlooks::default())));
+        assert!(after.iter().any(|one| one.path == home.join("later")));
+        assert!(!after.iter().any(|one| one.path == home.join(".ssh")));
+        Ok(())
     }
 }

@@ -70,6 +70,8 @@ impl Right {
 pub struct Rights(u16);
 
 impl Rights {
+    pub(crate) const ALL: Rights = Rights((1 << Right::ALL.len()) - 1);
+
     pub(crate) fn insert(&mut self, right: Right) {
         self.0 |= 1 << right as u8;
     }
@@ -79,12 +81,13 @@ impl Rights {
         self.0 >> right as u8 & 1 == 1
     }
 
+    pub(crate) fn iter(self) -> impl Iterator<Item = Right> {
+        Right::ALL.into_iter().filter(move |right| self.contains(*right))
+    }
+
     /// As Landlock has it, reduced to what an interface of this kernel knows and a file can have.
     pub(crate) fn access(self, abi: ABI, is_folder: bool) -> BitFlags<AccessFs> {
-        let wanted = Right::ALL
-            .into_iter()
-            .filter(|right| self.contains(*right))
-            .map(Right::access);
+        let wanted = self.iter().map(Right::access);
         let all = wanted.fold(BitFlags::empty(), |sum, access| sum | access);
         let possible = if is_folder {
             AccessFs::from_all(abi)

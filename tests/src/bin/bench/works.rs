@@ -3,7 +3,7 @@
 use agentsh_tests::bench::{Limit, Measured};
 use agentsh_tests::shell::Subject;
 use agentsh_tests::world::toolchain;
-use agentsh_tests::{Result, Shell, User, World, skips};
+use agentsh_tests::{Result, Shell, User, World, enforced, skips};
 
 use crate::pairs::{PAIRS, floor, ratio, time, warm_world};
 use crate::{Work, cold, judged, network, opens, proxy, seek, terminal, wall};
@@ -57,6 +57,7 @@ fn start() -> Result<Vec<Measured>> {
         let world = warm_world(user)?;
         results.push(ratio(&world, times(work, 2.5), 40, "true")?);
     }
+    results.push(start_beside_a_new_name(&warm_world(User::agent())?)?);
     if skips::has_programs("bench against bwrap", &["bwrap"])? {
         let world = warm_world(User::agent())?;
         let bwrap = ["bwrap", "--dev-bind", "/", "/", "/usr/bin/bash", "-c", "true"];
@@ -68,6 +69,22 @@ fn start() -> Result<Vec<Measured>> {
         results.push(Measured::of(times("bash -c true, against bwrap's", 1.0), &ratios));
     }
     Ok(results)
+}
+
+/// Programs put files into the home folder all the time, and what a command may reach there is then another list of names.
+fn start_beside_a_new_name(world: &World) -> Result<Measured> {
+    let mut ratios = Vec::new();
+    for pair in 0..PAIRS {
+        let name = world.user().home.join(format!("new{pair}"));
+        world.user().write_file(&name, "x", 0o644)?;
+        let ours = time(world, &Subject::shims(), 1, &["@bash@", "-c", "true"])?;
+        ratios.push(ours / time(world, &Subject::Real, 1, &["@bash@", "-c", "true"])?);
+    }
+    enforced::prove(world)?;
+    Ok(Measured::of(
+        times("bash -c true, the home folder has a new name", 6.0),
+        &ratios,
+    ))
 }
 
 fn thousand_starts() -> Result<Vec<Measured>> {
