@@ -1,7 +1,7 @@
 //! Outlooks of exec: which programs never run, whatever their arguments.
 
 use super::Outlook;
-use crate::glob::{Glob, Token};
+use crate::glob::{Glob, Token, residuals};
 use crate::policy::{CompiledCommand, Layer, Policy, Selector};
 use crate::words::{Decision, Decisions};
 
@@ -166,14 +166,19 @@ impl Layer {
             let mut covered = false;
             for selector in &rule.selectors {
                 let decision = rule.common.decision;
+                let mut take = |tokens: &[Token]| {
+                    let whole = outlook.take(&residuals(tokens, folder, b'/'), folder, decision);
+                    covered |= whole && !conditional;
+                };
                 match selector {
-                    Selector::Every => covered |= outlook.take(&[Token::Deep], folder, decision, conditional),
+                    Selector::Every => take(&[Token::Deep]),
                     Selector::Name(_) => outlook.everywhere = outlook.everywhere.with(Decisions::of(decision)),
                     Selector::Path(globs) => {
                         // A program can be called by any path: a rule that passes by a path can open others.
-                        for tokens in globs.iter().flat_map(|glob| glob.alternatives()) {
-                            covered |= outlook.take(tokens, folder, decision, conditional);
-                        }
+                        globs
+                            .iter()
+                            .flat_map(|glob| glob.alternatives())
+                            .for_each(|tokens| take(tokens));
                     }
                 }
             }

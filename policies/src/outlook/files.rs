@@ -1,6 +1,7 @@
 //! Outlooks of file operations.
 
 use super::Outlook;
+use crate::glob::residuals;
 use crate::policy::{Layer, Policy};
 use crate::words::{Decision, Decisions, Errno, FileOp};
 
@@ -8,9 +9,17 @@ impl Policy {
     /// What can be answered for an operation strictly below a folder (absolute, resolved). For the folder
     /// itself, and for single files, ask [`Policy::file`].
     pub fn outlook(&self, op: FileOp, folder: &[u8]) -> Outlook {
-        let mut layers = self.layers.iter().map(|layer| layer.file_outlook(op, folder));
-        let first = layers.next().unwrap_or_default();
-        layers.fold(first, Outlook::and).simplified()
+        self.outlooks(&[op], folder).pop().unwrap_or_default()
+    }
+
+    /// The same for several operations, each at its place: what patterns can match there is found out once.
+    pub fn outlooks(&self, ops: &[FileOp], folder: &[u8]) -> Vec<Outlook> {
+        let mut layers = self.layers.iter().map(|layer| layer.file_outlooks(ops, folder));
+        let first = layers.next().unwrap_or_else(|| vec![Outlook::default(); ops.len()]);
+        let all = layers.fold(first, |sum, other| {
+            sum.into_iter().zip(other).map(|(a, b)| a.and(b)).collect()
+        });
+        all.into_iter().map(Outlook::simplified).collect()
     }
 
     /// What can be answered for an operation anywhere on the host.
@@ -31,22 +40,28 @@ impl Policy {
 }
 
 impl Layer {
-    fn file_outlook(&self, op: FileOp, folder: &[u8]) -> Outlook {
-        let mut outlook = Outlook::default();
-        for rule in self.files.rules.iter().filter(|rule| rule.mask & op.bit() != 0) {
-            let mut covered = false;
-            for tokens in rule.globs.iter().flat_map(|glob| glob.alternatives()) {
-                covered |= outlook.take(tokens, folder, rule.common.decision, false);
+    fn file_outlooks(&self, ops: &[FileOp], folder: &[u8]) -> Vec<Outlook> {
+        let mut outlooks = vec![Outlook::default(); ops.len()];
+        // Those of which no later rule says anything.
+        let mut covered = vec![false; ops.len()];
+        for rule in &self.files.rules {
+            let asked = |at: &usize| rule.mask & ops[*at].bit() != 0;
+            if !(0..ops.len()).any(|at| asked(&at) && !covered[at]) {
+                continue;
             }
-            // Other content is for the next rules.
-            if covered && rule.content.is_none() {
-                return outlook;
+            let tokens = rule.globs.iter().flat_map(|glob| glob.alternatives());
+            let left: Vec<_> = tokens.flat_map(|tokens| residuals(tokens, folder, b'/')).collect();
+            for at in (0..ops.len()).filter(asked) {
+                // Other content is for the next rules.
+                covered[at] =
+                    covered[at] || outlooks[at].take(&left, folder, rule.common.decision) && rule.content.is_none();
             }
         }
-        let default = self
-            .file_default(op)
-            .map_or(Decision::Allow, |verdict| verdict.decision);
-        outlook.everywhere = outlook.everywhere.with(Decisions::of(default));
-        outlook
+        for at in (0..ops.len()).filter(|at| !covered[*at]) {
+            let default = self.file_default(ops[at]);
+            let default = default.map_or(Decision::Allow, |verdict| verdict.decision);
+            outlooks[at].everywhere = outlooks[at].everywhere.with(Decisions::of(default));
+        }
+        outlooks
     }
 }

@@ -9,7 +9,7 @@ mod files;
 
 pub use execute::{Program, ProgramOutlook};
 
-use crate::glob::{Residual, Token, residuals};
+use crate::glob::Residual;
 use crate::words::{Decision, Decisions};
 
 /// The answers that are possible strictly below a folder.
@@ -76,19 +76,19 @@ impl Outlook {
         }
     }
 
-    /// Takes in one pattern of a rule; true if it covers everything below, so that no later rule counts.
-    fn take(&mut self, tokens: &[Token], folder: &[u8], decision: Decision, conditional: bool) -> bool {
-        for residual in residuals(tokens, folder, b'/') {
+    /// Takes in what is left of a rule's patterns below the folder; true if that is everything.
+    fn take(&mut self, left: &[Residual], folder: &[u8], decision: Decision) -> bool {
+        let mut whole = false;
+        for residual in left {
             match residual {
-                Residual::Everything => {
+                Residual::Everything | Residual::Somewhere => {
                     self.everywhere = self.everywhere.with(Decisions::of(decision));
-                    return !conditional;
+                    whole |= *residual == Residual::Everything;
                 }
-                Residual::Somewhere => self.everywhere = self.everywhere.with(Decisions::of(decision)),
-                Residual::Exact(below) | Residual::Within(below) => self.add(folder, &below, decision),
+                Residual::Exact(below) | Residual::Within(below) => self.add(folder, below, decision),
             }
         }
-        false
+        whole
     }
 
     /// Leaves out lowered places that answer nothing which is not possible everywhere.

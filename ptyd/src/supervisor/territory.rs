@@ -89,25 +89,27 @@ impl Extra {
     }
 }
 
-/// What a policy could do with files in the folders that were walked, kept for the next walk: it depends on nothing else.
+/// For each right what a policy could do with files below a folder.
+type OfFiles = [Outlook; Right::ALL.len()];
+
+/// That of the folders that were walked, kept for the next walk: it depends on nothing but the policy.
 #[derive(Default)]
-pub(super) struct Outlooks(RefCell<HashMap<PathBuf, [Option<Outlook>; Right::ALL.len()]>>);
+pub(super) struct Outlooks(RefCell<HashMap<PathBuf, OfFiles>>);
 
 /// Folders from which on all are forgotten.
 const REMEMBERED: usize = 8192;
 
 impl Outlooks {
-    fn of(&self, right: Right, folder: &Path, find_out: impl FnOnce() -> Outlook) -> Outlook {
+    fn of(&self, right: Right, folder: &Path, find_out: impl FnOnce() -> OfFiles) -> Outlook {
         let mut known = self.0.borrow_mut();
-        if let Some(Some(outlook)) = known.get(folder).map(|rights| &rights[right as usize]) {
-            return outlook.clone();
+        if let Some(outlooks) = known.get(folder) {
+            return outlooks[right as usize].clone();
         }
         if known.len() >= REMEMBERED {
             known.clear();
         }
-        let outlook = find_out();
-        known.entry(folder.to_owned()).or_default()[right as usize] = Some(outlook.clone());
-        outlook
+        let outlooks = known.entry(folder.to_owned()).or_insert_with(find_out);
+        outlooks[right as usize].clone()
     }
 }
 
@@ -217,11 +219,17 @@ impl Reach<'_> {
         }
     }
 
-    fn files(&self, right: Right, folder: &Path) -> Outlook {
+    fn files(&self, folder: &Path) -> OfFiles {
         let path = folder.as_os_str().as_bytes();
+        let outlooks = self.policy.outlooks(FileOp::ALL, path);
+        Right::ALL.map(|right| self.sum(right, path, &outlooks))
+    }
+
+    /// `outlooks`: of each operation.
+    fn sum(&self, right: Right, path: &[u8], outlooks: &[agentsh_policy::Outlook]) -> Outlook {
         let mut sum = Outlook::Nothing;
         for op in operations(right) {
-            let outlook = self.policy.outlook(*op, path);
+            let outlook = &outlooks[*op as usize];
             let itself = right != Right::ReadFolder || self.policy.file(*op, path).decision.passes();
             let everywhere = passes(outlook.everywhere);
             let one = if everywhere && itself && !stops(outlook.all()) {
@@ -264,7 +272,7 @@ impl Territory for Reach<'_> {
         let outlook = if right == Right::Execute {
             self.execute(folder)
         } else {
-            self.outlooks.of(right, folder, || self.files(right, folder))
+            self.outlooks.of(right, folder, || self.files(folder))
         };
         let looked_at = right == Right::ReadFile && Path::new(TERMINALS).starts_with(folder);
         match outlook {
