@@ -67,35 +67,29 @@ impl<'a> Walk<'a> {
         self.rest(graph, start)
     }
 
+    /// What can be told is followed at once; only from where it cannot the node is remembered.
     fn rest(&mut self, graph: &mut Graph, mut state: State) -> Option<usize> {
-        if let Some(node) = self.seen.get(&state) {
-            return Some(*node);
+        loop {
+            let (at, step) = (state.at, *self.program.get(state.at)?);
+            state.at += 1;
+            match (step.code, state.accumulator) {
+                (RETURN, _) => return Some(graph.node(Node::Answer(step.operand))),
+                (LOAD, _) => state.accumulator = self.load(step.operand, &state.found),
+                (AND, accumulator) => state.accumulator = accumulator.and(step.operand)?,
+                (GOTO, _) => state.at += usize::try_from(step.operand).ok()?,
+                (code, _) if code & 7 != JUMP => return None,
+                (_, Accumulator::Word(word)) => {
+                    state.at = at;
+                    if let Some(node) = self.seen.get(&state) {
+                        return Some(*node);
+                    }
+                    let node = self.told_later(graph, &state, step, word)?;
+                    self.seen.insert(state, node);
+                    return Some(node);
+                }
+                (_, known) => state.at = step.next(at, known.told(step)?),
+            }
         }
-        let (key, step) = (state.clone(), *self.program.get(state.at)?);
-        state.at += 1;
-        let node = match (step.code, state.accumulator) {
-            (RETURN, _) => graph.node(Node::Answer(step.operand)),
-            (LOAD, _) => {
-                state.accumulator = self.load(step.operand, &state.found);
-                self.rest(graph, state)?
-            }
-            (AND, accumulator) => {
-                state.accumulator = accumulator.and(step.operand)?;
-                self.rest(graph, state)?
-            }
-            (GOTO, _) => {
-                state.at += usize::try_from(step.operand).ok()?;
-                self.rest(graph, state)?
-            }
-            (code, _) if code & 7 != JUMP => return None,
-            (_, Accumulator::Word(word)) => self.told_later(graph, &key, step, word)?,
-            (_, known) => {
-                state.at = step.next(key.at, known.told(step)?);
-                self.rest(graph, state)?
-            }
-        };
-        self.seen.insert(key, node);
-        Some(node)
     }
 
     fn load(&self, field: u32, found: &[(u32, u32)]) -> Accumulator {
