@@ -100,3 +100,61 @@ impl Drop for Held {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use rustix::thread::gettid;
+
+    use super::*;
+
+    fn processors() -> u32 {
+        sched_getaffinity(None).map_or(0, |allowed| allowed.count())
+    }
+
+    #[test]
+    fn a_thread_stays_only_while_one_task_alone_calls() {
+        let all = processors();
+        if all < 2 {
+            return;
+        }
+        let (sender, other) = channel();
+        let (end, ended) = channel::<()>();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let _ = sender.send(gettid().as_raw_nonzero().get());
+                let _ = ended.recv();
+            });
+            let tid = other.recv().unwrap_or_default();
+            let of_task = || sched_getaffinity(Pid::from_raw(tid)).map_or(0, |allowed| allowed.count());
+            let hand_over = || {
+                let held = Held::both(tid);
+                assert_eq!((held.is_some(), processors(), of_task()), (true, 1, 1));
+                drop(held);
+                assert_eq!(of_task(), all, "the task is free at once");
+            };
+            call_received(false);
+            hand_over();
+            assert_eq!(processors(), all);
+            call_received(true);
+            hand_over();
+            assert_eq!(processors(), 1);
+            hand_over();
+            call_received(false);
+            assert_eq!(processors(), all, "somebody else calls");
+            call_received(true);
+            hand_over();
+            std::thread::sleep(Duration::from_millis(4 * STAY));
+            call_received(true);
+            assert_eq!(processors(), all, "for a while");
+            hand_over();
+            release();
+            assert_eq!(processors(), all, "it waits");
+            hand_over();
+            assert_eq!(processors(), all, "nobody has called since");
+            drop(end);
+        });
+    }
+}
