@@ -57,7 +57,7 @@ pub fn residuals(tokens: &[Token], folder: &[u8], separator: Separator) -> Vec<R
 }
 
 /// Where the pattern is behind its leading literal, and what is left of `parts` there; none if they differ before. Almost
-/// every pattern of a policy begins with folders, and almost every folder is asked about lies elsewhere.
+/// every pattern of a policy begins with folders, and almost every folder that is asked about lies elsewhere.
 fn begin<'p>(tokens: &[Token], parts: [&'p [u8]; 2]) -> Option<(State, [&'p [u8]; 2])> {
     let Some(Token::Literal(literal)) = tokens.first() else {
         return Some(((0, 0), parts));
