@@ -1,11 +1,13 @@
 //! `agentsh trash`, and the deletions that fill it.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use agentsh_protocol::Bytes;
+use agentsh_protocol::api::SessionInfo;
+use agentsh_tests::world::mounts::memory;
 use agentsh_tests::world::processes::wait_until;
 use agentsh_tests::{Outcome, Result, Shell, User, World, fail, record, session};
 use serde::Deserialize;
@@ -65,6 +67,47 @@ fn create(world: &World, settings: &str) -> Result<String> {
 
 fn bash(world: &World, session: &str, text: &str) -> Result<Outcome> {
     session::run(world, session, &["bash", "-c", text])
+}
+
+/// Where the top of a mount is not the user's to write, what lies in the workspace is seen by whoever looks through it.
+#[test]
+fn the_trash_of_a_mount_lies_above_the_workspace_where_it_can() -> Result {
+    let world = World::new(User::agent())?;
+    let mounted = world.user().home.join("mounted");
+    world.user().make_folder(&mounted)?;
+    memory(&mounted, 0o755)?;
+    let (own, work) = (mounted.join("own"), mounted.join("own/projects/work"));
+    fs::create_dir(&own)?;
+    chown(&own, Some(world.user().uid), Some(world.user().gid))?;
+    world.user().make_folder(&work)?;
+    world.user().write_file(&work.join("kept"), PRECIOUS, 0o644)?;
+    let path = session::write_policy(&world, "keep", &policy(""))?;
+    let (there, path) = (work.to_string_lossy(), path.to_string_lossy());
+    let created = world.agentsh(["session", "create", "--workspace", &*there, "--policy", &*path])?;
+    let session = created.json::<SessionInfo>()?.id;
+    let text = format!("cd {there} && rm kept && ls -A && find . && grep -r precious .; echo $?");
+    let outcome = bash(&world, &session, &text)?;
+    outcome.expect_success("a deletion")?;
+    if (outcome.out().as_str(), outcome.err().as_str()) != (".\n1\n", "") {
+        return Err(fail(format!("the trash is seen: {outcome:?}")));
+    }
+    let trash = own.join(format!(".agentsh-trash-{}", world.user().uid));
+    if !trash.is_dir() {
+        return Err(fail(format!("no {}", trash.display())));
+    }
+    let entry = entry_of(&world, &format!("{there}/kept"))?;
+    world
+        .agentsh(["trash", "restore", &entry.id])?
+        .expect_success("restore")?;
+    if fs::read_to_string(work.join("kept"))? != PRECIOUS {
+        return Err(fail("restored, and something else"));
+    }
+    // It is closed to the session all the same.
+    let outcome = bash(&world, &session, &format!("ls -A {}", trash.display()))?;
+    match outcome.expect_success("a look") {
+        Ok(_) => Err(fail(format!("a session reads the trash: {outcome:?}"))),
+        Err(_) => Ok(()),
+    }
 }
 
 fn list(world: &World, options: &[&str]) -> Result<Vec<Entry>> {

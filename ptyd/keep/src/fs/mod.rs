@@ -9,7 +9,9 @@ mod stat;
 mod time;
 
 pub(crate) use copy::{Contents, copy_contents, reopen};
-pub(crate) use dir::{make_private, mount_top, names, open_absolute, open_beneath, open_dir, open_private, path_of};
+pub(crate) use dir::{
+    climb, make_private, mount_top, names, open_absolute, open_beneath, open_dir, open_private, path_of,
+};
 pub(crate) use metadata::{Attributes, apply, attributes, attributes_fd};
 pub(crate) use remove::{ENTRY_COST, expunge, join, tree_charge, unique_name};
 pub(crate) use stat::{Stat, stat, stat_fd};

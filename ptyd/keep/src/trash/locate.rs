@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::place::{Place, write_all};
 use super::{Trash, TrashError};
-use crate::fs::{make_private, mount_top, open_absolute, open_private, path_of, stat_fd};
+use crate::fs::{climb, make_private, mount_top, open_absolute, open_private, path_of, stat_fd};
 
 /// The list, in the home place, of the places on other mounts.
 const KNOWN: &std::ffi::CStr = c"places";
@@ -79,15 +79,22 @@ impl Trash {
         Ok(Some(place))
     }
 
+    /// At the mount's top; else as far above the workspace as its owner may write, so that who looks through the
+    /// workspace does not come upon it; else in the workspace.
     fn make(&self, dir: BorrowedFd, mount: u64) -> Option<Place> {
         let name = CString::new(Self::folder_name(self.owner)).ok()?;
-        let top = mount_top(dir).and_then(|top| Place::open(top.as_fd(), &name, self.owner));
-        if let Ok(place) = top {
-            return Some(place);
+        let open = |folder: BorrowedFd<'_>| Place::open(folder, &name, self.owner).ok();
+        let top = mount_top(dir).ok().and_then(|top| open(top.as_fd()));
+        if top.is_some() {
+            return top;
         }
         let workspace = open_absolute(self.workspace.as_ref()?, true).ok()?;
-        let place = Place::open(workspace.as_fd(), &name, self.owner).ok()?;
-        (place.mount == mount).then_some(place)
+        if stat_fd(&workspace).ok()?.mount != mount {
+            return None;
+        }
+        let way = std::iter::successors(Some(workspace), |folder| climb(folder).ok().flatten());
+        let folders: Vec<OwnedFd> = way.collect();
+        folders.iter().rev().find_map(|folder| open(folder.as_fd()))
     }
 
     /// Notes a place where the next [`Trash::open`] finds it.
