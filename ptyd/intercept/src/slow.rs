@@ -51,9 +51,7 @@ static SOMEBODY: Condvar = Condvar::new();
 static LOOKING: AtomicBool = AtomicBool::new(false);
 static WATCH: LazyLock<Result<(), Errno>> = LazyLock::new(|| {
     interrupt::prepare()?;
-    held::release();
-    std::thread::Builder::new()
-        .name("slow calls".into())
+    held::thread("slow calls")
         .stack_size(128 << 10)
         .spawn(watch)
         .map(|_| ())

@@ -33,9 +33,15 @@ pub fn call_received(alone: bool) {
     });
 }
 
-/// This thread may run wherever it could: it will wait, or start another, which would inherit its place.
+/// This thread may run wherever it could: it will wait for something else than calls.
 pub fn release() {
     OWN.with_borrow_mut(|own| *own = Own::default());
+}
+
+/// A thread to be started from a serving one, whose place it would inherit else.
+pub fn thread(name: &str) -> std::thread::Builder {
+    release();
+    std::thread::Builder::new().name(name.into())
 }
 
 /// A task that is confined to a processor until this is dropped; none: this thread.
@@ -154,6 +160,10 @@ mod tests {
             assert_eq!(processors(), all, "it waits");
             hand_over();
             assert_eq!(processors(), all, "nobody has called since");
+            call_received(true);
+            hand_over();
+            let started = thread("elsewhere").spawn(processors).map(std::thread::JoinHandle::join);
+            assert!(matches!(started, Ok(Ok(inherited)) if inherited == all), "{started:?}");
             drop(end);
         });
     }

@@ -95,14 +95,11 @@ impl Service {
         let own = Arc::clone(self);
         self.count.fetch_add(1, Ordering::AcqRel);
         self.waiting.fetch_add(1, Ordering::AcqRel);
-        let started = std::thread::Builder::new()
-            .name("intercept".into())
-            .stack_size(STACK)
-            .spawn(move || {
-                // Who starts it may act for a caller, whose rights it then begins with.
-                actor::begin();
-                own.serve();
-            });
+        let started = held::thread("intercept").stack_size(STACK).spawn(move || {
+            // Who starts it may act for a caller, whose rights it then begins with.
+            actor::begin();
+            own.serve();
+        });
         started.map(|_| ()).inspect_err(|_| {
             self.count.fetch_sub(1, Ordering::AcqRel);
             self.waiting.fetch_sub(1, Ordering::AcqRel);

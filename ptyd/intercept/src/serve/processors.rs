@@ -65,9 +65,8 @@ pub(super) fn answer(number: usize, tid: i32, service: &Arc<Service>, response: 
 }
 
 fn start(number: usize) -> Option<Sender<Answer>> {
-    held::release();
     let (sender, answers) = channel();
-    let thread = std::thread::Builder::new().name("answers".into()).stack_size(128 << 10);
+    let thread = held::thread("answers").stack_size(128 << 10);
     thread.spawn(move || run(number, &answers)).ok().map(|_| sender)
 }
 

@@ -152,8 +152,7 @@ fn ask(engine: &FileEngine, staged: &Arc<Staged>, version: Version, operation: O
             Err(errno) => told.refused(&version.path, errno),
         }
     };
-    held::release();
-    let started = std::thread::Builder::new().name("question".into()).spawn(wait);
+    let started = held::thread("question").spawn(wait);
     if let Err(error) = started {
         tracing::error!(%error, "a new version is dropped: nobody can be asked");
     }

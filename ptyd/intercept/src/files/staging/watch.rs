@@ -29,11 +29,7 @@ impl Watch {
                 engine.settle();
             }
         };
-        held::release();
-        let started = std::thread::Builder::new()
-            .name("staging".into())
-            .stack_size(STACK)
-            .spawn(run);
+        let started = held::thread("staging").stack_size(STACK).spawn(run);
         started.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::AGAIN))?;
         Ok(Watch(notices))
     }
