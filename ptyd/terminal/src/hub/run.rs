@@ -44,8 +44,10 @@ impl Core {
             let Ok(ready) = self.wait(reads, self.timeout(reads, frame, closed)) else {
                 break;
             };
-            // Who joined before something was printed sees it.
-            self.obey();
+            // Who joined before something was printed sees it, and may have said before what its terminal is set to.
+            if self.obey() {
+                continue;
+            }
             // Before the terminal is read: what is printed after the caller's terminal was set is for that setting.
             self.serve(&ready.clients);
             let mut dry = false;
@@ -68,11 +70,16 @@ impl Core {
         (self.events)(Event::Closed);
     }
 
-    fn obey(&mut self) {
+    /// Does what the owner asks; whether somebody has joined.
+    fn obey(&mut self) -> bool {
         self.waker.clear();
+        let mut joined = false;
         while let Ok(command) = self.commands.try_recv() {
             match command {
-                Command::Attach(id, joining) => self.join(id, *joining),
+                Command::Attach(id, joining) => {
+                    self.join(id, *joining);
+                    joined = true;
+                }
                 Command::Detach(id) => self.dismiss(id, Gone::Left),
                 Command::Mark(marker) => self.mark(marker),
                 Command::Finish(status) => {
@@ -87,6 +94,7 @@ impl Core {
                 Command::Look(reply) => drop(reply.send(self.screen.text())),
             }
         }
+        joined
     }
 
     /// Whether the command may go on printing: its own client and the recorder keep up.

@@ -39,6 +39,15 @@ struct Command {
 
 impl Command {
     fn start(recording: Option<Recording>, size_rule: SizeRule) -> Result<Command, Failure> {
+        Command::start_with(recording, size_rule, |_| {})
+    }
+
+    /// `at` is called on the hub's own thread.
+    fn start_with(
+        recording: Option<Recording>,
+        size_rule: SizeRule,
+        mut at: impl FnMut(&Event) + Send + 'static,
+    ) -> Result<Command, Failure> {
         let pty = Pty::open(WINDOW, None)?;
         Settings::of(pty.slave.as_fd())?.raw().apply(pty.slave.as_fd())?;
         let (sender, events) = channel();
@@ -47,7 +56,11 @@ impl Command {
             scrollback: 100,
             recording,
         };
-        let hub = start(pty.master, WINDOW, config, move |event| drop(sender.send(event)))?;
+        let tell = move |event| {
+            at(&event);
+            drop(sender.send(event));
+        };
+        let hub = start(pty.master, WINDOW, config, tell)?;
         Ok(Command {
             hub,
             tty: File::from(pty.slave),

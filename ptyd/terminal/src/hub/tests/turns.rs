@@ -50,14 +50,11 @@ fn who_joins_before_something_is_printed_sees_it() -> Result<(), Failure> {
     Ok(())
 }
 
-#[test]
-fn a_terminal_that_is_passed_by_has_everything_before_the_answer_too() -> Result<(), Failure> {
-    let outer = Pty::open(WINDOW, None)?;
-    Settings::of(outer.slave.as_fd())?.raw().apply(outer.slave.as_fd())?;
-    let command = Command::start(None, SizeRule::Fixed)?;
-    let (relay, control) = UnixStream::pair()?;
-    relay.set_read_timeout(Some(SOON))?;
-    let id = command.hub.attach(Joining {
+/// Whoever relays between the command and the terminal `outer`.
+fn relay(hub: &Hub, outer: &Pty) -> Result<Person, Failure> {
+    let (stream, control) = UnixStream::pair()?;
+    stream.set_read_timeout(Some(SOON))?;
+    let id = hub.attach(Joining {
         role: Role::Primary,
         io: Io::Terminal {
             control,
@@ -68,12 +65,47 @@ fn a_terminal_that_is_passed_by_has_everything_before_the_answer_too() -> Result
         take: false,
         fresh: true,
     });
-    let mut relay = Person {
+    Ok(Person {
         id,
-        stream: relay,
+        stream,
         decoder: Decoder::default(),
         seen: Vec::new(),
-    };
+    })
+}
+
+#[test]
+fn what_is_printed_is_for_what_the_terminal_was_said_to_be_before_also_by_who_has_just_joined() -> Result<(), Failure> {
+    let outer = Pty::open(WINDOW, None)?;
+    Settings::of(outer.slave.as_fd())?.raw().apply(outer.slave.as_fd())?;
+    // The hub is held up between two looks at who has something to say, while all the rest happens.
+    let (typing, held) = channel();
+    let (go_on, goes_on) = channel::<()>();
+    let mut command = Command::start_with(None, SizeRule::Fixed, move |event| {
+        if let Event::Typing(Some(2)) = event {
+            let _ = (typing.send(()), goes_on.recv());
+        }
+    })?;
+    let _first = command.join(Role::Writer, None, true)?;
+    let mut second = command.join(Role::Writer, None, true)?;
+    second.says(FromClient::Take)?;
+    held.recv_timeout(SOON)?;
+    let mut relay = relay(&command.hub, &outer)?;
+    relay.says(FromClient::Raw(true))?;
+    command.tty.write_all(b"line\r\n")?;
+    go_on.send(())?;
+    second.sees("line")?;
+    let mut seen = [0; 16];
+    let count = rustix::io::read(&outer.master, &mut seen)?;
+    assert_eq!(seen[..count], *b"line\r\n");
+    Ok(())
+}
+
+#[test]
+fn a_terminal_that_is_passed_by_has_everything_before_the_answer_too() -> Result<(), Failure> {
+    let outer = Pty::open(WINDOW, None)?;
+    Settings::of(outer.slave.as_fd())?.raw().apply(outer.slave.as_fd())?;
+    let command = Command::start(None, SizeRule::Fixed)?;
+    let mut relay = relay(&command.hub, &outer)?;
     relay.says(FromClient::Raw(true))?;
     let mut tty = command.tty.try_clone()?;
     // Beyond what the caller's terminal takes before somebody reads there.
