@@ -137,8 +137,10 @@ def connect_in_a_race_of_processes():
     child = os.fork()
     if child == 0:
         while True: page[0:16] = made(BAD); page[0:16] = made(GOOD)
-    for _ in range(200):
-        s = sock(); libc.connect(s.fileno(), ctypes.c_void_p(place), 16); s.close()
+    while page[0] == 0: time.sleep(0.001)
+    end, tries = time.monotonic() + 0.3, 0
+    while tries < 200 or time.monotonic() < end:
+        s = sock(); libc.connect(s.fileno(), ctypes.c_void_p(place), 16); s.close(); tries += 1
     os.kill(child, 9); os.waitpid(child, 0)
 
 @way
