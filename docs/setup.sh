@@ -4,7 +4,7 @@ set -euo pipefail
 
 build=(gcc clang make pkg-config libseccomp-dev jq curl git openssl ca-certificates iproute2 util-linux)
 test=(zsh tcsh bubblewrap socat rsync strace procps psmisc lsof busybox-static tmux python3 perl gdb
-    openssh-server openssh-client dnsutils netcat-openbsd python3-pip sqlite3 time file vim less
+    ntfs-3g openssh-server openssh-client dnsutils netcat-openbsd python3-pip sqlite3 time file vim less
     ltrace parallel python3-venv nghttp2-client ccache dbus-daemon dumb-init eatmydata expect fakeroot gosu
     moreutils numactl opendoas proxychains4 sudo tini torsocks nano htop screen)
 # Often there without being a package.

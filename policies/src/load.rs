@@ -34,7 +34,7 @@ pub fn parse(text: &str, origin: &Path) -> Result<Document, LoadError> {
         home: b"/home/user".to_vec(),
         user: b"user".to_vec(),
         tmpdir: b"/tmp".to_vec(),
-        links: Vec::new(),
+        ..Variables::default()
     })?;
     Ok(document)
 }

@@ -72,7 +72,7 @@ mod tests {
                 home: b"/home/u".to_vec(),
                 user: b"u".to_vec(),
                 tmpdir: b"/tmp".to_vec(),
-                links: Vec::new(),
+                ..Variables::default()
             };
             let document = pack.document()?;
             assert_eq!(document.file.name.value, pack.name);

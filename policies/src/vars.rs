@@ -18,6 +18,9 @@ pub struct Variables {
     /// Links of this host and where they lead, such as `/bin` → `/usr/bin`: a pattern under a link is
     /// taken for what is under its target too. [`crate::host_links`] finds them.
     pub links: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Mount points below which names that differ in case or form may be one name: there a pattern is taken for every
+    /// spelling of what it matches. [`crate::host_folding`] finds them.
+    pub folding: Vec<Vec<u8>>,
 }
 
 /// Why a text with variables means nothing.

@@ -27,6 +27,7 @@ fn variables() -> Variables {
         user: b"u".to_vec(),
         tmpdir: b"/tmp".to_vec(),
         links: vec![(b"/bin".to_vec(), b"/usr/bin".to_vec())],
+        folding: Vec::new(),
     }
 }
 

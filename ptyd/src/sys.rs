@@ -90,8 +90,17 @@ pub(crate) fn has_input(fd: std::os::fd::BorrowedFd<'_>) -> bool {
 
 /// Registers a descriptor for being read, with the runtime of the calling thread.
 pub(crate) fn readable(fd: OwnedFd) -> io::Result<tokio::io::unix::AsyncFd<OwnedFd>> {
+    watched(fd, tokio::io::Interest::READABLE)
+}
+
+/// Registers a descriptor for exceptional conditions (poll(2), POLLPRI), with the runtime of the calling thread.
+pub(crate) fn exceptional(fd: OwnedFd) -> io::Result<tokio::io::unix::AsyncFd<OwnedFd>> {
+    watched(fd, tokio::io::Interest::PRIORITY)
+}
+
+fn watched(fd: OwnedFd, interest: tokio::io::Interest) -> io::Result<tokio::io::unix::AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` names the same open descriptor as long as it lives, and it is never taken out.
-    unsafe { tokio::io::unix::AsyncFd::register_with_interest(fd, tokio::io::Interest::READABLE) }.map_err(Into::into)
+    unsafe { tokio::io::unix::AsyncFd::register_with_interest(fd, interest) }.map_err(Into::into)
 }
 
 /// Gives every signal its default disposition, whatever the process that started us had made of it.

@@ -4,6 +4,7 @@
 //! Matching neither allocates nor locks, and its time is bounded by the product of the lengths.
 
 mod braces;
+mod folded;
 mod index;
 mod matching;
 mod parse;
@@ -11,7 +12,7 @@ mod residual;
 
 pub use index::PathIndex;
 pub use parse::GlobError;
-pub use residual::{Residual, residuals};
+pub use residual::{Residual, reaches, residuals};
 
 use parse::tokens;
 

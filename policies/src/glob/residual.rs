@@ -1,7 +1,7 @@
 //! What is left of a pattern below a folder: the ground of all static analysis.
 
 use super::matching::{character, takes};
-use super::{Separator, Token};
+use super::{Glob, Separator, Token};
 
 /// What a pattern can match strictly below a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +75,12 @@ fn begin<'p>(tokens: &[Token], parts: [&'p [u8]; 2]) -> Option<(State, [&'p [u8]
     let done = first.len() + common;
     let state = if done == literal.len() { (1, 0) } else { (0, done) };
     Some((state, rest))
+}
+
+/// Whether one of these path patterns can match something strictly below `folder`.
+pub fn reaches(globs: &[Glob], folder: &[u8]) -> bool {
+    let mut patterns = globs.iter().flat_map(Glob::alternatives);
+    patterns.any(|tokens| !residuals(tokens, folder, b'/').is_empty())
 }
 
 fn add(states: &mut Vec<State>, tokens: &[Token], state: State) {

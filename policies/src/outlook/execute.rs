@@ -109,6 +109,14 @@ impl CompiledCommand {
 impl Layer {
     /// Follows `Commands::decide` for every call of the program at once.
     fn program(&self, path: &[u8]) -> ProgramOutlook {
+        match self.written_program(path) {
+            // Under another spelling it may be another rule's.
+            ProgramOutlook::Always if self.folded_at(&[path]).is_some() => ProgramOutlook::Sometimes,
+            outlook => outlook,
+        }
+    }
+
+    fn written_program(&self, path: &[u8]) -> ProgramOutlook {
         let rules = &self.commands.rules;
         let own = |rule: &CompiledCommand| rule.is_about(path) || rule.is_universal();
         let end = rules.iter().position(|rule| own(rule) && rule.is_unconditional());
@@ -160,6 +168,14 @@ impl Layer {
     }
 
     fn execute_outlook(&self, folder: &[u8]) -> Outlook {
+        let written = self.written_execute_outlook(folder);
+        match &self.folded {
+            Some(folded) => folded.narrow(written, folder, |below| folded.command_decisions(below)),
+            None => written,
+        }
+    }
+
+    fn written_execute_outlook(&self, folder: &[u8]) -> Outlook {
         let mut outlook = Outlook::default();
         for rule in &self.commands.rules {
             let conditional = !rule.is_unconditional();

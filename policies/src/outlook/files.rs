@@ -41,6 +41,14 @@ impl Policy {
 
 impl Layer {
     fn file_outlooks(&self, ops: &[FileOp], folder: &[u8]) -> Vec<Outlook> {
+        let written = self.written_outlooks(ops, folder);
+        let Some(folded) = &self.folded else { return written };
+        let both = written.into_iter().zip(ops);
+        both.map(|(outlook, op)| folded.narrow(outlook, folder, |below| folded.file_decisions(*op, below)))
+            .collect()
+    }
+
+    fn written_outlooks(&self, ops: &[FileOp], folder: &[u8]) -> Vec<Outlook> {
         let mut outlooks = vec![Outlook::default(); ops.len()];
         // Those of which no later rule says anything.
         let mut covered = vec![false; ops.len()];

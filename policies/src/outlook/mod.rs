@@ -6,6 +6,7 @@
 
 mod execute;
 mod files;
+mod folded;
 
 pub use execute::{Program, ProgramOutlook};
 

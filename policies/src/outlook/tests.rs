@@ -120,6 +120,37 @@ fn is_below(path: &str, folder: &str) -> bool {
         .is_some_and(|rest| rest.starts_with('/') && rest.len() > 1)
 }
 
+/// The policy on a host where names fold at two places.
+fn folding(rules: &str) -> Result<Policy, LoadError> {
+    let text = format!("version: 1\nname: t\n{rules}");
+    parse(&text, Path::new("t.yaml"))?.resolve(&Variables {
+        folding: vec![b"/a".to_vec(), b"/c/b".to_vec()],
+        ..Variables::default()
+    })
+}
+
+/// Whether what is answered of every path below a folder is in the folder's outlook; one that is not.
+fn covers_its_answers(policy: &Policy, folder: &str) -> Result<(), String> {
+    let real = if folder.is_empty() { "/" } else { folder };
+    for op in [FileOp::Read, FileOp::Write] {
+        let outlook = policy.outlook(op, real.as_bytes());
+        for path in tree().iter().flat_map(|path| [path.clone(), path.replace('b', "B")]) {
+            if !is_below(&path, folder) {
+                continue;
+            }
+            let decision = policy.file(op, path.as_bytes()).decision;
+            let here = outlook.lowered.iter().filter(|place| {
+                path.as_bytes() == place.path || path.as_bytes().starts_with(&[place.path.as_slice(), b"/"].concat())
+            });
+            let possible = here.fold(outlook.everywhere, |all, place| all.with(place.decisions));
+            if !possible.contains(decision) {
+                return Err(format!("{path} {decision} {outlook:?}"));
+            }
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -131,20 +162,32 @@ proptest! {
         prop_assert!(base.is_ok() && narrow.is_ok());
         let both = base.and_then(|base| base.narrowed_by(&narrow?, &variables));
         if let Ok(policy) = both {
-            let tree = tree();
             for folder in ["", "/a", "/a/b", "/c"] {
-                let real = if folder.is_empty() { "/" } else { folder };
+                prop_assert!(covers_its_answers(&policy, folder).is_ok(), "{:?}", covers_its_answers(&policy, folder));
+            }
+        }
+    }
+
+    #[test]
+    fn where_names_fold_no_answer_is_laxer_and_elsewhere_none_is_another(rules in rules()) {
+        let rules = rules.replace("/b/", "/B/");
+        if let (Ok(plain), Ok(folds)) = (policy(&rules), folding(&rules)) {
+            for path in tree().iter().flat_map(|path| [path.clone(), path.replace('b', "B")]) {
+                let there = is_below(&path, "/a") || is_below(&path, "/c/b");
                 for op in [FileOp::Read, FileOp::Write] {
-                    let outlook = policy.outlook(op, real.as_bytes());
-                    for path in tree.iter().filter(|path| is_below(path, folder)) {
-                        let decision = policy.file(op, path.as_bytes()).decision;
-                        let here = outlook.lowered.iter().filter(|place| {
-                            path.as_bytes() == place.path || path.as_bytes().starts_with(&[place.path.as_slice(), b"/"].concat())
-                        });
-                        let possible = here.fold(outlook.everywhere, |all, place| all.with(place.decisions));
-                        prop_assert!(possible.contains(decision), "{} {} {:?}", path, decision, outlook);
-                    }
+                    let answer = |policy: &Policy| policy.file(op, path.as_bytes()).decision.strictness();
+                    let (before, after) = (answer(&plain), answer(&folds));
+                    prop_assert!(if there { after >= before } else { after == before }, "{}", path);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn an_outlook_covers_every_answer_where_names_fold(rules in rules()) {
+        if let Ok(policy) = folding(&rules.replace("/b/", "/B/")) {
+            for folder in ["", "/a", "/a/b", "/a/B", "/c", "/c/b"] {
+                prop_assert!(covers_its_answers(&policy, folder).is_ok(), "{:?}", covers_its_answers(&policy, folder));
             }
         }
     }

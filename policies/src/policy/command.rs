@@ -6,6 +6,7 @@ use regex::bytes::RegexSet;
 
 use super::compile::{Common, Compiler};
 use super::environment::EnvOverride;
+use super::folded::stricter;
 use super::{Layer, Redirect, RuleRef, Verdict};
 use crate::error::LoadError;
 use crate::glob::{Glob, PathIndex};
@@ -254,10 +255,11 @@ pub(crate) fn selector(compiler: Compiler<'_>, word: &At<String>) -> Result<Opti
 
 impl Layer {
     pub(crate) fn command(&self, query: &CommandQuery<'_>) -> Option<Verdict<'_>> {
-        match self.commands.decide(query) {
+        let written = match self.commands.decide(query) {
             Some(index) => Some(self.command_verdict(index)),
             None => self.command_default(),
-        }
+        };
+        stricter(written, self.command_folded(query))
     }
 
     pub(crate) fn command_verdict(&self, index: usize) -> Verdict<'_> {

@@ -54,6 +54,8 @@ impl Common {
 pub(crate) struct Compiler<'a> {
     pub source: &'a Source,
     pub variables: &'a Variables,
+    /// Patterns on paths and names of files are made for folded ones.
+    pub folds: bool,
 }
 
 impl Compiler<'_> {
@@ -82,8 +84,9 @@ impl Compiler<'_> {
     }
 
     pub fn glob(&self, text: &At<String>, pattern: &[u8], separator: u8) -> Result<Glob, LoadError> {
-        Glob::new(pattern, separator)
-            .map_err(|problem| self.source.error(text.range(), format!("`{}`: {problem}", text.value)))
+        let glob = Glob::new(pattern, separator)
+            .map_err(|problem| self.source.error(text.range(), format!("`{}`: {problem}", text.value)))?;
+        Ok(if self.folds { glob.folded() } else { glob })
     }
 
     /// A name pattern: of variables, domains, base names.

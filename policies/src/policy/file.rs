@@ -1,6 +1,7 @@
 //! Rules on files.
 
 use super::compile::{Common, Compiler};
+use super::folded::stricter;
 use super::{Layer, Redirect, RuleRef, Verdict};
 use crate::content::Content;
 use crate::error::LoadError;
@@ -43,6 +44,22 @@ impl Files {
             files.rules.push(compiled);
         }
         Ok(files)
+    }
+
+    /// The rule that decides.
+    pub fn decide(&self, op: FileOp, path: &[u8], content: Option<&[u8]>) -> Option<usize> {
+        let mut from = 0;
+        loop {
+            let index = self.index.first(path, op.bit(), from)?;
+            let wanted = self.rules[index as usize].content;
+            if let (Some(wanted), Some(content)) = (wanted, content)
+                && !wanted.is_in(path, content)
+            {
+                from = index + 1;
+                continue;
+            }
+            return Some(index as usize);
+        }
     }
 }
 
@@ -113,16 +130,15 @@ impl CompiledFile {
 
 impl Layer {
     pub(crate) fn file(&self, op: FileOp, path: &[u8], content: Option<&[u8]>) -> Option<Verdict<'_>> {
-        let mut from = 0;
-        while let Some(index) = self.files.index.first(path, op.bit(), from) {
-            let wanted = self.files.rules[index as usize].content;
-            if let (Some(wanted), Some(content)) = (wanted, content)
-                && !wanted.is_in(path, content)
-            {
-                from = index + 1;
-                continue;
-            }
-            return Some(self.file_verdict(index as usize));
+        stricter(
+            self.file_written(op, path, content),
+            self.file_folded(op, path, content),
+        )
+    }
+
+    fn file_written(&self, op: FileOp, path: &[u8], content: Option<&[u8]>) -> Option<Verdict<'_>> {
+        if let Some(index) = self.files.decide(op, path, content) {
+            return Some(self.file_verdict(index));
         }
         match self.file_default(op) {
             // Programs look at every folder on the way to where they are, whose names they know already.

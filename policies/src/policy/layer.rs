@@ -7,6 +7,7 @@ use super::command::Commands;
 use super::compile::Compiler;
 use super::environment::{Environment, shortest};
 use super::file::Files;
+use super::folded::Folded;
 use super::network::CompiledNetwork;
 use super::service::CompiledService;
 use super::signal::CompiledSignal;
@@ -52,6 +53,8 @@ pub struct Layer {
     hidden: Vec<Vec<u8>>,
     exempt: PathIndex,
     checkpoints: Vec<Glob>,
+    /// Its rules once more, for file systems on which names fold.
+    pub(crate) folded: Option<Box<Folded>>,
     pub(super) variables: Vec<(&'static str, Option<Vec<u8>>)>,
 }
 
@@ -61,6 +64,7 @@ impl Layer {
         let compiler = Compiler {
             source: &document.source,
             variables,
+            folds: false,
         };
         let or = |given: &Option<crate::place::At<Decision>>, unset: Decision| {
             given.as_ref().map(|given| given.value).or((at == 0).then_some(unset))
@@ -112,6 +116,7 @@ impl Layer {
             hidden,
             exempt,
             checkpoints,
+            folded: Folded::compile(compiler, file)?,
             variables: variables.values(),
             file: file.clone(),
         })
@@ -154,7 +159,7 @@ impl Layer {
     }
 }
 
-fn all<T, U>(rules: &[T], compile: impl Fn(&T) -> Result<U, LoadError>) -> Result<Vec<U>, LoadError> {
+pub(super) fn all<T, U>(rules: &[T], compile: impl Fn(&T) -> Result<U, LoadError>) -> Result<Vec<U>, LoadError> {
     rules.iter().map(compile).collect()
 }
 

@@ -6,6 +6,7 @@ mod command;
 mod compile;
 mod environment;
 mod file;
+mod folded;
 mod layer;
 mod names;
 mod network;
@@ -32,6 +33,7 @@ pub use verdict::{Redirect, RuleRef, Verdict};
 
 pub(crate) use command::{CompiledCommand, Selector, base_name};
 pub(crate) use file::CompiledFile;
+pub(crate) use folded::Folded;
 
 use self::passed::Passed;
 use crate::words::{FileOp, UnixOp};

@@ -1,6 +1,7 @@
 //! Rules on unix sockets.
 
 use super::compile::{Common, Compiler};
+use super::folded::stricter;
 use super::{Layer, Verdict};
 use crate::error::LoadError;
 use crate::glob::Glob;
@@ -48,7 +49,7 @@ impl CompiledUnix {
         })
     }
 
-    fn matches(&self, op: UnixOp, address: UnixAddress<'_>) -> bool {
+    pub fn matches(&self, op: UnixOp, address: UnixAddress<'_>) -> bool {
         let (globs, name) = match address {
             UnixAddress::Path(path) => (&self.paths, path),
             UnixAddress::Abstract(name) => (&self.names, name),
@@ -63,13 +64,14 @@ impl CompiledUnix {
 
 impl Layer {
     pub(crate) fn unix_socket(&self, op: UnixOp, address: UnixAddress<'_>) -> Option<Verdict<'_>> {
-        match self.unix_matching(op, address).next() {
+        let written = match self.unix_matching(op, address).next() {
             Some(index) => Some(self.unix_verdict(index)),
             None => self
                 .defaults
                 .unix_socket
                 .map(|decision| Verdict::by_default(decision, List::UnixSockets, &self.name)),
-        }
+        };
+        stricter(written, self.unix_folded(op, address))
     }
 
     pub(crate) fn unix_matching<'a>(

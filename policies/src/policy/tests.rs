@@ -14,6 +14,7 @@ pub(crate) fn variables() -> Variables {
         user: b"u".to_vec(),
         tmpdir: b"/tmp".to_vec(),
         links: vec![(b"/bin".to_vec(), b"/usr/bin".to_vec())],
+        folding: Vec::new(),
     }
 }
 
@@ -363,5 +364,60 @@ fn what_looks_absent_is_found_by_no_call_and_the_way_to_work_by_any() -> Outcome
             String::from_utf8_lossy(path)
         );
     }
+    Ok(())
+}
+
+#[test]
+fn where_names_fold_a_rule_holds_for_every_spelling() -> Outcome {
+    let rules = r#"
+file_rules:
+  - {name: hooks, paths: ["**/.git/hooks/**"], operations: [write, create, rename], decision: deny}
+  - {name: work, paths: ["/mnt/Share/**", "/w/**"], operations: ["*"], decision: allow}
+command_rules:
+  - {name: no, commands: [nc], decision: deny}
+  - {name: all, commands: ["*"], decision: allow}
+unix_socket_rules:
+  - {name: ctl, paths: ["/mnt/Share/ctl.sock"], decision: deny}
+  - {name: others, paths: ["/mnt/Share/**"], decision: allow}
+"#;
+    let document = parse(&format!("version: 1\nname: t\n{rules}"), Path::new("t.yaml"))?;
+    let policy = document.resolve(&Variables {
+        folding: vec![b"/mnt/Share".to_vec()],
+        ..variables()
+    })?;
+    let create = |path: &str| policy.file(FileOp::Create, path.as_bytes());
+    for path in [
+        "/mnt/Share/.git/hooks/x",
+        "/mnt/Share/.GIT/Hooks/x",
+        "/mnt/Share/sub/.g\u{200c}it/hooks./x",
+    ] {
+        assert_eq!(
+            (create(path).decision, create(path).rule),
+            (Decision::Deny, Some("hooks")),
+            "{path}"
+        );
+    }
+    assert_eq!(create("/mnt/Share/src/x").rule, Some("work"));
+    // What a short name stands for nobody can tell.
+    assert_eq!(create("/mnt/Share/GIT~1/hooks/x").rule, Some("hooks"));
+    assert_eq!(create("/w/GIT~1/hooks/x").rule, Some("work"));
+    let delete = policy.file(FileOp::Delete, b"/mnt/Share/PROGRA~1/x");
+    assert_eq!(delete.rule, Some("work"), "no rule keeps anything there");
+    assert_eq!(create("/w/.GIT/hooks/x").rule, Some("work"), "there it is another name");
+    // Rules that allow are for the name as it is written.
+    assert_eq!(create("/mnt/share/x").decision, Decision::Deny);
+    let start = |program: &str| command(&policy, program, program, &[], 0).decision;
+    assert_eq!(
+        (start("/mnt/Share/NC"), start("/w/NC")),
+        (Decision::Deny, Decision::Allow)
+    );
+    let connect = |path: &str| {
+        policy
+            .unix_socket(UnixOp::Connect, UnixAddress::Path(path.as_bytes()))
+            .decision
+    };
+    assert_eq!(connect("/mnt/Share/CTL.sock"), Decision::Deny);
+    assert_eq!(connect("/mnt/Share/other.sock"), Decision::Allow);
+    assert_eq!(policy.program(b"/mnt/Share/Make"), crate::ProgramOutlook::Sometimes);
     Ok(())
 }

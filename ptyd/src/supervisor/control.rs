@@ -20,6 +20,7 @@ use super::inside::{self, Insider};
 use super::launch::{self, Launch};
 use super::limits::{self, Clock};
 use super::make::Made;
+use super::mounts::Mounts;
 use super::session::Session;
 use super::watch::PolicyWatch;
 use super::{calls, end, make};
@@ -60,6 +61,7 @@ async fn run(made: Made, control: OwnedFd) -> io::Result<()> {
         },
     );
     let mut policy = watch(&session);
+    let mounts = watch_mounts(&session);
     let mut broker_lives = true;
     let mut busy = 0;
     let mut clock = Clock::start();
@@ -106,11 +108,9 @@ async fn run(made: Made, control: OwnedFd) -> io::Result<()> {
             () = changed(policy.as_ref()) => {
                 // Before the files are read, so that no later change is missed.
                 policy = watch(&session);
-                if let Err(error) = make::reload(&session) {
-                    // The rules in force stay: a file that cannot be read loosens nothing.
-                    tracing::error!("the changed policy is not taken: {}", error.message);
-                }
+                reload(&session);
             }
+            () = mounted(mounts.as_ref()) => look_at_mounts(&session),
             limit = clock.over(&session) => {
                 limits::ask_to_end(&session).await;
                 break limit;
@@ -175,13 +175,52 @@ fn watch(session: &Session) -> Option<PolicyWatch> {
 }
 
 async fn changed(watch: Option<&PolicyWatch>) {
-    let ended = match watch {
+    let told = match watch {
         Some(watch) => watch.changed().await,
         None => std::future::pending().await,
     };
-    if let Err(error) = ended {
-        tracing::error!("watching the policy: {error}");
+    or_never(told, "the policy").await;
+}
+
+async fn mounted(mounts: Option<&Mounts>) {
+    let told = match mounts {
+        Some(mounts) => mounts.changed().await,
+        None => std::future::pending().await,
+    };
+    or_never(told, "the mounts").await;
+}
+
+async fn or_never(told: io::Result<()>, what: &str) {
+    if let Err(error) = told {
+        tracing::error!("watching {what}: {error}");
         std::future::pending::<()>().await;
+    }
+}
+
+fn reload(session: &Session) {
+    if let Err(error) = make::reload(session) {
+        // The rules in force stay: a file that cannot be read loosens nothing.
+        tracing::error!("the changed policy is not taken: {}", error.message);
+    }
+}
+
+/// Without a watch rules hold for the spellings that they held for when they were read.
+fn watch_mounts(session: &Session) -> Option<Mounts> {
+    let mounts = Mounts::new()
+        .inspect_err(|error| tracing::error!("changes of the mounts are not noticed: {error}"))
+        .ok();
+    // What was mounted between the rules and the watch.
+    look_at_mounts(session);
+    mounts
+}
+
+/// Where names fold every spelling of what a rule names is meant.
+fn look_at_mounts(session: &Session) {
+    if session
+        .choice
+        .is_of_other_mounts(&session.account, &session.rules().policy)
+    {
+        reload(session);
     }
 }
 

@@ -21,6 +21,7 @@ use super::kept::{self, Keeper};
 use super::observed::FileLog;
 use super::own::Own;
 use super::proxy;
+use super::rules::Rules;
 use super::session::Session;
 
 /// The judge of a session's file calls.
@@ -58,13 +59,10 @@ pub(super) fn rule_name(policy: &Policy, number: u32) -> Option<&str> {
     })
 }
 
-impl Files {
-    /// Whoever may write there could leave the command's control group.
-    fn is_group(&self, path: &Path) -> bool {
-        let rules = self.session.upgrade().map(|session| session.rules());
-        let hierarchies = rules.as_ref().and_then(|rules| rules.limited.hierarchies.as_ref());
-        hierarchies.is_some_and(|found| found.mount_points().any(|mount| lies_in(path, mount)))
-    }
+/// Whoever may write there could leave the command's control group.
+fn is_group(rules: &Rules, path: &Path) -> bool {
+    let hierarchies = rules.limited.hierarchies.as_ref();
+    hierarchies.is_some_and(|found| found.mount_points().any(|mount| lies_in(path, mount)))
 }
 
 /// [`Path::starts_with`] for canonical paths, at a fraction of its cost.
@@ -117,15 +115,19 @@ impl FileJudge for Files {
             rule,
             by_content: false,
         };
-        let out_of_group = !question.operation.observes() && self.is_group(question.path);
-        if out_of_group || self.own.is_guarded(question.operation, question.path) {
-            return denied(Errno::ACCESS, Some(GUARDED));
-        }
         let (Some(session), Some(op)) = (self.session.upgrade(), file_op(question.operation)) else {
             return denied(Errno::ACCESS, None);
         };
         let rules = session.rules();
         let path = question.path.as_os_str().as_bytes();
+        let out_of_group = !question.operation.observes() && is_group(&rules, question.path);
+        if out_of_group
+            || self
+                .own
+                .is_guarded(question.operation, question.path, rules.policy.folds(path))
+        {
+            return denied(Errno::ACCESS, Some(GUARDED));
+        }
         if !question.operation.observes()
             && devices::steers_kernel(question.path)
             && !devices::is_named(&rules.policy, op, path)

@@ -19,6 +19,7 @@ mod launchers;
 mod limits;
 mod make;
 mod members;
+mod mounts;
 mod network;
 mod observed;
 mod own;

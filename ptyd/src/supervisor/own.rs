@@ -1,6 +1,7 @@
 //! What is ours on the file system: whatever policy says, it is not changed from inside.
 
-use std::os::unix::ffi::OsStrExt as _;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -12,14 +13,21 @@ use super::files::lies_in;
 
 /// The files and folders that guard a session.
 pub(super) struct Own {
+    named: Places,
+    /// The same with their names folded, for file systems on which other spellings lead there as well.
+    folded: Places,
+    /// What may be read of what is closed: the session's resolved policy, and the authorities that it trusts.
+    readable: [PathBuf; 2],
+}
+
+/// Where they are.
+struct Places {
     /// State, sockets, configuration and trash: nothing of them is touched.
     closed: Vec<PathBuf>,
     /// Programs, stand-ins and the system's configuration: they are read, but not changed.
     fixed: Vec<PathBuf>,
     /// Both without the trash, and by the names under which they are looked for as well.
     ways: Vec<PathBuf>,
-    /// What may be read in `closed`: the session's resolved policy, and the authorities that it trusts.
-    readable: [PathBuf; 2],
 }
 
 impl Own {
@@ -31,16 +39,20 @@ impl Own {
         ways.sort_unstable();
         ways.dedup();
         closed.extend(trash.iter().map(|place| canonical(place)));
+        let all_folded = |paths: &[PathBuf]| paths.iter().map(|path| folded(path)).collect();
         Own {
-            closed,
-            fixed,
-            ways,
+            folded: Places {
+                closed: all_folded(&closed),
+                fixed: all_folded(&fixed),
+                ways: all_folded(&ways),
+            },
+            named: Places { closed, fixed, ways },
             readable,
         }
     }
 
-    /// Whether `operation` on the object at this canonical path is refused.
-    pub(super) fn is_guarded(&self, operation: Operation, path: &Path) -> bool {
+    /// Whether `operation` on the object at this canonical path is refused. `folds`: whether it lies where names fold.
+    pub(super) fn is_guarded(&self, operation: Operation, path: &Path, folds: bool) -> bool {
         if matches!(
             operation,
             Operation::Stat | Operation::Access | Operation::Readlink | Operation::Open
@@ -52,6 +64,16 @@ impl Own {
         if operation == Operation::Read && self.readable.iter().any(is_path) {
             return false;
         }
+        self.named.guard(operation, path) || folds && self.folded.guard(operation, &folded(path))
+    }
+}
+
+fn folded(path: &Path) -> PathBuf {
+    OsString::from_vec(agentsh_policy::fold(path.as_os_str().as_bytes())).into()
+}
+
+impl Places {
+    fn guard(&self, operation: Operation, path: &Path) -> bool {
         if self.leads_elsewhere(operation, path) {
             return true;
         }
@@ -158,12 +180,12 @@ mod tests {
                 Operation::Symlink,
                 Operation::Link,
             ] {
-                assert!(own.is_guarded(operation, &above), "{operation:?} {above:?}");
+                assert!(own.is_guarded(operation, &above, false), "{operation:?} {above:?}");
             }
         }
-        assert!(!own.is_guarded(Operation::Mkdir, &home.join(".config")));
-        assert!(!own.is_guarded(Operation::Rename, &home.join(".config/other")));
-        assert!(!own.is_guarded(Operation::Rename, &home.join(".configuration")));
+        assert!(!own.is_guarded(Operation::Mkdir, &home.join(".config"), false));
+        assert!(!own.is_guarded(Operation::Rename, &home.join(".config/other"), false));
+        assert!(!own.is_guarded(Operation::Rename, &home.join(".configuration"), false));
         Ok(())
     }
 
@@ -174,21 +196,32 @@ mod tests {
         std::fs::create_dir(home.join("dotfiles"))?;
         std::os::unix::fs::symlink("dotfiles", home.join(".config"))?;
         let own = own(&home);
-        assert!(own.is_guarded(Operation::Create, &home.join("dotfiles/agentsh/config.yaml")));
-        assert!(own.is_guarded(Operation::Rename, &home.join("dotfiles")));
-        assert!(own.is_guarded(Operation::Delete, &home.join(".config")));
-        assert!(!own.is_guarded(Operation::Create, &home.join("dotfiles/other")));
+        assert!(own.is_guarded(Operation::Create, &home.join("dotfiles/agentsh/config.yaml"), false));
+        assert!(own.is_guarded(Operation::Rename, &home.join("dotfiles"), false));
+        assert!(own.is_guarded(Operation::Delete, &home.join(".config"), false));
+        assert!(!own.is_guarded(Operation::Create, &home.join("dotfiles/other"), false));
         Ok(())
+    }
+
+    #[test]
+    fn where_names_fold_every_spelling_is_guarded() {
+        let own = own(Path::new("/nonexistent"));
+        let other = Path::new("/nonexistent/.Local/STATE/agentsh/x");
+        assert!(own.is_guarded(Operation::Write, other, true));
+        assert!(!own.is_guarded(Operation::Write, other, false));
+        assert!(own.is_guarded(Operation::Rename, Path::new("/nonexistent/.LOCAL"), true));
+        assert!(own.is_guarded(Operation::Read, Path::new("/x/.AGENTSH-trash-1"), true));
+        assert!(!own.is_guarded(Operation::Write, Path::new("/nonexistent/other"), true));
     }
 
     #[test]
     fn our_programs_are_read_and_not_changed() -> std::io::Result<()> {
         let own = own(Path::new("/nonexistent"));
         let folder = std::env::current_exe()?.with_file_name(places::SHIM_PROGRAM);
-        assert!(own.is_guarded(Operation::Write, &folder));
-        assert!(!own.is_guarded(Operation::Read, &folder));
-        assert!(own.is_guarded(Operation::Create, Path::new("/etc/agentsh/config.yaml")));
-        assert!(!own.is_guarded(Operation::Read, Path::new("/etc/agentsh/config.yaml")));
+        assert!(own.is_guarded(Operation::Write, &folder, false));
+        assert!(!own.is_guarded(Operation::Read, &folder, false));
+        assert!(own.is_guarded(Operation::Create, Path::new("/etc/agentsh/config.yaml"), false));
+        assert!(!own.is_guarded(Operation::Read, Path::new("/etc/agentsh/config.yaml"), false));
         Ok(())
     }
 }

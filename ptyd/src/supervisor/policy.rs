@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use agentsh_policy::config::Config;
-use agentsh_policy::{Document, LoadError, Policy, Variables, host_links, library};
+use agentsh_policy::{Document, LoadError, Policy, Variables, host_folding, host_links, library};
 use agentsh_protocol::api::{ApiError, ErrorKind};
 use agentsh_protocol::places::Account;
 
@@ -68,6 +68,11 @@ impl Choice {
         }
     }
 
+    /// Whether the mounts are such by now that it would be resolved to something else than `policy`.
+    pub(crate) fn is_of_other_mounts(&self, account: &Account, policy: &Policy) -> bool {
+        folding(self.workspace.as_deref(), &home(account)) != policy.folding()
+    }
+
     /// The files that it is resolved from, whether they exist or not.
     pub(crate) fn files(&self, account: &Account, config: &Config) -> Vec<PathBuf> {
         let base: Vec<PathBuf> = match self.wanted.starts_with('/') {
@@ -104,8 +109,9 @@ impl Choice {
 }
 
 fn variables(workspace: Option<&Path>, account: &Account) -> Variables {
-    let home = std::fs::canonicalize(&account.home).unwrap_or_else(|_| account.home.clone());
+    let home = home(account);
     Variables {
+        folding: folding(workspace, &home),
         project_root: workspace.map(|dir| dir.as_os_str().as_bytes().to_vec()),
         git_root: workspace
             .and_then(git_root)
@@ -115,6 +121,16 @@ fn variables(workspace: Option<&Path>, account: &Account) -> Variables {
         tmpdir: b"/tmp".to_vec(),
         links: host_links(),
     }
+}
+
+fn home(account: &Account) -> PathBuf {
+    std::fs::canonicalize(&account.home).unwrap_or_else(|_| account.home.clone())
+}
+
+/// Where names may fold, as things are now.
+fn folding(workspace: Option<&Path>, home: &Path) -> Vec<Vec<u8>> {
+    let places: Vec<&Path> = workspace.into_iter().chain([home]).collect();
+    host_folding(&places)
 }
 
 fn git_root(workspace: &Path) -> Option<PathBuf> {

@@ -11,6 +11,7 @@ mod decisions;
 mod deleted;
 mod devices;
 mod faults;
+mod folding;
 mod here;
 mod in_place;
 mod native;

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use agentsh_audit::SessionDir;
-use agentsh_policy::{Document, Policy, Variables, host_links};
+use agentsh_policy::{Document, Policy, Variables, host_folding, host_links};
 use agentsh_protocol::places::Account;
 use clap::Args;
 
@@ -103,6 +103,7 @@ fn variables(workspace: &Path, account: &Account) -> Variables {
         .ancestors()
         .find(|folder| folder.join(".git").symlink_metadata().is_ok());
     Variables {
+        folding: host_folding(&[workspace, &home]),
         project_root: Some(bytes(workspace)),
         git_root: git.map(bytes),
         home: bytes(&home),
