@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::compile::Compiler;
-use super::passed::Passed;
+use super::passed::{Passed, What};
 use super::variable::{is_injecting, secret_shape};
 use super::{Layer, Policy, RuleRef, Verdict};
 use crate::error::LoadError;
@@ -159,6 +159,18 @@ impl Policy {
 }
 
 impl<'p> EnvFilter<'p> {
+    /// Whether these filters leave a whole environment as it is (`block`: each entry with its NUL): as it was found before,
+    /// or as `examine` finds, which looks at all of it.
+    pub fn leave_alone(filters: &[Self], guarded: bool, block: &[u8], examine: impl FnOnce() -> bool) -> bool {
+        let Some(first) = filters.first() else { return true };
+        let rules: Vec<_> = filters.iter().map(EnvFilter::place).collect();
+        first.passed.stays(What::Whole(&rules, block), guarded, examine)
+    }
+
+    fn place(&self) -> Option<RuleRef> {
+        self.rule.map(|(place, _)| place)
+    }
+
     fn parts(&self) -> impl Iterator<Item = (&'p Environment, Option<&'p EnvOverride>)> {
         let rule = self.rule;
         let own = move |at: usize| rule.and_then(|(place, own)| (place.layer == at).then_some(own));
@@ -201,9 +213,8 @@ impl<'p> EnvFilter<'p> {
 
     /// [`EnvFilter::removes_entry`], looked up where the entry was found to stay before.
     fn removes_again(&self, entry: &[u8], guarded: bool) -> Option<Removed> {
-        let rule = self.rule.map(|(place, _)| (place.layer, place.index));
         let mut removed = None;
-        self.passed.stays(rule, guarded, entry, || {
+        self.passed.stays(What::Entry(self.place(), entry), guarded, || {
             removed = self.removes_entry(entry, guarded);
             removed.is_none()
         });

@@ -4,8 +4,19 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, PoisonError};
 
+use super::RuleRef;
+
 /// How much is remembered before it is forgotten.
 const MOST: usize = 4096;
+
+/// What was looked at.
+#[derive(Debug, Clone, Copy, Hash)]
+pub(crate) enum What<'a> {
+    /// One entry, by the filter of the rule with this place.
+    Entry(Option<RuleRef>, &'a [u8]),
+    /// All of an environment, each entry with its NUL, by some filters.
+    Whole(&'a [Option<RuleRef>], &'a [u8]),
+}
 
 /// Hashes with a key of this process's own (SipHash): values are not kept, and nobody can find two that hash alike.
 #[derive(Debug, Default)]
@@ -15,16 +26,9 @@ pub(crate) struct Passed {
 }
 
 impl Passed {
-    /// Whether an entry stays in the environment of a program under that rule: as it was found before, or as
-    /// `examine` finds.
-    pub(crate) fn stays(
-        &self,
-        rule: Option<(usize, usize)>,
-        guarded: bool,
-        entry: &[u8],
-        examine: impl FnOnce() -> bool,
-    ) -> bool {
-        let hash = self.keys.hash_one((rule, guarded, entry));
+    /// Whether it stays as it is: as it was found before, or as `examine` finds.
+    pub(crate) fn stays(&self, what: What<'_>, guarded: bool, examine: impl FnOnce() -> bool) -> bool {
+        let hash = self.keys.hash_one((what, guarded));
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known().contains(&hash) {
             return true;
@@ -49,11 +53,18 @@ mod tests {
     fn only_what_stays_under_the_same_rule_is_remembered() {
         let passed = Passed::default();
         let unasked = || unreachable!("it was found to stay before");
-        assert!(passed.stays(None, false, b"A=1", || true));
-        assert!(passed.stays(None, false, b"A=1", unasked));
-        assert!(!passed.stays(None, false, b"A=2", || false));
-        assert!(passed.stays(None, false, b"A=2", || true));
-        assert!(!passed.stays(None, true, b"A=1", || false));
-        assert!(!passed.stays(Some((0, 1)), false, b"A=1", || false));
+        let rule = Some(RuleRef { layer: 0, index: 1 });
+        let (one, other) = (What::Entry(None, b"A=1"), What::Entry(None, b"A=2"));
+        assert!(passed.stays(one, false, || true));
+        assert!(passed.stays(one, false, unasked));
+        assert!(!passed.stays(other, false, || false));
+        assert!(passed.stays(other, false, || true));
+        assert!(!passed.stays(one, true, || false));
+        assert!(!passed.stays(What::Entry(rule, b"A=1"), false, || false));
+        assert!(!passed.stays(What::Whole(&[None], b"A=1"), false, || false));
+        assert!(passed.stays(What::Whole(&[None], b"A=1"), false, || true));
+        assert!(passed.stays(What::Whole(&[None], b"A=1"), false, unasked));
+        assert!(!passed.stays(What::Whole(&[rule], b"A=1"), false, || false));
+        assert!(!passed.stays(What::Whole(&[None, None], b"A=1"), false, || false));
     }
 }

@@ -7,7 +7,7 @@ use crate::message::{self, Subject};
 use crate::words::{Decision, Errno, List};
 
 /// Which rule: its place in the list of its layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RuleRef {
     /// Place of the layer: 0 is the user's policy, others narrow it.
     pub layer: usize,

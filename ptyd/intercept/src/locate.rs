@@ -12,7 +12,7 @@ use crate::caller::Caller;
 use crate::exec::Headers;
 use crate::files::actor::{self, Client};
 use crate::files::host::{Host, ObjectId};
-use crate::files::resolve::{Canonical, How, Pin, Place, Resolver, Root, Tasks, canonical, guard, task_of};
+use crate::files::resolve::{At, Canonical, How, Pin, Place, Resolver, Root, Tasks, canonical, guard, task_of};
 use crate::process::Common;
 
 /// Resolves paths of a session's callers as the kernel would for them: with their root, working
@@ -101,6 +101,9 @@ impl Locator {
 
     /// The path under which policy knows a pinned object.
     pub(crate) fn canonical(&self, pin: &Pin) -> Result<Canonical, Errno> {
+        if let Some(at) = &pin.at {
+            return Ok(Canonical::At(at.path.clone()));
+        }
         canonical(&self.host, pin.fd.as_fd(), &pin.stat)
     }
 
@@ -134,7 +137,8 @@ impl Locator {
             _ => Some(client.fetch_fd(folder)?),
         };
         let root = self.root(caller)?;
-        let at = None;
+        // What is moved from now on is not seen; the path is asked for at once.
+        let at = (start.is_none() && matches!(root, Root::Host)).then(|| At::root(0));
         Ok(Place { path, start, at, root })
     }
 

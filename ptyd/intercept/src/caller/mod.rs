@@ -8,7 +8,7 @@ mod status;
 mod texts;
 mod words;
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,6 +29,7 @@ use crate::files::host::Host;
 use crate::files::sys::{TaskInfo, task_info};
 use crate::notification::Notification;
 use crate::outcome::Outcome;
+use crate::process::procfs::StatFile;
 use crate::process::{Common, TaskStat};
 use crate::serve::Service;
 use crate::sys::listener;
@@ -47,6 +48,7 @@ pub struct Caller<'a> {
     info: OnceCell<Option<TaskInfo>>,
     status: OnceCell<Status>,
     stat: OnceCell<TaskStat>,
+    stat_file: Cell<Option<StatFile>>,
     client: OnceCell<Rc<Client>>,
     process: OnceCell<Process>,
 }
@@ -74,6 +76,7 @@ impl<'a> Caller<'a> {
             info: OnceCell::new(),
             status: OnceCell::new(),
             stat: OnceCell::new(),
+            stat_file: Cell::new(None),
             client: OnceCell::new(),
             process: OnceCell::new(),
         }
@@ -207,8 +210,30 @@ impl<'a> Caller<'a> {
         if let Some(stat) = self.stat.get() {
             return Ok(*stat);
         }
-        let stat = TaskStat::of_process(tgid, few)?;
+        let stat = match few {
+            true => {
+                let (stat, file) = TaskStat::with_file(tgid)?;
+                self.stat_file.set(Some(file));
+                stat
+            }
+            false => TaskStat::read(tgid)?,
+        };
         Ok(*self.stat.get_or_init(|| stat))
+    }
+
+    /// [`Caller::stat`] by a file of its process that was opened before, as long as that tells.
+    pub(crate) fn stat_by(&self, file: &StatFile) {
+        if self.stat.get().is_none()
+            && let Ok(stat) = TaskStat::by(file)
+        {
+            // Read once.
+            let _ = self.stat.set(stat);
+        }
+    }
+
+    /// The file from which [`Caller::stat`] was read, if that can tell more later.
+    pub(crate) fn take_stat_file(&self) -> Option<StatFile> {
+        self.stat_file.take()
     }
 
     /// What is known of the thread's rights, found out once.

@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 
@@ -171,6 +172,7 @@ impl Guard {
                 environment: call.environment.judged(),
                 inherited: false,
                 counts,
+                stat: caller.take_stat_file().map(Arc::new),
             },
         );
         Ok(match surely {

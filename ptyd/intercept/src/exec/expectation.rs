@@ -1,12 +1,14 @@
 //! What a process must look like after an exec that was let through, and what it looks like.
 
 use std::ffi::CString;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 
 use super::request::{Role, Subject};
 use crate::caller::{Caller, MAX_ARGUMENTS};
-use crate::process::{FileId, Known, TaskStat, procfs};
+use crate::process::procfs::{self, StatFile};
+use crate::process::{FileId, Known, TaskStat};
 use crate::sys::memory;
 
 /// Arguments up to this length are read from memory.
@@ -162,12 +164,15 @@ pub struct Expectation {
     pub inherited: bool,
     /// Whether it is one program more on the way from the command's start.
     pub counts: bool,
+    /// What tells of the process afterwards, without being looked for anew.
+    pub stat: Option<Arc<StatFile>>,
 }
 
 impl Expectation {
     /// The same for a child, which was started at `started` and may be of either image.
     pub fn of_child(mut self, started: u64) -> Expectation {
         self.inherited = true;
+        self.stat = None;
         self.before.stat.started = started;
         self
     }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use foldhash::fast::RandomState;
 use rustix::fs::Stat;
 use rustix::time::ClockId;
 
@@ -54,8 +55,8 @@ pub struct Headers(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
-    files: HashMap<Version, Header>,
-    loaders: HashMap<CString, Version>,
+    files: HashMap<Version, Header, RandomState>,
+    loaders: HashMap<CString, Version, RandomState>,
 }
 
 impl Headers {

@@ -166,6 +166,7 @@ impl Guard {
                 environment: None,
                 inherited: false,
                 counts: false,
+                stat: caller.take_stat_file().map(Arc::new),
             },
         );
         Ok(Outcome::Continue)
@@ -210,6 +211,7 @@ impl Guard {
                 environment: Some(Expectation::block(&environment)),
                 inherited: false,
                 counts: !instead.transparent,
+                stat: caller.take_stat_file().map(Arc::new),
             },
         );
         self.errands.drop(known.tgid);

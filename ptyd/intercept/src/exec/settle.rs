@@ -22,6 +22,10 @@ const SCRIPT_PLACES: [usize; 2] = [1, 2];
 impl Guard {
     /// Compares the process with what was judged; an error is what its call is answered with.
     pub(super) fn settle(&self, caller: &Caller<'_>, known: &Known) -> Result<(), Outcome> {
+        let pending = self.expectations(known.tgid).unwrap_or_default();
+        if let Some(file) = pending.iter().find_map(|one| one.stat.as_ref()) {
+            caller.stat_by(file);
+        }
         // What cannot be seen is not let through, and not forgotten.
         let image = Image::with_environment(caller, known)?;
         if !caller.still_valid() {

@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::{Read, Write as _};
+use std::os::fd::OwnedFd;
 use std::str::SplitAsciiWhitespace;
 
 use rustix::fs::{Mode, OFlags};
@@ -50,27 +51,43 @@ const STAT: usize = 1536;
 /// Room for the longest path of such a file.
 const PATH: usize = 48;
 
-impl Stat {
+/// Such a file, opened: it tells of the same task whatever becomes of its number, and nothing once that is gone.
+#[derive(Debug)]
+pub struct StatFile(OwnedFd);
+
+impl StatFile {
     /// Of task `tid` alone. In the file of that name which stands for the process the kernel adds up the times of all its
     /// threads, each time anew: with twenty thousand of them that takes ten milliseconds.
-    pub fn of_task(tid: i32) -> std::io::Result<Stat> {
-        Stat::at(format_args!("/proc/{tid}/task/{tid}/stat\0"))
+    pub fn of_task(tid: i32) -> std::io::Result<StatFile> {
+        StatFile::at(format_args!("/proc/{tid}/task/{tid}/stat\0"))
     }
 
     /// Of process `tgid`, which has few threads. It says the same of what we read of it, and two folders less have to be
     /// made by the kernel for it, and to be removed again when the process ends.
-    pub fn of_process(tgid: i32) -> std::io::Result<Stat> {
-        Stat::at(format_args!("/proc/{tgid}/stat\0"))
+    pub fn of_process(tgid: i32) -> std::io::Result<StatFile> {
+        StatFile::at(format_args!("/proc/{tgid}/stat\0"))
     }
 
-    fn at(path: std::fmt::Arguments<'_>) -> std::io::Result<Stat> {
+    fn at(path: std::fmt::Arguments<'_>) -> std::io::Result<StatFile> {
         let mut text = [0; PATH];
         (&mut text[..]).write_fmt(path)?;
         let path = CStr::from_bytes_until_nul(&text).map_err(|_| std::io::ErrorKind::InvalidInput)?;
         let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(StatFile(file))
+    }
+
+    /// What it tells now.
+    pub fn read(&self) -> std::io::Result<Stat> {
         let mut bytes = [0; STAT];
-        let length = rustix::io::read(file, &mut bytes)?;
+        let length = rustix::io::pread(&self.0, &mut bytes, 0)?;
         Ok(Stat { bytes, length })
+    }
+}
+
+impl Stat {
+    /// [`StatFile::of_task`], read once.
+    pub fn of_task(tid: i32) -> std::io::Result<Stat> {
+        StatFile::of_task(tid)?.read()
     }
 
     /// Whether it runs or waits for a processor, and is not blocked in a call.
@@ -107,7 +124,7 @@ mod tests {
             let behind = text.rsplit_once(") ").map_or("", |(_, behind)| behind);
             behind.split(' ').skip(1).take(4).map(str::to_owned).collect()
         };
-        let (one, all) = (Stat::of_task(own)?, Stat::of_process(own)?);
+        let (one, all) = (Stat::of_task(own)?, StatFile::of_process(own)?.read()?);
         assert_eq!(fields(one.text()).len(), 4);
         assert_eq!(fields(one.text()), fields(all.text()));
         assert_eq!(fields(all.text()), fields(&read(own, "stat")?));

@@ -2,7 +2,7 @@
 
 use rustix::io::Errno;
 
-use super::procfs::{self, Stat};
+use super::procfs::{self, Stat, StatFile};
 
 /// What tells one life of a process from another, and one program image from the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,21 +33,40 @@ impl TaskStat {
     /// # Errors
     /// As [`TaskStat::read`].
     pub(crate) fn of_process(tgid: i32, few: bool) -> Result<TaskStat, Errno> {
-        if !few {
-            return TaskStat::read(tgid);
+        match few {
+            true => TaskStat::with_file(tgid).map(|(stat, _)| stat),
+            false => TaskStat::read(tgid),
         }
-        let stat = Stat::of_process(tgid).map_err(|_| Errno::SRCH)?;
+    }
+
+    /// The same of a process that has few threads, with the file, which tells more later.
+    ///
+    /// # Errors
+    /// As [`TaskStat::read`].
+    pub(crate) fn with_file(tgid: i32) -> Result<(TaskStat, StatFile), Errno> {
+        let file = StatFile::of_process(tgid).map_err(|_| Errno::SRCH)?;
+        Ok((TaskStat::by(&file)?, file))
+    }
+
+    /// What `file` tells now.
+    ///
+    /// # Errors
+    /// As [`TaskStat::read`].
+    pub(crate) fn by(file: &StatFile) -> Result<TaskStat, Errno> {
+        let stat = file.read().map_err(|_| Errno::SRCH)?;
         TaskStat::parse(stat.text()).ok_or(Errno::ACCESS)
     }
 
     /// Understands the file's text.
     pub fn parse(text: &[u8]) -> Option<TaskStat> {
-        let mut fields = procfs::fields(text)?;
+        // The name may hold anything, and ends at the last parenthesis.
+        let behind = text.iter().rposition(|byte| *byte == b')')? + 2;
+        let mut fields = text.get(behind..)?.split(|byte| *byte == b' ' || *byte == b'\n');
         let mut next = procfs::FIRST;
         let mut number = |field: usize| {
             let skipped = field - next;
             next = field + 1;
-            fields.nth(skipped)?.parse::<u64>().ok()
+            fields.nth(skipped).and_then(unsigned)
         };
         Some(TaskStat {
             ppid: i32::try_from(number(4)?).ok()?,
@@ -65,6 +84,15 @@ impl TaskStat {
     }
 }
 
+/// A number in decimal digits.
+fn unsigned(digits: &[u8]) -> Option<u64> {
+    let add = |number: u64, digit: &u8| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    };
+    digits.iter().try_fold(0, add).filter(|_| !digits.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +105,19 @@ mod tests {
         // Threads of other tests come and go.
         let alike = |stat: TaskStat| TaskStat { threads: 1, ..stat };
         assert_eq!(one.map(alike), TaskStat::read(pid).map(alike));
+    }
+
+    #[test]
+    fn a_file_that_was_opened_tells_of_its_process_until_that_is_gone() -> Result<(), Box<dyn std::error::Error>> {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn()?;
+        let tgid = child.id() as i32;
+        let (stat, file) = TaskStat::with_file(tgid)?;
+        let now = || TaskStat::by(&file).map(|now| (now.started, now.threads));
+        assert_eq!(now(), Ok((stat.started, 1)));
+        child.kill()?;
+        child.wait()?;
+        assert_eq!(now(), Err(Errno::SRCH));
+        Ok(())
     }
 
     #[test]
@@ -99,5 +140,15 @@ mod tests {
     fn what_is_cut_short_is_refused() {
         assert_eq!(TaskStat::parse(b"7 (sh) R 4 5 6"), None);
         assert_eq!(TaskStat::parse(b""), None);
+        let fields: Vec<String> = (5..=52).map(|field| field.to_string()).collect();
+        for (from, to) in [
+            (" 22 ", " 18446744073709551616 "),
+            (" 22 ", "  "),
+            (" 22 ", " -22 "),
+            (" 51 ", " 5x "),
+        ] {
+            let text = format!("7 (sh) R 4 {}", fields.join(" ")).replace(from, to);
+            assert_eq!(TaskStat::parse(text.as_bytes()), None, "{text}");
+        }
     }
 }

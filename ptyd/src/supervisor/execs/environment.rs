@@ -83,11 +83,14 @@ impl CommandJudge {
         if !guarded && filters.iter().all(EnvFilter::is_noop) {
             return Ok(plain);
         }
-        let words: Vec<&[u8]> = request.environment().map_err(ExecDecision::Deny)?.iter().collect();
-        let filtered = Filtered::new(&filters, &words, guarded);
-        if filtered.is_noop() {
+        let words = request.environment().map_err(ExecDecision::Deny)?;
+        let look = || Filtered::new(&filters, &words.iter().collect::<Vec<_>>(), guarded);
+        let mut filtered = None;
+        let alone = EnvFilter::leave_alone(&filters, guarded, words.block(), || filtered.insert(look()).is_noop());
+        if alone {
             return Ok(plain);
         }
+        let filtered = filtered.unwrap_or_else(look);
         self.tell_filtered(request, &filtered)?;
         let environment = filtered.apply(entries(request)?);
         let mut instead = same_program(request, environment).map_err(ExecDecision::Deny)?;

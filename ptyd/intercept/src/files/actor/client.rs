@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdGetfdFlags};
@@ -25,7 +26,7 @@ use crate::process::Common;
 const REMEMBERED: usize = 128;
 
 thread_local! {
-    static KNOWN: RefCell<HashMap<i32, Rc<Client>>> = RefCell::new(HashMap::new());
+    static KNOWN: RefCell<HashMap<i32, Rc<Client>, RandomState>> = RefCell::default();
 }
 
 /// The identity of a user namespace: device and inode of its nsfs file.

@@ -92,8 +92,9 @@ impl<'e, 'c> Call<'e, 'c> {
             },
         };
         let root = self.root()?;
-        let at = match &start {
-            Some(start) if self.locates && at.is_none() => self.located(start),
+        let at = match (&start, &root) {
+            (Some(start), _) if self.locates && at.is_none() => self.located(start),
+            (None, Root::Host) if path.as_bytes().starts_with(b"/") => Some(At::root(self.engine.folders.changes())),
             _ => at,
         };
         Ok(Place { path, start, at, root })

@@ -39,6 +39,14 @@ pub struct At {
 }
 
 impl At {
+    /// The root folder.
+    pub fn root(changes: u64) -> At {
+        At {
+            path: PathBuf::from("/"),
+            changes,
+        }
+    }
+
     /// Where `name` in this folder is, if it is a plain way down.
     fn below(&self, name: &[u8]) -> Option<At> {
         let plain = |part: &[u8]| !matches!(part, b"" | b"." | b"..");
@@ -190,7 +198,7 @@ pub struct Place {
     pub path: CString,
     /// Where a relative path starts; nothing where the path is absolute, or is empty and starts at no descriptor at all.
     pub start: Option<OwnedFd>,
-    /// Where the start folder is, if that is known.
+    /// Where the start folder is, if that is known; for an absolute path, our root folder if it starts there.
     pub at: Option<At>,
     /// Where an absolute path starts.
     pub root: Root,
@@ -199,6 +207,12 @@ pub struct Place {
 impl Place {
     fn start(&self) -> BorrowedFd<'_> {
         self.start.as_ref().map_or(CWD, AsFd::as_fd)
+    }
+
+    /// Where `path` (this one, or a part of it from its beginning) leads, if it is a plain way down without links.
+    fn straight(&self, path: &[u8]) -> Option<At> {
+        let at = self.at.as_ref()?;
+        at.below(path.strip_prefix(b"/").unwrap_or(path))
     }
 }
 
@@ -291,10 +305,13 @@ impl Resolver<'_> {
     /// The common case. `None` where only a walk can tell.
     fn find_at_once(&self, place: &Place, how: How) -> Option<Result<Found, Errno>> {
         let flags = if how.follow { PIN } else { PIN | OFlags::NOFOLLOW };
-        if let Some(found) = self.find_straight(place, flags, how.resolve) {
-            return Some(Ok(Found::Object(found)));
-        }
-        match self.open_plain(place.start(), &place.path, flags, how.resolve) {
+        let opened = match self.find_straight(place, flags, how.resolve) {
+            Some(Ok(found)) => return Some(Ok(Found::Object(found))),
+            // Without a link on the way: another look would find the same.
+            Some(Err(Errno::NOENT)) => Err(Errno::NOENT),
+            _ => self.open_plain(place.start(), &place.path, flags, how.resolve),
+        };
+        match opened {
             Ok(Some(fd)) => Some(Pin::plain(fd).map(Found::Object)),
             // The name is missing where its folder is there and the name is nothing, not a dangling link.
             Err(Errno::NOENT) if how.resolve.is_empty() => {
@@ -331,15 +348,20 @@ impl Resolver<'_> {
     }
 
     /// An object below a folder of which it is known where it is, on a way without links: so is the object.
-    fn find_straight(&self, place: &Place, flags: OFlags, resolve: ResolveFlags) -> Option<Pin> {
-        let at = place.at.as_ref()?.below(place.path.as_bytes())?;
+    fn find_straight(&self, place: &Place, flags: OFlags, resolve: ResolveFlags) -> Option<Result<Pin, Errno>> {
+        let at = place.straight(place.path.as_bytes())?;
         let resolve = resolve | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS;
-        let fd = rustix::fs::openat2(place.start(), &place.path, flags, Mode::empty(), resolve).ok()?;
+        let fd = match rustix::fs::openat2(place.start(), &place.path, flags, Mode::empty(), resolve) {
+            Ok(fd) => fd,
+            Err(errno) => return Some(Err(errno)),
+        };
         let stat = rustix::fs::fstat(&fd).ok()?;
-        self.host.is_not_procfs(&stat).then(|| Pin {
-            procfs: false,
-            at: Some(at),
-            ..Pin::seen(fd, stat)
+        self.host.is_not_procfs(&stat).then(|| {
+            Ok(Pin {
+                procfs: false,
+                at: Some(at),
+                ..Pin::seen(fd, stat)
+            })
         })
     }
 
@@ -402,10 +424,8 @@ impl Resolver<'_> {
             });
         }
         let flags = PIN | OFlags::DIRECTORY;
-        let straight = place.at.as_ref().and_then(|at| {
-            let folder = split.folder.strip_suffix(b"/").unwrap_or(&split.folder);
-            Some((at.below(folder)?, CString::new(folder).ok()?))
-        });
+        let folder = split.folder.strip_suffix(b"/").unwrap_or(&split.folder);
+        let straight = place.straight(folder).zip(CString::new(folder).ok());
         if let Some((at, folder)) = straight
             && let Ok(Some(parent)) = self.open_plain(place.start(), &folder, flags, ResolveFlags::NO_SYMLINKS)
         {
