@@ -1,6 +1,7 @@
 //! Tasks that stay on one processor for a moment.
 
 use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
 
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
@@ -44,7 +45,30 @@ pub fn thread(name: &str) -> std::thread::Builder {
     std::thread::Builder::new().name(name.into())
 }
 
+/// A caller that stays where it is beyond its answer, until whoever gave that says so or it is seen again: what answered it
+/// may have lost its processor to it in between.
+#[derive(Debug, Default)]
+pub struct Stay(Mutex<Option<Held>>);
+
+impl Stay {
+    /// Confines task `tid` to this processor, if it may run here.
+    pub fn begin(&self, tid: i32) {
+        self.set(|| Held::one(tid));
+    }
+
+    /// It may run wherever it could before, when this returns.
+    pub fn end(&self) {
+        self.set(|| None);
+    }
+
+    fn set(&self, held: impl FnOnce() -> Option<Held>) {
+        // Under the lock, so that nobody takes for over what somebody else is about to end.
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = held();
+    }
+}
+
 /// A task that is confined to a processor until this is dropped; none: this thread.
+#[derive(Debug)]
 pub struct Held {
     task: Option<Pid>,
     before: CpuSet,
@@ -118,6 +142,33 @@ mod tests {
 
     fn processors() -> u32 {
         sched_getaffinity(None).map_or(0, |allowed| allowed.count())
+    }
+
+    #[test]
+    fn a_caller_is_free_once_its_stay_has_ended() {
+        let all = processors();
+        if all < 2 {
+            return;
+        }
+        let (sender, other) = channel();
+        let (end, ended) = channel::<()>();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let _ = sender.send(gettid().as_raw_nonzero().get());
+                let _ = ended.recv();
+            });
+            let tid = other.recv().unwrap_or_default();
+            let of_task = || sched_getaffinity(Pid::from_raw(tid)).map_or(0, |allowed| allowed.count());
+            let stay = Stay::default();
+            for _ in 0..3 {
+                stay.begin(tid);
+                assert_eq!(of_task(), 1);
+                stay.end();
+                assert_eq!(of_task(), all);
+            }
+            stay.end();
+            drop(end);
+        });
     }
 
     #[test]

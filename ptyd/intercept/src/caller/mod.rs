@@ -24,6 +24,7 @@ pub use status::{Capabilities, Status};
 pub(crate) use texts::Texts;
 pub use words::Words;
 
+use self::held::Stay;
 use crate::files::actor::Client;
 use crate::files::host::Host;
 use crate::files::sys::{TaskInfo, task_info};
@@ -49,6 +50,7 @@ pub struct Caller<'a> {
     status: OnceCell<Status>,
     stat: OnceCell<TaskStat>,
     stat_file: Cell<Option<StatFile>>,
+    stay: OnceCell<Arc<Stay>>,
     client: OnceCell<Rc<Client>>,
     process: OnceCell<Process>,
 }
@@ -77,6 +79,7 @@ impl<'a> Caller<'a> {
             status: OnceCell::new(),
             stat: OnceCell::new(),
             stat_file: Cell::new(None),
+            stay: OnceCell::new(),
             client: OnceCell::new(),
             process: OnceCell::new(),
         }
@@ -102,6 +105,11 @@ impl<'a> Caller<'a> {
     /// The processor on which it is to go on, if that is another than the serving thread's.
     pub(crate) fn home(&self) -> Option<usize> {
         self.home
+    }
+
+    /// Where it stays beyond its answer.
+    pub(crate) fn stay(&self) -> &Arc<Stay> {
+        self.stay.get_or_init(Arc::default)
     }
 
     /// The service that it is served by.

@@ -173,6 +173,7 @@ impl Guard {
                 inherited: false,
                 counts,
                 stat: caller.take_stat_file().map(Arc::new),
+                stay: surely.then(|| Arc::clone(caller.stay())),
             },
         );
         Ok(match surely {

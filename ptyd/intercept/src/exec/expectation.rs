@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use super::request::{Role, Subject};
+use crate::caller::held::Stay;
 use crate::caller::{Caller, MAX_ARGUMENTS};
 use crate::process::procfs::{self, StatFile};
 use crate::process::{FileId, Known, TaskStat};
@@ -166,13 +167,15 @@ pub struct Expectation {
     pub counts: bool,
     /// What tells of the process afterwards, without being looked for anew.
     pub stat: Option<Arc<StatFile>>,
+    /// Where the thread stays until its program is loaded.
+    pub stay: Option<Arc<Stay>>,
 }
 
 impl Expectation {
     /// The same for a child, which was started at `started` and may be of either image.
     pub fn of_child(mut self, started: u64) -> Expectation {
         self.inherited = true;
-        self.stat = None;
+        (self.stat, self.stay) = (None, None);
         self.before.stat.started = started;
         self
     }

@@ -167,6 +167,7 @@ impl Guard {
                 inherited: false,
                 counts: false,
                 stat: caller.take_stat_file().map(Arc::new),
+                stay: None,
             },
         );
         Ok(Outcome::Continue)
@@ -212,6 +213,7 @@ impl Guard {
                 inherited: false,
                 counts: !instead.transparent,
                 stat: caller.take_stat_file().map(Arc::new),
+                stay: None,
             },
         );
         self.errands.drop(known.tgid);

@@ -23,6 +23,10 @@ impl Guard {
     /// Compares the process with what was judged; an error is what its call is answered with.
     pub(super) fn settle(&self, caller: &Caller<'_>, known: &Known) -> Result<(), Outcome> {
         let pending = self.expectations(known.tgid).unwrap_or_default();
+        pending
+            .iter()
+            .filter_map(|one| one.stay.as_ref())
+            .for_each(|stay| stay.end());
         if let Some(file) = pending.iter().find_map(|one| one.stat.as_ref()) {
             caller.stat_by(file);
         }

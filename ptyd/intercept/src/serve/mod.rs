@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::io::Errno;
 
 use self::turns::Turns;
-use crate::caller::held::{self, Held};
+use crate::caller::held;
 use crate::caller::{AddDescriptor, Caller};
 use crate::files::actor;
 use crate::handler::Handler;
@@ -235,12 +235,10 @@ fn goes_on(call: &libc::seccomp_notif) -> bool {
 ///
 /// Who executes a program is kept where it is meanwhile: the kernel looks for an idle processor before the program is
 /// loaded, and moves the caller away from all that it has in its caches if anybody else is about to run where it is,
-/// as this thread is. It is free again before the program calls anything, and almost always before it is loaded.
+/// as this thread is. It is free again before any call of the program is answered, and almost always before it is loaded.
 pub(crate) fn answer(caller: &Caller<'_>, outcome: Outcome) -> bool {
-    let stays = match outcome {
-        Outcome::Execute if caller.home().is_none() => Held::one(caller.tid()),
-        _ => None,
-    };
+    let stays = matches!(outcome, Outcome::Execute) && caller.home().is_none();
+    let stay = stays.then(|| caller.stay());
     let (val, error, flags) = match outcome {
         Outcome::Continue | Outcome::Execute => (0, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32),
         Outcome::Errno(errno) => (0, -errno.raw_os_error(), 0),
@@ -266,8 +264,13 @@ pub(crate) fn answer(caller: &Caller<'_>, outcome: Outcome) -> bool {
     {
         return true;
     }
+    if let Some(stay) = stay {
+        stay.begin(caller.tid());
+    }
     let sent = respond(caller.listener(), response);
-    drop(stays);
+    if let Some(stay) = stay {
+        stay.end();
+    }
     sent
 }
 
