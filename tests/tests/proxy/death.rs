@@ -115,7 +115,9 @@ fn with_proxy_and_resolver_dead_nothing_is_sent_and_nothing_asked() -> Result {
         let busy = |(pid, then): &(i32, u64)| ticks(*pid).is_none_or(|now| now > then + 20);
         if clients.is_empty() || !wait_until(PATIENCE, || clients.iter().any(busy)) {
             let ended = child.wait(Duration::from_secs(1));
-            return Err(fail(format!("{engine}: the client does not go on: {clients:?} {ended:?}")));
+            return Err(fail(format!(
+                "{engine}: the client does not go on: {clients:?} {ended:?}"
+            )));
         }
         let after = (came.load(Ordering::Acquire), names.asked().len());
         if before != after {

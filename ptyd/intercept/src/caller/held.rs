@@ -144,8 +144,8 @@ mod tests {
         sched_getaffinity(None).map_or(0, |allowed| allowed.count())
     }
 
-    #[test]
-    fn a_caller_is_free_once_its_stay_has_ended() {
+    /// With a task that waits, its number, and how many processors it may run on; where there are several.
+    fn beside(act: impl FnOnce(i32, &dyn Fn() -> u32, u32)) {
         let all = processors();
         if all < 2 {
             return;
@@ -158,7 +158,18 @@ mod tests {
                 let _ = ended.recv();
             });
             let tid = other.recv().unwrap_or_default();
-            let of_task = || sched_getaffinity(Pid::from_raw(tid)).map_or(0, |allowed| allowed.count());
+            act(
+                tid,
+                &|| sched_getaffinity(Pid::from_raw(tid)).map_or(0, |allowed| allowed.count()),
+                all,
+            );
+            drop(end);
+        });
+    }
+
+    #[test]
+    fn a_caller_is_free_once_its_stay_has_ended() {
+        beside(|tid, of_task, all| {
             let stay = Stay::default();
             for _ in 0..3 {
                 stay.begin(tid);
@@ -167,25 +178,12 @@ mod tests {
                 assert_eq!(of_task(), all);
             }
             stay.end();
-            drop(end);
         });
     }
 
     #[test]
     fn a_thread_stays_only_while_one_task_alone_calls() {
-        let all = processors();
-        if all < 2 {
-            return;
-        }
-        let (sender, other) = channel();
-        let (end, ended) = channel::<()>();
-        std::thread::scope(|scope| {
-            scope.spawn(move || {
-                let _ = sender.send(gettid().as_raw_nonzero().get());
-                let _ = ended.recv();
-            });
-            let tid = other.recv().unwrap_or_default();
-            let of_task = || sched_getaffinity(Pid::from_raw(tid)).map_or(0, |allowed| allowed.count());
+        beside(|tid, of_task, all| {
             let hand_over = || {
                 let held = Held::both(tid);
                 assert_eq!((held.is_some(), processors(), of_task()), (true, 1, 1));
@@ -215,7 +213,6 @@ mod tests {
             hand_over();
             let started = thread("elsewhere").spawn(processors).map(std::thread::JoinHandle::join);
             assert!(matches!(started, Ok(Ok(inherited)) if inherited == all), "{started:?}");
-            drop(end);
         });
     }
 }
