@@ -92,7 +92,7 @@ impl Places {
             Operation::Rename | Operation::Delete | Operation::Symlink | Operation::Link
         );
         // The root is nobody's to move, and the kernel says so.
-        moves && path != Path::new("/") && self.ways.iter().any(|own| own.starts_with(path))
+        moves && path != Path::new("/") && self.ways.iter().any(|own| lies_in(own, path))
     }
 }
 
