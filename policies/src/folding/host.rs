@@ -15,7 +15,7 @@ enum Folds {
     Never,
     /// Another spelling is the same name.
     Always,
-    /// Single folders may: where somebody works is looked at.
+    /// A few of its kind do, or single folders of it: where somebody works is looked at.
     Somewhere,
     /// It depends on what is behind it: where somebody works is looked at; elsewhere it counts as one that does.
     Perhaps,
@@ -35,12 +35,12 @@ impl Folds {
             "vfat" | "msdos" | "exfat" | "ntfs" | "ntfs3" | "hfs" | "hfsplus" | "apfs" | "cifs" | "smb3" | "smbfs" => {
                 Folds::Always
             }
-            "ext4" | "f2fs" | "bcachefs" => Folds::Somewhere,
+            "bcachefs" | "ext4" | "f2fs" | "nfs" | "nfs4" | "overlay" | "xfs" => Folds::Somewhere,
             "aufs" | "autofs" | "binfmt_misc" | "bpf" | "btrfs" | "ceph" | "cgroup" | "cgroup2" | "configfs"
             | "cpuset" | "cramfs" | "debugfs" | "devpts" | "devtmpfs" | "ecryptfs" | "erofs" | "ext2" | "ext3"
-            | "fusectl" | "gfs2" | "hugetlbfs" | "mqueue" | "nfs" | "nfs4" | "nilfs2" | "nsfs" | "ocfs2"
-            | "overlay" | "pipefs" | "proc" | "pstore" | "ramfs" | "romfs" | "rootfs" | "rpc_pipefs" | "securityfs"
-            | "selinuxfs" | "sockfs" | "squashfs" | "sysfs" | "tmpfs" | "tracefs" | "xfs" => Folds::Never,
+            | "fusectl" | "gfs2" | "hugetlbfs" | "mqueue" | "nilfs2" | "nsfs" | "ocfs2" | "pipefs" | "proc"
+            | "pstore" | "ramfs" | "romfs" | "rootfs" | "rpc_pipefs" | "securityfs" | "selinuxfs" | "sockfs"
+            | "squashfs" | "sysfs" | "tmpfs" | "tracefs" => Folds::Never,
             _ => Folds::Perhaps,
         }
     }
@@ -50,8 +50,11 @@ impl Folds {
 /// [`crate::Variables::folding`]. `places` are where sessions work: what cannot be told by its type is looked at there, and
 /// nowhere else, for the server behind a mount may be long gone.
 pub fn host_folding(places: &[&Path]) -> Vec<Vec<u8>> {
-    let mounts = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
-    folding(&mounts, places, other_spellings_lead_there)
+    match std::fs::read("/proc/self/mountinfo") {
+        Ok(mounts) => folding(&mounts, places, other_spellings_lead_there),
+        // What cannot be known may be so everywhere.
+        Err(_) => vec![b"/".to_vec()],
+    }
 }
 
 fn folding(mountinfo: &[u8], places: &[&Path], look: impl Fn(&Path) -> Option<bool>) -> Vec<Vec<u8>> {
@@ -106,17 +109,22 @@ fn unescaped(field: &[u8]) -> Vec<u8> {
     text
 }
 
-/// Whether what has a name in this folder is found under another spelling of it; none where nothing can tell.
+/// Whether what has a name in this folder is found under another spelling of it; none where nothing can tell. Somebody may
+/// take names away meanwhile, so that all are asked for, and one that is gone says nothing.
 fn other_spellings_lead_there(folder: &Path) -> Option<bool> {
     let entries = std::fs::read_dir(folder).ok()?.flatten().take(LOOKED_AT);
     let names: HashSet<Vec<u8>> = entries.map(|entry| entry.file_name().into_vec()).collect();
-    let swapped = |name: &Vec<u8>| -> Vec<u8> {
-        let swap = |byte: &u8| if byte.is_ascii_alphabetic() { byte ^ 0x20 } else { *byte };
-        name.iter().map(swap).collect()
+    let look = |name: &[u8]| match std::fs::symlink_metadata(folder.join(OsStr::from_bytes(name))) {
+        Ok(_) => Some(true),
+        Err(error) => (error.kind() == std::io::ErrorKind::NotFound).then_some(false),
     };
-    let other = names.iter().map(swapped).find(|other| !names.contains(other))?;
-    let found = std::fs::symlink_metadata(folder.join(OsStr::from_bytes(&other)));
-    Some(found.is_ok())
+    let leads_there = |name: &Vec<u8>| {
+        let swap = |byte: &u8| if byte.is_ascii_alphabetic() { byte ^ 0x20 } else { *byte };
+        let other: Vec<u8> = name.iter().map(swap).collect();
+        let found = if names.contains(&other) { None } else { look(&other) };
+        found.filter(|found| *found || look(name) == Some(true))
+    };
+    names.iter().filter_map(leads_there).reduce(|one, other| one || other)
 }
 
 #[cfg(test)]
@@ -171,6 +179,7 @@ mod tests {
         assert_eq!(other_spellings_lead_there(folder.path()), None, "both are there");
         std::fs::write(folder.path().join("Cd"), "")?;
         assert_eq!(other_spellings_lead_there(folder.path()), Some(false));
+        assert_eq!(other_spellings_lead_there(&folder.path().join("Cd")), None, "no folder");
         Ok(())
     }
 
