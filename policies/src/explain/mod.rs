@@ -134,10 +134,11 @@ impl Layer {
         match operation {
             Operation::File(file) => self
                 .file_matching(file.operation, file.path.as_bytes())
+                .into_iter()
                 .map(|index| self.file_verdict(index))
                 .collect(),
             Operation::Command(_) | Operation::Env(_) => {
-                let places = self.commands.matching(&asked.command());
+                let places = self.command_matching(&asked.command());
                 places.into_iter().map(|index| self.command_verdict(index)).collect()
             }
             Operation::Network(network) => {
@@ -151,7 +152,8 @@ impl Layer {
                 service.map_or_else(Vec::new, |service| service.matching(&http.method, &http.path))
             }
             Operation::UnixSocket(unix) => self
-                .unix_matching(unix.operation, unix_address(&unix.path))
+                .unix_places(unix.operation, unix_address(&unix.path))
+                .into_iter()
                 .map(|index| self.unix_verdict(index))
                 .collect(),
             Operation::Signal(signal) => {

@@ -40,6 +40,29 @@ fn an_explanation_names_the_winner_and_who_would_have_won() -> Result<(), LoadEr
 }
 
 #[test]
+fn where_names_fold_the_rules_of_all_spellings_are_told() -> Result<(), LoadError> {
+    let rules = format!(
+        "{RULES}command_rules:\n  - {{name: no, commands: [tool], decision: deny}}\n\
+        unix_socket_rules:\n  - {{name: ctl, paths: ['/w/ctl'], decision: deny}}\n"
+    );
+    let document = parse(&format!("version: 1\nname: t\n{rules}"), Path::new("t.yaml"))?;
+    let policy = document.resolve(&Variables {
+        folding: vec![b"/w".to_vec()],
+        ..Variables::default()
+    })?;
+    for (words, rules) in [
+        (&["file", "read", "/w/.ENV"][..], &["secret", "work"][..]),
+        (&["command", "/w/TOOL"], &["no"]),
+        (&["unix", "connect", "/w/CTL"], &["ctl"]),
+    ] {
+        let told = policy.explain(&operation(words)?);
+        let found: Vec<&str> = told.matching.iter().map(|found| found.rule.as_str()).collect();
+        assert_eq!((told.rule.as_deref(), found.as_slice()), (Some(rules[0]), rules));
+    }
+    Ok(())
+}
+
+#[test]
 fn an_explanation_tells_which_policy_was_the_stricter() -> Result<(), LoadError> {
     let narrow = parse(
         "version: 1\nname: n\nfile_rules:\n  - {name: no, paths: ['/w/a'], decision: deny}\n",

@@ -46,6 +46,16 @@ impl Files {
         Ok(files)
     }
 
+    /// All rules that match, in their order.
+    pub fn matching(&self, op: FileOp, path: &[u8]) -> impl Iterator<Item = usize> {
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            let found = self.index.first(path, op.bit(), from)?;
+            from = found + 1;
+            Some(found as usize)
+        })
+    }
+
     /// The rule that decides.
     pub fn decide(&self, op: FileOp, path: &[u8], content: Option<&[u8]>) -> Option<usize> {
         let mut from = 0;
@@ -158,16 +168,6 @@ impl Layer {
             .filter_map(|(_, root)| root.as_deref());
         let mut below = roots.filter_map(|root| root.strip_prefix(path));
         below.any(|rest| rest.first() == Some(&b'/') || path == b"/" && !rest.is_empty())
-    }
-
-    /// All rules that match, in their order.
-    pub(crate) fn file_matching<'a>(&'a self, op: FileOp, path: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
-        let mut from = 0;
-        std::iter::from_fn(move || {
-            let found = self.files.index.first(path, op.bit(), from)?;
-            from = found + 1;
-            Some(found as usize)
-        })
     }
 
     pub(crate) fn file_verdict(&self, index: usize) -> Verdict<'_> {

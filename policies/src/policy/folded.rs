@@ -1,5 +1,7 @@
 //! The rules of a layer for file systems on which names that differ in case or form are one name.
 
+use std::collections::BTreeSet;
+
 use super::command::Commands;
 use super::compile::Compiler;
 use super::file::Files;
@@ -42,10 +44,11 @@ impl Folded {
     }
 }
 
-/// The stricter of what is said of a name as it was written and of all its spellings.
+/// The stricter of what is said of a name as it was written and of all its spellings; of equals a rule's, not a default's.
 pub(super) fn stricter<'p>(written: Option<Verdict<'p>>, folded: Option<Verdict<'p>>) -> Option<Verdict<'p>> {
+    let weight = |one: &Verdict<'_>| (one.decision.strictness(), one.rule.is_some());
     match (written, folded) {
-        (Some(one), Some(other)) if other.decision.strictness() > one.decision.strictness() => Some(other),
+        (Some(one), Some(other)) if weight(&other) > weight(&one) => Some(other),
         (None, other) => other,
         (one, _) => one,
     }
@@ -71,6 +74,35 @@ impl Layer {
     pub(crate) fn folded_at(&self, paths: &[&[u8]]) -> Option<&Folded> {
         let folded = self.folded.as_deref()?;
         paths.iter().any(|path| folded.folding.covers(path)).then_some(folded)
+    }
+
+    /// The places of all rules that match, in their order: the name as it is written, or where names fold any spelling.
+    pub(crate) fn file_matching(&self, op: FileOp, path: &[u8]) -> BTreeSet<usize> {
+        let written = self.files.matching(op, path);
+        match self.folded_at(&[path]) {
+            Some(folded) => written.chain(folded.files.matching(op, &fold(path))).collect(),
+            None => written.collect(),
+        }
+    }
+
+    /// The same of the start of a program.
+    pub(crate) fn command_matching(&self, query: &CommandQuery<'_>) -> BTreeSet<usize> {
+        let mut found = BTreeSet::from_iter(self.commands.matching(query));
+        if let Some(folded) = self.folded_at(&[query.program, query.called]) {
+            found.extend(folded.commands.matching(&CommandQuery {
+                program: &fold(query.program),
+                called: &fold(query.called),
+                ..*query
+            }));
+        }
+        found
+    }
+
+    /// The same of a unix socket.
+    pub(crate) fn unix_places(&self, op: UnixOp, address: UnixAddress<'_>) -> BTreeSet<usize> {
+        self.unix_matching(op, address)
+            .chain(self.unix_folded_at(op, address))
+            .collect()
     }
 
     pub(super) fn file_folded(&self, op: FileOp, path: &[u8], content: Option<&[u8]>) -> Option<Verdict<'_>> {
@@ -103,13 +135,20 @@ impl Layer {
     }
 
     pub(super) fn unix_folded(&self, op: UnixOp, address: UnixAddress<'_>) -> Option<Verdict<'_>> {
-        let UnixAddress::Path(path) = address else { return None };
-        let folded = self.folded_at(&[path])?;
+        let first = self.unix_folded_at(op, address).into_iter().next()?;
+        Some(self.unix_verdict(first))
+    }
+
+    fn unix_folded_at(&self, op: UnixOp, address: UnixAddress<'_>) -> Vec<usize> {
+        let UnixAddress::Path(path) = address else {
+            return Vec::new();
+        };
+        let Some(folded) = self.folded_at(&[path]) else {
+            return Vec::new();
+        };
         let path = fold(path);
-        let index = folded
-            .unix_sockets
-            .iter()
-            .position(|rule| rule.matches(op, UnixAddress::Path(&path)))?;
-        Some(self.unix_verdict(index))
+        let rules = folded.unix_sockets.iter().enumerate();
+        let met = rules.filter(|(_, rule)| rule.matches(op, UnixAddress::Path(&path)));
+        met.map(|(index, _)| index).collect()
     }
 }
