@@ -159,7 +159,8 @@ impl Guard {
         }
         let subjects = request.subjects;
         let cmdline = Expectation::cmdline(&chain.argv);
-        let surely = chain.plain && cmdline.len() < FEW;
+        // A thread that is not its process's first has another number afterwards, by which nobody would find it.
+        let surely = chain.plain && cmdline.len() < FEW && caller.tid() == known.tgid;
         self.lay_out(known, &subjects);
         self.expect(
             known.tgid,
