@@ -24,7 +24,7 @@ fn trash(account: &Account, config: &Config) -> Result<(), TrashError> {
     if !state.join("trash").is_dir() {
         return Ok(());
     }
-    let policy = Choice::new(None, None, config).and_then(|choice| choice.resolve(account, config));
+    let policy = Choice::new(None, None, config).and_then(|choice| choice.resolve(account, config, None));
     let limits = match policy {
         Ok(policy) => trash_limits(&policy),
         // How long things are kept is not known then: nothing expires.

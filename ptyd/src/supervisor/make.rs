@@ -66,7 +66,7 @@ pub(super) fn make(setup: Setup) -> Result<Made, ApiError> {
     diagnostics::start(&account.state_dir(), &config.log.level, config.log.format);
     let workspace = setup.workspace.as_ref().map(workspace).transpose()?;
     let choice = Choice::new(setup.policy.as_deref(), workspace.as_deref(), &config)?;
-    let policy = choice.resolve(&account, &config)?;
+    let policy = choice.resolve(&account, &config, None)?;
     let mut planned = plan::plan(policy, &config, &account, workspace.as_deref()).map_err(refused)?;
     let network = planned.rules.private.then(network::make).transpose().map_err(unheld)?;
     // Connections to providers of models may have to go by way of the proxy.
@@ -172,11 +172,13 @@ fn record_created(recorder: &Recorder, info: &SessionInfo, nobody: Option<String
 /// Resolves the policy again and puts it in force: at once for every call that is notified, and in
 /// hull and filter for new commands.
 pub(super) fn reload(session: &Session) -> Result<(), ApiError> {
-    let policy = session.choice.resolve(&session.account, &session.config)?;
+    let before = session.rules();
+    let policy = session
+        .choice
+        .resolve(&session.account, &session.config, Some(&before.policy))?;
     let workspace = session.workspace.as_deref();
     let mut planned = plan::plan(policy, &session.config, &session.account, workspace).map_err(refused)?;
     planned.rules.also_readable(session.dir.policy_path()).map_err(failed)?;
-    let before = session.rules();
     let required = |rules: &Rules| rules.wall == Wall::Required;
     if (planned.rules.private, required(&planned.rules)) != (before.private, required(&before)) {
         return Err(failed(

@@ -50,10 +50,15 @@ impl Choice {
         })
     }
 
-    /// Reads and resolves it.
-    pub(crate) fn resolve(&self, account: &Account, config: &Config) -> Result<Policy, ApiError> {
+    /// Reads and resolves it. `before`: what it was resolved to, for a session that has one.
+    pub(crate) fn resolve(
+        &self,
+        account: &Account,
+        config: &Config,
+        before: Option<&Policy>,
+    ) -> Result<Policy, ApiError> {
         let base = self.base(account, config)?;
-        let variables = variables(self.workspace.as_deref(), account);
+        let variables = variables(self.workspace.as_deref(), account, before);
         let policy = base.resolve(&variables).map_err(malformed)?;
         let Some(own) = self.workspace.as_deref().map(|dir| dir.join(WORKSPACE_POLICY)) else {
             return Ok(policy);
@@ -70,7 +75,7 @@ impl Choice {
 
     /// Whether the mounts are such by now that it would be resolved to something else than `policy`.
     pub(crate) fn is_of_other_mounts(&self, account: &Account, policy: &Policy) -> bool {
-        folding(self.workspace.as_deref(), &home(account)) != policy.folding()
+        folding(self.workspace.as_deref(), &home(account), Some(policy)) != policy.folding()
     }
 
     /// The files that it is resolved from, whether they exist or not.
@@ -108,10 +113,10 @@ impl Choice {
     }
 }
 
-fn variables(workspace: Option<&Path>, account: &Account) -> Variables {
+fn variables(workspace: Option<&Path>, account: &Account, before: Option<&Policy>) -> Variables {
     let home = home(account);
     Variables {
-        folding: folding(workspace, &home),
+        folding: folding(workspace, &home, before),
         project_root: workspace.map(|dir| dir.as_os_str().as_bytes().to_vec()),
         git_root: workspace
             .and_then(git_root)
@@ -127,10 +132,16 @@ fn home(account: &Account) -> PathBuf {
     std::fs::canonicalize(&account.home).unwrap_or_else(|_| account.home.clone())
 }
 
-/// Where names may fold, as things are now.
-fn folding(workspace: Option<&Path>, home: &Path) -> Vec<Vec<u8>> {
+/// Where names may fold, as things are now, and where they did before: what is seen in a folder its session can change.
+fn folding(workspace: Option<&Path>, home: &Path, before: Option<&Policy>) -> Vec<Vec<u8>> {
     let places: Vec<&Path> = workspace.into_iter().chain([home]).collect();
-    host_folding(&places)
+    let known = before.map(Policy::folding).unwrap_or_default();
+    with_new(known, host_folding(&places))
+}
+
+fn with_new(known: &[Vec<u8>], now: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let new = now.into_iter().filter(|mount| !known.contains(mount));
+    known.iter().cloned().chain(new).collect()
 }
 
 fn git_root(workspace: &Path) -> Option<PathBuf> {
@@ -138,4 +149,23 @@ fn git_root(workspace: &Path) -> Option<PathBuf> {
         .ancestors()
         .find(|dir| std::fs::symlink_metadata(dir.join(".git")).is_ok())
         .map(Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_names_folded_once_they_fold_as_long_as_the_session_lives() {
+        let list = |mounts: &[&str]| -> Vec<Vec<u8>> { mounts.iter().map(|mount| mount.as_bytes().to_vec()).collect() };
+        let known = list(&["/w", "/mnt"]);
+        assert_eq!(
+            with_new(&known, list(&[])),
+            known,
+            "a session can empty or close its workspace"
+        );
+        assert_eq!(with_new(&known, list(&["/mnt", "/w"])), known);
+        assert_eq!(with_new(&known, list(&["/new", "/w"])), list(&["/w", "/mnt", "/new"]));
+        assert_eq!(with_new(&[], list(&["/new"])), list(&["/new"]));
+    }
 }
