@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::check;
 use crate::error::{LoadError, Source};
 use crate::model::PolicyFile;
-use crate::policy::{Layer, Policy};
+use crate::policy::{Layer, Links, Policy};
 use crate::vars::Variables;
 use crate::yaml;
 
@@ -28,14 +28,15 @@ pub fn parse(text: &str, origin: &Path) -> Result<Document, LoadError> {
     check::policy(&source, &file)?;
     let document = Document { source, file };
     // Patterns, variables and expressions are checked by compiling them once for a session of no one.
-    document.resolve(&Variables {
+    let no_one = Variables {
         project_root: Some(b"/workspace".to_vec()),
         git_root: Some(b"/workspace".to_vec()),
         home: b"/home/user".to_vec(),
         user: b"user".to_vec(),
         tmpdir: b"/tmp".to_vec(),
         ..Variables::default()
-    })?;
+    };
+    Layer::compile(&document, &no_one, &Links::default(), 0)?;
     Ok(document)
 }
 
@@ -70,12 +71,13 @@ pub(crate) fn read_text(path: &Path) -> Result<String, LoadError> {
 }
 
 impl Document {
-    /// The policy for a session with these variables.
+    /// The policy for a session with these variables on this host, of which links are looked up.
     ///
     /// # Errors
     /// Undefined variables; patterns that the values make wrong.
     pub fn resolve(&self, variables: &Variables) -> Result<Policy, LoadError> {
-        Ok(Policy::of(vec![Layer::compile(self, variables, 0)?]))
+        let links = Links::of_host();
+        Ok(Policy::of(vec![Layer::compile(self, variables, &links, 0)?]))
     }
 }
 
@@ -86,7 +88,7 @@ impl Policy {
     /// # Errors
     /// As [`Document::resolve`].
     pub fn narrowed_by(mut self, document: &Document, variables: &Variables) -> Result<Policy, LoadError> {
-        let layer = Layer::compile(document, variables, self.layers.len())?;
+        let layer = Layer::compile(document, variables, &Links::of_host(), self.layers.len())?;
         self.layers.push(layer);
         Ok(Policy::of(self.layers))
     }

@@ -243,6 +243,59 @@ fn bombs_and_giants_are_refused_quickly() {
 }
 
 #[test]
+fn what_is_too_much_is_said_in_words() {
+    let told = failure("version: 1\nname: t\n---\nversion: 1\n");
+    assert!(told.contains("more than one document"), "{told}");
+    let flow = format!(" {}{}", "[".repeat(40), "]".repeat(40));
+    let block: String = (1..40).map(|depth| format!("\n{}- x:", "  ".repeat(depth))).collect();
+    for nested in [flow, block] {
+        let told = body(&format!("mcp_rules:{nested}\n"));
+        assert!(told.contains("nested deeper than 32"), "{told}");
+    }
+    let item = vec!["x"; 3000].join(", ");
+    let told = body(&format!("mcp_rules:\n  - &a [{item}]\n{}", "  - *a\n".repeat(20)));
+    assert!(!told.contains("accepted") && !told.contains(" {"), "{told}");
+    let anchors: String = (0..10).map(|at| format!("  - &a{at} [{item}]\n")).collect();
+    let told = body(&format!("mcp_rules:\n{anchors}"));
+    assert!(told.contains("aliases stand for too much"), "{told}");
+    for port in ["70000", "\"80-90\""] {
+        let told = body(&format!(
+            "network_rules: [{{name: n, ports: [{port}], decision: deny}}]\n"
+        ));
+        assert!(told.contains("no port") && told.contains("1 to 65535"), "{told}");
+    }
+}
+
+#[test]
+fn what_can_never_match_is_refused() {
+    for (rule, part) in [
+        (
+            "file_rules: [{name: r, paths: ['{foo,bar}/x'], decision: deny}]",
+            "paths are absolute",
+        ),
+        (
+            "file_rules: [{name: r, paths: ['{/foo,bar}/x'], decision: deny}]",
+            "paths are absolute",
+        ),
+        (
+            "network_rules: [{name: r, domains: ['x.org '], decision: deny}]",
+            "no host name",
+        ),
+        (
+            "command_rules: [{name: r, commands: ['rm -rf'], decision: deny}]",
+            "no name of a program",
+        ),
+    ] {
+        let told = body(rule);
+        assert!(told.contains(part), "{told}");
+    }
+    for good in ["{/foo,**}/x", "{${HOME},/x}/y", "/{a,b c}/x"] {
+        let told = body(&format!("file_rules: [{{name: r, paths: ['{good}'], decision: deny}}]"));
+        assert!(told.starts_with("accepted"), "{told}");
+    }
+}
+
+#[test]
 fn what_is_no_readable_text_is_refused() -> std::io::Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("p.yaml");

@@ -1,7 +1,7 @@
 //! One operation as a person or a table of cases names it.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -338,14 +338,29 @@ impl<'a> Asked<'a> {
     }
 }
 
-pub(crate) fn net_query(network: &NetworkOperation) -> NetworkQuery<'_> {
-    NetworkQuery {
+/// The connection as it is asked for, and that to this host which an address of zeros stands for.
+pub(crate) fn net_queries(network: &NetworkOperation) -> Vec<NetworkQuery<'_>> {
+    let written = NetworkQuery {
         operation: network.operation,
         protocol: network.protocol,
         host: network.host.as_deref(),
         address: network.address,
         port: network.port,
-    }
+    };
+    let peer = match (network.operation, network.address) {
+        (NetOp::Connect | NetOp::Send, Some(address)) if address.to_canonical().is_unspecified() => {
+            Some(match address.to_canonical() {
+                IpAddr::V4(_) => IpAddr::from(Ipv4Addr::LOCALHOST),
+                IpAddr::V6(_) => IpAddr::from(Ipv6Addr::LOCALHOST),
+            })
+        }
+        _ => None,
+    };
+    let other = peer.map(|peer| NetworkQuery {
+        address: Some(peer),
+        ..written
+    });
+    std::iter::once(written).chain(other).collect()
 }
 
 pub(crate) fn unix_address(path: &str) -> UnixAddress<'_> {
@@ -355,16 +370,25 @@ pub(crate) fn unix_address(path: &str) -> UnixAddress<'_> {
     }
 }
 
-pub(crate) fn signal_query(signal: &SignalOperation) -> SignalQuery<'_> {
-    SignalQuery {
-        signal: signal
-            .signal
-            .single()
-            .unwrap_or_else(|| signal.signal.set.trailing_zeros().cast_signed()),
+/// One for each signal of a group.
+pub(crate) fn signal_queries(signal: &SignalOperation) -> impl Iterator<Item = SignalQuery<'_>> {
+    let members = (1..=64).filter(|number| signal.signal.set & 1 << number != 0);
+    members.map(|number| SignalQuery {
+        signal: number,
         target: signal.target.iter().fold(Targets::NONE, |all, kind| all.with(*kind)),
         program: signal.program.as_bytes(),
         pid: signal.pid,
-    }
+    })
+}
+
+/// The strictest of the answers to all that an operation stands for; of equals the first.
+pub(crate) fn strictest<'p>(answers: impl Iterator<Item = Verdict<'p>>) -> Option<Verdict<'p>> {
+    answers.reduce(
+        |held, next| match next.decision.strictness() > held.decision.strictness() {
+            true => next,
+            false => held,
+        },
+    )
 }
 
 impl Policy {
@@ -375,10 +399,16 @@ impl Policy {
         match operation {
             Operation::File(file) => self.file(file.operation, file.path.as_bytes()),
             Operation::Command(_) | Operation::Env(_) => self.command(&asked.command()),
-            Operation::Network(network) => self.network(&net_query(network)),
+            Operation::Network(network) => {
+                let answers = net_queries(network).into_iter().map(|query| self.network(&query));
+                strictest(answers).unwrap_or(Verdict::NOTHING)
+            }
             Operation::Http(http) => self.request(&http.service, &http.method, &http.path),
             Operation::UnixSocket(unix) => self.unix_socket(unix.operation, unix_address(&unix.path)),
-            Operation::Signal(signal) => self.signal(&signal_query(signal)),
+            Operation::Signal(signal) => {
+                let answers = signal_queries(signal).map(|query| self.signal(&query));
+                strictest(answers).unwrap_or(Verdict::NOTHING)
+            }
         }
     }
 }

@@ -3,12 +3,16 @@
 use std::ops::Range;
 
 use serde::de::DeserializeOwned;
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{DeserializeError as Yaml, Location};
 
 use crate::error::{LoadError, Source};
 
 /// The largest file that is read, in bytes.
 pub const MAX_FILE: usize = 8 << 20;
+
+/// The most lists and maps that may stand in each other.
+const MAX_DEPTH: usize = 32;
 
 /// Reads one document strictly.
 ///
@@ -23,13 +27,13 @@ pub fn parse<T: DeserializeOwned>(source: &Source) -> Result<T, LoadError> {
     options.alias_limits.max_total_replayed_events = 20_000;
     options.alias_limits.max_replay_stack_depth = 16;
     if let Some(budget) = &mut options.budget {
-        budget.max_depth = 32;
+        budget.max_depth = MAX_DEPTH;
         budget.max_events = 2_000_000;
         budget.max_nodes = 1_000_000;
         budget.max_documents = 1;
         budget.max_aliases = 1_000;
         budget.max_anchors = 1_000;
-        budget.flow_nesting_limit = 32;
+        budget.flow_nesting_limit = MAX_DEPTH;
         budget.max_recorded_anchor_events = 20_000;
     }
     serde_saphyr::from_str_with_options(&source.text, options).map_err(|error| translate(source, &error))
@@ -75,15 +79,43 @@ fn translate(source: &Source, error: &Yaml) -> LoadError {
             other => at(format!("{other} is needed here")),
         },
         Yaml::InvalidBooleanStrict { .. } => at("not a boolean".into()).expecting("`true` or `false`"),
+        Yaml::InvalidScalar { ty: "u16", .. } => at("no port".into()).expecting("a whole number, 1 to 65535"),
         Yaml::InvalidScalar { ty, .. } => at(format!("not a value of the kind {ty}")).expecting(kind(ty)),
         Yaml::NullIntoString { .. } => at("the value is missing".into()).expecting("a text"),
-        Yaml::MultipleDocuments { .. } => at("more than one document".into()).expecting("one document a file"),
-        Yaml::Budget { breach, .. } => at(format!("too large or too deep: {breach:?}")),
+        Yaml::MultipleDocuments { .. } => more_than_one(at),
+        Yaml::Budget {
+            breach: BudgetBreach::Documents { .. },
+            ..
+        } => more_than_one(at),
+        Yaml::Budget { breach, .. } => at(format!("too large or too deep: {}", excess(breach))),
         other => {
             let text = other.to_string();
-            let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
-            at(message)
+            match text.split(" at line ").next().unwrap_or(&text) {
+                // The reader's own word for brackets in each other.
+                "recursion limit exceeded" => at(format!("too large or too deep: {}", nesting())),
+                message => at(message.to_owned()),
+            }
         }
+    }
+}
+
+fn more_than_one(at: impl Fn(String) -> LoadError) -> LoadError {
+    at("more than one document".into()).expecting("one document a file")
+}
+
+fn nesting() -> String {
+    format!("lists and maps are nested deeper than {MAX_DEPTH}")
+}
+
+/// What there is too much of.
+fn excess(breach: &BudgetBreach) -> String {
+    match breach {
+        BudgetBreach::Depth { .. } => nesting(),
+        BudgetBreach::Aliases { .. }
+        | BudgetBreach::Anchors { .. }
+        | BudgetBreach::AliasAnchorRatio { .. }
+        | BudgetBreach::RecordedAnchorEvents { .. } => "aliases stand for too much".to_owned(),
+        _ => "too many values".to_owned(),
     }
 }
 

@@ -5,7 +5,9 @@ mod warnings;
 
 pub use held::{Held, Hold};
 
-use crate::operation::{Asked, Operation, net_query, signal_query, unix_address};
+use std::collections::BTreeSet;
+
+use crate::operation::{Asked, Operation, net_queries, signal_queries, strictest, unix_address};
 use crate::policy::{Layer, Policy, Verdict};
 use crate::words::{Decision, List};
 
@@ -142,10 +144,9 @@ impl Layer {
                 places.into_iter().map(|index| self.command_verdict(index)).collect()
             }
             Operation::Network(network) => {
-                let query = net_query(network);
-                self.network_matching(&query)
-                    .map(|index| self.network_verdict(index))
-                    .collect()
+                let queries = net_queries(network);
+                let places: BTreeSet<usize> = queries.iter().flat_map(|query| self.network_matching(query)).collect();
+                places.into_iter().map(|index| self.network_verdict(index)).collect()
             }
             Operation::Http(http) => {
                 let service = self.service(&http.service);
@@ -157,10 +158,9 @@ impl Layer {
                 .map(|index| self.unix_verdict(index))
                 .collect(),
             Operation::Signal(signal) => {
-                let query = signal_query(signal);
-                self.signal_matching(&query)
-                    .map(|index| self.signal_verdict(index))
-                    .collect()
+                let queries: Vec<_> = signal_queries(signal).collect();
+                let places: BTreeSet<usize> = queries.iter().flat_map(|query| self.signal_matching(query)).collect();
+                places.into_iter().map(|index| self.signal_verdict(index)).collect()
             }
         }
     }
@@ -171,11 +171,13 @@ impl Layer {
         match operation {
             Operation::File(file) => self.file(file.operation, file.path.as_bytes(), None),
             Operation::Command(_) | Operation::Env(_) => self.command(&asked.command()),
-            Operation::Network(network) => self.network(&net_query(network)),
+            Operation::Network(network) => {
+                strictest(net_queries(network).iter().filter_map(|query| self.network(query)))
+            }
             // Services are the user's own policy's alone.
             Operation::Http(_) => None,
             Operation::UnixSocket(unix) => self.unix_socket(unix.operation, unix_address(&unix.path)),
-            Operation::Signal(signal) => self.signal(&signal_query(signal)),
+            Operation::Signal(signal) => strictest(signal_queries(signal).filter_map(|query| self.signal(&query))),
         }
     }
 }

@@ -182,3 +182,23 @@ fn operations_are_read_from_words_with_suggestions() {
     assert!(Operation::parse(&["signal", "TERM", "external"]).is_ok());
     assert!(Operation::parse(&[]).is_err());
 }
+
+#[test]
+fn of_all_that_an_operation_stands_for_the_strictest_answer_is_told() -> Result<(), Box<dyn std::error::Error>> {
+    let text = "version: 1\nname: t\ndefaults: {signal: allow, network: allow}\n\
+        signal_rules: [{name: abort, signals: [TERM], target: {type: children}, decision: deny}]\n\
+        network_rules: [{name: inner, cidrs: [127.0.0.0/8, '::1'], decision: deny}]\n";
+    let policy = parse(text, Path::new("t.yaml"))?.resolve(&Variables::default())?;
+    for (words, rule) in [
+        (["signal", "@fatal", "children"].as_slice(), Some("abort")),
+        (&["signal", "QUIT", "children"], None),
+        (&["network", "0.0.0.0:80"], Some("inner")),
+        (&["network", "[::]:80"], Some("inner")),
+        (&["network", "listen", "0.0.0.0:80"], None),
+    ] {
+        let told = policy.explain(&Operation::parse(words)?);
+        assert_eq!(told.rule.as_deref(), rule, "{words:?}");
+        assert_eq!(told.matching.len(), usize::from(rule.is_some()), "{words:?}");
+    }
+    Ok(())
+}

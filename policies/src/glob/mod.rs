@@ -6,6 +6,7 @@
 mod braces;
 mod folded;
 mod index;
+mod led;
 mod matching;
 mod parse;
 mod residual;

@@ -49,7 +49,11 @@ pub(super) fn tokens(pattern: &[u8], separator: Separator) -> Result<Vec<Token>,
             }
             b'*' => {
                 let count = pattern[at..].iter().take_while(|byte| **byte == b'*').count();
-                let at_start = literal.last().map_or(tokens.is_empty(), |last| *last == separator);
+                let at_start = match literal.last() {
+                    Some(last) => *last == separator,
+                    // Behind `**/` a part begins too.
+                    None => matches!(tokens.last(), None | Some(Token::Folders)),
+                };
                 flush(&mut literal, &mut tokens);
                 at += count;
                 at += stars(count, at_start, &pattern[at..], separator, &mut tokens)?;
@@ -72,6 +76,10 @@ fn stars(
     separator: Separator,
     tokens: &mut Vec<Token>,
 ) -> Result<usize, GlobError> {
+    if count == 2 && at_start && (behind.is_empty() || behind.first() == Some(&separator)) {
+        // `**/**` says what the last of them says alone.
+        tokens.pop_if(|last| *last == Token::Folders);
+    }
     match count {
         1 => tokens.push(Token::Star),
         2 if at_start && behind.first() == Some(&separator) => {

@@ -42,6 +42,27 @@ fn a_star_stops_at_the_separator_and_two_cross_it() {
 }
 
 #[test]
+fn several_doubled_stars_are_as_one() {
+    for pattern in ["/w/**/**/key", "/w/**/**/**/key", "/w/{q/**,**}/**/key"] {
+        assert!(
+            hits(pattern, "/w/key") && hits(pattern, "/w/a/key") && hits(pattern, "/w/a/b/key"),
+            "{pattern}"
+        );
+        assert!(!hits(pattern, "/w/akey") && !hits(pattern, "/key"), "{pattern}");
+    }
+    for (several, one) in [
+        ("**/**/x", "**/x"),
+        ("/w/**/**", "/w/**"),
+        ("**/**", "**"),
+        ("/w/**/**/*", "/w/**/*"),
+    ] {
+        let tokens = |pattern| glob(pattern).map(|glob| glob.alternatives().to_vec());
+        assert_eq!(tokens(several), tokens(one), "{several}");
+    }
+    assert!(hits("/w/**/**x", "/w/a/bx") && !hits("/w/**/**x", "/w/a/b"));
+}
+
+#[test]
 fn braces_classes_and_escapes_are_known() {
     assert!(hits("/{usr/,}bin/{a,b{1,2}}", "/bin/b2") && hits("/{usr/,}bin/a", "/usr/bin/a"));
     assert!(hits("[a-c]", "b") && hits("[!a-c]", "d") && hits("[]x]", "]") && !hits("[!x]", "/"));

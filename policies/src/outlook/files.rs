@@ -59,10 +59,16 @@ impl Layer {
             }
             let tokens = rule.globs.iter().flat_map(|glob| glob.alternatives());
             let left: Vec<_> = tokens.flat_map(|tokens| residuals(tokens, folder, b'/')).collect();
-            for at in (0..ops.len()).filter(asked) {
+            let tokens = rule.linked.iter().flat_map(|glob| glob.alternatives());
+            let led: Vec<_> = tokens.flat_map(|tokens| residuals(tokens, folder, b'/')).collect();
+            for at in 0..ops.len() {
+                if covered[at] || !asked(&at) {
+                    continue;
+                }
+                // It only adds to what the next rules say.
+                outlooks[at].take(&led, folder, rule.common.decision);
                 // Other content is for the next rules.
-                covered[at] =
-                    covered[at] || outlooks[at].take(&left, folder, rule.common.decision) && rule.content.is_none();
+                covered[at] = outlooks[at].take(&left, folder, rule.common.decision) && rule.content.is_none();
             }
         }
         for at in (0..ops.len()).filter(|at| !covered[*at]) {

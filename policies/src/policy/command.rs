@@ -10,7 +10,7 @@ use super::folded::stricter;
 use super::{Layer, Redirect, RuleRef, Verdict};
 use crate::error::LoadError;
 use crate::glob::{Glob, PathIndex};
-use crate::model::{CommandRule, Context};
+use crate::model::{CommandRedirect, CommandRule, Context};
 use crate::place::At;
 use crate::words::{Decision, List};
 
@@ -204,6 +204,13 @@ fn compile(compiler: Compiler<'_>, rule: &CommandRule) -> Result<CompiledCommand
         selectors.extend(selector(compiler, word)?);
     }
     let mut decision = rule.decision.value;
+    if decision == Decision::Deny {
+        // A program's own link is left: it may be that of one program of many names, and its name is judged too.
+        for word in rule.commands.iter().filter(|word| is_path(word)) {
+            let led = compiler.led_glob(word, false)?;
+            selectors.extend(led.map(|glob| Selector::Path(vec![glob])));
+        }
+    }
     let target = match &rule.redirect_to {
         None => None,
         Some(target) => {
@@ -211,17 +218,28 @@ fn compile(compiler: Compiler<'_>, rule: &CommandRule) -> Result<CompiledCommand
                 value: target.command.clone(),
                 span: target.span,
             };
-            match compiler.text(&command)? {
-                Some(command) if command.is_empty() => {
-                    return Err(compiler.source.error(target.range(), "`command` is empty"));
-                }
-                Some(command) => Some(CommandTarget {
+            let command = compiler.text(&command)?;
+            if command.as_ref().is_some_and(Vec::is_empty) {
+                return Err(compiler.source.error(target.range(), "`command` is empty"));
+            }
+            let texts = |list: &[String]| -> Result<Option<Vec<String>>, LoadError> {
+                list.iter().map(|one| text_of(compiler, target, one)).collect()
+            };
+            let environment = target.environment.iter().map(|(name, value)| {
+                let value = text_of(compiler, target, value)?;
+                Ok(value.map(|value| (name.clone(), value)))
+            });
+            let environment: Option<BTreeMap<String, String>> = environment.collect::<Result<_, LoadError>>()?;
+            let parts = (command, texts(&target.args)?, texts(&target.args_append)?, environment);
+            match parts {
+                (Some(command), Some(args), Some(args_append), Some(environment)) => Some(CommandTarget {
                     command: command.into(),
-                    args: target.args.clone(),
-                    args_append: target.args_append.clone(),
-                    environment: target.environment.clone(),
+                    args,
+                    args_append,
+                    environment,
                 }),
-                None => {
+                // Something of it has no value in this session: nothing can stand in, so nothing runs.
+                _ => {
                     decision = Decision::Deny;
                     None
                 }
@@ -238,6 +256,15 @@ fn compile(compiler: Compiler<'_>, rule: &CommandRule) -> Result<CompiledCommand
     })
 }
 
+/// A text of a redirect with its variables replaced; `None` where one has no value in this session, or none that is text.
+fn text_of(compiler: Compiler<'_>, target: &At<CommandRedirect>, text: &str) -> Result<Option<String>, LoadError> {
+    let text = At {
+        value: text.to_owned(),
+        span: target.span,
+    };
+    Ok(compiler.text(&text)?.and_then(|bytes| String::from_utf8(bytes).ok()))
+}
+
 /// What a word of `commands` selects; `None` where a variable has no value in this session.
 pub(crate) fn selector(compiler: Compiler<'_>, word: &At<String>) -> Result<Option<Selector>, LoadError> {
     if matches!(word.as_str(), "*" | "**" | "/**") {
@@ -246,11 +273,25 @@ pub(crate) fn selector(compiler: Compiler<'_>, word: &At<String>) -> Result<Opti
     if word.is_empty() {
         return Err(compiler.source.error(word.range(), "an empty name matches nothing"));
     }
-    if word.contains('/') || word.starts_with("${") {
+    if is_path(word) {
         let globs = compiler.path_globs(word)?;
         return Ok((!globs.is_empty()).then_some(Selector::Path(globs)));
     }
+    if word.contains(char::is_whitespace) {
+        return Err(compiler
+            .source
+            .error(word.range(), format!("`{}` is no name of a program", word.value))
+            .expecting("a base name, a path, or a glob on one of them")
+            .suggesting(
+                "arguments go to `args_patterns`; a name with spaces is written with its folder, such as `**/a b`",
+            ));
+    }
     Ok(compiler.name_glob(word, b'/')?.map(Selector::Name))
+}
+
+/// Whether a word of `commands` is about paths, not base names.
+fn is_path(word: &str) -> bool {
+    word.contains('/') || word.starts_with("${")
 }
 
 impl Layer {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
-use super::{RuleRef, Verdict};
+use super::{Links, RuleRef, Verdict};
 use crate::error::{LoadError, Source};
-use crate::glob::Glob;
+use crate::glob::{Glob, Token};
 use crate::place::At;
 use crate::quantity::Time;
 use crate::vars::{Variables, normal};
@@ -54,6 +54,7 @@ impl Common {
 pub(crate) struct Compiler<'a> {
     pub source: &'a Source,
     pub variables: &'a Variables,
+    pub links: &'a Links,
     /// Patterns on paths and names of files are made for folded ones.
     pub folds: bool,
 }
@@ -104,7 +105,11 @@ impl Compiler<'_> {
         };
         let pattern = normal(&pattern);
         self.check_path(text, &pattern)?;
-        let mut globs = vec![self.glob(text, &pattern, b'/')?];
+        let written = self.glob(text, &pattern, b'/')?;
+        if !written.alternatives().iter().all(|tokens| is_absolute(tokens)) {
+            return Err(self.relative(text));
+        }
+        let mut globs = vec![written];
         for (link, target) in &self.variables.links {
             if let Some(below) = pattern.strip_prefix(link.as_slice())
                 && (below.is_empty() || below.starts_with(b"/"))
@@ -116,26 +121,46 @@ impl Compiler<'_> {
         Ok(globs)
     }
 
+    /// The pattern for where the literal beginning of a path pattern leads through links of this host, for rules that
+    /// stop something; `whole` as for [`Glob::led`].
+    pub fn led_glob(&self, text: &At<String>, whole: bool) -> Result<Option<Glob>, LoadError> {
+        let Some(pattern) = self.expanded(text)? else {
+            return Ok(None);
+        };
+        let written = Compiler { folds: false, ..*self }.glob(text, &normal(&pattern), b'/')?;
+        let led = written.led(whole, |beginning| self.links.lead(beginning));
+        Ok(led.map(|glob| if self.folds { glob.folded() } else { glob }))
+    }
+
     fn check_path(&self, text: &At<String>, pattern: &[u8]) -> Result<(), LoadError> {
-        let error = |message: &str| self.source.error(text.range(), format!("`{}` {message}", text.value));
         let absolute = pattern.starts_with(b"/") || pattern.starts_with(b"**") || pattern.starts_with(b"{");
         if !absolute {
-            let help = match text.strip_prefix("~/") {
-                Some(rest) => format!("write `${{HOME}}/{rest}`"),
-                None if text.value == "*" => "write `**` for every path".to_owned(),
-                None => format!("write `${{PROJECT_ROOT}}/{0}` or `**/{0}`", text.value),
-            };
-            return Err(error("would never match: paths are absolute")
-                .expecting("a path or glob that begins with `/`, `**` or a variable")
-                .suggesting(help));
+            return Err(self.relative(text));
         }
         if pattern
             .split(|byte| *byte == b'/')
             .any(|part| part == b"." || part == b"..")
         {
-            return Err(error("would never match: resolved paths have no `.` and `..`"));
+            let message = format!(
+                "`{}` would never match: resolved paths have no `.` and `..`",
+                text.value
+            );
+            return Err(self.source.error(text.range(), message));
         }
         Ok(())
+    }
+
+    fn relative(&self, text: &At<String>) -> LoadError {
+        let help = match text.strip_prefix("~/") {
+            Some(rest) => format!("write `${{HOME}}/{rest}`"),
+            None if text.value == "*" => "write `**` for every path".to_owned(),
+            None => format!("write `${{PROJECT_ROOT}}/{0}` or `**/{0}`", text.value),
+        };
+        let message = format!("`{}` would never match: paths are absolute", text.value);
+        self.source
+            .error(text.range(), message)
+            .expecting("a path or glob that begins with `/`, `**` or a variable")
+            .suggesting(help)
     }
 
     /// Regular expressions of which any may match.
@@ -160,6 +185,14 @@ impl Compiler<'_> {
                 format!("together these expressions exceed {REGEX_SIZE} bytes"),
             )
         })
+    }
+}
+
+/// Whether a pattern can match an absolute path by how it begins.
+fn is_absolute(tokens: &[Token]) -> bool {
+    match tokens.first() {
+        Some(Token::Literal(literal)) => literal.starts_with(b"/"),
+        first => matches!(first, Some(Token::Deep | Token::Folders)),
     }
 }
 

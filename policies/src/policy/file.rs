@@ -2,10 +2,12 @@
 
 use super::compile::{Common, Compiler};
 use super::folded::stricter;
+use super::linked::every;
 use super::{Layer, Redirect, RuleRef, Verdict};
 use crate::content::Content;
 use crate::error::LoadError;
 use crate::glob::{Glob, PathIndex};
+use crate::message::{self, Subject};
 use crate::model::FileRule;
 use crate::words::{ALL_FILE_OPS, Decision, Errno, FileOp, List};
 
@@ -17,6 +19,8 @@ const LOOKS: [FileOp; 4] = [FileOp::Open, FileOp::Stat, FileOp::Access, FileOp::
 pub(crate) struct CompiledFile {
     pub common: Common,
     pub globs: Vec<Glob>,
+    /// Where links of this host lead what the globs begin with.
+    pub linked: Vec<Glob>,
     /// Bits of the operations.
     pub mask: u32,
     pub errno: Errno,
@@ -31,6 +35,8 @@ pub(crate) struct CompiledFile {
 pub(crate) struct Files {
     pub rules: Vec<CompiledFile>,
     pub index: PathIndex,
+    /// The same of the places that links lead to, where there are any.
+    pub linked: Option<PathIndex>,
 }
 
 impl Files {
@@ -41,6 +47,10 @@ impl Files {
             for glob in &compiled.globs {
                 files.index.add(glob, place, compiled.mask);
             }
+            for glob in &compiled.linked {
+                let linked = files.linked.get_or_insert_default();
+                linked.add(glob, place, compiled.mask);
+            }
             files.rules.push(compiled);
         }
         Ok(files)
@@ -48,12 +58,7 @@ impl Files {
 
     /// All rules that match, in their order.
     pub fn matching(&self, op: FileOp, path: &[u8]) -> impl Iterator<Item = usize> {
-        let mut from = 0;
-        std::iter::from_fn(move || {
-            let found = self.index.first(path, op.bit(), from)?;
-            from = found + 1;
-            Some(found as usize)
-        })
+        every(&self.index, op, path)
     }
 
     /// The rule that decides.
@@ -61,19 +66,23 @@ impl Files {
         let mut from = 0;
         loop {
             let index = self.index.first(path, op.bit(), from)?;
-            let wanted = self.rules[index as usize].content;
-            if let (Some(wanted), Some(content)) = (wanted, content)
-                && !wanted.is_in(path, content)
-            {
-                from = index + 1;
-                continue;
+            if self.rules[index as usize].may_hold(path, content) {
+                return Some(index as usize);
             }
-            return Some(index as usize);
+            from = index + 1;
         }
     }
 }
 
 impl CompiledFile {
+    /// Whether it holds for what the file will hold, if that is known.
+    pub fn may_hold(&self, path: &[u8], content: Option<&[u8]>) -> bool {
+        match (self.content, content) {
+            (Some(wanted), Some(content)) => wanted.is_in(path, content),
+            _ => true,
+        }
+    }
+
     fn compile(compiler: Compiler<'_>, rule: &FileRule) -> Result<CompiledFile, LoadError> {
         let mut globs = Vec::new();
         for path in &rule.paths {
@@ -98,6 +107,16 @@ impl CompiledFile {
                 folder
             }
         };
+        let mut linked = Vec::new();
+        if decision != Decision::Allow {
+            for path in &rule.paths {
+                linked.extend(compiler.led_glob(path, true)?);
+            }
+        }
+        if compiler.folds && decision == Decision::Deny {
+            // Folded rules only add to what is said.
+            globs.append(&mut linked);
+        }
         // What is to look absent is found by no call that names it.
         let errno = rule.errno.unwrap_or(Errno::Acces);
         let stops = matches!(decision, Decision::Deny | Decision::Approve);
@@ -114,6 +133,7 @@ impl CompiledFile {
         Ok(CompiledFile {
             common: Common::new(&rule.name, decision, rule.message.as_ref(), rule.timeout),
             globs,
+            linked,
             mask,
             errno,
             content: rule.content,
@@ -140,10 +160,11 @@ impl CompiledFile {
 
 impl Layer {
     pub(crate) fn file(&self, op: FileOp, path: &[u8], content: Option<&[u8]>) -> Option<Verdict<'_>> {
-        stricter(
+        let written = stricter(
             self.file_written(op, path, content),
-            self.file_folded(op, path, content),
-        )
+            self.file_linked(op, path, content),
+        );
+        stricter(written, self.file_folded(op, path, content))
     }
 
     fn file_written(&self, op: FileOp, path: &[u8], content: Option<&[u8]>) -> Option<Verdict<'_>> {
@@ -195,6 +216,13 @@ impl super::Policy {
     pub fn redirects_files(&self) -> bool {
         let mut rules = self.layers.iter().flat_map(|layer| &layer.files.rules);
         rules.any(|rule| rule.common.decision == Decision::Redirect)
+    }
+
+    /// What the file rule at this place says to whoever it stops.
+    pub fn file_rule_message(&self, place: RuleRef, subject: &Subject<'_>) -> Option<String> {
+        let rule = self.layers.get(place.layer)?.files.rules.get(place.index)?;
+        let template = rule.common.template.as_deref()?;
+        Some(message::render(template, subject))
     }
 
     /// The name of the file rule at this place.

@@ -6,6 +6,7 @@ use super::command::Commands;
 use super::compile::Compiler;
 use super::file::Files;
 use super::layer::all;
+use super::linked::every;
 use super::socket::CompiledUnix;
 use super::{CommandQuery, Layer, Policy, UnixAddress, Verdict};
 use crate::error::LoadError;
@@ -78,7 +79,8 @@ impl Layer {
 
     /// The places of all rules that match, in their order: the name as it is written, or where names fold any spelling.
     pub(crate) fn file_matching(&self, op: FileOp, path: &[u8]) -> BTreeSet<usize> {
-        let written = self.files.matching(op, path);
+        let linked = self.files.linked.iter().flat_map(|linked| every(linked, op, path));
+        let written = self.files.matching(op, path).chain(linked);
         match self.folded_at(&[path]) {
             Some(folded) => written.chain(folded.files.matching(op, &fold(path))).collect(),
             None => written.collect(),

@@ -12,7 +12,7 @@ use super::network::CompiledNetwork;
 use super::service::CompiledService;
 use super::signal::CompiledSignal;
 use super::socket::CompiledUnix;
-use super::{ConnectTarget, DnsTarget, Policy, RuleRef};
+use super::{ConnectTarget, DnsTarget, Links, Policy, RuleRef};
 use crate::error::{LoadError, Source};
 use crate::glob::{Glob, PathIndex};
 use crate::load::Document;
@@ -59,11 +59,17 @@ pub struct Layer {
 }
 
 impl Layer {
-    pub(crate) fn compile(document: &Document, variables: &Variables, at: usize) -> Result<Layer, LoadError> {
+    pub(crate) fn compile(
+        document: &Document,
+        variables: &Variables,
+        links: &Links,
+        at: usize,
+    ) -> Result<Layer, LoadError> {
         let file = &document.file;
         let compiler = Compiler {
             source: &document.source,
             variables,
+            links,
             folds: false,
         };
         let or = |given: &Option<crate::place::At<Decision>>, unset: Decision| {
@@ -142,11 +148,13 @@ impl Layer {
     }
 
     pub(super) fn text(&self) -> String {
-        let mut head = format!("# {} ({})\n", self.name, self.origin().display());
-        let mut text = self.source.text.to_string();
+        let origin = self.origin().to_string_lossy();
+        let mut head = format!("# {} ({})\n", self.name, one_line(&origin));
+        let mut text = without_markers(&self.source.text);
         for (name, value) in &self.variables {
             let shown = value.as_ref().map(|value| String::from_utf8_lossy(value).into_owned());
-            head.push_str(&format!("# ${{{name}}} = {}\n", shown.as_deref().unwrap_or("(none)")));
+            let told = one_line(shown.as_deref().unwrap_or("(none)"));
+            head.push_str(&format!("# ${{{name}}} = {told}\n"));
             let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(byte);
             if let (Some(shown), Some(true)) = (shown, value.as_ref().map(|value| value.iter().all(plain))) {
                 text = text.replace(&format!("${{{name}}}"), &shown);
@@ -157,6 +165,28 @@ impl Layer {
         }
         head + &text
     }
+}
+
+/// A value for a comment, which ends where its line does.
+fn one_line(value: &str) -> String {
+    let visible = |letter: char| match letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{feff}') {
+        true => letter.escape_default().to_string(),
+        false => letter.to_string(),
+    };
+    value.chars().map(visible).collect()
+}
+
+/// The text of one document without what marks its begin and its end: a record holds several, each behind a head of its own.
+fn without_markers(text: &str) -> String {
+    let lines = text.trim_start_matches('\u{feff}').split_inclusive('\n');
+    let plain = |line: &str| match line.strip_prefix("---").or_else(|| line.strip_prefix("...")) {
+        Some(rest) if rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']) => {
+            rest.trim_start_matches([' ', '\t']).to_owned()
+        }
+        _ if line.starts_with('%') => format!("# {line}"),
+        _ => line.to_owned(),
+    };
+    lines.map(plain).collect()
 }
 
 pub(super) fn all<T, U>(rules: &[T], compile: impl Fn(&T) -> Result<U, LoadError>) -> Result<Vec<U>, LoadError> {

@@ -8,6 +8,7 @@ mod environment;
 mod file;
 mod folded;
 mod layer;
+mod linked;
 mod names;
 mod network;
 mod passed;
@@ -34,6 +35,7 @@ pub use verdict::{Redirect, RuleRef, Verdict};
 pub(crate) use command::{CompiledCommand, Selector, base_name};
 pub(crate) use file::CompiledFile;
 pub(crate) use folded::Folded;
+pub(crate) use linked::Links;
 
 use self::passed::Passed;
 use crate::words::{FileOp, UnixOp};
@@ -62,6 +64,18 @@ impl Policy {
     /// separators; for a creation it is that of the file to be.
     pub fn file(&self, op: FileOp, path: &[u8]) -> Verdict<'_> {
         self.strictest(|layer| layer.file(op, path, None))
+    }
+
+    /// What the layers beside the one with the rule `place` say: of an object that this rule puts in the place of another.
+    /// Nothing where there is no other layer.
+    pub fn file_beside(&self, place: RuleRef, op: FileOp, path: &[u8]) -> Option<Verdict<'_>> {
+        let others = self
+            .layers
+            .iter()
+            .enumerate()
+            .filter(|(layer, _)| *layer != place.layer);
+        let verdicts = others.filter_map(|(_, layer)| layer.file(op, path, None));
+        verdicts.max_by_key(|verdict| verdict.decision.strictness())
     }
 
     /// [`Policy::file`] where it is known what the file will hold. Empty: nothing comes there.

@@ -78,7 +78,11 @@ impl CompiledNetwork {
             }
             if let Ok(address) = lower.trim_matches(['[', ']']).parse() {
                 domains.push(Domain::Address(address));
-            } else if lower.contains('/') || (lower.contains(':') && !lower.contains("${")) || lower.is_empty() {
+            } else if lower.contains('/')
+                || (lower.contains(':') && !lower.contains("${"))
+                || lower.contains(char::is_whitespace)
+                || lower.is_empty()
+            {
                 let error = compiler
                     .source
                     .error(text.range(), format!("`{}` is no host name", text.value));

@@ -7,7 +7,7 @@ use crate::error::LoadError;
 use crate::glob::Glob;
 use crate::model::{UnixOpWord, UnixSocketRule};
 use crate::place::At;
-use crate::words::{List, UnixOp};
+use crate::words::{Decision, List, UnixOp};
 
 /// Where a unix socket is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,12 @@ impl CompiledUnix {
                     };
                     names.extend(compiler.name_glob(&name, b'/')?);
                 }
-                None => paths.extend(compiler.path_globs(text)?),
+                None => {
+                    paths.extend(compiler.path_globs(text)?);
+                    if rule.decision.value == Decision::Deny {
+                        paths.extend(compiler.led_glob(text, true)?);
+                    }
+                }
             }
         }
         Ok(CompiledUnix {

@@ -421,3 +421,59 @@ unix_socket_rules:
     assert_eq!(policy.program(b"/mnt/Share/Make"), crate::ProgramOutlook::Sometimes);
     Ok(())
 }
+
+#[test]
+fn the_text_of_a_policy_is_one_document_however_it_was_written() -> Outcome {
+    let body = "name: t\nversion: 1\nfile_rules: [{name: k, paths: ['${PROJECT_ROOT}/k'], decision: deny}]\n";
+    let variables = Variables {
+        project_root: Some(b"/w/a\n---\nb: [".to_vec()),
+        ..variables()
+    };
+    for (head, tail) in [
+        ("---\n", ""),
+        ("--- # begin\r\n", "...\n"),
+        ("%YAML 1.2\n---\n", "---\n"),
+        ("\u{feff}---\n", ""),
+    ] {
+        let document = parse(&format!("{head}{body}"), Path::new("a\nb.yaml"))?;
+        let text = document.resolve(&variables)?.text() + tail.trim_end_matches("---\n");
+        assert_eq!(text.split("\n---\n").count(), 1, "{text}");
+        let again = parse(&text, Path::new("again.yaml"))?.resolve(&variables)?;
+        assert_eq!(again.file(FileOp::Read, b"/w/a\n---\nb: [/k").decision, Decision::Deny);
+    }
+    Ok(())
+}
+
+#[test]
+fn variables_are_replaced_in_all_of_a_command_redirect() -> Outcome {
+    let rule = |target: &str| {
+        policy(&format!(
+            "command_rules: [{{name: r, commands: [wc], decision: redirect, redirect_to: {{command: /bin/echo, {target}}}}}]"
+        ))
+    };
+    let wc = CommandQuery {
+        program: b"/usr/bin/wc",
+        called: b"wc",
+        ..CommandQuery::default()
+    };
+    let policy = rule("args: ['${HOME}'], args_append: ['x-${USER}'], environment: {AT: '${PROJECT_ROOT}'}")?;
+    let Redirect::Command(target) = policy.command(&wc).redirect else {
+        panic!("no redirect");
+    };
+    assert_eq!(
+        (target.args[0].as_str(), target.args_append[0].as_str()),
+        ("/home/u", "x-u")
+    );
+    assert_eq!(target.environment.get("AT").map(String::as_str), Some("/work"));
+    for wrong in [
+        "args: ['${NOPE}']",
+        "args_append: ['${NOPE}']",
+        "environment: {A: '${NOPE}'}",
+    ] {
+        assert!(
+            rule(wrong).is_err_and(|error| error.to_string().contains("`NOPE` is not defined")),
+            "{wrong}"
+        );
+    }
+    Ok(())
+}

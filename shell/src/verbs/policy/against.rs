@@ -22,9 +22,9 @@ pub struct Against {
     /// A policy by name, or the file of one (else the configured default)
     #[arg(long, value_name = "NAME|FILE", conflicts_with = "session")]
     policy: Option<String>,
-    /// The folder that a session would work in
-    #[arg(long, value_name = "DIR", default_value = ".", conflicts_with = "session")]
-    workspace: PathBuf,
+    /// The folder that a session would work in (else the outermost git tree around this one, or this one)
+    #[arg(long, value_name = "DIR", conflicts_with = "session")]
+    workspace: Option<PathBuf>,
     /// The policy that this session has
     #[arg(long)]
     session: Option<String>,
@@ -39,7 +39,7 @@ impl Against {
         if let Some(session) = &self.session {
             return of_session(&record::session(context, Some(session))?);
         }
-        let workspace = self.workspace()?;
+        let workspace = self.workspace(context)?;
         let variables = variables(&workspace, &context.account());
         let policy = self.document(context)?.resolve(&variables)?;
         let own = workspace.join(WORKSPACE_POLICY);
@@ -65,13 +65,16 @@ impl Against {
     /// # Errors
     /// The workspace is not there.
     pub fn variables(&self, context: &Context) -> Result<Variables, Error> {
-        Ok(variables(&self.workspace()?, &context.account()))
+        Ok(variables(&self.workspace(context)?, &context.account()))
     }
 
-    fn workspace(&self) -> Result<PathBuf, Error> {
-        self.workspace
-            .canonicalize()
-            .map_err(|source| Error::file(&self.workspace, source))
+    fn workspace(&self, context: &Context) -> Result<PathBuf, Error> {
+        let given = self.workspace.as_deref().unwrap_or(Path::new("."));
+        let folder = given.canonicalize().map_err(|source| Error::file(given, source))?;
+        match self.workspace {
+            Some(_) => Ok(folder),
+            None => Ok(around(&folder, &home_of(&context.account()))),
+        }
     }
 }
 
@@ -97,8 +100,26 @@ pub fn of_session(dir: &SessionDir) -> Result<Policy, Error> {
     documents.try_fold(base, |policy, document| Ok(policy.narrowed_by(&document?, &variables)?))
 }
 
+/// The workspace that the broker gives a command that starts in this folder: the outermost git tree around it. A home
+/// and what all share are none.
+fn around(folder: &Path, home: &Path) -> PathBuf {
+    let shared = ["/", "/tmp", "/var/tmp", "/root", "/home"].map(Path::new);
+    let is_tree = |dir: &Path| {
+        let meta = dir.join(".git").symlink_metadata();
+        meta.is_ok_and(|meta| meta.is_dir() || meta.is_file())
+    };
+    let trees = folder
+        .ancestors()
+        .filter(|dir| *dir != home && !shared.contains(dir) && is_tree(dir));
+    trees.last().unwrap_or(folder).to_owned()
+}
+
+fn home_of(account: &Account) -> PathBuf {
+    account.home.canonicalize().unwrap_or_else(|_| account.home.clone())
+}
+
 fn variables(workspace: &Path, account: &Account) -> Variables {
-    let home = account.home.canonicalize().unwrap_or_else(|_| account.home.clone());
+    let home = home_of(account);
     let git = workspace
         .ancestors()
         .find(|folder| folder.join(".git").symlink_metadata().is_ok());
@@ -115,4 +136,23 @@ fn variables(workspace: &Path, account: &Account) -> Variables {
 
 fn bytes(path: &Path) -> Vec<u8> {
     path.as_os_str().as_bytes().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_in_a_git_tree_is_asked_about_as_part_of_the_outermost() -> std::io::Result<()> {
+        let home = tempfile::tempdir()?;
+        let (tree, inner) = (home.path().join("tree"), home.path().join("tree/inner"));
+        std::fs::create_dir_all(inner.join("sub"))?;
+        for dir in [home.path(), &tree, &inner] {
+            std::fs::create_dir_all(dir.join(".git"))?;
+        }
+        assert_eq!(around(&inner.join("sub"), home.path()), tree);
+        let outside = home.path().join("outside");
+        assert_eq!(around(&outside, home.path()), outside);
+        Ok(())
+    }
 }

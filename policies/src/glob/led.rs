@@ -1,0 +1,34 @@
+//! Patterns for where the folders that they begin with lead.
+
+use super::{Glob, Token};
+
+impl Glob {
+    /// The pattern for the places to which `lead` takes the literal beginnings of this one, as far as they are others. A
+    /// beginning is the folders before the first wildcard; of a path without one it is the path if `whole` says so, else
+    /// its folder.
+    pub fn led(&self, whole: bool, lead: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Option<Glob> {
+        let led = self.alternatives.iter().filter_map(|tokens| led(tokens, whole, &lead));
+        let alternatives: Box<[_]> = led.collect();
+        (!alternatives.is_empty()).then_some(Glob {
+            separator: self.separator,
+            alternatives,
+        })
+    }
+}
+
+fn led(tokens: &[Token], whole: bool, lead: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Option<Box<[Token]>> {
+    let (Token::Literal(literal), rest) = tokens.split_first()? else {
+        return None;
+    };
+    let end = match rest {
+        [] if whole => literal.len(),
+        _ => literal.iter().rposition(|byte| *byte == b'/')?,
+    };
+    let mut place = lead(&literal[..end])?;
+    if place == b"/" && end < literal.len() {
+        place.clear();
+    }
+    place.extend_from_slice(&literal[end..]);
+    let first = Token::Literal(place.into_boxed_slice());
+    Some(std::iter::once(first).chain(rest.iter().cloned()).collect())
+}
