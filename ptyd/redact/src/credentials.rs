@@ -51,9 +51,10 @@ pub(super) const CREDENTIALS: &[(Class, &str)] = &[
         Credential,
         r#"(?i:authorization):\s{0,4}(?:[Bb]asic|[Bb]earer|[Tt]oken)\s{1,4}(?P<secret>[^\s"'\x1b]+)"#,
     ),
+    // What stands in the place of another finding has a colon too.
     (
         Credential,
-        r#"://[^\s:/@"'\x1b]{0,64}:(?P<secret>[^\s/@"'\x1b]{1,256})@"#,
+        r#"://(?:\[REDACTED:[a-z_]{1,24}\]|[^\s:/@"'\x1b]){0,64}:(?P<secret>[^\s/@"'\x1b]{1,256})@"#,
     ),
     (
         Credential,

@@ -6,7 +6,7 @@
 //! cut: bytes that may still become part of a finding are held back, at most [`MAX_SECRET`] of them.
 //!
 //! It neither stores nor reports what it found beyond that call, and masks nothing itself: what stands in
-//! a finding's place is the caller's.
+//! a finding's place is the caller's, of which [`replacement`] is not found again.
 
 mod checks;
 mod credentials;
@@ -14,7 +14,7 @@ mod patterns;
 mod personal;
 mod stream;
 
-pub use patterns::{Class, PatternError, Patterns, Rule};
+pub use patterns::{Class, PatternError, Patterns, Rule, replacement};
 pub use stream::{MAX_SECRET, Piece, Stream};
 
 #[cfg(test)]

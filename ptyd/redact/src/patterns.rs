@@ -84,6 +84,14 @@ impl Class {
     }
 }
 
+/// How a [`replacement`] begins.
+const REPLACED: &[u8] = b"[REDACTED:";
+
+/// What can stand in the place of what the rule `name` found, and is not found again.
+pub fn replacement(name: &str) -> String {
+    format!("[REDACTED:{name}]")
+}
+
 /// What else must hold of a match: how many bytes from its start are a finding, or `None`.
 pub(super) type Check = fn(&[u8]) -> Option<usize>;
 
@@ -222,7 +230,18 @@ impl Compiled {
             None => end,
         };
         let (start, end) = self.secret_of(bytes, pattern, start, whole);
-        Some(Secret { start, end, whole })
+        (!self.is_replaced(bytes, start, end)).then_some(Secret { start, end, whole })
+    }
+
+    /// Whether the secret `[start, end)` is what stands in the place of one that was found before, or its end.
+    fn is_replaced(&self, bytes: &[u8], start: usize, end: usize) -> bool {
+        let secret = &bytes[start..end];
+        let rest = secret.strip_prefix(REPLACED).or_else(|| {
+            let leads = bytes[..start].ends_with(REPLACED);
+            leads.then_some(secret)
+        });
+        let name = rest.and_then(|rest| rest.strip_suffix(b"]"));
+        name.is_some_and(|name| self.rules.iter().any(|rule| rule.name.as_bytes() == name))
     }
 
     /// The patterns that are tried where `refused` was refused by its check.

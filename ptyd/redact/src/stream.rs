@@ -40,8 +40,13 @@ pub struct Stream {
 
 struct Found {
     pattern: PatternID,
+    start: usize,
     secret: Secret,
 }
+
+/// How many matches are looked at in front of one secret that say nothing new, before the search there is given up:
+/// a pattern with a long beginning matches again at each byte of it.
+const TRIES: usize = 32;
 
 impl Stream {
     /// The start of a stream.
@@ -81,16 +86,10 @@ impl Stream {
 
     fn decide(&mut self, ended: bool, out: &mut dyn FnMut(Piece<'_>)) {
         let mut hold = self.hold(self.next, ended);
-        while let Some(Found { pattern, secret }) = self.find(self.next, hold) {
-            plain(&self.bytes[self.next..secret.start], out);
-            out(Piece::Found {
-                rule: pattern.as_usize(),
-                bytes: &self.bytes[secret.start..secret.end],
-            });
-            plain(&self.bytes[secret.end..secret.whole], out);
-            self.next = secret.whole;
-            if secret.whole > hold {
-                hold = self.hold(secret.whole, ended);
+        while let Some(found) = self.find(self.next, hold) {
+            self.give(&found, out);
+            if self.next > hold {
+                hold = self.hold(self.next, ended);
             }
         }
         plain(&self.bytes[self.next..hold], out);
@@ -100,6 +99,68 @@ impl Stream {
             self.bytes.drain(..done);
             self.next -= done;
         }
+    }
+
+    /// Gives out a finding, and what stands before it: what only leads to a secret may hold another one.
+    fn give(&mut self, found: &Found, out: &mut dyn FnMut(Piece<'_>)) {
+        while let Some(other) = self.before(found) {
+            self.give(&other, out);
+        }
+        let Found { pattern, start, secret } = found;
+        if secret.start >= self.next {
+            plain(&self.bytes[self.next..secret.start], out);
+            self.next = secret.start;
+        }
+        // The other finding may reach into this one, or over its end.
+        if secret.end > self.next || secret.end == secret.start {
+            out(Piece::Found {
+                rule: pattern.as_usize(),
+                bytes: &self.bytes[self.next..secret.end.max(self.next)],
+            });
+            self.next = self.next.max(secret.end);
+        }
+        if self.next <= *start {
+            plain(&self.bytes[self.next..secret.whole], out);
+            self.next = secret.whole;
+        }
+    }
+
+    /// The first other finding whose secret begins before that of `found`, within the same match. Bytes behind the
+    /// match are not looked at: whether they have come yet must not matter.
+    fn before(&mut self, found: &Found) -> Option<Found> {
+        let Secret {
+            start: until, whole, ..
+        } = found.secret;
+        let patterns = self.patterns.0.clone();
+        let mut tries = 0;
+        let mut from = found.start.max(self.next);
+        while from < until && tries < TRIES {
+            let mut one = None;
+            let mut start = from;
+            if start > found.start {
+                let input = Input::new(&self.bytes[..whole]).range(from..);
+                let first = patterns.search.search_with(&mut self.search, &input)?;
+                start = first.start();
+                one = Some((first.pattern(), first.end()));
+            }
+            let after = patterns.after(one.map_or(found.pattern, |(pattern, _)| pattern));
+            for candidate in std::iter::once(one).chain(after.map(|other| {
+                let input = Input::new(&self.bytes[..whole])
+                    .range(start..)
+                    .anchored(Anchored::Pattern(other));
+                let first = patterns.search.search_with(&mut self.search, &input)?;
+                Some((other, first.end()))
+            })) {
+                let Some((pattern, end)) = candidate else { continue };
+                tries += 1;
+                let secret = patterns.accept(&self.bytes, pattern, start, end);
+                if let Some(secret) = secret.filter(|secret| secret.start < until && secret.end > secret.start) {
+                    return Some(Found { pattern, start, secret });
+                }
+            }
+            from = start + 1;
+        }
+        None
     }
 
     /// The first place at or after `from` at which a match may begin that depends on bytes to come.
@@ -144,7 +205,7 @@ impl Stream {
                         .accept(&self.bytes, pattern, start, end)
                         .filter(|secret| secret.whole > start)
                     {
-                        return Some(Found { pattern, secret });
+                        return Some(Found { pattern, start, secret });
                     }
                     candidate = after.find_map(|other| self.anchored(start, limit, Anchored::Pattern(other)));
                 }

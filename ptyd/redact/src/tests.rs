@@ -99,6 +99,77 @@ fn where_a_check_refuses_the_other_patterns_are_tried() -> Result<(), Failure> {
 }
 
 #[test]
+fn what_stands_around_a_secret_is_searched_too() -> Result<(), Failure> {
+    let mut rules = vec![
+        Rule::custom("user", "user-[0-9]+"),
+        Rule::custom("login", "login=[a-z]+ (?P<secret>[0-9]+) [a-z]+"),
+        Rule::custom("pair", "left:[a-z]+"),
+    ];
+    rules.extend(Class::BUILT_IN.into_iter().flat_map(Rule::built_in));
+    let patterns = Patterns::compile(rules)?;
+    for (text, expected) in [
+        (
+            "https://ghp_abcdefghijklmnopqrstuvwxyz0123456789:x-oauth-basic@github.com",
+            "https://<api_keys>:<api_keys>@github.com",
+        ),
+        ("https://user-12:pass@h", "https://<user>:<api_keys>@h"),
+        (
+            "https://user-1.user-2.AKIAIOSFODNN7EXAMPLE:pass@h",
+            "https://<user>.<user>.<api_keys>:<api_keys>@h",
+        ),
+        // One that reaches into the secret, and one that begins behind it.
+        ("https://left:pass@h", "https://<pair>@h"),
+        ("https://left:pass/1@h", "https://<pair>/1@h"),
+        ("https://left:pass1@h", "https://<pair><api_keys>@h"),
+        ("login=me 12 left:right", "login=me <login> <pair>"),
+        ("login=me 1 login=you 2 x", "login=me <login> login=you <login> x"),
+    ] {
+        assert_eq!(whole(&patterns, text), expected, "{text}");
+        assert_eq!(
+            redact(&patterns, text.as_bytes().chunks(1)),
+            expected.as_bytes(),
+            "{text}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn what_stands_in_the_place_of_a_finding_is_none() -> Result<(), Failure> {
+    let patterns = everything()?;
+    let mark = replacement("api_keys");
+    for text in [
+        format!("https://{mark}@github.com"),
+        format!("https://{mark}:{mark}@github.com"),
+        format!("https://u:{mark}@github.com"),
+        format!("https://{mark}.{mark}@github.com"),
+        format!("DB_PASSWORD={mark} --token={mark}"),
+    ] {
+        assert_eq!(whole(&patterns, &text), text);
+    }
+    assert_eq!(
+        whole(&patterns, "https://[REDACTED:email]:hunter2@h"),
+        "https://[REDACTED:email]:<api_keys>@h"
+    );
+    assert_eq!(
+        whole(&patterns, "https://u:[REDACTED:mine]@h"),
+        "https://u:<api_keys>@h"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_long_beginning_of_a_pattern_is_searched_in_bounded_time() -> Result<(), Failure> {
+    let patterns = Patterns::compile(vec![
+        Rule::custom("a", "[a-z]*(?P<secret>[0-9])"),
+        Rule::custom("b", "[a-z]*(?P<secret>-)"),
+    ])?;
+    let text = format!("{}1", "x".repeat(MAX_SECRET - 1)).repeat(20);
+    assert_eq!(whole(&patterns, &text).matches("<a>").count(), 20);
+    Ok(())
+}
+
+#[test]
 fn unusable_patterns_are_refused_by_name() {
     assert!(matches!(Patterns::credentials(&["a("]), Err(PatternError::Invalid { pattern, .. }) if pattern == "a("));
     assert!(matches!(Patterns::credentials(&["a*"]), Err(PatternError::Empty(_))));
@@ -214,4 +285,8 @@ const PARTS: &[&str] = &[
     "K7MDENGbPxRfiCYEX",
     "-----BEGIN PRIVATE KEY-----",
     "://u:p@",
+    "://",
+    ":",
+    "TOKEN=",
+    "[REDACTED:api_keys]",
 ];

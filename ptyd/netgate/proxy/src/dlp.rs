@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use agentsh_redact::{Patterns, Piece, Stream};
+use agentsh_redact::{Patterns, Piece, Stream, replacement};
 
 /// What happens to findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,11 +48,6 @@ impl Counts {
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         self.0.iter().map(|(kind, count)| (kind.as_str(), *count))
     }
-}
-
-/// What stands in a finding's place.
-pub(crate) fn replacement(kind: &str) -> String {
-    format!("[REDACTED:{kind}]")
 }
 
 impl Dlp {

@@ -25,11 +25,34 @@ pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
+/// How a body ends. Before an error its reader is given time to send what came before: it drops with the error what it
+/// has not sent.
+pub(crate) struct Ending {
+    error: Option<BodyError>,
+    waited: bool,
+}
+
+impl Ending {
+    pub(crate) fn new(error: Option<BodyError>) -> Ending {
+        Ending { error, waited: false }
+    }
+
+    /// The error once, if there is one, and then the end.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.error.is_some() && !self.waited {
+            self.waited = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(self.error.take().map(Err))
+    }
+}
+
 /// A body from which findings are taken out.
 pub(super) struct Scrubbed {
     inner: Body,
     stream: Stream,
-    ended: bool,
+    end: Option<Ending>,
 }
 
 impl Scrubbed {
@@ -39,7 +62,7 @@ impl Scrubbed {
         let scrubbed = Scrubbed {
             inner,
             stream,
-            ended: false,
+            end: None,
         };
         scrubbed.boxed_unsync()
     }
@@ -59,8 +82,8 @@ impl hyper::body::Body for Scrubbed {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         loop {
-            if this.ended {
-                return Poll::Ready(None);
+            if let Some(end) = &mut this.end {
+                return end.poll(cx);
             }
             let mut out = Vec::new();
             match std::task::ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
@@ -69,9 +92,8 @@ impl hyper::body::Body for Scrubbed {
                     // Trailers could say it too.
                     Err(_) => continue,
                 },
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => {
-                    this.ended = true;
+                last => {
+                    this.end = Some(Ending::new(last.and_then(Result::err)));
                     this.stream.finish(&mut without(&mut out));
                 }
             }
@@ -109,4 +131,50 @@ pub(crate) async fn whole(mut body: Body, limit: usize) -> Result<Vec<u8>, Unrea
         bytes.extend_from_slice(&data);
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_held_back_is_given_out_before_a_body_breaks_off() -> Result<(), Box<dyn std::error::Error>> {
+        let patterns = Patterns::credentials(&["secret[0-9]"])?;
+        let frames = Broken(vec![Err("gone".into()), Ok(Frame::data(Bytes::from("x secre")))]);
+        let mut body = Scrubbed::body(frames.boxed_unsync(), &patterns);
+        let mut seen = Vec::new();
+        let mut polls = Vec::new();
+        loop {
+            let frame = std::future::poll_fn(|cx| {
+                let polled = Pin::new(&mut body).poll_frame(cx);
+                polls.push(polled.is_pending());
+                polled
+            });
+            match frame.await {
+                Some(Ok(frame)) => seen.extend(frame.into_data().unwrap_or_default()),
+                Some(Err(error)) => {
+                    assert_eq!(error.to_string(), "gone");
+                    break;
+                }
+                None => return Err("it did not break off".into()),
+            }
+        }
+        assert_eq!(seen, b"x secre");
+        // Two pieces, a pause, the error.
+        assert_eq!(polls, [false, false, true, false]);
+        assert!(body.frame().await.is_none());
+        Ok(())
+    }
+
+    /// Frames, the last first.
+    struct Broken(Vec<Result<Frame<Bytes>, BodyError>>);
+
+    impl hyper::body::Body for Broken {
+        type Data = Bytes;
+        type Error = BodyError;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+            Poll::Ready(self.0.pop())
+        }
+    }
 }

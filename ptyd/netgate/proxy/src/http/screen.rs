@@ -52,7 +52,7 @@ pub(super) async fn screen(io: &mut (impl AsyncRead + Unpin)) -> Result<Spoken, 
                 return Err(TOO_LARGE);
             }
             check(&bytes[..end])?;
-            return Ok(Spoken::One(bytes));
+            return Ok(Spoken::One(escaped(&bytes)));
         }
         if bytes.len() > MAX_HEAD {
             return Err(TOO_LARGE);
@@ -85,6 +85,28 @@ fn refused(why: &'static str) -> Unserved {
     Unserved::Refused(400, why)
 }
 
+/// Bytes that stand in queries though they should not, and that what reads the head after this does not take.
+fn is_odd(byte: u8) -> bool {
+    matches!(byte, b'"' | b'<' | b'>') || !byte.is_ascii()
+}
+
+/// Where the query of a target begins.
+fn query(target: &[u8]) -> usize {
+    target.iter().position(|byte| *byte == b'?').unwrap_or(target.len())
+}
+
+/// The bytes with what is odd in the query of the first line behind percent signs, which says the same to every server.
+fn escaped(bytes: &[u8]) -> Vec<u8> {
+    let line = bytes.iter().position(|byte| *byte == b'\r').unwrap_or(bytes.len());
+    let from = query(&bytes[..line]);
+    let escape = |byte: &u8| match is_odd(*byte) {
+        true => format!("%{byte:02X}").into_bytes(),
+        false => vec![*byte],
+    };
+    let query: Vec<u8> = bytes[from..line].iter().flat_map(escape).collect();
+    [&bytes[..from], &query, &bytes[line..]].concat()
+}
+
 fn is_token(text: &[u8]) -> bool {
     !text.is_empty()
         && text
@@ -108,8 +130,14 @@ pub(super) fn check(head: &[u8]) -> Result<(), Unserved> {
     if !is_token(method) {
         return Err(refused("the method is no token"));
     }
-    if target.is_empty() || !target.iter().all(|byte| byte.is_ascii_graphic()) {
+    let (path, asked) = target.split_at(query(target));
+    let plain = |byte: &u8| byte.is_ascii_graphic();
+    if target.is_empty() || !path.iter().all(plain) || !asked.iter().all(|byte| plain(byte) || is_odd(*byte)) {
         return Err(refused("odd bytes in the target"));
+    }
+    // What would be refused later would be refused without a word.
+    if hyper::Uri::try_from(escaped(target)).is_err() {
+        return Err(refused("the target is no URI"));
     }
     let old = match *version {
         b"HTTP/1.1" => false,

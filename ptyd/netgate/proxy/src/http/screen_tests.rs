@@ -138,6 +138,11 @@ const ODD: &[(&str, &[u8])] = &[
         "high bytes in the target",
         b"GET http://a/\xff HTTP/1.1\r\nHost: a\r\n\r\n",
     ),
+    ("brackets in the path", b"GET http://a/<x> HTTP/1.1\r\nHost: a\r\n\r\n"),
+    (
+        "a control character in the query",
+        b"GET /?\x7f HTTP/1.1\r\nHost: a\r\n\r\n",
+    ),
     ("a method with odd bytes", b"G(T http://a/ HTTP/1.1\r\nHost: a\r\n\r\n"),
     ("no version", b"GET http://a/\r\nHost: a\r\n\r\n"),
     ("another version", b"GET http://a/ HTTP/1.2\r\nHost: a\r\n\r\n"),
@@ -180,6 +185,21 @@ async fn plain_heads_pass_with_what_comes_behind_them() {
             "{}",
             head.escape_ascii()
         );
+    }
+}
+
+#[tokio::test]
+async fn what_is_odd_in_a_query_stands_behind_percent_signs() {
+    for (written, escaped) in [
+        ("/q?query=up{job=\"x\"}", "/q?query=up{job=%22x%22}"),
+        ("/q?a<b>c?d", "/q?a%3Cb%3Ec?d"),
+        ("http://a/?caf\u{e9}=1", "http://a/?caf%C3%A9=1"),
+    ] {
+        let rest = "HTTP/1.1\r\nHost: a\r\nX: ?\"<>\r\n\r\n?\"";
+        let expected = format!("GET {escaped} {rest}").into_bytes();
+        let read = spoken(format!("GET {written} {rest}").as_bytes()).await;
+        assert!(matches!(read, Ok(Spoken::One(read)) if read == expected), "{written}");
+        assert!(escaped.parse::<hyper::Uri>().is_ok());
     }
 }
 

@@ -74,6 +74,12 @@ impl Proxy {
         })))
     }
 
+    /// What its connections share.
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.0)
+    }
+
     /// What the providers' use has come to.
     pub fn meter(&self) -> &Meter {
         &self.0.meter

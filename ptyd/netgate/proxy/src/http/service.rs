@@ -41,9 +41,16 @@ pub(super) async fn request(
         return refuse(StatusCode::BAD_REQUEST, "a path that could be read in several ways");
     };
     let method = request.method().to_string();
-    let (asker, named, verb, judged) = (Arc::clone(client), service.name.clone(), method.clone(), path.clone());
+    let Some(methods) = methods(&method, request.headers()) else {
+        return refuse(StatusCode::BAD_REQUEST, "a header names another method that is none");
+    };
+    let (asker, named, judged) = (Arc::clone(client), service.name.clone(), path.clone());
     let ruling = shared
-        .ask(move |gate| gate.request(&asker, &named, &verb, &judged))
+        .ask(move |gate| {
+            strictest(&methods, &judged, |method, path| {
+                gate.request(&asker, &named, method, path)
+            })
+        })
         .await
         .unwrap_or_else(|error| Ruling::deny(error.to_string()));
     let record = |status: StatusCode| {
@@ -74,6 +81,40 @@ pub(super) async fn request(
         true => answer,
         false => refuse(StatusCode::BAD_GATEWAY, "the request cannot be recorded"),
     }
+}
+
+/// Fields by which a request asks many servers to take it for one of another method.
+const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
+/// The methods that a server may take a request for, its own last. `None`: what it asks for is no method.
+fn methods(own: &str, headers: &HeaderMap) -> Option<Vec<String>> {
+    let mut methods = Vec::new();
+    for (name, value) in headers {
+        // Some servers know no difference between the two.
+        if OVERRIDES.contains(&name.as_str().replace('_', "-").as_str()) {
+            let other = value.to_str().ok()?.trim().to_ascii_uppercase();
+            other.parse::<hyper::Method>().ok()?;
+            methods.push(other);
+        }
+    }
+    methods.push(own.to_owned());
+    Some(methods)
+}
+
+/// The first no that is said to a reading of a request, or the yes to all of them: many servers take a path with a
+/// slash at its end for the one without.
+fn strictest(methods: &[String], path: &str, mut ask: impl FnMut(&str, &str) -> Ruling) -> Ruling {
+    let bare = path.strip_suffix('/').filter(|bare| !bare.is_empty());
+    let mut last = Ruling::deny("nobody was asked");
+    for method in methods {
+        for path in bare.into_iter().chain([path]) {
+            last = ask(method, path);
+            if !last.allowed {
+                return last;
+            }
+        }
+    }
+    last
 }
 
 /// A service's server.
@@ -143,24 +184,31 @@ async fn send(
 
 /// A secret in the forms in which a server may give it back.
 fn forms(secret: &str) -> Result<Patterns, agentsh_redact::PatternError> {
-    let mut forms = vec![secret.to_owned(), percent(secret), secret.replace('/', "\\/")];
-    forms.extend((0..3).filter_map(|shift| base64(secret.as_bytes(), shift)));
+    let base64 = (0..3).filter_map(|shift| base64(secret.as_bytes(), shift));
+    let mut forms: Vec<String> = std::iter::once(secret.to_owned()).chain(base64).collect();
     forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
     forms.dedup();
-    Patterns::compile(forms.iter().map(|form| Rule::literal("secret", form)).collect())
+    Patterns::compile(
+        forms
+            .iter()
+            .map(|form| Rule::custom("secret", &spelled(form)))
+            .collect(),
+    )
 }
 
-fn percent(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes()
-        .map(|byte| {
-            if plain(byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
+/// A pattern of a text, each byte of which stands as it is, with a percent sign, or as JSON may write it. Letters and
+/// digits are escaped by nobody.
+fn spelled(text: &str) -> String {
+    let spell = |byte: u8| {
+        let escape = match byte {
+            _ if byte.is_ascii_alphanumeric() => return char::from(byte).to_string(),
+            b' ' => r"|\+",
+            b'/' | b'"' | b'\\' => &format!(r"|\\\x{byte:02x}"),
+            _ => "",
+        };
+        format!(r"(?:\x{byte:02x}|%(?i:{byte:02x})|\\u00(?i:{byte:02x}){escape})")
+    };
+    text.bytes().map(spell).collect()
 }
 
 /// The part of the base64 form that is the same whatever stands before and after, where `shift` bytes
@@ -218,6 +266,9 @@ mod tests {
         for text in [
             "x s3cr3t/with+odd=bytes y",
             "s3cr3t%2Fwith%2Bodd%3Dbytes",
+            "s3cr3t%2fwith%2Bodd%3dbytes",
+            "s3cr3t/with%2bodd=bytes",
+            r"s3cr3t\/with\u002bodd\u003Dbytes",
             r#""s3cr3t\/with+odd=bytes""#,
             // base64 of `x:`, `u:` and `ab:` with the secret behind.
             "eDpzM2NyM3Qvd2l0aCtvZGQ9Ynl0ZXM=",
@@ -227,6 +278,62 @@ mod tests {
             assert!(holds(&patterns, text.as_bytes()), "{text}");
         }
         assert!(!holds(&patterns, b"s3cr3t"));
+        let patterns = forms(r#"a b\c"d"#)?;
+        for text in [r#"a b\c"d"#, r#"a b\\c\"d"#, "a+b%5cc%22d", r"a b\u005Cc\u0022d"] {
+            assert!(holds(&patterns, text.as_bytes()), "{text}");
+        }
+        assert!(forms(&"a+/-".repeat(512)).is_ok());
         Ok(())
+    }
+
+    #[test]
+    fn a_request_is_judged_by_each_method_that_it_names() -> Result<(), Box<dyn std::error::Error>> {
+        let deletes = |method: &str, _: &str| match method {
+            "DELETE" => Ruling::deny("no"),
+            _ => Ruling::allow(),
+        };
+        for name in [
+            "X-HTTP-Method-Override",
+            "x-http-method",
+            "X-Method-Override",
+            "X_HTTP_Method_Override",
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append(name.parse::<HeaderName>()?, "patch".parse()?);
+            let named = methods("POST", &headers).unwrap_or_default();
+            assert_eq!(named, ["PATCH", "POST"]);
+            assert!(strictest(&named, "/x", deletes).allowed);
+            headers.append(name.parse::<HeaderName>()?, "delete".parse()?);
+            let named = methods("POST", &headers).unwrap_or_default();
+            assert!(!strictest(&named, "/x", deletes).allowed, "{name}");
+            headers.append(name.parse::<HeaderName>()?, "GET, DELETE".parse()?);
+            assert_eq!(methods("POST", &headers), None);
+        }
+        assert_eq!(methods("GET", &HeaderMap::new()), Some(vec!["GET".to_owned()]));
+        Ok(())
+    }
+
+    #[test]
+    fn a_slash_at_the_end_of_a_path_does_not_loosen_the_verdict() {
+        let admin = |_: &str, path: &str| match path {
+            "/admin" | "/only/" => Ruling::deny("no"),
+            _ => Ruling::allow(),
+        };
+        let get = ["GET".to_owned()];
+        for (path, allowed) in [
+            ("/admin", false),
+            ("/admin/", false),
+            ("/only/", false),
+            ("/", true),
+            ("/x/", true),
+        ] {
+            assert_eq!(strictest(&get, path, admin).allowed, allowed, "{path}");
+        }
+        let mut asked = Vec::new();
+        strictest(&get, "/x/", |_, path| {
+            asked.push(path.to_owned());
+            Ruling::allow()
+        });
+        assert_eq!(asked, ["/x", "/x/"]);
     }
 }

@@ -10,17 +10,17 @@ use http_body_util::BodyExt as _;
 use hyper::Response;
 use hyper::StatusCode;
 use hyper::body::Frame;
-use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use serde_json::Value;
 
 use super::filter::{Filter, Stop};
 use super::frames::Framing;
 use super::provider::{Provider, ProviderKind};
-use super::request::{Expected, error, search};
+use super::request::{Expected, error, is_encoded, search};
 use super::usage::Learnt;
 use crate::dlp::{Counts, Mode};
 use crate::gate::{Client, Event, LlmResponseEvent};
-use crate::http::{Answer, Body, BodyError, Shared, full, strip_hops, whole};
+use crate::http::{Answer, Body, BodyError, Ending, Shared, full, strip_hops, whole};
 
 /// Most bytes of an answer that is searched whole, or learnt from whole.
 const MAX_WHOLE: usize = 64 << 20;
@@ -37,13 +37,16 @@ pub(super) struct Asked {
     /// How much was found in it.
     pub found: u64,
     pub started: Instant,
+    /// Whether its end was told.
+    pub told: bool,
     /// What its limits count for it until it is over.
     pub _expected: Expected,
 }
 
 /// What is told of an answer that is over.
 struct Over<'a> {
-    status: StatusCode,
+    /// `None`: its caller left before there was one.
+    status: Option<StatusCode>,
     bytes: u64,
     /// Bytes of text that the model said.
     said: u64,
@@ -54,8 +57,10 @@ struct Over<'a> {
 }
 
 impl Asked {
-    fn over(&self, mut learnt: Learnt, over: &Over<'_>) {
-        if over.status.is_success() {
+    fn over(&mut self, mut learnt: Learnt, over: &Over<'_>) {
+        self.told = true;
+        let fails = over.status.is_some_and(|status| !status.is_success());
+        if !fails {
             let (asked, lengths) = (self.model.as_deref(), (self.request, over.said));
             learnt.finish(
                 self.provider.kind,
@@ -69,7 +74,7 @@ impl Asked {
             id: &self.id,
             provider: &self.provider.name,
             model: learnt.model.as_deref().or(self.model.as_deref()),
-            status: over.status.as_u16(),
+            status: over.status.map_or(LEFT, |status| status.as_u16()),
             bytes: over.bytes,
             usage: &learnt.usage,
             tools: &learnt.tools,
@@ -79,7 +84,7 @@ impl Asked {
         };
         self.shared.gate.record(&self.client, Event::LlmResponse(event));
         let model = self.model.as_deref().unwrap_or("unknown");
-        let failed = !over.status.is_success() || over.problem.is_some();
+        let failed = fails || over.problem.is_some();
         let found = self.found + over.found.iter().map(|(_, count)| count).sum::<u64>();
         let uses = self.request > 0;
         if uses {
@@ -89,10 +94,31 @@ impl Asked {
     }
 }
 
+/// The status that servers note of a caller that left before it was answered.
+const LEFT: u16 = 499;
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if self.told {
+            return;
+        }
+        // What was asked reached the provider, and is paid for.
+        let over = Over {
+            status: None,
+            bytes: 0,
+            said: 0,
+            whole: false,
+            problem: Some("the caller went away before the answer came"),
+            found: &Counts::default(),
+        };
+        self.over(Learnt::default(), &over);
+    }
+}
+
 /// The provider could not be asked.
-pub(super) fn failed(asked: Asked, why: &str) {
+pub(super) fn failed(mut asked: Asked, why: &str) {
     let over = Over {
-        status: StatusCode::BAD_GATEWAY,
+        status: Some(StatusCode::BAD_GATEWAY),
         bytes: 0,
         said: 0,
         whole: true,
@@ -117,10 +143,7 @@ pub(super) async fn pass(asked: Asked, response: Response<Body>) -> Answer {
     strip_hops(&mut head.headers);
     let dlp = &asked.shared.settings.dlp;
     let holds = dlp.patterns.is_some() && dlp.mode != Mode::Audit;
-    let encoded = head.headers.get_all(CONTENT_ENCODING).iter();
-    let encoded = encoded
-        .into_iter()
-        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let encoded = is_encoded(&head.headers);
     if encoded && holds {
         let why = "the answer is compressed and cannot be searched";
         let provider = Arc::clone(&asked.provider);
@@ -152,7 +175,7 @@ pub(super) async fn pass(asked: Asked, response: Response<Body>) -> Answer {
 }
 
 /// An answer that is no stream, read whole before it is passed on.
-async fn searched(asked: Asked, mut head: hyper::http::response::Parts, body: Body) -> Answer {
+async fn searched(mut asked: Asked, mut head: hyper::http::response::Parts, body: Body) -> Answer {
     let provider = Arc::clone(&asked.provider);
     let body = match whole(body, MAX_WHOLE).await {
         Ok(body) => body,
@@ -167,7 +190,7 @@ async fn searched(asked: Asked, mut head: hyper::http::response::Parts, body: Bo
     let blocked = asked.shared.settings.dlp.mode == Mode::Block && !found.is_empty();
     let learnt = learn(provider.kind, &body);
     let over = Over {
-        status: head.status,
+        status: Some(head.status),
         bytes: body.len() as u64,
         said: body.len() as u64,
         whole: true,
@@ -224,7 +247,7 @@ struct Passing {
     bytes: u64,
     kept: Option<Vec<u8>>,
     /// What is given after the last bytes: the end, or an error.
-    end: Option<Option<BodyError>>,
+    end: Option<Ending>,
     asked: Asked,
 }
 
@@ -247,7 +270,7 @@ impl Passing {
             }
         };
         let over = Over {
-            status: self.status,
+            status: Some(self.status),
             bytes: self.bytes,
             said,
             whole: problem.is_none(),
@@ -261,22 +284,25 @@ impl Passing {
     }
 
     /// Reads along; what may pass.
-    fn read(&mut self, data: &Bytes) -> Result<Bytes, Stop> {
+    fn read(&mut self, data: &Bytes) -> Bytes {
         self.bytes += data.len() as u64;
         match &mut self.reader {
             Some(Reader::Stream(filter)) => {
                 let mut out = Vec::with_capacity(data.len());
-                filter.push(data, &mut out)?;
+                if let Err(stop) = filter.push(data, &mut out) {
+                    out.extend_from_slice(&self.stop(&stop));
+                    return out.into();
+                }
                 // The same bytes need no copy.
-                Ok(if out == *data { data.clone() } else { out.into() })
+                if out == *data { data.clone() } else { out.into() }
             }
             Some(Reader::Whole(body)) => {
                 if body.len() + data.len() <= MAX_WHOLE {
                     body.extend_from_slice(data);
                 }
-                Ok(data.clone())
+                data.clone()
             }
-            None => Ok(Bytes::new()),
+            None => Bytes::new(),
         }
     }
 
@@ -287,7 +313,7 @@ impl Passing {
             Stop::Broken(why) => why,
         };
         self.over(Some(why));
-        self.end = Some(None);
+        self.end = Some(Ending::new(None));
         let provider = &self.asked.provider;
         let document = provider.error(403, "permission_error", &format!("agentsh: {why}"));
         let document = String::from_utf8_lossy(&document);
@@ -310,7 +336,7 @@ impl Passing {
             return out.into();
         }
         self.over(error.is_some().then_some("the server broke off"));
-        self.end = Some(error);
+        self.end = Some(Ending::new(error));
         out.into()
     }
 }
@@ -322,16 +348,12 @@ impl hyper::body::Body for Passing {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         loop {
-            if let Some(end) = this.end.take() {
-                this.end = Some(None);
-                return Poll::Ready(end.map(Err));
+            if let Some(end) = &mut this.end {
+                return end.poll(cx);
             }
             let out = match std::task::ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => match this.read(&data) {
-                        Ok(out) => out,
-                        Err(stop) => this.stop(&stop),
-                    },
+                    Ok(data) => this.read(&data),
                     Err(_) => continue,
                 },
                 Some(Err(error)) => this.finish(Some(error)),
@@ -353,3 +375,7 @@ impl Drop for Passing {
         self.over(Some("the caller went away"));
     }
 }
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use agentsh_redact::{Patterns, Piece, Stream};
+use agentsh_redact::{Patterns, Piece, Stream, replacement};
 
-use crate::dlp::{Counts, replacement};
+use crate::dlp::Counts;
 
 /// A piece whose fate is known.
 #[derive(Debug, PartialEq, Eq)]

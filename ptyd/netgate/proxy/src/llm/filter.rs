@@ -35,6 +35,8 @@ pub(super) struct Filter {
     frames: Frames,
     /// Whether frames wait for what is found in them.
     holds: bool,
+    /// Whether it cannot be read any further.
+    blind: bool,
     blocks: bool,
     search: Option<(Searcher, Channels)>,
     waiting: VecDeque<Waiting>,
@@ -75,6 +77,7 @@ impl Filter {
             framing,
             frames: Frames::new(framing),
             holds: search.is_some() && dlp.mode != Mode::Audit,
+            blind: false,
             blocks: dlp.mode == Mode::Block,
             search,
             waiting: VecDeque::new(),
@@ -92,9 +95,18 @@ impl Filter {
         if !self.holds {
             out.extend_from_slice(bytes);
         }
-        self.frames
-            .push(bytes)
-            .map_err(|error| Stop::Broken(error.to_string()))?;
+        if self.blind {
+            return Ok(());
+        }
+        if let Err(error) = self.frames.push(bytes) {
+            // What passes anyway goes on unread.
+            self.blind = !self.holds;
+            self.frames = Frames::new(self.framing);
+            return match self.holds {
+                true => Err(Stop::Broken(error.to_string())),
+                false => Ok(()),
+            };
+        }
         while let Some(frame) = self.frames.next() {
             self.frame(frame, out)?;
         }
@@ -145,7 +157,10 @@ impl Filter {
         let texts = value.as_ref().and_then(|value| Some((value, json::texts(document)?)));
         let Some((value, texts)) = texts else {
             if let Some((searcher, channels)) = &mut self.search {
-                channels.end(|_| true, &mut self.found, settled);
+                // How OpenAI ends a stream. Anything else may stand between two pieces of one text.
+                if document == b"[DONE]" {
+                    channels.end(|_| true, &mut self.found, settled);
+                }
                 frame.other = searcher.whole(document, &mut self.found);
             }
             return;

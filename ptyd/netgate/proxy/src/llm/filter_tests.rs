@@ -216,6 +216,96 @@ fn findings_are_replaced_blocked_or_counted() -> Result<(), Stop> {
     Ok(())
 }
 
+#[test]
+fn what_stands_between_two_pieces_of_a_text_does_not_divide_it() {
+    let chat = |field: &str, piece: Value| {
+        let delta: Value = field
+            .split('.')
+            .rev()
+            .fold(piece, |value, key| serde_json::json!({key: value}));
+        serde_json::json!({"choices": [{"index": 0, "delta": delta, "finish_reason": null}]})
+    };
+    let block = |piece: &str| serde_json::json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}});
+    let part = |piece: &str| serde_json::json!({"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": piece});
+    let line = |piece: &str| serde_json::json!({"message": {"content": piece}, "done": false});
+    let (first, second) = ("mail jo@exam", "ple.org now");
+    let list = |piece: &str| serde_json::json!([{"type": "text", "text": piece}]);
+    for (kind, one, two) in [
+        (ProviderKind::Anthropic, block(first), block(second)),
+        (ProviderKind::OpenAi, part(first), part(second)),
+        (ProviderKind::Ollama, line(first), line(second)),
+        (
+            ProviderKind::OpenAi,
+            chat("content", first.into()),
+            chat("content", second.into()),
+        ),
+        (
+            ProviderKind::OpenAi,
+            chat("content", list(first)),
+            chat("content", list(second)),
+        ),
+        (
+            ProviderKind::OpenAi,
+            chat("function_call.arguments", first.into()),
+            chat("function_call.arguments", second.into()),
+        ),
+    ] {
+        for between in [
+            "{\"type\":\"ping\"}",
+            "{\"type\":\"response.in_progress\",\"response\":{}}",
+            "{\"type\":\"response.output_text.done\",\"output_index\":1,\"text\":\"\"}",
+            "{\"type\":\"content_block_stop\",\"index\":1}",
+            "{\"usage\":{}}",
+            "ping",
+            "",
+        ] {
+            let stream = format!("data: {one}\n\ndata: {between}\n\ndata: {two}\n\n");
+            let (out, stop, _) = run(Mode::Redact, kind, Framing::Events, stream.as_bytes(), 64);
+            let out = String::from_utf8_lossy(&out);
+            assert_eq!(stop, None);
+            assert!(
+                !out.contains("jo@exam") && !out.contains("ple.org"),
+                "{kind:?} {between}: {out}"
+            );
+            assert!(
+                out.contains("[REDACTED:email]") && out.contains(between),
+                "{kind:?} {between}: {out}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_frame_beyond_all_measure_passes_where_nothing_is_changed() {
+    let stream = [b"data: ".as_slice(), &vec![b'x'; 17 << 20], b"\n\ndata: {}\n\n"].concat();
+    for (dlp, passes) in [(Dlp::off(), true), (dlp(Mode::Audit), true), (dlp(Mode::Redact), false)] {
+        let (mut filter, mut out) = (Filter::new(ProviderKind::OpenAi, Framing::Events, &dlp), Vec::new());
+        let pushed = stream
+            .chunks(1 << 20)
+            .try_for_each(|piece| filter.push(piece, &mut out));
+        let finished = pushed.and_then(|()| filter.finish(&mut out));
+        assert_eq!((finished.is_ok(), out == stream), (passes, passes));
+    }
+}
+
+#[test]
+fn an_event_that_ends_a_text_lets_what_waits_pass() {
+    let (framing, mut stream) = streamed(ProviderKind::OpenAi, true, &["mail jo".to_owned()]);
+    let end = stream.windows(2).position(|two| two == b"\n\n").map_or(0, |at| at + 2);
+    stream.truncate(end);
+    stream.extend_from_slice(
+        b"data: {\"type\":\"response.output_text.done\",\"output_index\":0,\"content_index\":0}\n\n",
+    );
+    let (mut filter, mut out) = (
+        Filter::new(ProviderKind::OpenAi, framing, &dlp(Mode::Redact)),
+        Vec::new(),
+    );
+    assert_eq!(filter.push(&stream[..end], &mut out), Ok(()));
+    assert!(out.is_empty());
+    assert_eq!(filter.push(&stream[end..], &mut out), Ok(()));
+    assert_eq!(out, stream);
+}
+
 proptest! {
     #[test]
     fn however_a_text_is_cut_it_is_redacted_as_the_whole(

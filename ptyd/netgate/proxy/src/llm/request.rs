@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use hyper::body::Incoming;
 use hyper::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderValue, RETRY_AFTER,
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderValue, RETRY_AFTER,
 };
 use hyper::{Method, Request, StatusCode};
 use serde_json::Value;
@@ -34,29 +34,40 @@ pub(crate) async fn request(
         return refuse(StatusCode::NOT_FOUND, "there is no such provider");
     };
     let turn_away = |status: StatusCode, kind: &str, why: &str| error(&provider, status, kind, why);
-    if plain_path(&format!("/{rest}")).is_none() {
-        return turn_away(
-            StatusCode::BAD_REQUEST,
-            "invalid_request_error",
-            "a path that could be read in several ways",
-        );
-    }
-    let encoded = request.headers().get(CONTENT_ENCODING);
-    if encoded.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        let why = "a compressed request cannot be searched";
-        return turn_away(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request_error", why);
-    }
+    let id = shared.gate.new_id();
     let (head, body) = request.into_parts();
+    let unread = |status: StatusCode, kind: &str, why: &str| {
+        let event = LlmRequestEvent {
+            id: &id,
+            provider: &provider.name,
+            model: None,
+            method: head.method.as_str(),
+            path: &format!("/{rest}"),
+            stream: false,
+            bytes: 0,
+            refused: Some(why),
+            found: &Counts::default(),
+        };
+        shared.gate.record(client, Event::LlmRequest(event));
+        error(&provider, status, kind, why)
+    };
+    if plain_path(&format!("/{rest}")).is_none() {
+        let why = "a path that could be read in several ways";
+        return unread(StatusCode::BAD_REQUEST, "invalid_request_error", why);
+    }
+    if !shared.settings.dlp.can_read(|| !is_encoded(&head.headers)) {
+        let why = "a compressed request cannot be searched";
+        return unread(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request_error", why);
+    }
     let body = match whole(boxed(body), MAX_REQUEST).await {
         Ok(body) => body,
         Err(problem) => {
-            return turn_away(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", &problem.to_string());
+            return unread(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", &problem.to_string());
         }
     };
     let asked = About::of(provider.kind, rest, &body);
     let model = asked.model.as_deref().unwrap_or("unknown");
     let uses = head.method == Method::POST;
-    let id = shared.gate.new_id();
     let mut found = Counts::default();
     let record = |refused: Option<&str>, found: &Counts| {
         let event = LlmRequestEvent {
@@ -126,6 +137,7 @@ pub(crate) async fn request(
         request: if uses { length } else { 0 },
         found: found.iter().map(|(_, count)| count).sum(),
         started: Instant::now(),
+        told: false,
         _expected: expected,
     };
     match shared.upstreams.send(outgoing).await {
@@ -136,6 +148,12 @@ pub(crate) async fn request(
             turn_away(StatusCode::BAD_GATEWAY, "api_error", &why)
         }
     }
+}
+
+/// Whether a body is compressed.
+pub(super) fn is_encoded(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+    codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// An error in the provider's own form.
@@ -151,6 +169,14 @@ pub(super) fn error(provider: &Provider, status: StatusCode, kind: &str, why: &s
 
 /// Tokens that a request on its way may use, as its limits count them until it is dropped.
 pub(super) struct Expected(Arc<Shared>, u64);
+
+impl Expected {
+    /// Nothing.
+    #[cfg(test)]
+    pub(super) fn none(shared: &Arc<Shared>) -> Expected {
+        Expected(Arc::clone(shared), 0)
+    }
+}
 
 impl Drop for Expected {
     fn drop(&mut self) {

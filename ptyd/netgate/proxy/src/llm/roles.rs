@@ -83,9 +83,8 @@ fn piece(kind: ProviderKind, document: &Value, text: &Text) -> Option<String> {
         {
             Some(format!("{}.{field}", number(document, "index").unwrap_or(0)))
         }
-        (ProviderKind::OpenAi, ["delta"]) if word.ends_with(".delta") => {
-            let place = |key| number(document, key).unwrap_or(0);
-            Some(format!("{word}.{}.{}", place("output_index"), place("content_index")))
+        (ProviderKind::OpenAi | ProviderKind::Ollama, ["delta"]) if word.ends_with(".delta") => {
+            Some(part(word, document))
         }
         (ProviderKind::OpenAi | ProviderKind::Ollama, ["choices", place, "delta", rest @ ..]) => {
             let choice = at("choices", place)?;
@@ -96,9 +95,11 @@ fn piece(kind: ProviderKind, document: &Value, text: &Text) -> Option<String> {
                     let call = calls.get(call.parse::<usize>().ok()?)?;
                     Some(format!("{index}.tool.{}", number(call, "index").unwrap_or(0)))
                 }
-                [field @ ("content" | "refusal" | "reasoning_content" | "reasoning")] => {
-                    Some(format!("{index}.{field}"))
-                }
+                // As it was before there were tools.
+                ["function_call", "arguments"] => Some(format!("{index}.function")),
+                [field @ ("content" | "refusal" | "reasoning_content" | "reasoning")]
+                | [field @ "content", _, "text"]
+                | ["content", _, field @ "thinking", _, "text"] => Some(format!("{index}.{field}")),
                 _ => None,
             }
         }
@@ -119,6 +120,12 @@ fn piece(kind: ProviderKind, document: &Value, text: &Text) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// The name of the text that an event of OpenAI's responses adds to.
+fn part(word: &str, document: &Value) -> String {
+    let place = |key: &str| document.get(key).and_then(Value::as_u64).unwrap_or(0);
+    format!("{word}.{}.{}.", place("output_index"), place("content_index"))
 }
 
 /// Which longer texts end with a document.
@@ -146,16 +153,28 @@ pub(super) fn ends(kind: ProviderKind, document: &Value) -> Ends {
             Ends::Some(list)
         }
     };
+    // What is not known to end a text may stand between two pieces of it.
     match kind {
-        ProviderKind::Anthropic if matches!(word, "content_block_delta" | "ping") => Ends::Nothing,
-        ProviderKind::Anthropic => Ends::All,
+        ProviderKind::Anthropic => match word {
+            "content_block_stop" => {
+                let index = document.get("index").and_then(Value::as_u64).unwrap_or(0);
+                Ends::Some(vec![format!("{index}.")])
+            }
+            "message_delta" | "message_stop" | "error" => Ends::All,
+            _ => Ends::Nothing,
+        },
+        ProviderKind::Gemini => some(finished("candidates", "finishReason")),
         ProviderKind::OpenAi | ProviderKind::Ollama if document.get("choices").is_some() => {
             some(finished("choices", "finish_reason"))
         }
-        ProviderKind::OpenAi if word.ends_with(".delta") => Ends::Nothing,
-        ProviderKind::OpenAi => Ends::All,
-        ProviderKind::Gemini => some(finished("candidates", "finishReason")),
-        ProviderKind::Ollama if document.get("done").and_then(Value::as_bool) == Some(false) => Ends::Nothing,
-        ProviderKind::Ollama => Ends::All,
+        ProviderKind::OpenAi | ProviderKind::Ollama => match word {
+            "response.completed" | "response.incomplete" | "response.failed" | "error" => Ends::All,
+            _ if document.get("error").is_some_and(|error| !error.is_null()) => Ends::All,
+            _ if document.get("done").and_then(Value::as_bool) == Some(true) => Ends::All,
+            _ => match word.strip_suffix(".done") {
+                Some(word) => Ends::Some(vec![part(&format!("{word}.delta"), document)]),
+                None => Ends::Nothing,
+            },
+        },
     }
 }
