@@ -154,7 +154,8 @@ const OUTSIDE: &str = "what is kept is out of reach from inside a session: whoev
 
 fn trash_help(error: &TrashError) -> Option<&'static str> {
     Some(match error {
-        TrashError::Refused { .. } if is_forbidden(error.errno()) => OUTSIDE,
+        // Who has the trash open is not inside: what is forbidden then is the place to restore to.
+        TrashError::Refused { .. } if error.is_closed() && is_forbidden(error.errno()) => OUTSIDE,
         TrashError::Unknown(_) => "`agentsh trash list` shows what there is",
         TrashError::Ambiguous(_) => "give more characters of the id",
         TrashError::Exists(_) => "`--beside` takes a free name next to it, `--to PATH` another place",
@@ -175,4 +176,22 @@ fn checkpoint_help(error: &CheckpointError) -> Option<&'static str> {
 
 fn is_forbidden(errno: i32) -> bool {
     [libc::EACCES, libc::EPERM, libc::EROFS].contains(&errno)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_may_not_be_written_is_not_taken_for_the_inside_of_a_session() {
+        let refused = |step| TrashError::Refused {
+            path: "/work/a".into(),
+            step,
+            errno: rustix::io::Errno::ACCESS,
+        };
+        assert_eq!(trash_help(&refused("open the trash")), Some(OUTSIDE));
+        for step in ["restore", "open"] {
+            assert_eq!(trash_help(&refused(step)), None);
+        }
+    }
 }

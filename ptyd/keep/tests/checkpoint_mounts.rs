@@ -108,3 +108,22 @@ fn another_file_system_in_the_workspace_is_told_and_left_alone() -> Tested {
     }
     Ok(())
 }
+
+#[test]
+fn what_was_below_a_mount_is_left_alone_when_the_mount_is_gone() -> Tested {
+    if !in_own_mounts("what_was_below_a_mount_is_left_alone_when_the_mount_is_gone")? {
+        return Ok(());
+    }
+    let ground = Ground::new()?;
+    let mounted = ground.work().join("mounted");
+    fs::create_dir(&mounted)?;
+    ground.file("mounted/under", "precious")?;
+    tmpfs(&mounted, "size=1m");
+    let checkpoints = ground.checkpoints()?;
+    let id = checkpoints.create(None)?.header.id;
+    assert!(run("umount", &[&mounted.to_string_lossy()]));
+    let back = checkpoints.rollback(id, false)?;
+    assert!(exists(&mounted.join("under")));
+    assert!(back.problems.iter().any(|problem| problem.path.0 == b"mounted"));
+    Ok(())
+}

@@ -11,8 +11,9 @@ use std::time::{Duration, SystemTime};
 
 use agentsh_keep::Kind;
 use agentsh_keep::trash::{Cause, Diff, How, Limits, Meta, NotKept, Removal, Selection, Target, TrashError, Version};
-use support::{Ground, Tested, discard, exists, refusal, run, split};
+use support::{Ground, Tested, as_nobody, discard, exists, refusal, run, split};
 
+const EACCES: i32 = 13;
 const EISDIR: i32 = 21;
 const EINVAL: i32 = 22;
 const ENOTDIR: i32 = 20;
@@ -345,6 +346,27 @@ fn a_version_that_is_not_kept_says_why() -> Tested {
         assert_eq!(reason(&large), NotKept::TooLarge { size: 5, limit: 4 });
         assert!(trash.list()?.is_empty());
     }
+    Ok(())
+}
+
+#[test]
+fn what_may_be_written_and_not_read_is_not_lost() -> Tested {
+    if !as_nobody("what_may_be_written_and_not_read_is_not_lost")? {
+        return Ok(());
+    }
+    let ground = Ground::new()?;
+    let trash = ground.trash()?;
+    let path = ground.file("a", "x")?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o200))?;
+    let open = File::options().write(true).open(&path)?;
+    assert_eq!(
+        refusal(trash.keep_version(open.as_fd(), &path, &Meta::default())),
+        EACCES
+    );
+    // Empty there is nothing to lose.
+    open.set_len(0)?;
+    let version = trash.keep_version(open.as_fd(), &path, &Meta::default())?;
+    assert_eq!(version, Version::NotKept { reason: NotKept::Empty });
     Ok(())
 }
 

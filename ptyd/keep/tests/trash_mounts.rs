@@ -7,9 +7,10 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use agentsh_keep::trash::{How, Meta, Removal, Target, Trash};
-use support::{Ground, Tested, discard, exists, in_own_mounts, refusal, run};
+use agentsh_keep::trash::{How, Limits, Meta, Removal, Target, Trash};
+use support::{Ground, Tested, discard, exists, in_own_mounts, refusal, run, split};
 
+const EFBIG: i32 = 27;
 const ENOSPC: i32 = 28;
 const EROFS: i32 = 30;
 
@@ -179,5 +180,57 @@ fn a_folder_of_another_user_is_not_taken_for_ours() -> Tested {
     let kept = discard(&trash, &other.join("a"), Removal::Unlink)?;
     assert_eq!(kept.place, ground.state().join("trash"));
     assert_eq!(fs::read_dir(planted)?.count(), 0);
+    Ok(())
+}
+
+#[test]
+fn where_no_trash_can_be_made_what_has_no_contents_is_kept_and_comes_back() -> Tested {
+    if !in_own_mounts("where_no_trash_can_be_made_what_has_no_contents_is_kept_and_comes_back")? {
+        return Ok(());
+    }
+    let ground = Ground::new()?;
+    let other = ground.state().join("other");
+    fs::create_dir_all(&other)?;
+    tmpfs(&other, "size=2m");
+    fs::write(other.join(folder_name()), "in the way")?;
+    let (fifo, socket, link) = (other.join("fifo"), other.join("socket"), other.join("link"));
+    assert!(run("mkfifo", &["-m", "640", &fifo.to_string_lossy()]));
+    std::os::unix::fs::chown(&fifo, Some(65_534), None)?;
+    drop(std::os::unix::net::UnixListener::bind(&socket)?);
+    std::os::unix::fs::symlink("target", &link)?;
+    let trash = ground.trash()?;
+    for path in [fifo, socket, link] {
+        let told = |found: fs::Metadata| (found.mode(), found.uid(), found.mtime_nsec());
+        let before = told(fs::symlink_metadata(&path)?);
+        let kept = discard(&trash, &path, Removal::Unlink)?;
+        assert!(!exists(&path));
+        assert_eq!(kept.place, ground.state().join("trash"));
+        trash.restore(kept.record.id, &Target::Original)?;
+        assert_eq!(told(fs::symlink_metadata(&path)?), before, "{path:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn where_no_trash_can_be_made_a_large_file_is_refused_with_no_advice_to_copy_it() -> Tested {
+    if !in_own_mounts("where_no_trash_can_be_made_a_large_file_is_refused_with_no_advice_to_copy_it")? {
+        return Ok(());
+    }
+    let ground = Ground::new()?;
+    let other = ground.state().join("other");
+    fs::create_dir_all(&other)?;
+    tmpfs(&other, "size=2m");
+    fs::write(other.join(folder_name()), "in the way")?;
+    let path = other.join("large");
+    fs::write(&path, "12345")?;
+    let trash = ground.trash_with(Limits {
+        version_size_limit: 4,
+        ..Limits::default()
+    })?;
+    assert_eq!(refusal(discard(&trash, &path, Removal::Unlink)), EFBIG);
+    let (parent, name) = split(&path)?;
+    let replaced = trash.keep_replaced(parent.as_fd(), &name, &path, &Meta::default());
+    assert_eq!(refusal(replaced), EFBIG);
+    assert_eq!(fs::read_to_string(&path)?, "12345");
     Ok(())
 }

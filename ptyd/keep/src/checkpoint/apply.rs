@@ -1,5 +1,5 @@
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -40,7 +40,14 @@ struct Cursor<'a> {
 impl Cursor<'_> {
     fn folder(&mut self, path: &[u8]) -> Result<BorrowedFd<'_>, Errno> {
         if self.folder.as_ref().is_none_or(|(open, _)| open != path) {
-            self.folder = Some((path.to_vec(), open_beneath(self.root, path)?));
+            let opened = match open_beneath(self.root, path) {
+                Err(Errno::ACCESS) => {
+                    open_up(self.root, path)?;
+                    open_beneath(self.root, path)
+                }
+                opened => opened,
+            };
+            self.folder = Some((path.to_vec(), opened?));
         }
         self.folder.as_ref().map(|(_, fd)| fd.as_fd()).ok_or(Errno::NOENT)
     }
@@ -62,6 +69,27 @@ impl Cursor<'_> {
             result => result,
         }
     }
+}
+
+/// Makes the folders of a path such that their owner may enter them. One that was closed after the checkpoint differs
+/// from it in mode, and the plan's last steps close or open it as it was.
+fn open_up(root: BorrowedFd, path: &[u8]) -> Result<(), Errno> {
+    let mut dir = open_beneath(root, b"")?;
+    for name in path.split(|byte| *byte == b'/') {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let inner = rustix::fs::openat(&dir, name, flags, Mode::empty())?;
+        let found = stat_fd(&inner)?;
+        if found.mount != stat_fd(&dir)?.mount {
+            return Err(Errno::XDEV);
+        }
+        // Others are not touched: nothing would set them right again.
+        if found.mode & 0o500 != 0o500 {
+            let itself = format!("/proc/self/fd/{}", inner.as_raw_fd());
+            rustix::fs::chmod(itself.as_str(), Mode::RWXU)?;
+        }
+        dir = inner;
+    }
+    Ok(())
 }
 
 /// What is at the path goes to `old/NUMBER`. If nothing is there a folder takes the number, so that

@@ -32,6 +32,7 @@ mod plan;
 mod purge;
 mod rollback;
 mod stage;
+mod unseen;
 mod visit;
 mod walk;
 

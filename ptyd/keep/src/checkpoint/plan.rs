@@ -7,6 +7,7 @@ use super::Problem;
 use super::change::{Change, Links, What};
 use super::entry::Entry;
 use super::manifest::Manifest;
+use super::unseen::Unseen;
 use crate::Kind;
 use crate::fs::Attributes;
 
@@ -50,13 +51,19 @@ impl<'a> Plan<'a> {
     pub fn new(from: &'a Manifest, to: &'a Manifest, changes: &'a [Change]) -> Plan<'a> {
         let mut plan = Plan::default();
         let held = held_folders(from, to);
+        let unseen = Unseen::of(to);
         let mut finish: BTreeSet<&[u8]> = BTreeSet::new();
         let mut creations = Vec::new();
         let mut gone: Option<&[u8]> = None;
         let mut away = Vec::new();
+        let mut unseen_and_there = BTreeSet::new();
         for change in changes {
             let path = change.path.0.as_slice();
             let (before, after) = (from.get(path), to.get(path));
+            if let Some(top) = unseen.around(path) {
+                unseen_and_there.insert(top);
+                continue;
+            }
             if let Some(reason) = untouchable(before, after) {
                 plan.problems.push(Problem::new(path, reason));
                 continue;
@@ -84,6 +91,11 @@ impl<'a> Plan<'a> {
                 finish.insert(parent(path));
             }
         }
+        plan.problems.extend(
+            unseen_and_there
+                .into_iter()
+                .map(|top| Problem::new(top, "what is there stays: the checkpoint could not look at it")),
+        );
         plan.steps.extend(
             away.into_iter()
                 .enumerate()

@@ -46,7 +46,15 @@ impl Visit<'_, '_> {
             None => self.told(path, &before, attributes_fd(dir.as_fd(), &before)),
         };
         self.found.entries.push(Entry::new(path, &before, attr));
-        for name in names(&dir)? {
+        let found = match names(&dir) {
+            Ok(found) => found,
+            // Its names may be read and it may not be entered, or its disk is broken.
+            Err(errno) => {
+                self.found.problems.push(Problem::errno(path, errno));
+                return Ok(());
+            }
+        };
+        for name in found {
             let inner = join(path, &name);
             if self.walk.excluded.contains(&inner) {
                 continue;

@@ -4,6 +4,7 @@
 mod copy;
 mod dir;
 mod metadata;
+mod node;
 mod remove;
 mod stat;
 mod time;
@@ -13,6 +14,7 @@ pub(crate) use dir::{
     climb, make_private, mount_top, names, open_absolute, open_beneath, open_dir, open_private, path_of,
 };
 pub(crate) use metadata::{Attributes, apply, attributes, attributes_fd};
+pub(crate) use node::make_like;
 pub(crate) use remove::{ENTRY_COST, expunge, join, tree_charge, unique_name};
 pub(crate) use stat::{Stat, stat, stat_fd};
 

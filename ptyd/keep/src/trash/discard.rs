@@ -47,6 +47,17 @@ impl Trash {
         original: &Path,
         meta: &Meta,
     ) -> Result<Kept, TrashError> {
+        self.in_lasting_places(original, || self.discard_once(parent, name, removal, original, meta))
+    }
+
+    fn discard_once(
+        &self,
+        parent: BorrowedFd,
+        name: &CStr,
+        removal: Removal,
+        original: &Path,
+        meta: &Meta,
+    ) -> Result<Kept, TrashError> {
         let refused = |errno| TrashError::refused(original, "delete")(errno);
         if name.is_empty() || name.to_bytes().contains(&b'/') || matches!(name.to_bytes(), b"." | b"..") {
             return Err(refused(Errno::INVAL));
@@ -75,7 +86,7 @@ impl Trash {
         draft: &Draft,
     ) -> Result<Kept, TrashError> {
         let Some(place) = place else {
-            return self.copy_out(&self.home, parent, name, found, draft);
+            return self.copy_out(&self.home(), parent, name, found, draft);
         };
         if found.kind == Kind::File && found.nlink > 1 && found.size <= LOCK_SIZE {
             match self.copy_out(place, parent, name, found, draft) {
@@ -94,7 +105,7 @@ impl Trash {
         match kept {
             // One mount, and still two worlds: project quotas, encrypted folders, overlay layers.
             Err(TrashError::Refused { errno: Errno::XDEV, .. }) => {
-                self.copy_out(&self.home, parent, name, found, draft)
+                self.copy_out(&self.home(), parent, name, found, draft)
             }
             kept => kept,
         }
@@ -130,8 +141,8 @@ impl Trash {
         found: &Stat,
         draft: &Draft,
     ) -> Result<Kept, TrashError> {
-        let place = place.unwrap_or(&self.home);
-        self.describe_dir(place, parent, name, found, draft, || {
+        let place = place.map_or_else(|| self.home(), Arc::clone);
+        self.describe_dir(&place, parent, name, found, draft, || {
             rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
         })
     }

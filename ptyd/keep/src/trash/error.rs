@@ -4,6 +4,9 @@ use rustix::io::Errno;
 
 use super::Id;
 
+/// The step without which there are no others.
+pub(super) const OPENING: &str = "open the trash";
+
 /// Why something was not kept, found, restored or removed. Nothing has been done then.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -18,6 +21,9 @@ pub enum TrashError {
     /// The trash has no room left under `max_size`.
     #[error("{place}: the trash is full ({used} of {limit} bytes); `agentsh trash purge` makes room")]
     Full { place: PathBuf, used: u64, limit: u64 },
+    /// Somebody removed the trash, and it cannot be made again.
+    #[error("{path}: the trash was removed, and cannot be made again")]
+    Gone { path: PathBuf },
     /// No place can be made on the file's mount, and the file cannot be copied to another.
     #[error("{path}: no trash on this mount, and too large or not fit to be copied to another")]
     NoPlace { path: PathBuf },
@@ -44,12 +50,20 @@ impl TrashError {
         move |errno| TrashError::Refused { path, step, errno }
     }
 
+    /// Whether the trash itself could not be opened, and not what is in it or where that belongs.
+    pub fn is_closed(&self) -> bool {
+        matches!(self, TrashError::Refused { step, .. } if *step == OPENING)
+    }
+
     /// The error number with which the refused operation is to be answered.
     pub fn errno(&self) -> i32 {
         let errno = match self {
             TrashError::Refused { errno, .. } => *errno,
             TrashError::Full { .. } => Errno::DQUOT,
-            TrashError::NoPlace { .. } | TrashError::OtherMount(_) => Errno::XDEV,
+            TrashError::Gone { .. } => Errno::IO,
+            // Not EXDEV, which programs take for advice to copy and delete.
+            TrashError::NoPlace { .. } => Errno::FBIG,
+            TrashError::OtherMount(_) => Errno::XDEV,
             TrashError::Unknown(_) | TrashError::NoOrigin(_) => Errno::NOENT,
             TrashError::Ambiguous(_) => Errno::INVAL,
             TrashError::Exists(_) => Errno::EXIST,

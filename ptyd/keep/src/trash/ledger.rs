@@ -67,6 +67,7 @@ impl Trash {
     /// # Errors
     /// A record cannot be written; nothing is lost then.
     pub fn settle(&self) -> Result<(), TrashError> {
+        self.make_anew(); // it may be that only `info/` was removed, which no deletion notices
         for place in self.all() {
             let settle = || -> Result<(), Errno> {
                 while place.lock()?.settle(CHUNK)? {}

@@ -2,12 +2,13 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use agentsh_protocol::Bytes;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+use super::error::OPENING;
 use super::place::{Place, write_all};
 use super::{Trash, TrashError};
 use crate::fs::{climb, make_private, mount_top, open_absolute, open_private, path_of, stat_fd};
@@ -23,7 +24,7 @@ pub(super) fn home(state: &Path, owner: u32) -> Result<Arc<Place>, TrashError> {
         .and_then(|()| open_absolute(state, true))
         .and_then(|parent| Place::open(parent.as_fd(), c"trash", owner))
         .map(Arc::new)
-        .map_err(TrashError::refused(path, "open the trash"))
+        .map_err(TrashError::refused(path, OPENING))
 }
 
 impl Trash {
@@ -52,9 +53,16 @@ impl Trash {
 
     /// An empty private folder on the mount of `dir`, for staging.
     pub(crate) fn scratch(&self, dir: BorrowedFd) -> Result<Option<OwnedFd>, Errno> {
-        match self.place_on_mount_of(dir)? {
+        let make = || match self.place_on_mount_of(dir)? {
             Some(place) => make_private(&place.dir, c"staged", self.owner).map(Some),
             None => Ok(None),
+        };
+        match make() {
+            Err(Errno::NOENT) => {
+                self.make_anew();
+                make()
+            }
+            made => made,
         }
     }
 
@@ -66,7 +74,7 @@ impl Trash {
     /// [`Trash::place_on_mount_of`] where the mount is known.
     pub(super) fn place_on_mount(&self, mount: u64, dir: BorrowedFd) -> Result<Option<Arc<Place>>, Errno> {
         // Held while a place is made: two threads must not make two.
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = self.lock_places();
         if let Some(place) = places.iter().find(|place| place.mount == mount) {
             return Ok(Some(Arc::clone(place)));
         }
@@ -74,8 +82,8 @@ impl Trash {
             return Ok(None);
         };
         let place = Arc::new(place);
-        places.push(Arc::clone(&place));
-        self.remember(&place.path)?;
+        places.others.push(Arc::clone(&place));
+        remember(&places.home, &place.path)?;
         Ok(Some(place))
     }
 
@@ -97,23 +105,10 @@ impl Trash {
         folders.iter().rev().find_map(|folder| open(folder.as_fd()))
     }
 
-    /// Notes a place where the next [`Trash::open`] finds it.
-    fn remember(&self, path: &Path) -> Result<(), Errno> {
-        let mut line = serde_json::to_vec(&Bytes::from(path)).map_err(|_| Errno::INVAL)?;
-        line.push(b'\n');
-        let known = read_small(self.home.dir.as_fd(), KNOWN)?;
-        if known.split_inclusive(|byte| *byte == b'\n').any(|old| old == line) {
-            return Ok(());
-        }
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&self.home.dir, KNOWN, flags, Mode::RUSR | Mode::WUSR)?;
-        write_all(file.as_fd(), &line)
-    }
-
     /// Opens the places noted before. One that is gone, or is not safe any more, is left out.
     pub(super) fn open_known(&self) {
-        let known = read_small(self.home.dir.as_fd(), KNOWN).unwrap_or_default();
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = self.lock_places();
+        let known = read_small(places.home.dir.as_fd(), KNOWN).unwrap_or_default();
         for line in known.split(|byte| *byte == b'\n') {
             let Ok(path) = serde_json::from_slice::<Bytes>(line) else {
                 continue;
@@ -122,10 +117,23 @@ impl Trash {
             if let Ok(place) = open_noted(&path, self.owner)
                 && places.iter().all(|open| open.path != place.path)
             {
-                places.push(Arc::new(place));
+                places.others.push(Arc::new(place));
             }
         }
     }
+}
+
+/// Notes in the home place another one, where the next [`Trash::open`] finds it.
+pub(super) fn remember(home: &Place, path: &Path) -> Result<(), Errno> {
+    let mut line = serde_json::to_vec(&Bytes::from(path)).map_err(|_| Errno::INVAL)?;
+    line.push(b'\n');
+    let known = read_small(home.dir.as_fd(), KNOWN)?;
+    if known.split_inclusive(|byte| *byte == b'\n').any(|old| old == line) {
+        return Ok(());
+    }
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(&home.dir, KNOWN, flags, Mode::RUSR | Mode::WUSR)?;
+    write_all(file.as_fd(), &line)
 }
 
 fn open_noted(path: &Path, owner: u32) -> Result<Place, Errno> {

@@ -3,6 +3,7 @@
 //! Each mount has its own, because only a rename keeps an object whole, and a rename between two
 //! mounts fails even on one file system. It has the form of freedesktop.org's trash specification.
 
+mod anew;
 mod diff;
 mod discard;
 mod error;
@@ -18,7 +19,7 @@ mod restore;
 mod version;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use crate::Id;
@@ -70,9 +71,23 @@ pub struct Trash {
     owner: u32,
     workspace: Option<PathBuf>,
     limits: Limits,
+    state: PathBuf,
+    places: Mutex<Places>,
+}
+
+/// The places that are open.
+#[derive(Debug)]
+struct Places {
     home: Arc<Place>,
+    /// On other mounts.
+    others: Vec<Arc<Place>>,
+}
+
+impl Places {
     /// Home first.
-    places: Mutex<Vec<Arc<Place>>>,
+    fn iter(&self) -> impl Iterator<Item = &Arc<Place>> {
+        std::iter::once(&self.home).chain(&self.others)
+    }
 }
 
 impl Trash {
@@ -90,8 +105,11 @@ impl Trash {
             owner,
             workspace: workspace.map(Path::to_owned),
             limits,
-            places: Mutex::new(vec![Arc::clone(&home)]),
-            home,
+            state: state.to_owned(),
+            places: Mutex::new(Places {
+                home,
+                others: Vec::new(),
+            }),
         };
         trash.open_known();
         Ok(trash)
@@ -120,7 +138,15 @@ impl Trash {
     }
 
     fn all(&self) -> Vec<Arc<Place>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock_places().iter().cloned().collect()
+    }
+
+    fn home(&self) -> Arc<Place> {
+        Arc::clone(&self.lock_places().home)
+    }
+
+    fn lock_places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check_room(&self, place: &Place, used: u64, charge: u64) -> Result<(), TrashError> {

@@ -7,7 +7,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::{Id, Record, ledger};
-use crate::fs::{expunge, make_private, open_dir, path_of, stat_fd, unique_name};
+use crate::fs::{expunge, make_private, open_absolute, open_dir, path_of, stat_fd, unique_name};
 
 /// Where in `usage` the settled part of the ledger stands.
 const SETTLED: u64 = 8;
@@ -70,6 +70,26 @@ impl Place {
         let usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
         rustix::io::retry_on_intr(|| rustix::fs::flock(usage.as_fd(), FlockOperation::LockExclusive))?;
         Ok(Locked { place: self, usage })
+    }
+
+    /// Whether somebody has removed this folder, or one of those in it. Asked only where something failed.
+    pub fn is_gone(&self) -> bool {
+        let inner = [
+            ("files", &self.files),
+            ("info", &self.info),
+            ("incoming", &self.incoming),
+            ("expunged", &self.expunged),
+        ];
+        inner.into_iter().any(|(name, held)| {
+            let Ok(held) = stat_fd(held) else { return true };
+            // The path tells what the count does not where layers of folders are merged; who acts as another user
+            // may not look there.
+            let moved = match open_absolute(&self.path.join(name), false).and_then(stat_fd) {
+                Ok(found) => !found.same_object(&held),
+                Err(errno) => matches!(errno, Errno::NOENT | Errno::NOTDIR),
+            };
+            held.nlink == 0 || moved
+        })
     }
 
     /// Ends removals, interrupted ones too. Needs no lock.

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::place::Place;
 use super::record::Draft;
 use super::{Cause, How, Kept, Meta, Trash, TrashError};
-use crate::fs::{ENTRY_COST, Kind, Stat, apply, attributes, stat};
+use crate::fs::{ENTRY_COST, Kind, Stat, make_like, stat};
 
 impl Trash {
     /// Keeps `name` in `parent`, over which something is about to be renamed: the object gets a
@@ -27,6 +27,16 @@ impl Trash {
         original: &Path,
         meta: &Meta,
     ) -> Result<Kept, TrashError> {
+        self.in_lasting_places(original, || self.keep_replaced_once(parent, name, original, meta))
+    }
+
+    fn keep_replaced_once(
+        &self,
+        parent: BorrowedFd,
+        name: &CStr,
+        original: &Path,
+        meta: &Meta,
+    ) -> Result<Kept, TrashError> {
         let refused = |errno| TrashError::refused(original, "keep")(errno);
         let found = stat(parent, name).map_err(refused)?;
         let draft = Draft {
@@ -35,12 +45,16 @@ impl Trash {
             cause: Cause::Replaced,
         };
         let place = self.place_on_mount(found.mount, parent).map_err(refused)?;
-        let home = &self.home;
         match (&place, found.kind) {
             // Only an empty folder can be replaced.
-            (_, Kind::Dir) => {
-                self.describe_dir(place.as_ref().unwrap_or(home), parent, name, &found, &draft, || Ok(()))
-            }
+            (_, Kind::Dir) => self.describe_dir(
+                &place.unwrap_or_else(|| self.home()),
+                parent,
+                name,
+                &found,
+                &draft,
+                || Ok(()),
+            ),
             (Some(place), _) => match self.link_in(place, parent, name, &found, &draft) {
                 Err(TrashError::Refused {
                     errno: Errno::PERM | Errno::XDEV | Errno::MLINK | Errno::OPNOTSUPP,
@@ -48,7 +62,7 @@ impl Trash {
                 }) => self.copy_in(place, parent, name, &found, &draft),
                 kept => kept,
             },
-            (None, _) => self.copy_in(home, parent, name, &found, &draft),
+            (None, _) => self.copy_in(&self.home(), parent, name, &found, &draft),
         }
     }
 
@@ -66,7 +80,7 @@ impl Trash {
         })
     }
 
-    /// Copies a file, link or fifo into a place; the original stays.
+    /// Copies anything but a folder into a place; the original stays.
     pub(super) fn copy_in(
         &self,
         place: &Arc<Place>,
@@ -89,17 +103,7 @@ impl Trash {
         }
         let record = draft.record(found, How::Copied, ENTRY_COST);
         self.admit(place, record, |id| {
-            match found.kind {
-                Kind::Symlink => {
-                    let target = rustix::fs::readlinkat(parent, name, Vec::new())?;
-                    rustix::fs::symlinkat(target, &place.files, id)?;
-                }
-                Kind::Fifo => rustix::fs::mkfifoat(&place.files, id, Mode::RWXU)?,
-                _ => return Err(Errno::XDEV),
-            }
-            let told = attributes(parent, name, found)?;
-            let copy = rustix::fs::openat(&place.files, id, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty())?;
-            apply(copy.as_fd(), &told).map(|_| ())
+            make_like(parent, name, found, place.files.as_fd(), id)
         })
     }
 

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::place::Place;
 use super::{How, Id, Record, Trash, TrashError};
-use crate::fs::{Kind, apply, attributes, attributes_fd, copy_contents, open_absolute, stat};
+use crate::fs::{Kind, apply, attributes, attributes_fd, copy_contents, make_like, open_absolute, stat};
 
 /// Where an entry is restored to. Nothing that exists is ever overwritten.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,16 +139,10 @@ fn bring_back(place: &Place, record: &Record, parent: BorrowedFd, name: &CStr) -
     }
 }
 
-/// Restores a file or link to another mount, by copy.
+/// Restores anything but a folder to another mount, by copy.
 fn copy_back(place: &Place, id: &CStr, parent: BorrowedFd, name: &CStr) -> Result<(), Errno> {
     let found = stat(&place.files, id)?;
     match found.kind {
-        Kind::Symlink => {
-            let target = rustix::fs::readlinkat(&place.files, id, Vec::new())?;
-            rustix::fs::symlinkat(target, parent, name)?;
-            let told = attributes(place.files.as_fd(), id, &found)?;
-            finish(parent, name, told)
-        }
         Kind::File => {
             let from = rustix::fs::openat(&place.files, id, OFlags::RDONLY | OFlags::NOFOLLOW, Mode::empty())?;
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
@@ -161,7 +155,7 @@ fn copy_back(place: &Place, id: &CStr, parent: BorrowedFd, name: &CStr) -> Resul
             }
             filled.map(|_| ())
         }
-        _ => Err(Errno::XDEV),
+        _ => make_like(place.files.as_fd(), id, &found, parent, name),
     }
 }
 

@@ -31,8 +31,6 @@ pub enum NotKept {
     NotRegular,
     #[error("{size} bytes, more than version_size_limit ({limit}), and no shared blocks on this file system")]
     TooLarge { size: u64, limit: u64 },
-    #[error("may not be read: {}", std::io::Error::from(*.0))]
-    Unreadable(Errno),
 }
 
 impl NotKept {
@@ -42,7 +40,6 @@ impl NotKept {
             NotKept::Empty => "empty",
             NotKept::NotRegular => "not_regular",
             NotKept::TooLarge { .. } => "too_large",
-            NotKept::Unreadable(_) => "unreadable",
         }
     }
 }
@@ -53,9 +50,13 @@ impl Trash {
     /// shared where the file system can (`FICLONE`), else copied up to `version_size_limit`.
     ///
     /// # Errors
-    /// The version should have been kept and could not be (no space, quota): the operation is to be
-    /// refused with [`TrashError::errno`].
+    /// The version should have been kept and could not be (no space, quota, or the file may be written and not
+    /// read): the operation is to be refused with [`TrashError::errno`].
     pub fn keep_version(&self, file: BorrowedFd, original: &Path, meta: &Meta) -> Result<Version, TrashError> {
+        self.in_lasting_places(original, || self.keep_version_once(file, original, meta))
+    }
+
+    fn keep_version_once(&self, file: BorrowedFd, original: &Path, meta: &Meta) -> Result<Version, TrashError> {
         let refused = |errno| TrashError::refused(original, "keep a version")(errno);
         let found = stat_fd(file).map_err(refused)?;
         if found.kind != Kind::File {
@@ -70,17 +71,9 @@ impl Trash {
         if found.size == 0 || was_empty() {
             return Ok(Version::NotKept { reason: NotKept::Empty });
         }
-        let readable = match reopen(file) {
-            Ok(readable) => readable,
-            Err(errno) => {
-                return Ok(Version::NotKept {
-                    reason: NotKept::Unreadable(errno),
-                });
-            }
-        };
-        let place = self
-            .place_near(&found, original, file)
-            .unwrap_or_else(|| Arc::clone(&self.home));
+        // A file that its user may write and not read would be lost without a copy.
+        let readable = reopen(file).map_err(refused)?;
+        let place = self.place_near(&found, original, file).unwrap_or_else(|| self.home());
         let draft = Draft {
             original,
             meta,

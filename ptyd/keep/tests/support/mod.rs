@@ -114,6 +114,30 @@ pub fn in_own_mounts(name: &str) -> Result<bool, Box<dyn std::error::Error>> {
     Ok(false)
 }
 
+/// Whether the test of this name runs as a user from whom modes keep something. Root's is run as such a user here, as
+/// a child.
+pub fn as_nobody(name: &str) -> Result<bool, Box<dyn std::error::Error>> {
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65_534;
+    if !rustix::process::geteuid().is_root() {
+        return Ok(true);
+    }
+    // Where the tests are built is not open to all.
+    let folder = tempfile::Builder::new()
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .tempdir()?;
+    let program = folder.path().join("test");
+    std::fs::copy(std::env::current_exe()?, &program)?;
+    let status = Command::new(program)
+        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .current_dir("/")
+        .uid(NOBODY)
+        .gid(NOBODY)
+        .status()?;
+    assert!(status.success(), "{name} failed as nobody");
+    Ok(false)
+}
+
 pub fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }

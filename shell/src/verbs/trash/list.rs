@@ -4,6 +4,7 @@ use agentsh_keep::trash::{Entry, Record};
 use clap::Args;
 
 use super::entry::{Shown, cause, original};
+use super::whereabouts::known_as;
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -30,7 +31,7 @@ impl List {
         let session = self.session.as_ref().map(|word| {
             record::session(context, Some(word)).map_or_else(|_| word.clone(), |found| found.id().to_owned())
         });
-        let below = self.path.as_deref().map(absolute).transpose()?;
+        let below = self.path.as_deref().map(paths).transpose()?;
         let mut entries = super::open(context)?.list()?;
         entries.retain(|entry| is_wanted(&entry.record, session.as_deref(), below.as_deref()));
         entries.reverse();
@@ -43,13 +44,16 @@ impl List {
     }
 }
 
-fn absolute(path: &Path) -> Result<PathBuf, Error> {
-    std::path::absolute(path).map_err(|source| Error::file(path, source))
+fn paths(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    known_as(path).map_err(|source| Error::file(path, source))
 }
 
-fn is_wanted(record: &Record, session: Option<&str>, below: Option<&Path>) -> bool {
+fn is_wanted(record: &Record, session: Option<&str>, below: Option<&[PathBuf]>) -> bool {
     let of_session = |wanted: &str| record.meta.session.as_deref().is_some_and(|id| id.starts_with(wanted));
-    let is_below = |folder: &Path| record.original().is_some_and(|path| path.starts_with(folder));
+    let is_below = |folders: &[PathBuf]| {
+        let original = record.original();
+        original.is_some_and(|path| folders.iter().any(|folder| path.starts_with(folder)))
+    };
     session.is_none_or(of_session) && below.is_none_or(is_below)
 }
 

@@ -6,6 +6,7 @@ mod list;
 mod purge;
 mod restore;
 mod show;
+mod whereabouts;
 
 use agentsh_keep::trash::{Limits, Trash};
 use clap::Subcommand;
