@@ -2,8 +2,9 @@
 
 use agentsh_audit::read::{self, ReadProblem};
 use agentsh_audit::{Event, SessionDir, Store, Stream};
-use agentsh_protocol::api::SessionInfo;
+use agentsh_protocol::api::{CommandInfo, SessionInfo};
 
+use crate::client;
 use crate::context::Context;
 use crate::error::Error;
 use crate::render;
@@ -21,6 +22,22 @@ pub fn session(context: &Context, word: Option<&str>) -> Result<SessionDir, Erro
     match word {
         Some(word) => Ok(store(context).find(word)?),
         None => newest(&store(context)),
+    }
+}
+
+/// Has the supervisors of those of `sessions` that live write what they accepted: what a command did stands in the
+/// record once it has ended. Without a broker the record is what is on disk.
+pub fn settle(context: &Context, sessions: &[SessionDir]) {
+    let mut living = sessions.iter().filter(|dir| dir.is_live()).peekable();
+    if living.peek().is_none() {
+        return;
+    }
+    let Ok(Some(broker)) = context.running_broker() else {
+        return;
+    };
+    for dir in living {
+        // Who is told of commands finds their events; an answer that does not come keeps nobody from reading.
+        let _ = broker.get::<Vec<CommandInfo>>(&client::path(&["sessions", dir.id(), "commands"]));
     }
 }
 

@@ -154,13 +154,28 @@ fn remove(dir: &SessionDir) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
+    take_away(dir).map(|()| true)
+}
+
+/// Removes what was made of a session that does not come to stand. Nobody but its maker knows of it.
+pub fn discard(dir: &SessionDir) -> io::Result<()> {
+    take_away(dir)
+}
+
+fn take_away(dir: &SessionDir) -> io::Result<()> {
     let path = dir.path();
     let aside = path.with_file_name(format!("{REMOVING}{}", dir.id()));
-    std::fs::rename(&path, &aside)?;
-    std::fs::remove_dir_all(&aside)?;
-    match std::fs::remove_file(dir.anchor_path()) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-        other => other.map(|()| true),
+    let absent = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    let folder = std::fs::rename(&path, &aside);
+    // At once: an anchor without its record looks like a record that somebody removed.
+    let anchor = std::fs::remove_file(dir.anchor_path());
+    match folder {
+        Err(error) if absent(&error) => {}
+        other => other.and_then(|()| std::fs::remove_dir_all(&aside))?,
+    }
+    match anchor {
+        Err(error) if absent(&error) => Ok(()),
+        other => other,
     }
 }
 

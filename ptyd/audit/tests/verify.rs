@@ -4,8 +4,8 @@ mod support;
 
 use std::sync::OnceLock;
 
-use agentsh_audit::read::{FindingKind, Verdict, verify};
-use agentsh_audit::{EventDraft, EventType, Recorder, SessionDir};
+use agentsh_audit::read::{FindingKind, Verdict, verify, verify_all};
+use agentsh_audit::{EventDraft, EventType, Recorder, SessionDir, Store};
 use proptest::prelude::*;
 use support::{Done, lazy, write};
 
@@ -177,4 +177,44 @@ proptest! {
         }
         prop_assert!(!is_good(&lines.concat())?);
     }
+}
+
+#[test]
+fn what_is_missing_is_named_and_the_others_are_judged() -> Done {
+    let state = tempfile::tempdir()?;
+    let store = Store::new(state.path());
+    let mut dirs = Vec::new();
+    for _ in 0..5 {
+        let json = format!(
+            r#"{{"id": "{}", "name": null, "workspace": null, "policy": "p", "mode": "m", "path": "/x",
+                "created": "", "state": "ended", "uid": 0, "automatic": false}}"#,
+            agentsh_protocol::new_id()
+        );
+        let dir = store.create(&serde_json::from_str(&json)?, "")?;
+        let recorder = Recorder::open(&dir, lazy())?;
+        recorder.emit(EventDraft::new(EventType::SessionDestroyed))?;
+        recorder.seal()?;
+        dirs.push(dir);
+    }
+    std::fs::remove_dir_all(dirs[0].path())?;
+    std::fs::remove_file(dirs[1].events_path())?;
+    std::fs::remove_file(dirs[2].path().join("session.json"))?;
+    agentsh_audit::gc::discard(&dirs[3])?;
+    let verdicts = verify_all(&store)?;
+    let found: Vec<_> = verdicts
+        .iter()
+        .map(|verdict| (verdict.session_id.as_str(), verdict.is_good()))
+        .collect();
+    let expected = [(0, false), (1, false), (2, false), (4, true)];
+    assert_eq!(
+        found,
+        expected.map(|(number, good): (usize, bool)| (dirs[number].id(), good))
+    );
+    let kind = |verdict: &Verdict| verdict.findings.first().map(|finding| finding.kind);
+    assert!(
+        verdicts[..3]
+            .iter()
+            .all(|verdict| kind(verdict) == Some(FindingKind::Unreadable))
+    );
+    Ok(())
 }

@@ -10,16 +10,17 @@ use agentsh_protocol::control::{Answer, Call};
 use hyper::{Method, Response};
 use serde::de::DeserializeOwned;
 
-use super::approvals;
 use super::http::{Body, events, json};
-use super::registry::{Registry, api_error, store_error};
+use super::registry::{KILLED, Registry, api_error, store_error};
+use super::{approvals, path};
 use crate::build;
 
 type Reply = Result<Response<Body>, ApiError>;
 
 /// Answers one request.
 pub(super) async fn answer(registry: &Rc<Registry>, method: &Method, path: &str, body: &[u8]) -> Reply {
-    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let parts = path::parts(path)?;
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     match (method.as_str(), parts.as_slice()) {
         ("GET", ["v1", "status"]) => json(&status(registry)),
         ("POST", ["v1", "stop"]) => {
@@ -179,6 +180,13 @@ async fn command_of(registry: &Rc<Registry>, word: &str, command: &str) -> Resul
 
 async fn kill(registry: &Rc<Registry>, kill: Kill) -> Result<Killed, ApiError> {
     match kill {
+        Kill::Command { session, command } if session.is_empty() || command.is_empty() => Err(api_error(
+            ErrorKind::Invalid,
+            "the id of the session or of the command is empty",
+        )),
+        Kill::Session { session } if session.is_empty() => {
+            Err(api_error(ErrorKind::Invalid, "the id or name of the session is empty"))
+        }
         Kill::Command { session, command } => {
             match registry
                 .find_running(&session)?
@@ -199,14 +207,32 @@ async fn kill(registry: &Rc<Registry>, kill: Kill) -> Result<Killed, ApiError> {
         }
         Kill::Session { session } => {
             let supervisor = registry.find_running(&session)?;
-            registry.end(&supervisor, "killed").await
+            registry.end(&supervisor, KILLED).await
         }
         Kill::All => {
-            registry
-                .kill_switch
-                .set()
-                .map_err(|error| api_error(ErrorKind::Failed, error))?;
-            Ok(registry.end_all("killed").await)
+            let kept = registry.kill_switch.set();
+            let killed = registry.end_all(KILLED).await;
+            kept.map_err(|error| not_kept(registry, &killed, &error))?;
+            Ok(killed)
         }
+    }
+}
+
+/// Everything was ended, and whoever starts the next broker has to know what it will not know.
+fn not_kept(registry: &Registry, killed: &Killed, error: &std::io::Error) -> ApiError {
+    let left = match killed.left {
+        0 => String::new(),
+        left => format!(" (of {left} of them something may live still)"),
+    };
+    let message = format!(
+        "ended: {} sessions, {} processes{left}; no command starts as long as this broker lives, but the kill switch \
+         will not outlast it: {}: {error}",
+        killed.sessions,
+        killed.processes,
+        registry.kill_switch.path().display()
+    );
+    ApiError {
+        hint: Some("make room for the file, then say `agentsh kill --all` again".into()),
+        ..api_error(ErrorKind::Failed, message)
     }
 }

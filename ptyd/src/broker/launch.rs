@@ -73,6 +73,8 @@ async fn route(registry: &Rc<Registry>, stream: &mut UnixStream) -> Result<(), R
             registry.make_around(cwd).await.map_err(refusal)?
         }
     };
+    // The switch may have been set while a session was made.
+    registry.refuse_if_killed().map_err(refusal)?;
     supervisor.launch(request, known.peer, stream.as_fd(), known.pidfd.as_fd())?;
     Ok(())
 }

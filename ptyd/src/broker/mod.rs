@@ -10,6 +10,7 @@ mod http;
 mod killswitch;
 mod launch;
 mod orphans;
+mod path;
 mod peer;
 mod ready;
 mod registry;
@@ -88,8 +89,10 @@ fn serve(options: &Options, ready: &Ready) -> Result<(), Box<dyn std::error::Err
         Forsaken::attend(&registry);
         tokio::task::spawn_local(approvals::keep_told(Rc::clone(&registry)));
         attend::attend(&registry, &launch, &api).await;
+        // A signal ends it as well: what is being made or asked for meanwhile is refused.
+        registry.stop();
         tracing::info!("broker ends");
-        registry.end_all("broker stopped").await;
+        registry.end_all(registry::STOPPED).await;
         drop(lock);
         Ok(())
     })

@@ -24,6 +24,10 @@ use crate::process;
 /// How long the end of a session may take.
 const END_LIMIT: Duration = Duration::from_secs(45);
 
+/// Why all sessions end.
+pub(super) const STOPPED: &str = "broker stopped";
+pub(super) const KILLED: &str = "killed";
+
 /// All that the broker knows.
 pub(super) struct Registry {
     pub account: Account,
@@ -189,6 +193,9 @@ impl Registry {
 
     /// Makes a session that was asked for by name.
     pub(super) async fn create(self: &Rc<Self>, wanted: CreateSession) -> Result<Rc<Supervisor>, ApiError> {
+        if wanted.name.as_ref().is_some_and(|name| name.trim().is_empty()) {
+            return Err(api_error(ErrorKind::Invalid, "the name of the session is empty"));
+        }
         let _one_at_a_time = self.making.lock().await;
         if let Some(name) = &wanted.name
             && self
@@ -222,6 +229,13 @@ impl Registry {
             }
         })
         .await?;
+        // What was told to end everything meanwhile did not know of this one. Nobody else runs between this look and
+        // the moment in which it becomes known.
+        if let Err(refusal) = self.refuse_if_killed() {
+            let reason = if self.stopping.get() { STOPPED } else { KILLED };
+            self.end(&supervisor, reason).await?;
+            return Err(refusal);
+        }
         self.running
             .borrow_mut()
             .insert(supervisor.id(), Rc::clone(&supervisor));
@@ -291,7 +305,7 @@ impl Registry {
         Ok(killed)
     }
 
-    /// Ends all sessions.
+    /// Ends all sessions. Call it once new ones are refused: the one that is being made ends itself.
     pub(super) async fn end_all(&self, reason: &str) -> Killed {
         let mut all = Killed::default();
         for session in self.forsaken.names() {
@@ -311,6 +325,8 @@ impl Registry {
                 }
             }
         }
+        // Nothing is left once this returns.
+        drop(self.making.lock().await);
         all
     }
 

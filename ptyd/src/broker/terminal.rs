@@ -23,6 +23,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::http::Body;
+use super::path;
 use super::registry::{Registry, api_error};
 
 /// The longest message that a client may send.
@@ -44,7 +45,8 @@ fn header<'a>(request: &'a Request<Incoming>, name: &HeaderName) -> Option<&'a s
 pub(super) async fn attach(registry: &Rc<Registry>, request: Request<Incoming>) -> Result<Response<Body>, ApiError> {
     let invalid = |what: &str| api_error(ErrorKind::Invalid, what);
     let path = request.uri().path().to_owned();
-    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let parts = path::parts(&path)?;
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let [
         "v1",
         "sessions",

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use agentsh_audit::{EventDraft, EventType, RecordError, Recorder, Store, Value};
+use agentsh_audit::{EventDraft, EventType, RecordError, Recorder, SessionDir, Store, Value};
 use agentsh_netgate::Told;
 use agentsh_policy::config;
 use agentsh_protocol::Bytes;
@@ -59,9 +59,18 @@ fn unheld(problem: String) -> ApiError {
     }
 }
 
-/// Makes the session; what is missing for it is an error, never a lesser session.
+/// Makes the session; what is missing for it is an error, never a lesser session. Of one that fails nothing stays.
 pub(super) fn make(setup: Setup) -> Result<Made, ApiError> {
     let account = Account::of(rustix::process::geteuid().as_raw());
+    let dir = SessionDir::new(&account.state_dir(), &setup.session_id).map_err(failed)?;
+    stand(setup, account).inspect_err(|_| {
+        if let Err(error) = agentsh_audit::gc::discard(&dir) {
+            tracing::error!("{}: what was made of it stays: {error}", dir.path().display());
+        }
+    })
+}
+
+fn stand(setup: Setup, account: Account) -> Result<Made, ApiError> {
     let config = config::load(&account.config_dir()).map_err(|problem| error(ErrorKind::Invalid, problem))?;
     diagnostics::start(&account.state_dir(), &config.log.level, config.log.format);
     let workspace = setup.workspace.as_ref().map(workspace).transpose()?;

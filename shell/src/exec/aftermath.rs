@@ -1,9 +1,11 @@
 //! What is known of a command after its end: the supervisor's word, and its events once they are written.
 
+use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
-use agentsh_audit::{Event, EventType};
-use agentsh_protocol::api::{CommandInfo, CommandState, ErrorKind};
+use agentsh_audit::{Event, EventType, SessionDir, read};
+use agentsh_protocol::Bytes;
+use agentsh_protocol::api::{CommandInfo, CommandState, ErrorKind, PolicyOutcome};
 
 use super::history::Mark;
 use crate::client::{self, Client, ClientError};
@@ -22,20 +24,22 @@ pub struct Aftermath {
 }
 
 impl Aftermath {
-    /// What became of `command`; `None` if it was not judged, or did not get in.
+    /// What became of `command`; `None` if it was not judged, or did not get in. Where the broker or the session is gone
+    /// the record is asked.
     ///
     /// # Errors
-    /// The supervisor does not answer, or the record cannot be read.
-    pub fn of(broker: &Client, session: &str, command: &str, mark: &Mark) -> Result<Option<Aftermath>, Error> {
+    /// The supervisor does not answer and the record does not know the command, or cannot be read.
+    pub fn of(broker: &Client, session: &SessionDir, command: &str, mark: &Mark) -> Result<Option<Aftermath>, Error> {
         let end = Instant::now() + SETTLED_WITHIN;
-        let path = client::path(&["sessions", session, "commands", command]);
+        let path = client::path(&["sessions", session.id(), "commands", command]);
         let ended = |command: &CommandInfo| command.state != CommandState::Running;
-        let Some(command) = look_until(
+        // A session's last words are written while it ends: an error is no answer until the time is over.
+        let seen = look_until(
             end,
-            || known(broker.get(&path)),
-            |known| known.as_ref().is_none_or(ended),
-        )?
-        else {
+            || Ok(known(broker.get(&path)).or_else(|error| recorded(session, command).map(Some).ok_or(error))),
+            |seen| seen.as_ref().is_ok_and(|known| known.as_ref().is_none_or(ended)),
+        )?;
+        let Some(command) = seen? else {
             return Ok(None);
         };
         let complete = |events: &Vec<Event>| events.iter().any(|event| event.kind == EventType::CommandFinished);
@@ -50,11 +54,39 @@ impl Aftermath {
         )?;
         Ok(Some(Aftermath { command, events }))
     }
+
+    /// What is left of a command that nobody tells of any more: that it ran, and ended.
+    pub fn unknown(session: &SessionDir, command: &str, argv: &[OsString]) -> Aftermath {
+        let command = CommandInfo {
+            id: command.to_owned(),
+            session_id: session.id().to_owned(),
+            argv: argv.iter().map(|arg| Bytes::from(arg.as_os_str())).collect(),
+            cwd: None,
+            pid: 0,
+            state: CommandState::Finished,
+            started: String::new(),
+            ended: None,
+            exit_code: None,
+            signal: None,
+            limit: None,
+            terminal: false,
+            policy: PolicyOutcome::default(),
+        };
+        Aftermath {
+            command,
+            events: Vec::new(),
+        }
+    }
 }
 
 /// Whether policy let the command start and it did not get in: a failure of ours, which the shim has told.
 fn never_entered(command: &CommandInfo) -> bool {
     command.state == CommandState::Refused && matches!(command.policy.decision.as_str(), "" | "allow" | "audit")
+}
+
+fn recorded(session: &SessionDir, command: &str) -> Option<CommandInfo> {
+    let (commands, _) = read::commands(session).ok()?;
+    commands.into_iter().find(|known| known.id == command)
 }
 
 fn known(answer: Result<CommandInfo, ClientError>) -> Result<Option<CommandInfo>, Error> {

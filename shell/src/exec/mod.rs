@@ -89,7 +89,7 @@ fn human(exec: &Exec, context: &Context) -> Result<Exit, Error> {
         return Ok(Exit::DONE);
     }
     let known = context.running_broker().ok().flatten();
-    let known = known.and_then(|broker| Aftermath::of(&broker, &session, &command, &mark).ok().flatten());
+    let known = known.and_then(|broker| Aftermath::of(&broker, &dir, &command, &mark).ok().flatten());
     match known {
         Some(Aftermath { command, events }) => {
             outcome.timed_out |= timed_out(&command);
@@ -119,7 +119,15 @@ fn json(exec: &Exec, context: &Context) -> Result<Exit, Error> {
     {
         render::say(&format!("agentsh: output beyond the limit is lost: {lost}"));
     }
-    match Aftermath::of(&broker, &session.id, &command, &mark)? {
+    // What was captured is nowhere else: whatever ended meanwhile, it is printed.
+    let known = Aftermath::of(&broker, &dir, &command, &mark).unwrap_or_else(|error| {
+        let error = render::visible(&error.to_string());
+        render::say(&format!(
+            "agentsh: what policy said and its events are not known: {error}"
+        ));
+        Some(Aftermath::unknown(&dir, &command, &exec.argv))
+    });
+    match known {
         Some(Aftermath { command, events }) => {
             outcome.timed_out |= timed_out(&command);
             let exit = exit_of(&outcome);

@@ -215,21 +215,57 @@ fn the_object_waits_until_the_supervisor_knows_the_end() -> Result<(), Box<dyn E
         .map(|answer| Ok((200, answer?)))
         .collect::<Result<_, serde_json::Error>>()?;
     let fake = Fake::serve(answers)?;
-    let known = Aftermath::of(&fake.client(), "s1", "c1", &mark)?;
+    let known = Aftermath::of(&fake.client(), &dir, "c1", &mark)?;
     assert_eq!(known.map(|known| known.events.len()), Some(1));
-    assert_eq!(fake.requests()?, ["GET /v1/sessions/s1/commands/c1"; 3]);
+    let asked = format!("GET /v1/sessions/{}/commands/c1", dir.id());
+    assert_eq!(fake.requests()?, vec![asked; 3]);
+    Ok(())
+}
+
+#[test]
+fn the_record_knows_the_command_where_the_supervisor_is_gone() -> Result<(), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let dir = session(&Store::new(folder.path()))?;
+    let mark = Mark::set(&dir);
+    let allowed =
+        r#", "count": 1, "argv": ["make"], "policy": {"decision": "allow", "effective": "allow", "rule": "all"}"#;
+    let lines = [
+        event("command_started", allowed)?,
+        event("command_finished", r#", "count": 1"#)?,
+    ];
+    let lines: Vec<String> = lines.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+    std::fs::write(dir.events_path(), lines.join("\n") + "\n")?;
+    let ended = r#"{"error": "failed", "message": "the session's supervisor ended"}"#;
+    let fake = Fake::serve(vec![(500, ended.to_owned())])?;
+    let known = Aftermath::of(&fake.client(), &dir, "c1", &mark)?.ok_or("not known")?;
+    assert_eq!(
+        (known.command.policy.rule.as_deref(), known.events.len()),
+        (Some("all"), 2)
+    );
+    Ok(())
+}
+
+#[test]
+fn a_command_that_nobody_tells_of_is_reported_with_what_it_printed() -> Result<(), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let dir = session(&Store::new(folder.path()))?;
+    let Aftermath { command, events } = Aftermath::unknown(&dir, "c1", &["make".into()]);
+    let report = Report::new(&command, outcome(Some(3), None), events, Events::All);
+    let report: Mirror = serde_json::from_str(&serde_json::to_string(&report)?)?;
+    assert_eq!((report.exit_code, report.policy.decision.as_str()), (Some(3), ""));
     Ok(())
 }
 
 #[test]
 fn a_command_that_never_entered_is_unknown() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
-    let mark = Mark::set(&session(&Store::new(folder.path()))?);
+    let dir = session(&Store::new(folder.path()))?;
+    let mark = Mark::set(&dir);
     let fake = Fake::serve(vec![(
         404,
         r#"{"error": "not_found", "message": "no such command"}"#.to_owned(),
     )])?;
-    assert!(Aftermath::of(&fake.client(), "s1", "c1", &mark)?.is_none());
+    assert!(Aftermath::of(&fake.client(), &dir, "c1", &mark)?.is_none());
     Ok(())
 }
 

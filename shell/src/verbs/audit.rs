@@ -1,7 +1,7 @@
 //! `agentsh audit`
 
-use agentsh_audit::SessionDir;
 use agentsh_audit::read::{self, Verdict};
+use agentsh_audit::{SessionDir, Store, StoreError};
 use clap::{Args, Subcommand};
 
 use crate::context::Context;
@@ -30,18 +30,14 @@ impl Audit {
     pub fn run(self, context: &Context) -> Result<Exit, Error> {
         let Audit::Verify(verify) = self;
         let store = record::store(context);
-        let dirs: Vec<SessionDir> = match verify.sessions.is_empty() {
-            true => record::all(&store)?.into_iter().map(|(dir, _)| dir).collect(),
-            false => verify
-                .sessions
-                .iter()
-                .map(|word| Ok(store.find(word)?))
-                .collect::<Result<_, Error>>()?,
+        let verdicts: Vec<Verdict> = match verify.sessions.is_empty() {
+            true => read::verify_all(&store)?,
+            false => {
+                let dirs = verify.sessions.iter().map(|word| find(&store, word));
+                let dirs = dirs.collect::<Result<Vec<_>, Error>>()?;
+                dirs.iter().filter_map(read::verify_kept).collect()
+            }
         };
-        let verdicts: Vec<Verdict> = dirs
-            .iter()
-            .map(|dir| Ok(read::verify(dir)?))
-            .collect::<Result<_, Error>>()?;
         match verify.json {
             true => render::json(context, &verdicts)?,
             false => render::print(
@@ -52,6 +48,14 @@ impl Audit {
             )?,
         }
         Ok(Exit::ok_if(verdicts.iter().all(Verdict::is_good)))
+    }
+}
+
+/// One of which only the anchor is left is known by its whole id.
+fn find(store: &Store, word: &str) -> Result<SessionDir, Error> {
+    match (store.find(word), SessionDir::new(store.path(), word)) {
+        (Err(StoreError::NotFound(_)), Ok(dir)) if dir.anchor_path().exists() => Ok(dir),
+        (found, _) => Ok(found?),
     }
 }
 

@@ -106,9 +106,9 @@ fn of_record(context: &Context, target: Option<&str>) -> Result<Vec<Event>, Erro
     let mut sessions = record::all(&record::store(context))?;
     sessions.reverse();
     sessions.truncate(SESSIONS);
-    let dirs = sessions.into_iter().map(|(dir, _)| dir);
+    let dirs: Vec<_> = sessions.into_iter().map(|(dir, _)| dir).collect();
+    record::settle(context, &dirs);
     let Some(target) = target else {
-        let dirs: Vec<_> = dirs.collect();
         return Ok(read::query(&dirs, &Filter::blocked(), read::Order::NewestFirst, 1).events);
     };
     for dir in dirs {

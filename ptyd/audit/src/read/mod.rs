@@ -18,4 +18,4 @@ pub use llm::llm_use;
 pub use query::{Found, Order, for_each, query};
 pub use summary::{Summary, summarize};
 pub use tail::{Start, Step, Tail};
-pub use verify::{Finding, FindingKind, Verdict, verify};
+pub use verify::{Finding, FindingKind, Verdict, verify, verify_all, verify_kept};

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use blake3::Hash;
 use serde::Serialize;
@@ -9,7 +10,7 @@ use serde::Serialize;
 use super::lines::{Line, Lines, ReadProblem, parse};
 use crate::anchor::Anchor;
 use crate::chain;
-use crate::store::SessionDir;
+use crate::store::{SessionDir, Store, StoreError};
 
 /// What [`verify`] found.
 #[derive(Debug, Clone, Serialize)]
@@ -81,6 +82,73 @@ pub enum FindingKind {
     Rewritten,
     /// There is no anchor, or it cannot be read.
     Unanchored,
+    /// The record or what belongs to it is not there, or cannot be read.
+    Unreadable,
+}
+
+/// How often what is missing is looked for, and the pause between: the session may be in the making, or on its way out.
+const LOOKS: usize = 5;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Checks the records of all sessions of which anything is left, oldest first: one that was removed as a whole is told
+/// by its anchor.
+pub fn verify_all(store: &Store) -> Result<Vec<Verdict>, StoreError> {
+    Ok(store.known()?.iter().filter_map(verify_kept).collect())
+}
+
+/// As [`verify`], for a session that was kept: what is missing or cannot be read is a finding as well. `None` if nothing
+/// is left of it.
+pub fn verify_kept(session: &SessionDir) -> Option<Verdict> {
+    let is_missing = |finding: &Finding| finding.kind == FindingKind::Unreadable;
+    let mut verdict = look(session);
+    for _ in 1..LOOKS {
+        if !verdict.findings.iter().any(is_missing) {
+            break;
+        }
+        std::thread::sleep(PAUSE);
+        verdict = look(session);
+    }
+    (session.path().exists() || session.anchor_path().exists()).then_some(verdict)
+}
+
+fn look(session: &SessionDir) -> Verdict {
+    let mut verdict = verify(session).unwrap_or_else(|problem| unread(session, &problem));
+    if session.path().exists()
+        && let Err(problem) = session.info()
+    {
+        verdict.findings.push(Finding {
+            file: session.path(),
+            line: None,
+            kind: FindingKind::Unreadable,
+            message: problem.to_string(),
+        });
+    }
+    verdict
+}
+
+fn unread(session: &SessionDir, problem: &ReadProblem) -> Verdict {
+    let anchor = session.anchor_path();
+    let message = match session.path().exists() {
+        true => format!("the record cannot be read: {problem}"),
+        false => format!("the record is gone, and its anchor {} is there", anchor.display()),
+    };
+    let finding = Finding {
+        file: session.events_path(),
+        line: None,
+        kind: FindingKind::Unreadable,
+        message,
+    };
+    Verdict {
+        session_id: session.id().to_owned(),
+        file: session.events_path(),
+        lines: 0,
+        seq: 0,
+        head: String::new(),
+        sealed: false,
+        live: session.is_live(),
+        unfinished: false,
+        findings: vec![finding],
+    }
 }
 
 struct Check {

@@ -100,6 +100,24 @@ impl Store {
         }
     }
 
+    /// Every session of which a folder or an anchor is left, oldest first.
+    pub fn known(&self) -> Result<Vec<SessionDir>, StoreError> {
+        let heads = self.state.join("heads");
+        let mut known = self.dirs()?;
+        let entries = match std::fs::read_dir(&heads) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(known),
+            other => other.map_err(StoreError::io(&heads, "read"))?,
+        };
+        for entry in entries {
+            let name = entry.map_err(StoreError::io(&heads, "read"))?.file_name();
+            let id = name.to_str().and_then(|name| name.strip_suffix(".json"));
+            known.extend(id.and_then(|id| SessionDir::new(&self.state, id).ok()));
+        }
+        known.sort_by(|left, right| left.id().cmp(right.id()));
+        known.dedup();
+        Ok(known)
+    }
+
     /// The folders that are named by an id, oldest first (ids begin with their time).
     pub(crate) fn dirs(&self) -> Result<Vec<SessionDir>, StoreError> {
         let sessions = self.state.join("sessions");

@@ -51,6 +51,7 @@ impl Query {
             false => vec![record::session(context, self.session.as_deref())?],
         };
         let filter = self.wanted.filter()?;
+        record::settle(context, &sessions);
         if self.count {
             return count(context, &sessions, &filter, self.json);
         }

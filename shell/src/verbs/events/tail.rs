@@ -31,6 +31,7 @@ impl Tail {
     pub fn run(self, context: &Context) -> Result<Exit, Error> {
         let dir = record::session(context, self.session.as_deref())?;
         let filter = self.wanted.filter()?;
+        record::settle(context, std::slice::from_ref(&dir));
         let show = |event: &Event| match self.json {
             true => record::print_json_line(event),
             false => render::print(&(render::event::line(event, context.out) + "\n")),

@@ -40,7 +40,8 @@ impl Wanted {
     /// # Errors
     /// An unknown type, a malformed glob.
     pub fn filter(self) -> Result<Filter, Error> {
-        let path = self.path.as_deref().map(PathFilter::new).transpose();
+        let path = self.path.as_deref().map(absolute).transpose()?;
+        let path = path.as_deref().map(PathFilter::new).transpose();
         let mut filter = Filter {
             command: self.command,
             decisions: self.decision,
@@ -57,6 +58,32 @@ impl Wanted {
         }
         Ok(filter)
     }
+}
+
+/// The record has whole paths; what is said from here is meant from here. A glob that begins with `**` or
+/// with a choice is left as it is.
+fn absolute(path: &str) -> Result<String, Error> {
+    if path.starts_with(['/', '{']) || path.starts_with("**") {
+        return Ok(path.to_owned());
+    }
+    let here = std::env::current_dir().map_err(|source| Error::io("the current folder", source))?;
+    let here = here
+        .to_str()
+        .ok_or_else(|| Error::usage("the current folder's path is not UTF-8", "give a whole path"))?;
+    Ok(below(here, path))
+}
+
+/// `path` from the folder `here` on, by its words alone: what it names may be gone.
+fn below(here: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = here.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
 }
 
 /// A time as nanoseconds since 1970: RFC 3339 in UTC, or how long ago.
@@ -77,6 +104,19 @@ fn moment(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_relative_path_is_meant_from_here() {
+        for (path, whole) in [
+            ("sub/a", "/w/x/sub/a"),
+            ("./sub/*.rs", "/w/x/sub/*.rs"),
+            ("../y/", "/w/y"),
+            (".", "/w/x"),
+            ("../../..", "/"),
+        ] {
+            assert_eq!(below("/w/x", path), whole);
+        }
+    }
 
     #[test]
     fn a_moment_is_a_time_or_how_long_ago() -> Result<(), String> {
