@@ -12,6 +12,9 @@ use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketT
 use crate::start::Wanted;
 use crate::{Invocation, Refusal, sys};
 
+/// Folders of real shells, as the supervisor looks for them.
+const FOLDERS: [&str; 4] = ["/bin", "/usr/bin", "/usr/local/bin", "/run/current-system/sw/bin"];
+
 /// If root has put [`places::DISABLED`] there: leaves a line in syslog and becomes the real shell.
 /// Programs of `agentsh exec` are not shells that a person needs to get in, and are refused.
 pub(crate) fn if_disabled(wanted: &Wanted, invocation: &Invocation<'_>) -> Option<Refusal> {
@@ -22,20 +25,25 @@ pub(crate) fn if_disabled(wanted: &Wanted, invocation: &Invocation<'_>) -> Optio
     let Start::Shell { name } = &wanted.start else {
         return Some(Refusal::new(format!("switched off by {}", places::DISABLED)));
     };
-    let name = name.as_deref().unwrap_or("sh");
-    log(name);
+    // The configuration may be what is broken: its default shell is not asked for, only what comes after it.
+    let names = name.as_deref().map_or(vec!["bash", "sh"], |name| vec![name]);
     let own: Vec<CString> = invocation.argv.iter().map(|argument| (*argument).to_owned()).collect();
-    for folder in ["/bin", "/usr/bin", "/usr/local/bin"] {
-        let path = Path::new(folder).join(name);
-        if let Ok(program) = CString::new(path.as_os_str().as_bytes())
-            && !is_this_program(&program)
-        {
+    for name in &names {
+        let there: Vec<CString> = FOLDERS
+            .iter()
+            .filter_map(|folder| CString::new(Path::new(folder).join(name).as_os_str().as_bytes()).ok())
+            .filter(|program| !is_this_program(program))
+            .collect();
+        if !there.is_empty() {
+            log(name);
+        }
+        for program in there {
             let _ = sys::execve(&program, &own, &invocation.env);
         }
     }
     Some(Refusal {
         status: 127,
-        message: format!("{name}: no such shell"),
+        message: format!("{}: no such shell", names.join(", ")),
     })
 }
 

@@ -8,6 +8,7 @@ use agentsh_protocol::frame::{self, FrameError};
 use agentsh_protocol::launch::{Entered, LaunchReply, LaunchRequest, Plan, Proof, Verdict};
 use agentsh_protocol::{Bytes, VERSION, places};
 use agentsh_sandbox::enter::Entrances;
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 use crate::start::Wanted;
@@ -119,7 +120,7 @@ fn ask(request: &LaunchRequest) -> Result<(OwnedFd, LaunchReply, Vec<OwnedFd>), 
 }
 
 fn enter(plan: &Plan, entrances: Entrances, socket: &OwnedFd) -> Result<(), Refusal> {
-    let proof = plan.proof.and_then(fetch);
+    let proof = plan.proof.map(fetch).transpose()?.flatten();
     let listener = agentsh_sandbox::enter::enter(plan, entrances).map_err(Refusal::new)?;
     // From here on the filter holds: only read(2) and write(2), which are never notified.
     let entered = Entered {
@@ -137,13 +138,25 @@ fn enter(plan: &Plan, entrances: Entrances, socket: &OwnedFd) -> Result<(), Refu
     }
 }
 
-/// What stands in the descriptor that the proof names; `None` if it cannot be fetched.
-fn fetch(proof: Proof) -> Option<Bytes> {
-    let pidfd = pidfd_open(Pid::from_raw(proof.pid)?, PidfdFlags::empty()).ok()?;
-    let fd = pidfd_getfd(&pidfd, proof.fd, PidfdGetfdFlags::empty()).ok()?;
-    let mut nonce = [0; 64];
-    let count = rustix::io::pread(&fd, &mut nonce[..], 0).ok()?;
-    Some(Bytes::from(&nonce[..count]))
+/// What stands in the descriptor that the proof names; `None` if it may not be fetched.
+///
+/// # Errors
+/// There is no room for it: that proves nothing, and is the caller's to change.
+fn fetch(proof: Proof) -> Result<Option<Bytes>, Refusal> {
+    let fetched = || {
+        let pid = Pid::from_raw(proof.pid).ok_or(Errno::SRCH)?;
+        let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+        let fd = pidfd_getfd(&pidfd, proof.fd, PidfdGetfdFlags::empty())?;
+        let mut nonce = [0; 64];
+        let count = rustix::io::pread(&fd, &mut nonce[..], 0)?;
+        Ok(Bytes::from(&nonce[..count]))
+    };
+    match fetched() {
+        Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => {
+            Err(Refusal::new(format!("entering: {}", std::io::Error::from(errno))))
+        }
+        other => Ok(other.ok()),
+    }
 }
 
 fn environment(plan: &Plan, env: &[CString]) -> Result<Vec<CString>, Refusal> {
@@ -193,6 +206,8 @@ fn c_string(bytes: &Bytes) -> Result<CString, Refusal> {
 fn lost(error: FrameError) -> Refusal {
     Refusal::new(match error {
         FrameError::Closed | FrameError::Truncated { .. } => "the session ended while this command was starting".into(),
+        // No plan has as many as a frame may carry: what the kernel could not hand over had no number left.
+        FrameError::TooManyDescriptors => "no descriptor is left for entering (`ulimit -n`)".into(),
         FrameError::Io { source, .. } if is_over_time(source.kind()) => broker::SILENT.into(),
         other => format!("talking to the broker: {other}"),
     })

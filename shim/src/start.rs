@@ -47,17 +47,14 @@ impl Wanted {
 /// The file comes first because the real shell is chosen so: whoever executes `…/bash` as `sh` gets
 /// bash in its POSIX mode, not dash.
 pub(crate) fn what_to_start(invocation: &Invocation<'_>) -> Result<Wanted, Refusal> {
-    let called = invocation
-        .argv
-        .first()
-        .map(|argument| base_name(argument.to_bytes()))
-        .unwrap_or_default();
+    let path = invocation.argv.first().copied().unwrap_or_default();
+    let called = base_name(path.to_bytes());
     let called = called.strip_prefix(b"-").unwrap_or(called);
     if called == ENTER.as_bytes() {
         return enter(invocation);
     }
     let file = sys::executed_file().unwrap_or_default();
-    if let Some(shell) = of_file(file, called).or_else(|| shell_named(called)) {
+    if let Some(shell) = of_file(file, path, called).or_else(|| shell_named(called)) {
         return Ok(Wanted::shell(Some(shell)));
     }
     // Under its own name it is the configured default shell.
@@ -76,12 +73,12 @@ pub(crate) fn what_to_start(invocation: &Invocation<'_>) -> Result<Wanted, Refus
 }
 
 /// The shell that the executed file's name means: that of the last link on its way to this program which has one.
-/// None where that file is a script: then the kernel has put the name of its interpreter into `argv[0]`.
-fn of_file(file: &CStr, called: &[u8]) -> Option<&'static str> {
+/// Where that file is a script, the kernel has put the path of its interpreter into `argv[0]`, and that one's counts.
+fn of_file(file: &CStr, interpreter: &CStr, called: &[u8]) -> Option<&'static str> {
     let named = named_on_the_way(file);
     match named {
         Some(shell) if shell.as_bytes() == called => named,
-        _ if is_script(file) => None,
+        _ if is_script(file) => named_on_the_way(interpreter),
         _ => named,
     }
 }
@@ -165,4 +162,28 @@ fn size(text: &[u8]) -> Option<(u16, u16)> {
 
 fn base_name(path: &[u8]) -> &[u8] {
     path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CString;
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_script_is_run_by_the_shell_that_its_interpreter_leads_to() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = std::env::temp_dir().join(format!("agentsh-start-{}", std::process::id()));
+        std::fs::create_dir(&folder)?;
+        std::fs::write(folder.join("zsh"), "#!mine\n")?;
+        symlink("shims/dash", folder.join("other"))?;
+        symlink("other", folder.join("mine"))?;
+        let path = |name: &str| CString::new(folder.join(name).as_os_str().as_bytes());
+        let (script, interpreter) = (path("zsh")?, path("mine")?);
+        let found = of_file(&script, &interpreter, b"mine");
+        std::fs::remove_dir_all(&folder)?;
+        assert_eq!(found, Some("dash"));
+        Ok(())
+    }
 }

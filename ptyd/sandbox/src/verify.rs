@@ -14,6 +14,9 @@ const NAMESPACES: [&str; 4] = ["mnt", "user", "pid", "net"];
 /// `CAP_SETPCAP`, as a bit of a set.
 const SETPCAP: u64 = 1 << 8;
 
+/// `CAP_SETGID`, likewise.
+const SETGID: u64 = 1 << 6;
+
 /// What keeps a process from being accepted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -30,6 +33,10 @@ pub enum Mismatch {
     Namespace(&'static str),
     #[error("its root folder is another one")]
     Root,
+    #[error(
+        "its group or groups are not its broker's, which may not change its own: `agentsh broker stop`, then start again from the login that has them"
+    )]
+    Groups,
 }
 
 /// Namespaces that are not the supervisor's: their names in `/proc/PID/ns`, and what the links there say.
@@ -39,6 +46,10 @@ pub type Elsewhere = [(&'static str, String)];
 /// capability outside of `keep`, the namespaces that it was to enter, and the supervisor's others. Returns what was seen.
 pub fn entered(pid: i32, keep: u64, filtered: bool, elsewhere: &Elsewhere) -> Result<SecurityStatus, Mismatch> {
     let status = SecurityStatus::of(pid)?;
+    // What is done for it is done with its groups.
+    if !World::own()?.may_have(&status.groups) {
+        return Err(Mismatch::Groups);
+    }
     let wanted = World::own()?.seccomp_filters + u32::from(filtered);
     if !status.no_new_privs {
         return Err(Mismatch::NoNewPrivs);
@@ -66,7 +77,33 @@ pub fn same_world(pid: i32) -> Result<(), Mismatch> {
     in_world(pid, &[])
 }
 
+/// The process `pid` has the caller's group and groups, or the caller may take others. Nobody may look into a process of
+/// another group, nor be looked into by it (`ptrace(2)`, access mode checking): who finds a door shut asks here why.
+pub fn same_groups(pid: i32) -> Result<(), Mismatch> {
+    let own = World::own()?;
+    let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let of = |key: &str| -> Vec<u32> {
+        let line = text.lines().find_map(|line| line.strip_prefix(key));
+        let words = line.unwrap_or_default().split_whitespace();
+        words.filter_map(|word| word.parse().ok()).collect()
+    };
+    let other = of("Gid:").iter().any(|gid| *gid != own.gid);
+    match (other && !own.sets_groups) || !own.may_have(&of("Groups:")) {
+        true => Err(Mismatch::Groups),
+        false => Ok(()),
+    }
+}
+
 fn in_world(pid: i32, elsewhere: &Elsewhere) -> Result<(), Mismatch> {
+    look(pid, elsewhere).map_err(|mismatch| match &mismatch {
+        Mismatch::Unreadable(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            same_groups(pid).err().unwrap_or(mismatch)
+        }
+        _ => mismatch,
+    })
+}
+
+fn look(pid: i32, elsewhere: &Elsewhere) -> Result<(), Mismatch> {
     let ours = World::own()?;
     for (name, own) in NAMESPACES.iter().zip(&ours.namespaces) {
         let other = elsewhere.iter().find(|(other, _)| other == name);
@@ -86,9 +123,20 @@ struct World {
     seccomp_filters: u32,
     namespaces: Vec<PathBuf>,
     root: (u64, u64),
+    gid: u32,
+    /// Supplementary ones, ascending.
+    groups: Vec<u32>,
+    sets_groups: bool,
 }
 
 impl World {
+    /// Whether it has these supplementary groups, or may take them.
+    fn may_have(&self, groups: &[u32]) -> bool {
+        let mut groups = groups.to_vec();
+        groups.sort_unstable();
+        self.sets_groups || groups == self.groups
+    }
+
     fn own() -> io::Result<&'static World> {
         static OWN: OnceLock<World> = OnceLock::new();
         if let Some(own) = OWN.get() {
@@ -97,10 +145,15 @@ impl World {
         let namespaces = NAMESPACES
             .iter()
             .map(|name| fs::read_link(format!("/proc/self/ns/{name}")));
+        let mut status = SecurityStatus::own()?;
+        status.groups.sort_unstable();
         let own = World {
-            seccomp_filters: SecurityStatus::own()?.seccomp_filters,
+            seccomp_filters: status.seccomp_filters,
             namespaces: namespaces.collect::<io::Result<_>>()?,
             root: root("/proc/self/root")?,
+            gid: rustix::process::getegid().as_raw(),
+            groups: status.groups,
+            sets_groups: status.capabilities[1] & SETGID != 0,
         };
         Ok(OWN.get_or_init(|| own))
     }

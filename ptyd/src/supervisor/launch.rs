@@ -366,6 +366,7 @@ fn enter_on(
         Some(_) => Entrant::announced(launch)?,
     };
     if !session.proof.is_answered_by(entered.proof.as_ref()) {
+        verify::same_groups(peer.pid).map_err(|mismatch| foreign::refusal(&mismatch))?;
         return Err("the caller is inside another sandbox (a Landlock domain) and is not taken out of it".into());
     }
     let number = entered.listener.ok_or("the caller has no listener")?;

@@ -42,6 +42,9 @@ pub fn cases() -> Vec<Case> {
             .file("bash", "#!@sh@ -u\necho \"bash $0 $1 ${BASH_VERSION:+bash} $-\"\n", 0o755)
             .file("dash", "#!/usr/bin/env -S @bash@ -e\necho \"dash $0 ${BASH_VERSION:+bash} $-\"\n", 0o755)
             .file("d/zsh", "#!@dash@\necho \"zsh $0 $1 ${ZSH_VERSION:+zsh}\"\n", 0o755),
+        by("scripts whose interpreter is a link of another name", "dash", &["-c", "ln -s @bash@ mine; ln -s mine ours; ./one a; exec ./bash b"])
+            .file("one", "#!./mine -u\necho \"one $0 $1 ${BASH_VERSION:+bash} $-\"\n", 0o755)
+            .file("bash", "#!./ours\necho \"bash $0 $1 ${BASH_VERSION:+bash} $-\"\nexit 3\n", 0o755),
         by("a script whose interpreter is the shell with one option", "./run", &["x"]).file("run", "#!@sh@ -e\necho $0 $1\nfalse\necho no\n", 0o755),
     ]
 }

@@ -91,6 +91,11 @@ pub fn cases() -> Vec<Case> {
             "ls /proc/$$/fd > list; wc -l < list; rm list; echo x >&150",
         ),
         by_python(
+            "three descriptors are left below a limit that is not low",
+            "resource.setrlimit(resource.RLIMIT_NOFILE, (128, 4096)); [os.dup2(1, n) for n in range(6, 128)]",
+            "ulimit -n; ulimit -Hn; echo x; /bin/echo y; echo z >&127",
+        ),
+        by_python(
             "descriptors of odd kinds",
             "import select, time; held = [select.epoll(), socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)[0], socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)[0], socket.socket(socket.AF_INET, socket.SOCK_DGRAM), open('/proc/self/status'), open('/dev/zero')]; [os.dup2(one.fileno(), 20 + n) for n, one in enumerate(held)]; os.dup2(os.pidfd_open(os.getpid()), 30); os.dup2(ctypes.CDLL(None).timerfd_create(1, 0), 31); os.dup2(ctypes.CDLL(None).inotify_init(), 32)",
             "ls -l /proc/$$/fd > list; sed 's/.* \\([0-9]* -> [a-z_:/]*\\).*/\\1/' list | grep -v '^[3-9] ' | sort -n; rm list; head -c 6 <&24",

@@ -90,6 +90,12 @@ pub fn cases() -> Vec<Case> {
                 .inherit(|inherit| inherit.removed_cwd = true),
         ),
         Case::new(
+            "what is above a folder that was removed",
+            Shell::named("bash")
+                .args(["-c", "cd ..; echo $?; echo x > made; cat made; rm made; echo $?"])
+                .inherit(|inherit| inherit.removed_cwd = true),
+        ),
+        Case::new(
             "a logical folder",
             Shell::named("bash")
                 .args(["-c", "pwd; pwd -P; cd ..; pwd"])

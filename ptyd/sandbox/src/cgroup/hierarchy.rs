@@ -123,7 +123,7 @@ fn parse_mount(line: &[u8]) -> Option<Hierarchy> {
 }
 
 /// Octal escapes of blanks and backslashes in `/proc` files.
-fn unescaped(field: &[u8]) -> PathBuf {
+pub fn unescaped(field: &[u8]) -> PathBuf {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field;
     while let [first, tail @ ..] = rest {

@@ -13,7 +13,7 @@ mod trial;
 
 pub use enclosure::{Enclosure, number_of};
 pub use group::{Group, Made, Owner, Price, folder_name};
-pub use hierarchy::{Hierarchies, Version};
+pub use hierarchy::{Hierarchies, Version, unescaped};
 pub use resource::{Limits, Resource};
 pub use trial::Controllers;
 pub(crate) use trial::{name as trial_name, owner};
