@@ -1,10 +1,13 @@
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, poll, read};
 
 use nix::sys::signal::{SigSet, Signal, raise};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 
 use super::{Viewer, draw, key};
 
@@ -87,19 +90,39 @@ fn watch(
             indexed = viewer.playback.index(FRAME);
         }
         let rest = if indexed { REST } else { Duration::ZERO };
-        let mut wait = viewer
+        let wait = viewer
             .playback
             .pause()
             .map_or(rest, |next| next.clamp(FRAME, REST).min(rest.max(FRAME)));
+        if !is_there(signals, wait)? {
+            return Ok(Some(Signal::SIGHUP));
+        }
         // All keys that are there at once, then one picture.
-        while !viewer.done() && poll(wait)? {
+        while !viewer.done() && poll(Duration::ZERO)? {
             changed = true;
             if let Event::Key(event) = read()? {
                 let wish = key(event, viewer.prompt().is_some(), viewer.playback.length());
                 wish.into_iter().for_each(|wish| viewer.wish(wish));
             }
-            wait = Duration::ZERO;
         }
     }
     Ok(None)
+}
+
+/// Waits for a key or a signal; whether the terminal is still there. One that has gone is readable for ever, and who reads
+/// keys of it would never come back.
+fn is_there(signals: &SignalFd, wait: Duration) -> io::Result<bool> {
+    let (input, wait) = (io::stdin(), Timespec::try_from(wait).ok());
+    let mut awaited = [
+        PollFd::new(&input, PollFlags::IN),
+        PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN),
+    ];
+    match rustix::event::poll(&mut awaited, wait.as_ref()) {
+        // A window that has another size is told by a signal.
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    Ok(!awaited[0]
+        .revents()
+        .intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL))
 }
