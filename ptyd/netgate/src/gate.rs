@@ -135,6 +135,11 @@ impl Gate {
         self.looked.is_of_many(address)
     }
 
+    /// What an address is beside what it says: a translated one is also what is inside, this machine's own also loopback.
+    pub fn faces(&self, address: IpAddr) -> impl Iterator<Item = IpAddr> + Clone {
+        self.looked.faces(address)
+    }
+
     /// `faces`: so many of those that the peer's address has, its own first.
     fn judge_as<'p>(&self, policy: &'p Policy, flow: &Flow, faces: usize) -> Ruling<'p> {
         let outward = matches!(flow.operation, NetOp::Connect | NetOp::Send);
@@ -157,7 +162,7 @@ impl Gate {
         if !outward {
             return strictest;
         }
-        let faces = self.looked.faces(flow.address.ip()).take(faces);
+        let faces = self.faces(flow.address.ip()).take(faces);
         let (mut mildest, mut limited) = (None, false);
         for name in names.iter().map(Some).chain(names.is_empty().then_some(None)) {
             // Of one name the strictest of all faces holds.

@@ -11,7 +11,6 @@ mod relayed;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
 
 use agentsh_audit::{Decision as Recorded, EventDraft, EventType, Outcome as Policy};
 use agentsh_intercept::{Act, Errno, InternetOperation, InternetRequest, Outcome, SocketDecision};
@@ -295,10 +294,8 @@ impl Judging<'_> {
         if self.flow.operation != NetOp::Connect {
             return None;
         }
-        let session = self.judge.session();
         let at = self.request.address;
-        let names = session.shared.gate.pins.names(at.ip(), Instant::now());
-        names.iter().find_map(|name| session.reserved(name, at.port()))
+        self.judge.session().reserved_at(at.ip(), at.port())
     }
 
     /// Whether its rule has let through all that it lets through in a minute.

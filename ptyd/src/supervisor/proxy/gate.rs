@@ -4,9 +4,10 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use agentsh_intercept::Interruption;
-use agentsh_netgate::{Court, Owner, is_machine, is_special};
+use agentsh_netgate::{Court, Flow, Owner, Transport, is_machine, is_special};
 use agentsh_policy::{
     ConnectTarget, ConnectTo, Decision, NetOp, NetworkQuery, OnFailure, Protocol, ServiceView, Subject, Verdict,
 };
@@ -40,6 +41,16 @@ fn listed(table: &str, host: &str) -> Vec<IpAddr> {
         words.any(|name| name.eq_ignore_ascii_case(host)).then_some(address)
     });
     named.collect()
+}
+
+/// The names that such a table has for an address.
+fn named_at(table: &str, address: IpAddr) -> impl Iterator<Item = String> {
+    let lines = table.lines().map(|line| line.split('#').next().unwrap_or_default());
+    lines
+        .filter(move |line| line.split_whitespace().next().and_then(|word| word.parse().ok()) == Some(address))
+        .flat_map(|line| line.split_whitespace().skip(1).map(str::to_ascii_lowercase))
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 /// Where a connection goes that the user's policy leads elsewhere.
@@ -126,6 +137,25 @@ impl Session {
         Some(found.model().name.value.clone())
     }
 
+    /// The service that an address is the server of, by any name that the session or the host's own table has for it.
+    pub(in crate::supervisor) fn reserved_at(&self, address: IpAddr, port: u16) -> Option<String> {
+        let names = self.shared.gate.pins.names(address, Instant::now());
+        if let Some(service) = names.iter().find_map(|name| self.reserved(name, port)) {
+            return Some(service);
+        }
+        let rules = self.rules();
+        let alone: Vec<_> = rules
+            .policy
+            .services()
+            .filter(|service| !service.model().allow_direct)
+            .collect();
+        if alone.is_empty() {
+            return None;
+        }
+        let table = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+        named_at(&table, address).find_map(|name| self.reserved(&name, port))
+    }
+
     /// The addresses of a host, asked as its program would: the host's own table first, then the session's resolver.
     fn addresses_of(self: &Arc<Self>, client: &Client, host: &str) -> Vec<IpAddr> {
         if let Ok(address) = host.parse() {
@@ -162,10 +192,13 @@ impl Session {
                 Err(why) => return Route::deny(format!("`{}` cannot be done: {why}", redirect.rule)),
             }
         }
-        if let Some(service) = self.reserved(host, port) {
+        let addresses = self.addresses_of(client, host);
+        let named = host.parse::<IpAddr>().is_err();
+        let mut its = addresses.iter().filter(|_| !named);
+        let reserved = self.reserved(host, port);
+        if let Some(service) = reserved.or_else(|| its.find_map(|address| self.reserved_at(*address, port))) {
             return Route::deny(format!("{host} is reached as the service `{service}` only"));
         }
-        let addresses = self.addresses_of(client, host);
         let ask = |host: Option<&str>, address: Option<IpAddr>| {
             rules.policy.network(&NetworkQuery {
                 operation: NetOp::Connect,
@@ -175,7 +208,7 @@ impl Session {
                 port,
             })
         };
-        let name = host.parse::<IpAddr>().is_err().then_some(host);
+        let name = named.then_some(host);
         // A name that has no address is judged as a name.
         let mut strictest = ask(name, addresses.first().copied());
         for address in addresses.iter().copied() {
@@ -186,7 +219,21 @@ impl Session {
                 let why = format!("{host}: {address} is an inner address, and no rule that names it allows it");
                 return Route::deny(why);
             }
-            let verdict = ask(name, Some(address));
+            // An address by itself is judged as one that is connected to: by every name that it has.
+            let flow = Flow {
+                operation: NetOp::Connect,
+                transport: Transport::Tcp,
+                address: SocketAddr::new(address, port),
+            };
+            let gate = &self.shared.gate;
+            let verdict = match name {
+                None => gate.judge(&rules.policy, &flow).verdict,
+                Some(_) => gate
+                    .faces(address)
+                    .map(|face| ask(name, Some(face)))
+                    .max_by_key(|verdict| verdict.decision.strictness())
+                    .unwrap_or_else(|| ask(name, Some(address))),
+            };
             if verdict.decision.strictness() > strictest.decision.strictness() {
                 strictest = verdict;
             }
@@ -370,6 +417,8 @@ mod tests {
             listed(table, "a.example"),
             [IpAddr::from([10, 1, 2, 3]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])]
         );
+        let names: Vec<_> = named_at(table, IpAddr::from([10, 1, 2, 3])).collect();
+        assert_eq!(names, ["a.example", "b.example"]);
         assert!(listed(table, "me.example").is_empty() && listed(table, "not.example").is_empty());
     }
 }
