@@ -22,9 +22,9 @@ const PRUNE: usize = 1024;
 /// Who is reached at an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holder {
-    /// A socket that a process of the session bound.
+    /// Sockets that processes of the session bound, and no others.
     Own,
-    /// Somebody else's.
+    /// Somebody else's, or somebody else's too.
     Foreign,
     /// No living socket has it.
     Nobody,
@@ -80,14 +80,16 @@ impl Endpoints {
         }
     }
 
+    /// Several can answer to one description: sockets of two types have one abstract name, and the kernel's list has half
+    /// of an inode's number. Whom the call would reach is not known then.
     fn holder<'b>(&self, candidates: impl Iterator<Item = &'b Bound>) -> Holder {
         let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         let mut holder = Holder::Nobody;
         for bound in candidates {
-            if own.contains(&bound.socket.into()) {
-                return Holder::Own;
+            match own.contains(&bound.socket.into()) {
+                true => holder = Holder::Own,
+                false => return Holder::Foreign,
             }
-            holder = Holder::Foreign;
         }
         holder
     }
