@@ -56,8 +56,8 @@ impl Device {
             // Screens of the virtual consoles, input events, SCSI generic, frame buffers, flash memory, disks unbuffered,
             // devices on the USB, the processors' registers
             (libc::S_IFCHR, 7 | 13 | 21 | 29 | 90 | 162 | 189 | 202) => Device::Bare,
-            // uinput, the image of the sleeping machine, uhid
-            (libc::S_IFCHR, 10) if matches!(minor, 223 | 231 | 239) => Device::Bare,
+            // tun, uinput, the image of the sleeping machine, vhost-net, uhid, vhost-vsock: what leaves by the first is no socket's
+            (libc::S_IFCHR, 10) if matches!(minor, 200 | 223 | 231 | 238 | 239 | 241) => Device::Bare,
             // Virtual consoles and serial lines, the console itself, those of machines without either, and pseudo
             // terminals. `/dev/tty` and `/dev/ptmx` are the caller's own.
             (libc::S_IFCHR, 4 | 136..=143 | 188 | 204 | 229) => Device::Terminal(number),

@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use agentsh_intercept::files::{
@@ -10,12 +10,13 @@ use agentsh_intercept::files::{
 };
 use agentsh_intercept::{Caller, Errno};
 use agentsh_keep::trash::Trash;
-use agentsh_policy::{Decision, FileOp, Policy, RuleRef};
+use agentsh_policy::{Decision, FileOp, Policy, RuleRef, Subject};
 use agentsh_sandbox::filter::{Condition, MaskedEqual, Notified};
 use agentsh_sandbox::hull::Right;
 use agentsh_sandbox::wall::Wall;
 use rustix::fs::Stat;
 
+use super::aliases::Aliases;
 use super::devices::{self, Device};
 use super::kept::{self, Keeper};
 use super::observed::FileLog;
@@ -28,6 +29,8 @@ use super::session::Session;
 pub(crate) struct Files {
     session: Weak<Session>,
     own: Own,
+    /// Where the kernel's own files are beside the usual places.
+    kernels: Vec<PathBuf>,
 }
 
 /// Our own denial, for the record.
@@ -53,10 +56,24 @@ pub(super) fn rule_name(policy: &Policy, number: u32) -> Option<&str> {
     if number == GUARDED {
         return Some("agentsh-itself");
     }
-    policy.file_rule_name(RuleRef {
+    policy.file_rule_name(place(number))
+}
+
+fn place(number: u32) -> RuleRef {
+    RuleRef {
         layer: (number >> 24) as usize,
         index: (number & 0xff_ffff) as usize,
-    })
+    }
+}
+
+/// What the rule with this number says to whoever it stops at `path`.
+pub(super) fn rule_message(policy: &Policy, number: u32, operation: Operation, path: &[u8]) -> Option<String> {
+    let subject = Subject {
+        path,
+        operation: operation.name(),
+        ..Subject::default()
+    };
+    policy.file_rule_message(place(number), &subject)
 }
 
 /// Whoever may write there could leave the command's control group.
@@ -108,6 +125,42 @@ fn redirected_before<'p>(
     }
 }
 
+impl Files {
+    /// Whether nobody inside does that there, whatever policy says.
+    fn is_guarded(&self, rules: &Rules, operation: Operation, path: &Path) -> bool {
+        let bytes = path.as_os_str().as_bytes();
+        if self.own.is_guarded(operation, path, rules.policy.folds(bytes)) {
+            return true;
+        }
+        let is_named = || file_op(operation).is_some_and(|op| devices::is_named(&rules.policy, op, bytes));
+        let steers_kernel = || devices::steers_kernel(path) || self.kernels.iter().any(|folder| lies_in(path, folder));
+        !operation.observes() && (is_group(rules, path) || steers_kernel() && !is_named())
+    }
+
+    /// The file that stands in for the asked one by this verdict. The rule's own policy means it so; what another policy of
+    /// the session does not let through there, or what is ours, no rule opens.
+    fn stand_in(&self, rules: &Rules, question: &Question<'_>, found: &agentsh_policy::Verdict<'_>) -> Option<PathBuf> {
+        let (bytes, place) = (
+            found.redirect.file_target(question.path.as_os_str().as_bytes())?,
+            found.place?,
+        );
+        let to = PathBuf::from(std::ffi::OsStr::from_bytes(&bytes));
+        let asked = question.operation;
+        let operations: &[Operation] = match asked.observes() {
+            true => &[asked],
+            // It may have to be made there.
+            false => &[asked, Operation::Write, Operation::Create],
+        };
+        let passes = |operation: &Operation| {
+            let beside = file_op(*operation).map(|op| rules.policy.file_beside(place, op, &bytes));
+            let beside = beside.is_some_and(|verdict| verdict.is_none_or(|verdict| verdict.decision.passes()));
+            beside && !self.is_guarded(rules, *operation, &to)
+        };
+        let is_straight = to.components().all(|part| part != Component::ParentDir);
+        (is_straight && operations.iter().all(passes)).then_some(to)
+    }
+}
+
 impl FileJudge for Files {
     fn judge(&self, question: &Question<'_>) -> Judgement {
         let denied = |errno, rule| Judgement {
@@ -120,19 +173,12 @@ impl FileJudge for Files {
         };
         let rules = session.rules();
         let path = question.path.as_os_str().as_bytes();
-        let out_of_group = !question.operation.observes() && is_group(&rules, question.path);
-        if out_of_group
-            || self
-                .own
-                .is_guarded(question.operation, question.path, rules.policy.folds(path))
-        {
+        if self.is_guarded(&rules, question.operation, question.path) {
             return denied(Errno::ACCESS, Some(GUARDED));
         }
-        if !question.operation.observes()
-            && devices::steers_kernel(question.path)
-            && !devices::is_named(&rules.policy, op, path)
-        {
-            return denied(Errno::ACCESS, Some(GUARDED));
+        // What cannot be put on record is not done.
+        if !question.operation.observes() && session.may_record().is_err() {
+            return denied(Errno::NOSPC, Some(GUARDED));
         }
         let found = match question.content {
             Some(content) => rules.policy.file_with(op, path, content),
@@ -159,9 +205,9 @@ impl FileJudge for Files {
             Decision::Audit => Verdict::Audit,
             Decision::SoftDelete if rules.policy.is_trash_exempt(path) => Verdict::Allow,
             Decision::SoftDelete => Verdict::SoftDelete,
-            Decision::Redirect => match found.redirect.file_target(path) {
+            Decision::Redirect => match self.stand_in(&rules, question, &found) {
                 Some(to) => Verdict::Redirect {
-                    to: Path::new(std::ffi::OsStr::from_bytes(&to)).to_owned(),
+                    to,
                     if_there: question.operation.observes(),
                 },
                 None => Verdict::Deny(Errno::ACCESS),
@@ -277,9 +323,12 @@ pub(super) fn engine(session: &Arc<Session>) -> Result<Arc<FileEngine>, String> 
     }
     let policy = std::fs::canonicalize(dir.policy_path()).map_err(|error| error.to_string())?;
     let authorities = policy.with_file_name(proxy::AUTHORITIES);
-    let own = Own::new(account, trash.places(), [policy, authorities]);
+    let sources = session.choice.files(account, &session.config);
+    let aliases = Aliases::now().map_err(|error| format!("/proc/self/mountinfo: {error}"))?;
+    let own = Own::new(account, trash.places(), [policy, authorities], sources, &aliases);
     let parts = Parts {
         judge: Arc::new(Files {
+            kernels: aliases.of_kernel(),
             session: Arc::downgrade(session),
             own,
         }),

@@ -1,6 +1,7 @@
 //! The supervisor: one session, from its making to its end.
 
 mod acts;
+mod aliases;
 mod approvals;
 mod calls;
 mod command;

@@ -8,7 +8,7 @@ use agentsh_audit::{Decision, EventDraft, EventType, Layer, Outcome, Value};
 use agentsh_intercept::files::{Effect, FileRecord, FileRecorder, Kept, Operation, Verdict};
 use agentsh_policy::Policy;
 
-use super::files::{file_op, lies_in, rule_name};
+use super::files::{file_op, lies_in, rule_message, rule_name};
 use super::session::Session;
 
 /// Writes what the file engine saw.
@@ -90,6 +90,8 @@ impl FileRecorder for FileLog {
             .rule
             .and_then(|number| rule_name(&rules.policy, number));
         let path = record.path.as_os_str().as_bytes();
+        let number = record.judgement.rule.filter(|_| stopped);
+        let message = number.and_then(|number| rule_message(&rules.policy, number, record.operation, path));
         let approval = (decision == Decision::Approve)
             .then(|| session.approvals.decided(record.tgid, record.operation.name(), path))
             .flatten();
@@ -113,6 +115,7 @@ impl FileRecorder for FileLog {
                     (false, Decision::Audit | Decision::Approve) => Decision::Allow,
                     (false, decision) => decision,
                 },
+                message: message.as_deref(),
                 approval: approval.as_deref(),
                 ..Outcome::plain(decision, rule)
             }),

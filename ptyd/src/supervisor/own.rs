@@ -9,6 +9,7 @@ use agentsh_intercept::files::Operation;
 use agentsh_protocol::places::{self, Account};
 use memchr::memmem::Finder;
 
+use super::aliases::Aliases;
 use super::files::lies_in;
 
 /// The files and folders that guard a session.
@@ -18,6 +19,8 @@ pub(super) struct Own {
     folded: Places,
     /// What may be read of what is closed: the session's resolved policy, and the authorities that it trusts.
     readable: [PathBuf; 2],
+    /// The files of the session's policy, by their names and where these lead.
+    sources: Vec<PathBuf>,
 }
 
 /// Where they are.
@@ -31,10 +34,24 @@ struct Places {
 }
 
 impl Own {
-    pub(super) fn new(account: &Account, trash: Vec<PathBuf>, readable: [PathBuf; 2]) -> Own {
-        let (folders, files) = (own_folders(account), own_files());
+    /// `sources`: what the session's policy is made from, as far as it is there.
+    pub(super) fn new(
+        account: &Account,
+        trash: Vec<PathBuf>,
+        readable: [PathBuf; 2],
+        sources: Vec<PathBuf>,
+        aliases: &Aliases,
+    ) -> Own {
+        let folders = own_folders(account);
+        let files = own_files();
         let mut closed = closed_folders(account);
-        let fixed: Vec<PathBuf> = files.iter().map(|file| canonical(file)).collect();
+        let mut fixed: Vec<PathBuf> = files.iter().map(|file| canonical(file)).collect();
+        let mut sources: Vec<PathBuf> = sources.into_iter().flat_map(|file| [canonical(&file), file]).collect();
+        // By another mount they are the same.
+        for own in [&mut closed, &mut fixed, &mut sources] {
+            let others: Vec<PathBuf> = own.iter().flat_map(|path| aliases.of(path)).collect();
+            own.extend(others);
+        }
         let mut ways = [closed.as_slice(), &fixed, &folders, &files].concat();
         ways.sort_unstable();
         ways.dedup();
@@ -48,7 +65,23 @@ impl Own {
             },
             named: Places { closed, fixed, ways },
             readable,
+            sources,
         }
+    }
+
+    /// Whether it would change what the session's policy is made from, put something in its place, or take it away: what
+    /// cannot be read keeps what was meant to be stricter from being taken.
+    fn is_source(&self, operation: Operation, path: &Path, folds: bool) -> bool {
+        if operation.observes() || path == Path::new("/") {
+            return false;
+        }
+        let takes_the_way = |file: &Path| {
+            let its_folder = file.parent() == Some(path);
+            moves(operation) && lies_in(file, path) && (its_folder || file.symlink_metadata().is_ok())
+        };
+        let touches = |file: &PathBuf| lies_in(path, file) || takes_the_way(file);
+        let spelled = |file: &PathBuf| folds && lies_in(&folded(path), &folded(file));
+        self.sources.iter().any(|file| touches(file) || spelled(file))
     }
 
     /// Whether `operation` on the object at this canonical path is refused. `folds`: whether it lies where names fold.
@@ -64,7 +97,9 @@ impl Own {
         if operation == Operation::Read && self.readable.iter().any(is_path) {
             return false;
         }
-        self.named.guard(operation, path) || folds && self.folded.guard(operation, &folded(path))
+        self.named.guard(operation, path)
+            || folds && self.folded.guard(operation, &folded(path))
+            || self.is_source(operation, path, folds)
     }
 }
 
@@ -87,13 +122,17 @@ impl Places {
     /// Whether it would take the way to something of ours out from above it, or put another in its place: what is
     /// then found there under our name is the agent's.
     fn leads_elsewhere(&self, operation: Operation, path: &Path) -> bool {
-        let moves = matches!(
-            operation,
-            Operation::Rename | Operation::Delete | Operation::Symlink | Operation::Link
-        );
         // The root is nobody's to move, and the kernel says so.
-        moves && path != Path::new("/") && self.ways.iter().any(|own| lies_in(own, path))
+        moves(operation) && path != Path::new("/") && self.ways.iter().any(|own| lies_in(own, path))
     }
+}
+
+/// Whether it takes a name away, or gives it to something else.
+fn moves(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::Rename | Operation::Delete | Operation::Symlink | Operation::Link
+    )
 }
 
 /// The folders of state, sockets and configuration.
@@ -153,15 +192,25 @@ fn is_trash(path: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn own(home: &Path) -> Own {
-        let account = Account {
+    fn account(home: &Path) -> Account {
+        Account {
             uid: 4242,
             name: "agent".into(),
             home: home.to_owned(),
             shell: "/bin/sh".into(),
-        };
+        }
+    }
+
+    fn own(home: &Path) -> Own {
+        let account = account(home);
         let policy = account.session_dir("x").join("policy.yaml");
-        Own::new(&account, Vec::new(), [policy.clone(), policy])
+        Own::new(
+            &account,
+            Vec::new(),
+            [policy.clone(), policy],
+            Vec::new(),
+            &Aliases::default(),
+        )
     }
 
     #[test]
@@ -186,6 +235,37 @@ mod tests {
         assert!(!own.is_guarded(Operation::Mkdir, &home.join(".config"), false));
         assert!(!own.is_guarded(Operation::Rename, &home.join(".config/other"), false));
         assert!(!own.is_guarded(Operation::Rename, &home.join(".configuration"), false));
+        Ok(())
+    }
+
+    #[test]
+    fn what_the_policy_is_made_from_is_not_made_changed_or_moved() -> std::io::Result<()> {
+        let workspace = tempfile::tempdir()?;
+        let workspace = workspace.path().canonicalize()?;
+        let (folder, policy) = (workspace.join(".agentsh"), workspace.join(".agentsh/policy.yaml"));
+        let own = Own::new(
+            &account(&workspace),
+            Vec::new(),
+            Default::default(),
+            vec![policy.clone()],
+            &Aliases::default(),
+        );
+        let is_guarded = |operation, path: &Path| own.is_guarded(operation, path, false);
+        assert!(is_guarded(Operation::Create, &policy) && is_guarded(Operation::Rename, &folder));
+        assert!(!is_guarded(Operation::Mkdir, &folder) && !is_guarded(Operation::Rename, &workspace));
+        std::fs::create_dir(&folder)?;
+        std::fs::write(&policy, "version: 1")?;
+        for operation in [
+            Operation::Write,
+            Operation::Truncate,
+            Operation::Rename,
+            Operation::Delete,
+        ] {
+            assert!(is_guarded(operation, &policy), "{operation:?}");
+        }
+        assert!(is_guarded(Operation::Rename, &folder) && is_guarded(Operation::Rename, &workspace));
+        assert!(!is_guarded(Operation::Read, &policy) && !is_guarded(Operation::Create, &folder.join("other")));
+        assert!(!is_guarded(Operation::Rename, &workspace.join("src")));
         Ok(())
     }
 

@@ -161,6 +161,11 @@ impl Session {
         if self.ending.load(Ordering::Acquire) {
             return Err(NotNow::Ending);
         }
+        self.may_record()
+    }
+
+    /// Whether the record takes what happens.
+    pub(crate) fn may_record(&self) -> Result<(), NotNow> {
         match self.recorder.health() {
             Health::Good => Ok(()),
             Health::Full { message } | Health::Failed { message } => Err(NotNow::Record(message)),

@@ -3,6 +3,7 @@
 #[path = "../../../ptyd/intercept/tests/files/numbers.rs"]
 mod numbers;
 
+mod around;
 mod attempts;
 mod bad_input;
 mod content;

@@ -250,6 +250,12 @@ impl<'e, 'c> Call<'e, 'c> {
         }
     }
 
+    /// Whether a file that lost the name by which it is known is still there under another, which nobody can tell.
+    pub fn is_elsewhere(&self, pin: &Pin) -> Result<bool, Errno> {
+        let may_be = pin.kind() == libc::S_IFREG && pin.stat.st_nlink > 0;
+        Ok(may_be && matches!(self.kernels_path_of(pin)?, Canonical::Was(_)))
+    }
+
     fn kernels_path_of(&self, pin: &Pin) -> Result<Canonical, Errno> {
         let found = canonical(&self.engine.host, pin.fd.as_fd(), &pin.stat);
         if found == Err(Errno::NAMETOOLONG) {

@@ -3,11 +3,12 @@
 use std::ffi::{CStr, CString};
 use std::path::Path;
 
-use rustix::fs::AtFlags;
+use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 
 use super::call::{Call, done};
 use super::permit::Aside;
+use super::tree::making;
 use crate::files::operation::Operation;
 use crate::files::resolve::{Canonical, How, Place};
 use crate::outcome::Outcome;
@@ -65,7 +66,8 @@ fn hard(call: &mut Call<'_, '_>, old: &Place, new: &Place, flags: i32) -> Result
         call.not_redirected(&permit)?;
         from = Some(permit);
     }
-    let operations = [Operation::Link, Operation::Create];
+    let mut operations = vec![Operation::Link, Operation::Create];
+    operations.extend(making(FileType::from_raw_mode(object.stat.st_mode)));
     let (permit, guard) = call.permit_all(&operations, || call.path_of_entry(&entry))?;
     call.not_redirected(&permit)?;
     if let Some(path) = source.path() {

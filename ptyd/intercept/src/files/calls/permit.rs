@@ -180,6 +180,24 @@ impl<'e> Call<'e, '_> {
         })
     }
 
+    /// What `permit` lets happen is an operation of another name too, of which rules may speak by that. Of it only an answer
+    /// counts that stands against the act: what is lost is asked of the trash by itself.
+    pub fn also(&self, permit: Permit, operation: Operation) -> Permit {
+        let judgement = self.judge(operation, &permit.path);
+        let verdict = &judgement.verdict;
+        let stands_against = matches!(verdict, Verdict::Deny(_) | Verdict::Approve | Verdict::Redirect { .. });
+        match stands_against && verdict.strictness() > permit.judgement.verdict.strictness() {
+            // A rename or link stays one, whatever else it is.
+            true if matches!(permit.operation, Operation::Rename | Operation::Link) => Permit { judgement, ..permit },
+            true => Permit {
+                operation,
+                judgement,
+                ..permit
+            },
+            false => permit,
+        }
+    }
+
     /// A denial is recorded and is the error.
     pub fn not_denied(&self, permit: Permit) -> Result<Permit, Outcome> {
         match permit.judgement.verdict {

@@ -125,10 +125,16 @@ impl Move {
             true => back.as_ref().map(Coming::bytes),
             false => Some(&[][..]),
         };
-        let from = call.strictest_with(from_operations, old, brought)?;
-        let from = call.ask_if_needed(from)?;
+        let from = call.weighed(from_operations, old, brought)?;
+        // What is exchanged leaves one name and comes to the other.
+        let from = match target {
+            Some(target) if exchange => call.comes_and_goes(from, target, Some(source)),
+            _ => from,
+        };
+        let from = call.ask_if_needed(call.not_denied(from)?)?;
         let content = coming(call, Operation::Rename, &new, source);
-        let onto = call.strictest_with(onto_operations, new, content.as_ref().map(Coming::bytes))?;
+        let onto = call.weighed(onto_operations, new, content.as_ref().map(Coming::bytes))?;
+        let onto = call.not_denied(call.comes_and_goes(onto, source, target))?;
         // Nobody is kept waiting while a person is asked.
         let content = content.filter(|_| onto.judgement.verdict != Verdict::Approve);
         let onto = match from.approved {

@@ -24,7 +24,41 @@ const MOST_ENTRIES: usize = 500_000;
 /// What a name that something leaves is judged by: nothing comes there.
 pub const MOVED: Option<&[u8]> = Some(&[]);
 
+/// What making an object of this kind is called, where that is not plain creation.
+pub fn making(kind: FileType) -> Option<Operation> {
+    match kind {
+        FileType::RegularFile => None,
+        FileType::Directory => Some(Operation::Mkdir),
+        FileType::Symlink => Some(Operation::Symlink),
+        _ => Some(Operation::Mknod),
+    }
+}
+
+fn removal(kind: FileType) -> Operation {
+    match kind {
+        FileType::Directory => Operation::Rmdir,
+        _ => Operation::Delete,
+    }
+}
+
+fn kind_of(pin: &Pin) -> FileType {
+    FileType::from_raw_mode(pin.stat.st_mode)
+}
+
 impl Call<'_, '_> {
+    /// What a name that gets `comes`, and loses `goes`, is asked beside the rename: rules may speak of either by the name that
+    /// it has alone.
+    pub fn comes_and_goes(&self, permit: Permit, comes: &Pin, goes: Option<&Pin>) -> Permit {
+        let permit = match making(kind_of(comes)) {
+            Some(operation) => self.also(permit, operation),
+            None => permit,
+        };
+        match goes {
+            Some(goes) => self.also(permit, removal(kind_of(goes))),
+            None => permit,
+        }
+    }
+
     /// Asks the person if the verdict says so.
     pub fn ask_if_needed(&self, permit: Permit) -> Result<Permit, Outcome> {
         match permit.judgement.verdict {
@@ -70,13 +104,18 @@ impl Call<'_, '_> {
             Errno::TOOBIG => Outcome::Errno(Errno::XDEV),
             other => Outcome::Errno(other),
         })?;
-        for (name, folder) in names {
+        for (name, kind) in names {
             let (old, new) = (from.join(&name), to.join(&name));
-            let (leave, arrive) = match folder {
-                true => (Operation::Rename, Operation::Mkdir),
-                false => (Operation::Rename, Operation::Create),
+            let folder = kind == FileType::Directory;
+            let arrive = match folder {
+                true => Operation::Mkdir,
+                false => Operation::Create,
             };
-            self.strictest_unasked(leave, &old, MOVED)?;
+            self.strictest_unasked(Operation::Rename, &old, MOVED)?;
+            self.strictest_unasked(removal(kind), &old, MOVED)?;
+            if let Some(making) = making(kind).filter(|_| !folder) {
+                self.strictest_unasked(making, &new, MOVED)?;
+            }
             let there = self.judge(arrive, &new);
             // Under the same rule it was judged when it came.
             let judged = there.by_content && self.judge(arrive, &old) == there;
@@ -107,8 +146,8 @@ impl Call<'_, '_> {
     }
 }
 
-/// Every name below `top`, relative to it, and whether it is a folder. `E2BIG` if there are too many.
-fn list(top: &Pin) -> Result<Vec<(PathBuf, bool)>, Errno> {
+/// Every name below `top`, relative to it, and what has it. `E2BIG` if there are too many.
+fn list(top: &Pin) -> Result<Vec<(PathBuf, FileType)>, Errno> {
     let mut found = Vec::new();
     let mut left = vec![PathBuf::from(".")];
     while let Some(folder) = left.pop() {
@@ -122,14 +161,14 @@ fn list(top: &Pin) -> Result<Vec<(PathBuf, bool)>, Errno> {
                 true => PathBuf::from(name),
                 false => folder.join(name),
             };
-            let is_folder = match entry.file_type() {
-                FileType::Unknown => is_folder(top, &path)?,
-                kind => kind == FileType::Directory,
+            let kind = match entry.file_type() {
+                FileType::Unknown => kind_below(top, &path)?,
+                kind => kind,
             };
-            if is_folder {
+            if kind == FileType::Directory {
                 left.push(path.clone());
             }
-            found.push((path, is_folder));
+            found.push((path, kind));
             if found.len() > MOST_ENTRIES {
                 return Err(Errno::TOOBIG);
             }
@@ -150,8 +189,8 @@ fn pin_below(top: &Pin, path: &Path) -> Result<Pin, Errno> {
     Pin::plain(rustix::fs::openat2(&top.fd, path, flags, Mode::empty(), BELOW)?)
 }
 
-fn is_folder(top: &Pin, path: &Path) -> Result<bool, Errno> {
+fn kind_below(top: &Pin, path: &Path) -> Result<FileType, Errno> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = rustix::fs::openat2(&top.fd, path, flags, Mode::empty(), ResolveFlags::BENEATH)?;
-    Ok(rustix::fs::fstat(fd)?.st_mode & libc::S_IFMT == libc::S_IFDIR)
+    Ok(FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode))
 }

@@ -14,7 +14,7 @@ use crate::files::calls::call::Call;
 use crate::files::calls::permit::{Aside, Permit};
 use crate::files::judge::Verdict;
 use crate::files::operation::Operation;
-use crate::files::resolve::{Pin, controlling_terminal, guard};
+use crate::files::resolve::{Canonical, Pin, controlling_terminal, guard};
 use crate::files::trash::Loss;
 use crate::outcome::Outcome;
 
@@ -33,10 +33,19 @@ pub(super) fn open(call: &mut Call<'_, '_>, request: &Request, pin: Pin) -> Resu
         return nameless(call, flags, &pin);
     }
     // What never had a path (a pipe under /dev/stdin) is the caller's own and no file of any rule.
-    let Some(path) = call.path_of(&pin)?.path().map(PathBuf::from) else {
+    let place = call.path_of(&pin)?;
+    let Some(path) = place.path().map(PathBuf::from) else {
         return nameless(call, flags, &pin);
     };
     let permit = call.weighed(operations(flags, &pin), path, None)?;
+    // Under its other name it may be one that only certain content may come to.
+    if !flags.observes() && matches!(place, Canonical::Was(_)) && call.is_elsewhere(&pin)? {
+        return Err(call.refuse(&permit, Errno::ACCESS));
+    }
+    let permit = match flags.has(libc::O_TRUNC) && pin.kind() == libc::S_IFREG {
+        true => call.also(permit, Operation::Truncate),
+        false => permit,
+    };
     if permit.waits_for_content()
         && let Some(outcome) = staged::open(call, request, &pin, &permit.path)?
     {
@@ -114,8 +123,9 @@ pub(super) fn reopen(
         return Err(Outcome::Errno(Errno::MFILE));
     }
     let losing = [Operation::Delete, Operation::Truncate];
+    let lost = second.as_deref().unwrap_or(&permit.path);
     let keep = match cut && pin.stat.st_size > 0 {
-        true => call.is_kept(&losing, &permit.path),
+        true => call.is_kept(&losing, lost),
         false => None,
     };
     let stripped = libc::O_CREAT | libc::O_NOFOLLOW | if keep.is_some() { libc::O_TRUNC } else { 0 };
@@ -138,7 +148,7 @@ pub(super) fn reopen(
     }
     let mut kept = None;
     if let Some(by) = keep {
-        let it = match call.keep(&by, None, Some(pin), &permit.path, Loss::Truncate(0)) {
+        let it = match call.keep(&by, None, Some(pin), lost, Loss::Truncate(0)) {
             Ok(it) => it,
             Err(errno) => return Err(call.refuse(permit, errno)),
         };
@@ -211,6 +221,7 @@ fn open_terminal(call: &Call<'_, '_>, flags: OFlags) -> Result<OwnedFd, Outcome>
 fn check_kind(call: &Call<'_, '_>, request: &Request, pin: &Pin) -> Result<(), Outcome> {
     let flags = request.flags;
     let errno = match pin.kind() {
+        libc::S_IFLNK if flags.has(libc::O_DIRECTORY) => Errno::NOTDIR,
         libc::S_IFLNK => Errno::LOOP,
         libc::S_IFDIR if flags.has(libc::O_CREAT) || flags.writes() || flags.has(libc::O_TRUNC) => Errno::ISDIR,
         libc::S_IFDIR => return Ok(()),

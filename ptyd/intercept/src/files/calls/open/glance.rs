@@ -36,7 +36,7 @@ pub(super) fn glance(call: &mut Call<'_, '_>, flags: Flags, place: &Place) -> Op
     let Canonical::At(path) = call.path_of(&pin).ok()? else {
         return None;
     };
-    let permit = call.strictest(operations(flags, &pin), path).ok()?;
+    let permit = call.weighed(operations(flags, &pin), path, None).ok()?;
     if permit.judgement.verdict != Verdict::Continue {
         return None;
     }

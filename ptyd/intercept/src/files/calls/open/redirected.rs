@@ -43,6 +43,7 @@ pub(super) fn open(
     let permit = permit.same();
     let second = Some(to.to_owned());
     match call.resolver().find(&place, how) {
+        Ok(Found::Object(_)) if creates && request.flags.has(libc::O_EXCL) => Err(Outcome::Errno(Errno::EXIST)),
         Ok(Found::Object(pin)) if pin.kind() == libc::S_IFLNK => Err(Outcome::Errno(Errno::LOOP)),
         Ok(Found::Object(pin)) => {
             guard(&call.resolver(), &pin)?;
