@@ -229,7 +229,7 @@ never\t''"
 complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from validate" -l json -d 'Print JSON: a list of outcomes'
 complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from validate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from test" -l policy -d 'A policy by name, or the file of one (else the configured default)' -r
-complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from test" -l workspace -d 'The folder that a session would work in' -r -F
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from test" -l workspace -d 'The folder that a session would work in (else the outermost git tree around this one, or this one)' -r -F
 complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from test" -l session -d 'The policy that this session has' -r
 complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from test" -l cases -d 'A file of cases, each an operation with the answer that is right' -r -F
 complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from test" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
@@ -238,7 +238,7 @@ never\t''"
 complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from test" -l json -d 'Print JSON'
 complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from explain" -l policy -d 'A policy by name, or the file of one (else the configured default)' -r
-complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from explain" -l workspace -d 'The folder that a session would work in' -r -F
+complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from explain" -l workspace -d 'The folder that a session would work in (else the outermost git tree around this one, or this one)' -r -F
 complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from explain" -l session -d 'The policy that this session has' -r
 complete -c agentsh -n "__fish_agentsh_using_subcommand policy; and __fish_seen_subcommand_from explain" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
 always\t''
