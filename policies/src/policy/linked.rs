@@ -13,11 +13,14 @@ use crate::glob::PathIndex;
 use crate::host::led_to;
 use crate::words::FileOp;
 
+/// What was looked up, and where it leads.
+type Seen = HashMap<Vec<u8>, Option<Vec<u8>>>;
+
 /// Where paths lead on this host, each looked up once.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
     /// `None`: nothing is looked up.
-    seen: Option<RefCell<HashMap<Vec<u8>, Option<Vec<u8>>>>>,
+    seen: Option<RefCell<Seen>>,
 }
 
 impl Links {

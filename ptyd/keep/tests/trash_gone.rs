@@ -63,22 +63,18 @@ fn records_are_given_their_files_where_only_those_were_removed() -> Tested {
 fn each_way_to_lose_a_file_finds_the_trash_made_again() -> Tested {
     type Lose = fn(&Trash, &Path) -> Tested;
     let ways: [Lose; 3] = [
-        |trash, path| Ok(drop(discard(trash, path, Removal::Unlink)?)),
         |trash, path| {
-            let (parent, name) = split(path)?;
-            Ok(drop(trash.keep_replaced(
-                parent.as_fd(),
-                &name,
-                path,
-                &Meta::default(),
-            )?))
+            discard(trash, path, Removal::Unlink)?;
+            Ok(())
         },
         |trash, path| {
-            Ok(drop(trash.keep_version(
-                File::open(path)?.as_fd(),
-                path,
-                &Meta::default(),
-            )?))
+            let (parent, name) = split(path)?;
+            trash.keep_replaced(parent.as_fd(), &name, path, &Meta::default())?;
+            Ok(())
+        },
+        |trash, path| {
+            trash.keep_version(File::open(path)?.as_fd(), path, &Meta::default())?;
+            Ok(())
         },
     ];
     for way in ways {

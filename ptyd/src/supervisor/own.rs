@@ -244,7 +244,7 @@ mod tests {
         let workspace = workspace.path().canonicalize()?;
         let (folder, policy) = (workspace.join(".agentsh"), workspace.join(".agentsh/policy.yaml"));
         let own = Own::new(
-            &account(&workspace),
+            &account(Path::new("/nonexistent/home")),
             Vec::new(),
             Default::default(),
             vec![policy.clone()],
