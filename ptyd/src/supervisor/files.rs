@@ -133,8 +133,10 @@ impl Files {
             return true;
         }
         let is_named = || file_op(operation).is_some_and(|op| devices::is_named(&rules.policy, op, bytes));
-        let steers_kernel = || devices::steers_kernel(path) || self.kernels.iter().any(|folder| lies_in(path, folder));
-        !operation.observes() && (is_group(rules, path) || steers_kernel() && !is_named())
+        let steers_kernel = || devices::steers_kernel(path) && !is_named();
+        // Where else they are mounted is in the way of rules that mean something else.
+        let elsewhere = || self.kernels.iter().any(|folder| lies_in(path, folder));
+        !operation.observes() && (is_group(rules, path) || steers_kernel() || elsewhere())
     }
 
     /// The file that stands in for the asked one by this verdict. The rule's own policy means it so; what another policy of
@@ -299,6 +301,10 @@ impl FileJudge for Files {
             FileOp::Create,
             FileOp::Delete,
             FileOp::Rename,
+            FileOp::Mkdir,
+            FileOp::Rmdir,
+            FileOp::Symlink,
+            FileOp::Mknod,
         ]
         .into_iter()
         .any(|op| {
