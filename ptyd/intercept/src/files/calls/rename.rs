@@ -186,8 +186,7 @@ impl Move {
     /// Whether a folder moves to or from where what is below it is judged by itself.
     fn has_trees(&self, call: &Call<'_, '_>, source: &Pin, target: Option<&Pin>, from: &Path, onto: &Path) -> bool {
         let folder = |pin: &Pin| pin.kind() == libc::S_IFDIR;
-        let judge = &call.engine.parts.judge;
-        (folder(source) || target.is_some_and(folder)) && (judge.differs_below(from) || judge.differs_below(onto))
+        (folder(source) || target.is_some_and(folder)) && call.matters_below(from, onto)
     }
 
     /// What was judged is what is there.
