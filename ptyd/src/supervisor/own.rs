@@ -75,13 +75,14 @@ impl Own {
         if operation.observes() || path == Path::new("/") {
             return false;
         }
-        let takes_the_way = |file: &Path| {
-            let its_folder = file.parent() == Some(path);
-            moves(operation) && lies_in(file, path) && (its_folder || file.symlink_metadata().is_ok())
+        let touches = |file: &Path, path: &Path, named: &Path| {
+            let takes_the_way = moves(operation) && lies_in(file, path);
+            // Of folders above one that is not there only its own matters.
+            lies_in(path, file) || takes_the_way && (file.parent() == Some(path) || named.symlink_metadata().is_ok())
         };
-        let touches = |file: &PathBuf| lies_in(path, file) || takes_the_way(file);
-        let spelled = |file: &PathBuf| folds && lies_in(&folded(path), &folded(file));
-        self.sources.iter().any(|file| touches(file) || spelled(file))
+        self.sources
+            .iter()
+            .any(|file| touches(file, path, file) || folds && touches(&folded(file), &folded(path), file))
     }
 
     /// Whether `operation` on the object at this canonical path is refused. `folds`: whether it lies where names fold.

@@ -66,9 +66,14 @@ try:
     os.write(w, b'\\tfsmonitor = \"touch /tmp/evil\"\\n')
 except OSError as error:
     print(error.strerror)
+try:
+    os.link('/proc/self/fd/%d' % r, 'x', follow_symlinks=True)
+    open('x', 'a').write('evil')
+except OSError as error:
+    print(error.strerror)
 P";
     let outcome = world.shimmed(text)?;
-    if outcome.out() != "Permission denied\n" {
+    if outcome.out() != "Permission denied\nPermission denied\n" {
         return Err(fail(format!("{outcome:?}")));
     }
     is(&config, "[core]\n\tbare = false\n")
