@@ -157,10 +157,10 @@ impl Move {
             return Err(Outcome::Errno(Errno::AGAIN));
         }
         call.not_weaker(&from.path, &onto.path, MOVED)?;
-        let mut below = call.tree_may_move(source, &from.path, &onto.path)?;
+        let mut below = call.tree_may_move(source, &from, &onto)?;
         if let (Some(target), true) = (target, exchange) {
             call.not_weaker(&onto.path, &from.path, MOVED)?;
-            below.extend(call.tree_may_move(target, &onto.path, &from.path)?);
+            below.extend(call.tree_may_move(target, &onto, &from)?);
         }
         self.unchanged(source, target)?;
         let kept = match target {

@@ -12,7 +12,7 @@ use super::call::Call;
 use super::content::{Coming, coming};
 use super::permit::Permit;
 use crate::files::actor;
-use crate::files::judge::Verdict;
+use crate::files::judge::{Judgement, Verdict};
 use crate::files::operation::Operation;
 use crate::files::resolve::Pin;
 use crate::outcome::Outcome;
@@ -104,9 +104,11 @@ impl Call<'_, '_> {
     }
 
     /// Refuses a move of the folder `top` that brings something below it where it may not be made, or
-    /// from where it may not be taken. The caller holds the guard under which no name appears. What is
-    /// returned keeps files as they were judged.
-    pub fn tree_may_move(&self, top: &Pin, from: &Path, to: &Path) -> Result<Vec<Coming>, Outcome> {
+    /// from where it may not be taken. The caller holds the guard under which no name appears. What a person
+    /// said yes to for the folder holds below it, by the same rule. What is returned keeps files as they were judged.
+    pub fn tree_may_move(&self, top: &Pin, leaves: &Permit, arrives: &Permit) -> Result<Vec<Coming>, Outcome> {
+        let (from, to) = (leaves.path.as_path(), arrives.path.as_path());
+        let granted = [leaves, arrives].map(|permit| permit.approved.filter(|yes| *yes).map(|_| &permit.judgement));
         let mut held = Vec::new();
         if top.kind() != libc::S_IFDIR || !self.matters_below(from, to) {
             return Ok(held);
@@ -123,10 +125,10 @@ impl Call<'_, '_> {
                 true => Operation::Mkdir,
                 false => Operation::Create,
             };
-            self.strictest_unasked(Operation::Rename, &old, MOVED)?;
-            self.strictest_unasked(removal(kind), &old, MOVED)?;
+            self.strictest_unasked(Operation::Rename, &old, MOVED, granted)?;
+            self.strictest_unasked(removal(kind), &old, MOVED, granted)?;
             if let Some(making) = making(kind).filter(|_| !folder) {
-                self.strictest_unasked(making, &new, MOVED)?;
+                self.strictest_unasked(making, &new, MOVED, granted)?;
             }
             let there = self.judge(arrive, &new);
             // Under the same rule it was judged when it came.
@@ -141,7 +143,7 @@ impl Call<'_, '_> {
                 true => MOVED,
                 false => content.as_ref().map(Coming::bytes),
             };
-            self.strictest_unasked(arrive, &new, known)?;
+            self.strictest_unasked(arrive, &new, known, granted)?;
             held.extend(content);
             self.not_weaker(&old, &new, MOVED)?;
         }
@@ -149,9 +151,16 @@ impl Call<'_, '_> {
     }
 
     /// A thousand questions are not asked for one move: what needs one is refused.
-    fn strictest_unasked(&self, operation: Operation, path: &Path, content: Option<&[u8]>) -> Result<(), Outcome> {
+    fn strictest_unasked(
+        &self,
+        operation: Operation,
+        path: &Path,
+        content: Option<&[u8]>,
+        granted: [Option<&Judgement>; 2],
+    ) -> Result<(), Outcome> {
         let permit = self.strictest_with(&[operation], path.to_owned(), content)?;
         match permit.judgement.verdict {
+            Verdict::Approve if !permit.judgement.by_content && granted.contains(&Some(&permit.judgement)) => Ok(()),
             Verdict::Approve => Err(self.refuse(&permit, Errno::ACCESS)),
             _ => Ok(()),
         }
