@@ -1,7 +1,9 @@
 //! From a caller's words to the object that they mean, for the calls that are not file calls.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,9 +13,13 @@ use rustix::io::Errno;
 use crate::caller::Caller;
 use crate::exec::Headers;
 use crate::files::actor::{self, Client};
+use crate::files::folders::Folders;
 use crate::files::host::{Host, ObjectId};
 use crate::files::resolve::{At, Canonical, How, Pin, Place, Resolver, Root, Tasks, canonical, guard, task_of};
 use crate::process::Common;
+
+/// Longer paths of folders are looked up each time.
+const LONGEST: usize = 1024;
 
 /// Resolves paths of a session's callers as the kernel would for them: with their root, working
 /// directory, descriptors and rights, and `/proc/self` being theirs.
@@ -21,6 +27,7 @@ pub struct Locator {
     host: Host,
     tasks: Arc<dyn Tasks>,
     user_namespaces: bool,
+    folders: Arc<Folders>,
     pub(crate) headers: Headers,
 }
 
@@ -35,8 +42,14 @@ impl Locator {
             host: Host::new()?,
             tasks,
             user_namespaces,
+            folders: Arc::default(),
             headers: Headers::default(),
         }))
+    }
+
+    /// What it knows of folders.
+    pub fn folders(&self) -> Arc<Folders> {
+        Arc::clone(&self.folders)
     }
 
     /// What is known of the calling thread.
@@ -56,6 +69,35 @@ impl Locator {
         let pin = resolver.object(&place, if follow { How::FOLLOW } else { How::NOFOLLOW })?;
         guard(&resolver, &pin)?;
         Ok(pin)
+    }
+
+    /// The file that `path` means for an exec, links followed: mostly by what is known of its folder.
+    pub(crate) fn program(&self, caller: &Caller<'_>, path: &CStr) -> Result<Pin, Errno> {
+        match self.known_program(caller, path) {
+            Some(pin) => Ok(pin),
+            None => self.object(caller, libc::AT_FDCWD, path, true),
+        }
+    }
+
+    fn known_program(&self, caller: &Caller<'_>, path: &CStr) -> Option<Pin> {
+        let path = path.to_bytes();
+        let name = path.iter().rposition(|byte| *byte == b'/')? + 1;
+        if !path.starts_with(b"/") || !caller.common().is_some_and(Common::at_our_root) {
+            return None;
+        }
+        let mut folder = [0; LONGEST];
+        let length = self.folders.find(&self.host, None, &path[..name], &mut folder).ok()?;
+        let straight = Path::new(OsStr::from_bytes(&folder[..length])).join(OsStr::from_bytes(&path[name..]));
+        let place = Place {
+            path: CString::new(straight.into_os_string().into_vec()).ok()?,
+            start: None,
+            at: Some(At::root(0)),
+            root: Root::Host,
+        };
+        let client = self.client(caller).ok()?;
+        let _acting = actor::look_as(&client.identity).ok()?;
+        let pin = self.resolver(&client).straight(&place)?;
+        (pin.kind() == libc::S_IFREG).then_some(pin)
     }
 
     /// The object behind the caller's descriptor `number` itself (`AT_EMPTY_PATH`).

@@ -341,6 +341,7 @@ pub(super) fn engine(session: &Arc<Session>) -> Result<Arc<FileEngine>, String> 
         trash: Arc::new(Keeper::new(trash, session).map_err(|error| error.to_string())?),
         recorder: Arc::new(FileLog(Arc::downgrade(session))),
         tasks: Arc::clone(&session.shared.members) as Arc<dyn Tasks>,
+        folders: session.shared.locator.folders(),
     };
     FileEngine::new(parts).map_err(|errno| errno.to_string())
 }

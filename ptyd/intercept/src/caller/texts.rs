@@ -1,5 +1,6 @@
 //! Strings in the caller's memory.
 
+use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 
 use rustix::io::Errno;
@@ -29,11 +30,33 @@ pub(crate) struct Texts {
 
 struct Page {
     address: u64,
-    bytes: Box<[u8; PAGE as usize]>,
+    bytes: Bytes,
+}
+
+type Bytes = Box<[u8; PAGE as usize]>;
+
+thread_local! {
+    /// Room for pages that nobody needs at the moment.
+    static SPARE: RefCell<Vec<Bytes>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Room for a page, which holds anything.
+fn room() -> Bytes {
+    let spare = SPARE.with_borrow_mut(Vec::pop);
+    spare.unwrap_or_else(|| Box::new([0; PAGE as usize]))
 }
 
 fn start(address: u64) -> u64 {
     address & !(PAGE - 1)
+}
+
+impl Drop for Texts {
+    fn drop(&mut self) {
+        SPARE.with_borrow_mut(|spare| {
+            let places = REMEMBERED.saturating_sub(spare.len());
+            spare.extend(self.pages.drain(..).take(places).map(|page| page.bytes));
+        });
+    }
 }
 
 impl Texts {
@@ -57,7 +80,7 @@ impl Texts {
                 }
             }
         }
-        let mut buffers: Vec<_> = missing.iter().map(|_| Box::new([0; PAGE as usize])).collect();
+        let mut buffers: Vec<_> = missing.iter().map(|_| room()).collect();
         let whole = memory::read_pages(self.tid, &missing, &mut buffers).unwrap_or(0);
         for (address, bytes) in missing.into_iter().zip(buffers).take(whole) {
             self.remember(Page { address, bytes });
@@ -76,7 +99,7 @@ impl Texts {
         let place = match self.place(address) {
             Some(place) => place,
             None => {
-                let (start, mut bytes) = (start(address), Box::new([0; PAGE as usize]));
+                let (start, mut bytes) = (start(address), room());
                 // A page is there or is not.
                 if memory::read(self.tid, start, &mut bytes[..])? < bytes.len() {
                     return Err(Errno::FAULT);

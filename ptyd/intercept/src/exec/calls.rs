@@ -61,6 +61,9 @@ impl Call {
             b"" => locator.descriptor(caller, self.folder),
             _ => {
                 let follow = self.flags & libc::AT_SYMLINK_NOFOLLOW == 0;
+                if follow && self.folder == libc::AT_FDCWD {
+                    return locator.program(caller, &self.path);
+                }
                 let pin = locator.object(caller, self.folder, &self.path, follow)?;
                 if pin.kind() == libc::S_IFLNK {
                     return Err(Errno::LOOP);

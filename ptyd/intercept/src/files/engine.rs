@@ -17,7 +17,7 @@ use crate::caller::Caller;
 use crate::handler::Handler;
 use crate::outcome::Outcome;
 
-/// The four others that the engine works with.
+/// The others that the engine works with.
 #[derive(Clone)]
 pub struct Parts {
     /// Decides.
@@ -28,6 +28,8 @@ pub struct Parts {
     pub recorder: Arc<dyn FileRecorder>,
     /// Knows the session's tasks.
     pub tasks: Arc<dyn Tasks>,
+    /// Knows where folders are; the session's [`Locator`](crate::Locator) has it.
+    pub folders: Arc<Folders>,
 }
 
 /// Judges file calls on the object that they really touch and carries them out as the caller.
@@ -39,7 +41,7 @@ pub struct FileEngine {
     pub(super) parts: Parts,
     names: RwLock<()>,
     pub(super) masks: Masks,
-    pub(super) folders: Folders,
+    pub(super) folders: Arc<Folders>,
     pub(super) staging: Staging,
 }
 
@@ -52,10 +54,10 @@ impl FileEngine {
         let host = Host::new()?;
         Ok(Arc::new_cyclic(|engine: &Weak<FileEngine>| FileEngine {
             host,
+            folders: Arc::clone(&parts.folders),
             parts,
             names: RwLock::new(()),
             masks: Masks::default(),
-            folders: Folders::default(),
             staging: Staging::new(Weak::clone(engine)),
         }))
     }

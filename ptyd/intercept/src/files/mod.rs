@@ -10,7 +10,7 @@
 pub(crate) mod actor;
 mod calls;
 mod engine;
-mod folders;
+pub(crate) mod folders;
 mod here;
 pub(crate) mod host;
 mod judge;
@@ -24,6 +24,7 @@ mod trash;
 
 pub use calls::requests;
 pub use engine::{FileEngine, Parts};
+pub use folders::Folders;
 pub use judge::{Answer, FileJudge, Judgement, Question, Verdict};
 pub use operation::Operation;
 pub use record::{Effect, FileRecord, FileRecorder};

@@ -61,36 +61,42 @@ impl TaskStat {
     pub fn parse(text: &[u8]) -> Option<TaskStat> {
         // The name may hold anything, and ends at the last parenthesis.
         let behind = text.iter().rposition(|byte| *byte == b')')? + 2;
-        let mut fields = text.get(behind..)?.split(|byte| *byte == b' ' || *byte == b'\n');
+        let mut wanted = [0; FIELDS.len()];
+        let mut rest = text.get(behind..)?;
         let mut next = procfs::FIRST;
-        let mut number = |field: usize| {
-            let skipped = field - next;
-            next = field + 1;
-            fields.nth(skipped).and_then(unsigned)
-        };
+        for (field, value) in FIELDS.iter().zip(&mut wanted) {
+            while next < *field {
+                let end = rest.iter().position(|byte| *byte == b' ')?;
+                rest = &rest[end + 1..];
+                next += 1;
+            }
+            (*value, rest) = number(rest)?;
+            next += 1;
+        }
+        let [ppid, threads, started, layout @ ..] = wanted;
         Some(TaskStat {
-            ppid: i32::try_from(number(4)?).ok()?,
-            threads: u32::try_from(number(20)?).ok()?,
-            started: number(22)?,
-            layout: [
-                number(26)?,
-                number(28)?,
-                number(48)?,
-                number(49)?,
-                number(50)?,
-                number(51)?,
-            ],
+            ppid: i32::try_from(ppid).ok()?,
+            threads: u32::try_from(threads).ok()?,
+            started,
+            layout,
         })
     }
 }
 
-/// A number in decimal digits.
-fn unsigned(digits: &[u8]) -> Option<u64> {
-    let add = |number: u64, digit: &u8| {
-        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
-        number.checked_mul(10)?.checked_add(digit)
-    };
-    digits.iter().try_fold(0, add).filter(|_| !digits.is_empty())
+/// Its fields that are read, by their numbers in `proc_pid_stat(5)`.
+const FIELDS: [usize; 9] = [4, 20, 22, 26, 28, 48, 49, 50, 51];
+
+/// A number in decimal digits, and what is behind it and the blank that ends it.
+fn number(text: &[u8]) -> Option<(u64, &[u8])> {
+    let mut value: u64 = 0;
+    for (index, byte) in text.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => value = value.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?,
+            b' ' | b'\n' if index > 0 => return Some((value, &text[index + 1..])),
+            _ => return None,
+        }
+    }
+    (!text.is_empty()).then_some((value, &[]))
 }
 
 #[cfg(test)]

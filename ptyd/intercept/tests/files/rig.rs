@@ -183,6 +183,7 @@ impl Rig {
             trash: trash.clone(),
             recorder: seen.clone(),
             tasks: Arc::new(NotUs),
+            folders: Arc::default(),
         };
         Ok(Rig {
             engine: FileEngine::new(parts)?,

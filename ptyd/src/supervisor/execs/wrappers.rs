@@ -3,6 +3,7 @@
 //! A payload that is a program of its own is executed by a call that is judged again: questions and redirects wait for
 //! that. A payload inside of the wrapper itself (busybox) is never seen again.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt as _;
@@ -127,7 +128,7 @@ pub(super) fn payloads(rules: &Rules, request: &ExecRequest<'_>) -> Payloads {
         transparent: false,
     };
     for (at, subject) in request.subjects.iter().enumerate() {
-        let mut wrapper = subject.clone();
+        let mut wrapper = Cow::Borrowed(subject);
         // A box may run what it is told to execute inside of itself.
         let mut inside = false;
         for depth in 0..MAX_DEPTH {
@@ -138,7 +139,7 @@ pub(super) fn payloads(rules: &Rules, request: &ExecRequest<'_>) -> Payloads {
             inside |= depth == 0 && !is_program;
             found.transparent |= at == 0 && depth == 0 && is_program;
             let Some(subject) = payload.0 else { break };
-            wrapper = subject.clone();
+            wrapper = Cow::Owned(subject.clone());
             // What stands behind the last that is looked at nobody learns of either.
             let is_last = depth + 1 == MAX_DEPTH;
             if inside && (is_last || RUNNERS.contains(&subject.called.as_bytes())) {

@@ -347,6 +347,11 @@ impl Resolver<'_> {
         false
     }
 
+    /// The object that `place` leads to without a link on the way; none: only another look can tell.
+    pub fn straight(&self, place: &Place) -> Option<Pin> {
+        self.find_straight(place, PIN, ResolveFlags::empty())?.ok()
+    }
+
     /// An object below a folder of which it is known where it is, on a way without links: so is the object.
     fn find_straight(&self, place: &Place, flags: OFlags, resolve: ResolveFlags) -> Option<Result<Pin, Errno>> {
         let at = place.straight(place.path.as_bytes())?;
