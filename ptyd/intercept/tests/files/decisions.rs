@@ -272,3 +272,17 @@ fn a_verdict_that_a_call_cannot_carry_out_is_a_refusal() -> Result {
     assert!(!shown.contains("DONE") && fs::exists(top.join("free/file"))?, "{shown}");
     Ok(())
 }
+
+#[test]
+fn where_no_content_is_judged_a_file_whose_name_is_gone_is_written_by_its_descriptor() -> Result {
+    let folder = folder()?;
+    let top = folder.path();
+    let rig = Rig::new(guarded(top))?;
+    let script = r#"python3 -c '
+import os
+os.link("free/file", "free/second"); held = os.open("free/file", os.O_RDONLY); os.unlink("free/file")
+print(os.write(os.open(f"/proc/self/fd/{held}", os.O_WRONLY), b"FREE"))'"#;
+    assert_eq!(rig.sh(top, script)?, "4\n");
+    assert_eq!(fs::read_to_string(top.join("free/second"))?, "FREE text");
+    Ok(())
+}

@@ -58,9 +58,7 @@ fn hard(call: &mut Call<'_, '_>, old: &Place, new: &Place, flags: i32) -> Result
         return Err(Outcome::Errno(Errno::NOENT));
     }
     let source = call.path_of(&object)?;
-    // A name more would open what its other name, which nobody can tell, keeps for content that was judged.
-    let judged = call.engine.parts.judge.judges_content() && matches!(source, Canonical::Was(_));
-    if judged && call.is_elsewhere(&object)? {
+    if call.content_is_elsewhere(&object, &source)? {
         return Err(Outcome::Errno(Errno::ACCESS));
     }
     // Judged at both ends; an unnamed file (O_TMPFILE) has only the new one.

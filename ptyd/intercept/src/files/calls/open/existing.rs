@@ -14,7 +14,7 @@ use crate::files::calls::call::Call;
 use crate::files::calls::permit::{Aside, Permit};
 use crate::files::judge::Verdict;
 use crate::files::operation::Operation;
-use crate::files::resolve::{Canonical, Pin, controlling_terminal, guard};
+use crate::files::resolve::{Pin, controlling_terminal, guard};
 use crate::files::trash::Loss;
 use crate::outcome::Outcome;
 
@@ -38,8 +38,7 @@ pub(super) fn open(call: &mut Call<'_, '_>, request: &Request, pin: Pin) -> Resu
         return nameless(call, flags, &pin);
     };
     let permit = call.weighed(operations(flags, &pin), path, None)?;
-    // Under its other name it may be one that only certain content may come to.
-    if !flags.observes() && matches!(place, Canonical::Was(_)) && call.is_elsewhere(&pin)? {
+    if !flags.observes() && call.content_is_elsewhere(&pin, &place)? {
         return Err(call.refuse(&permit, Errno::ACCESS));
     }
     let permit = match flags.has(libc::O_TRUNC) && pin.kind() == libc::S_IFREG {
