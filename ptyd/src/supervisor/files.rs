@@ -265,6 +265,10 @@ impl FileJudge for Files {
             .is_some_and(|session| session.rules().redirects_files)
     }
 
+    fn hides_names(&self) -> bool {
+        self.session.upgrade().is_none_or(|session| session.rules().hides_names)
+    }
+
     fn hidden_group(&self) -> Option<String> {
         let session = self.session.upgrade()?;
         (session.rules().wall != Wall::None).then(|| agentsh_sandbox::cgroup::folder_name(&session.id))

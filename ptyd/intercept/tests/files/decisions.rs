@@ -10,7 +10,7 @@ use crate::rig::{Rig, Rules};
 use crate::support::Result;
 
 /// A folder with a file that is guarded, one that is not, and a hostile link.
-fn folder() -> Result<tempfile::TempDir> {
+pub fn folder() -> Result<tempfile::TempDir> {
     let folder = tempfile::tempdir()?;
     let top = folder.path();
     fs::create_dir_all(top.join("guarded/below"))?;

@@ -5,6 +5,7 @@ mod support;
 
 mod behaviour;
 mod decisions;
+mod hidden;
 mod native;
 mod numbers;
 mod races;

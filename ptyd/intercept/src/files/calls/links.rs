@@ -51,7 +51,7 @@ fn hard(call: &mut Call<'_, '_>, old: &Place, new: &Place, flags: i32) -> Result
         return done(work());
     }
     if entry.stat().is_ok() {
-        return Err(Outcome::Errno(Errno::EXIST));
+        return Err(call.taken(Operation::Link, &entry));
     }
     // As of every file that has lost its last name.
     if object.stat.st_nlink == 1 && call.is_discarded(&object)? {
@@ -129,7 +129,7 @@ fn symbolic(call: &mut Call<'_, '_>, text: &CStr, new: &Place) -> Result<Outcome
         return done(work());
     }
     if entry.stat().is_ok() {
-        return Err(Outcome::Errno(Errno::EXIST));
+        return Err(call.taken(Operation::Symlink, &entry));
     }
     let (permit, guard) = call.permit(Operation::Symlink, || call.path_of_entry(&entry))?;
     call.not_redirected(&permit)?;

@@ -95,7 +95,9 @@ impl Move {
         let exchange = self.flags.contains(RenameFlags::EXCHANGE);
         match &target {
             None if exchange => return self.otherwise(Errno::NOENT),
-            Some(_) if self.flags.contains(RenameFlags::NOREPLACE) => return Err(Outcome::Errno(Errno::EXIST)),
+            Some(_) if self.flags.contains(RenameFlags::NOREPLACE) => {
+                return Err(call.taken(Operation::Rename, &self.new));
+            }
             // Two names of one file: the kernel does nothing.
             Some(target) if target.is(&source.stat) => return done(self.work()),
             _ => {}

@@ -21,7 +21,10 @@ use crate::outcome::Outcome;
 pub(super) fn open(call: &mut Call<'_, '_>, request: &Request, pin: Pin) -> Result<Outcome, Outcome> {
     let flags = request.flags;
     if flags.has(libc::O_CREAT | libc::O_EXCL) {
-        return Err(Outcome::Errno(Errno::EXIST));
+        let entry = call.entry(&request.place);
+        return Err(entry.map_or(Outcome::Errno(Errno::EXIST), |entry| {
+            call.taken(Operation::Create, &entry)
+        }));
     }
     if flags.has(libc::O_PATH) {
         return path_only(call, &pin);
