@@ -231,35 +231,6 @@ fn a_deletion_that_the_kernel_refuses_is_not_kept() -> Result {
 }
 
 #[test]
-fn a_redirected_write_goes_elsewhere_and_reads_see_it() -> Result {
-    let folder = folder()?;
-    let top = folder.path();
-    let to = |if_there| Verdict::Redirect {
-        to: top.join("else/where/file"),
-        if_there,
-    };
-    let rules = Rules::allow_all()
-        .rule(
-            top.join("free/file"),
-            false,
-            &[Operation::Write, Operation::Create],
-            to(false),
-        )
-        .rule(top.join("free/file"), false, &[Operation::Read], to(true));
-    let rig = Rig::new(rules)?;
-    let shown = rig.sh(top, "cat free/file; echo; echo written > free/file; cat free/file")?;
-    assert_eq!(shown, "free text\nwritten\n");
-    assert_eq!(fs::read_to_string(top.join("free/file"))?, "free text");
-    assert_eq!(fs::read_to_string(top.join("else/where/file"))?, "written\n");
-    // A link in the place that it goes to leads nowhere.
-    fs::remove_file(top.join("else/where/file"))?;
-    std::os::unix::fs::symlink(top.join("guarded/secret"), top.join("else/where/file"))?;
-    rig.sh(top, "echo overwritten > free/file")?;
-    assert_eq!(fs::read_to_string(top.join("guarded/secret"))?, "secret text");
-    Ok(())
-}
-
-#[test]
 fn a_verdict_that_a_call_cannot_carry_out_is_a_refusal() -> Result {
     let folder = folder()?;
     let top = folder.path();

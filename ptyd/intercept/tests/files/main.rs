@@ -9,5 +9,6 @@ mod hidden;
 mod native;
 mod numbers;
 mod races;
+mod redirects;
 mod rig;
 mod speed;

@@ -67,7 +67,7 @@ pub(super) fn open(call: &mut Call<'_, '_>, request: &Request, pin: Pin) -> Resu
         _ => permit,
     };
     if let Some((to, if_there)) = redirect(&permit)
-        && let Some(outcome) = redirected::open(call, request, &permit, &to, if_there)?
+        && let Some(outcome) = redirected::open(call, request, &permit, (&to, if_there), Some(&pin))?
     {
         return Ok(outcome);
     }
