@@ -92,7 +92,7 @@ fn hard(call: &mut Call<'_, '_>, old: &Place, new: &Place, flags: i32) -> Result
         result,
         Aside {
             second: second.as_deref(),
-            kept: None,
+            ..Aside::default()
         },
     )
 }
@@ -141,7 +141,7 @@ fn symbolic(call: &mut Call<'_, '_>, text: &CStr, new: &Place) -> Result<Outcome
         result,
         Aside {
             second: Some(second),
-            kept: None,
+            ..Aside::default()
         },
     )
 }

@@ -187,6 +187,7 @@ impl Move {
             Aside {
                 second: Some(&onto.path),
                 kept,
+                ..Aside::default()
             },
         )
     }

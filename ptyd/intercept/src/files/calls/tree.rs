@@ -24,6 +24,9 @@ const MOST_ENTRIES: usize = 500_000;
 /// What a name that something leaves is judged by: nothing comes there.
 pub const MOVED: Option<&[u8]> = Some(&[]);
 
+/// What the record says where a tree cannot be looked through.
+const UNLISTED: &str = "what lies below it may be judged otherwise than itself, and cannot be listed";
+
 /// What making an object of this kind is called, where that is not plain creation.
 pub fn making(kind: FileType) -> Option<Operation> {
     match kind {
@@ -114,7 +117,7 @@ impl Call<'_, '_> {
         // The worker's own rights: a folder that its owner cannot list can hold names as well.
         let names = actor::as_reader(|| list(top)).map_err(|errno| match errno {
             Errno::TOOBIG => Outcome::Errno(Errno::XDEV),
-            other => Outcome::Errno(other),
+            other => self.refuse_because(leaves, other, UNLISTED),
         })?;
         for (name, kind) in names {
             let (old, new) = (from.join(&name), to.join(&name));

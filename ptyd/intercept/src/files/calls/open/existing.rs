@@ -174,6 +174,7 @@ pub(super) fn reopen(
     let aside = Aside {
         second: second.as_deref(),
         kept,
+        ..Aside::default()
     };
     match call.finish(permit, handed, aside) {
         Ok(_) => Ok(Outcome::Answered),

@@ -101,7 +101,7 @@ pub(super) fn create_permitted<G>(
     }
     let aside = Aside {
         second: second.as_deref(),
-        kept: None,
+        ..Aside::default()
     };
     let result = match handed {
         // The caller died with its file made, as it can in the kernel.
