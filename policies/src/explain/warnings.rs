@@ -97,7 +97,7 @@ fn unused_keys(layer: &Layer, lines: &mut Vec<String>) {
             say(
                 "file rule",
                 &rule.name,
-                "ENOENT: listings still show the names, save under FUSE or `sandbox.hide`; the stat family is notified, which costs",
+                "ENOENT: listings still show the names, save under FUSE or `sandbox.hide`, and statfs(2) finds them; the stat family is notified, which costs",
             );
         }
     }

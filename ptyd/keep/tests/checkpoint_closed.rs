@@ -3,14 +3,9 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
 
-use support::{Ground, Tested, as_nobody, exists};
-
-fn set_mode(path: &Path, mode: u32) -> std::io::Result<()> {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))
-}
+use support::{Ground, Tested, as_nobody, exists, set_mode};
 
 #[test]
 fn what_a_checkpoint_could_not_read_is_left_alone_and_said() -> Tested {

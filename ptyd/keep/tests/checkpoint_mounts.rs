@@ -3,18 +3,10 @@
 mod support;
 
 use std::fs;
-use std::path::Path;
 
 use agentsh_keep::checkpoint::CheckpointError;
 use support::snapshot::{differences, snapshot};
-use support::{Ground, Tested, exists, in_own_mounts, run};
-
-fn tmpfs(at: &Path, options: &str) {
-    assert!(run(
-        "mount",
-        &["-t", "tmpfs", "-o", options, "tmpfs", &at.to_string_lossy()]
-    ));
-}
+use support::{Ground, Tested, exists, in_own_mounts, run, tmpfs};
 
 #[test]
 fn a_full_store_leaves_nothing_of_the_checkpoint() -> Tested {

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use agentsh_keep::Kind;
 use agentsh_keep::trash::{Cause, Diff, How, Limits, Meta, NotKept, Removal, Selection, Target, TrashError, Version};
-use support::{Ground, Tested, as_nobody, discard, exists, refusal, run, split};
+use support::{Ground, Tested, as_nobody, cut, discard, exists, refusal, replaced, run, split};
 
 const EACCES: i32 = 13;
 const EISDIR: i32 = 21;
@@ -252,8 +252,7 @@ fn what_is_renamed_over_is_kept_without_a_copy() -> Tested {
     let old = ground.file("old", "before")?;
     let new = ground.file("new", "after")?;
     let ino = fs::metadata(&old)?.ino();
-    let (parent, name) = split(&old)?;
-    let kept = trash.keep_replaced(parent.as_fd(), &name, &old, &Meta::default())?;
+    let kept = replaced(&trash, &old)?;
     fs::rename(&new, &old)?;
     assert_eq!((kept.record.how, kept.record.cause), (How::Linked, Cause::Replaced));
     let entry = trash.show(&kept.record.id.to_string())?;
@@ -276,8 +275,7 @@ fn what_was_kept_for_a_failed_rename_is_taken_back() -> Tested {
     let ground = Ground::new()?;
     let trash = ground.trash()?;
     let path = ground.file("a", "x")?;
-    let (parent, name) = split(&path)?;
-    let kept = trash.keep_replaced(parent.as_fd(), &name, &path, &Meta::default())?;
+    let kept = replaced(&trash, &path)?;
     trash.retract(&kept)?;
     assert!(trash.list()?.is_empty() && exists(&path));
     let moved = discard(&trash, &path, Removal::Unlink)?;
@@ -381,11 +379,7 @@ fn a_full_trash_refuses_the_deletion_until_it_is_purged() -> Tested {
     let second = ground.file("second", &"x".repeat(9000))?;
     discard(&trash, &first, Removal::Unlink)?;
     assert_eq!(refusal(discard(&trash, &second, Removal::Unlink)), EDQUOT);
-    let open = File::open(&second)?;
-    assert_eq!(
-        refusal(trash.keep_version(open.as_fd(), &second, &Meta::default())),
-        EDQUOT
-    );
+    assert_eq!(refusal(cut(&trash, &second)), EDQUOT);
     assert!(exists(&second));
     assert_eq!(
         trash

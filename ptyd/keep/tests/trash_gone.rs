@@ -2,12 +2,11 @@
 
 mod support;
 
-use std::fs::{self, File};
-use std::os::fd::AsFd;
+use std::fs;
 use std::path::Path;
 
-use agentsh_keep::trash::{Meta, Removal, Target, Trash, Version};
-use support::{Ground, Tested, discard, exists, refusal, split};
+use agentsh_keep::trash::{Removal, Target, Trash, TrashError, Version};
+use support::{Ground, Tested, cut, discard, exists, refusal, replaced};
 
 const EIO: i32 = 5;
 const ENOENT: i32 = 2;
@@ -17,11 +16,8 @@ fn lose(trash: &Trash, ground: &Ground) -> Tested<usize> {
     let deleted = ground.file("deleted", "x")?;
     discard(trash, &deleted, Removal::Unlink)?;
     assert!(!exists(&deleted));
-    let replaced = ground.file("replaced", "x")?;
-    let (parent, name) = split(&replaced)?;
-    trash.keep_replaced(parent.as_fd(), &name, &replaced, &Meta::default())?;
-    let truncated = ground.file("truncated", "x")?;
-    let version = trash.keep_version(File::open(&truncated)?.as_fd(), &truncated, &Meta::default())?;
+    replaced(trash, &ground.file("replaced", "x")?)?;
+    let version = cut(trash, &ground.file("truncated", "x")?)?;
     assert!(matches!(version, Version::Kept(_)));
     let folder = ground.work().join("folder");
     fs::create_dir(&folder)?;
@@ -61,21 +57,11 @@ fn records_are_given_their_files_where_only_those_were_removed() -> Tested {
 
 #[test]
 fn each_way_to_lose_a_file_finds_the_trash_made_again() -> Tested {
-    type Lose = fn(&Trash, &Path) -> Tested;
+    type Lose = fn(&Trash, &Path) -> Result<(), TrashError>;
     let ways: [Lose; 3] = [
-        |trash, path| {
-            discard(trash, path, Removal::Unlink)?;
-            Ok(())
-        },
-        |trash, path| {
-            let (parent, name) = split(path)?;
-            trash.keep_replaced(parent.as_fd(), &name, path, &Meta::default())?;
-            Ok(())
-        },
-        |trash, path| {
-            trash.keep_version(File::open(path)?.as_fd(), path, &Meta::default())?;
-            Ok(())
-        },
+        |trash, path| discard(trash, path, Removal::Unlink).map(|_| ()),
+        |trash, path| replaced(trash, path).map(|_| ()),
+        |trash, path| cut(trash, path).map(|_| ()),
     ];
     for way in ways {
         let ground = Ground::new()?;
@@ -98,8 +84,7 @@ fn a_trash_that_cannot_be_made_again_refuses_and_does_not_say_that_the_file_is_m
     fs::write(ground.state(), "in the way")?;
     let path = ground.file("a", "x")?;
     assert_eq!(refusal(discard(&trash, &path, Removal::Unlink)), EIO);
-    let open = File::open(&path)?;
-    assert_eq!(refusal(trash.keep_version(open.as_fd(), &path, &Meta::default())), EIO);
+    assert_eq!(refusal(cut(&trash, &path)), EIO);
     assert_eq!(fs::read_to_string(&path)?, "x");
     Ok(())
 }

@@ -7,29 +7,18 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use agentsh_keep::trash::{How, Limits, Meta, Removal, Target, Trash};
-use support::{Ground, Tested, discard, exists, in_own_mounts, refusal, run, split};
+use agentsh_keep::trash::{How, Limits, Removal, Target};
+use support::{Ground, Tested, cut, discard, exists, folder_name, in_own_mounts, refusal, replaced, run, tmpfs};
 
 const EFBIG: i32 = 27;
 const ENOSPC: i32 = 28;
 const EROFS: i32 = 30;
-
-fn tmpfs(at: &Path, options: &str) {
-    assert!(run(
-        "mount",
-        &["-t", "tmpfs", "-o", options, "tmpfs", &at.to_string_lossy()]
-    ));
-}
 
 fn remount(at: &Path, options: &str) {
     assert!(run(
         "mount",
         &["-o", &format!("remount,{options}"), &at.to_string_lossy()]
     ));
-}
-
-fn folder_name() -> String {
-    Trash::folder_name(rustix::process::geteuid().as_raw())
 }
 
 #[test]
@@ -101,11 +90,7 @@ fn a_full_file_system_refuses_the_deletion() -> Tested {
         end += 4096;
     }
     assert_eq!(refusal(discard(&trash, &path, Removal::Unlink)), ENOSPC);
-    let open = File::open(&path)?;
-    assert_eq!(
-        refusal(trash.keep_version(open.as_fd(), &path, &Meta::default())),
-        ENOSPC
-    );
+    assert_eq!(refusal(cut(&trash, &path)), ENOSPC);
     assert_eq!(fs::read_to_string(&path)?, "x");
     assert!(trash.list()?.is_empty());
     filler.set_len(0)?;
@@ -143,10 +128,7 @@ fn where_no_trash_can_be_made_a_file_is_copied_to_the_home_place() -> Tested {
         return Ok(());
     }
     let ground = Ground::new()?;
-    let other = ground.state().join("other");
-    fs::create_dir_all(&other)?;
-    tmpfs(&other, "size=2m");
-    fs::write(other.join(folder_name()), "in the way")?;
+    let other = ground.without_trash()?;
     let path = other.join("a");
     fs::write(&path, "x")?;
     let before = fs::metadata(&path)?;
@@ -189,10 +171,7 @@ fn where_no_trash_can_be_made_what_has_no_contents_is_kept_and_comes_back() -> T
         return Ok(());
     }
     let ground = Ground::new()?;
-    let other = ground.state().join("other");
-    fs::create_dir_all(&other)?;
-    tmpfs(&other, "size=2m");
-    fs::write(other.join(folder_name()), "in the way")?;
+    let other = ground.without_trash()?;
     let (fifo, socket, link) = (other.join("fifo"), other.join("socket"), other.join("link"));
     assert!(run("mkfifo", &["-m", "640", &fifo.to_string_lossy()]));
     std::os::unix::fs::chown(&fifo, Some(65_534), None)?;
@@ -217,10 +196,7 @@ fn where_no_trash_can_be_made_a_large_file_is_refused_with_no_advice_to_copy_it(
         return Ok(());
     }
     let ground = Ground::new()?;
-    let other = ground.state().join("other");
-    fs::create_dir_all(&other)?;
-    tmpfs(&other, "size=2m");
-    fs::write(other.join(folder_name()), "in the way")?;
+    let other = ground.without_trash()?;
     let path = other.join("large");
     fs::write(&path, "12345")?;
     let trash = ground.trash_with(Limits {
@@ -228,9 +204,7 @@ fn where_no_trash_can_be_made_a_large_file_is_refused_with_no_advice_to_copy_it(
         ..Limits::default()
     })?;
     assert_eq!(refusal(discard(&trash, &path, Removal::Unlink)), EFBIG);
-    let (parent, name) = split(&path)?;
-    let replaced = trash.keep_replaced(parent.as_fd(), &name, &path, &Meta::default());
-    assert_eq!(refusal(replaced), EFBIG);
+    assert_eq!(refusal(replaced(&trash, &path)), EFBIG);
     assert_eq!(fs::read_to_string(&path)?, "12345");
     Ok(())
 }

@@ -179,7 +179,7 @@ impl FileJudge for Files {
             return denied(Errno::ACCESS, Some(GUARDED));
         }
         // What cannot be put on record is not done.
-        if !question.operation.observes() && session.may_record().is_err() {
+        if !question.operation.observes() && !session.recorder.is_good() {
             return denied(Errno::NOSPC, Some(GUARDED));
         }
         let found = match question.content {
@@ -263,6 +263,10 @@ impl FileJudge for Files {
         self.session
             .upgrade()
             .is_some_and(|session| session.rules().redirects_files)
+    }
+
+    fn hides_names(&self) -> bool {
+        self.session.upgrade().is_none_or(|session| session.rules().hides_names)
     }
 
     fn hidden_group(&self) -> Option<String> {

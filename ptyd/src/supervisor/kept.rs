@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -116,6 +117,10 @@ impl files::Trash for Keeper {
     fn origin(&self, path: &Path) -> Option<PathBuf> {
         let original = self.trash.moved_here(path)?.original?;
         Some(PathBuf::from(original.as_os_str()))
+    }
+
+    fn fill(&self, from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<(), Errno> {
+        self.trash.fill(from, to)
     }
 
     fn settle(&self, kept: files::Kept, lost: bool) {

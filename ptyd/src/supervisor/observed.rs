@@ -91,7 +91,8 @@ impl FileRecorder for FileLog {
             .and_then(|number| rule_name(&rules.policy, number));
         let path = record.path.as_os_str().as_bytes();
         let number = record.judgement.rule.filter(|_| stopped);
-        let message = number.and_then(|number| rule_message(&rules.policy, number, record.operation, path));
+        let of_rule = || number.and_then(|number| rule_message(&rules.policy, number, record.operation, path));
+        let message = record.why.map(str::to_owned).or_else(of_rule);
         let approval = (decision == Decision::Approve)
             .then(|| session.approvals.decided(record.tgid, record.operation.name(), path))
             .flatten();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use agentsh_policy::config::Landlock;
 use agentsh_policy::model::Switch;
-use agentsh_policy::{CommandQuery, Decision, Policy, Subject, Verdict, Wrappers};
+use agentsh_policy::{CommandQuery, Decision, Errno, FileOp, Policy, Subject, Verdict, Wrappers};
 use agentsh_protocol::Bytes;
 use agentsh_protocol::api::PolicyOutcome;
 use agentsh_protocol::launch::LaunchRequest;
@@ -219,6 +219,13 @@ impl Rules {
             rule: verdict.rule.map(str::to_owned),
             message: verdict.message(&subject),
         }
+    }
+
+    /// The verdict that makes what is at this path look absent, if one does.
+    pub(crate) fn hidden(&self, path: &[u8]) -> Option<Verdict<'_>> {
+        let hides = |verdict: &Verdict<'_>| verdict.decision == Decision::Deny && verdict.errno == Errno::NoEnt;
+        let asked = self.hides_names.then(|| self.policy.file(FileOp::Stat, path));
+        asked.filter(hides)
     }
 
     /// One line for the caller of a refused command.

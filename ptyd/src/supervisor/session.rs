@@ -165,7 +165,7 @@ impl Session {
     }
 
     /// Whether the record takes what happens.
-    pub(crate) fn may_record(&self) -> Result<(), NotNow> {
+    fn may_record(&self) -> Result<(), NotNow> {
         match self.recorder.health() {
             Health::Good => Ok(()),
             Health::Full { message } | Health::Failed { message } => Err(NotNow::Record(message)),

@@ -198,6 +198,12 @@ impl SocketJudge for CommandJudge {
         };
         let rules = self.session().rules();
         let (op, kind) = operation(request);
+        if let UnixAddress::Path(path) = named.address
+            && let Some(verdict) = rules.hidden(path)
+        {
+            named.refusal = Errno::NOENT;
+            return self.refuse(kind, op.word(), request.caller, &named, &verdict);
+        }
         let mut verdict = rules.policy.unix_socket(op, named.address);
         // By the name that its owner gave it as well: a file can be linked and moved to where more is allowed.
         let bound = match verdict.decision.passes() && rules.policy.stops_sockets() {
@@ -232,7 +238,7 @@ impl SocketJudge for CommandJudge {
     }
 
     fn bind(&self, request: &BindRequest<'_>) -> SocketDecision {
-        let Some(named) = named(&request.at) else {
+        let Some(mut named) = named(&request.at) else {
             return SocketDecision::Allow;
         };
         let rules = self.session().rules();
@@ -253,6 +259,7 @@ impl SocketJudge for CommandJudge {
             let file = rules.policy.file(FileOp::Create, path);
             if !file.decision.passes() {
                 verdict = file;
+                named.refusal = Errno::from_raw_os_error(file.errno.number());
             }
         }
         if !verdict.decision.passes() {

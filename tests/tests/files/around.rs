@@ -150,3 +150,22 @@ fn a_denied_read_is_one_event_and_says_why() -> Result {
         (count, message) => Err(fail(format!("{count} events, {message:?}"))),
     }
 }
+
+#[test]
+fn a_folder_that_cannot_be_looked_through_stays_and_the_record_says_why() -> Result {
+    let rules = r#"  - {name: no, paths: ["${PROJECT_ROOT}/**/no"], operations: ["*"], decision: deny}"#;
+    let world = World::new(User::agent())?;
+    let session = attempts::session(&world, rules, "")?;
+    let text = "mkdir closed open; echo x > closed/x; chmod 300 closed; mv closed away || chmod 700 closed; mv open away; cat closed/x";
+    let outcome = session::run(&world, &session, &["bash", "-c", text])?;
+    if outcome.out() != "x\n" || !world.workspace().join("away").is_dir() {
+        return Err(fail(format!("{outcome:?}")));
+    }
+    let path = world.workspace().join("closed").to_string_lossy().into_owned();
+    record::await_event(&world, "the refusal and its reason", |event| {
+        let message = event.policy.as_ref().and_then(|policy| policy.message.as_deref());
+        let of_it = event.kind == "file_rename" && event.path.as_ref().is_some_and(|at| at.0 == path.as_bytes());
+        of_it && message.is_some_and(|text| text.contains("cannot be listed"))
+    })?;
+    Ok(())
+}

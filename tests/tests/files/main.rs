@@ -14,6 +14,7 @@ mod devices;
 mod faults;
 mod folding;
 mod here;
+mod hidden;
 mod in_place;
 mod native;
 mod programs;

@@ -12,12 +12,12 @@ fn writes_go_elsewhere_reads_see_them_and_the_originals_stay() -> Result {
     for user in User::both() {
         let world = World::new(user)?;
         let top = world.workspace();
-        for file in ["flat/a/f", "tree/a/f", "flat/unwritten"] {
+        for file in ["flat/a/f", "tree/a/f", "flat/unwritten", "flat/more"] {
             world.user().write_file(&top.join(file), "original\n", 0o644)?;
         }
         let session = crate::attempts::session(&world, RULES, "")?;
         let text = "cat flat/a/f tree/a/f flat/unwritten
-echo written > flat/a/f; echo written > tree/a/f; echo new > tree/a/new; echo more >> tree/a/f
+echo written > flat/a/f; echo written > tree/a/f; echo new > tree/a/new; echo more >> tree/a/f; echo more >> flat/more
 cat flat/a/f tree/a/f tree/a/new flat/unwritten
 python3 -c 'print(open(\"tree/a/new\").read(), end=\"\")'; cd tree/a; cat ./f ../../flat/a/f
 ls";
@@ -34,6 +34,8 @@ ls";
             (top.join("flat/a/f"), "original\n"),
             (top.join("tree/a/f"), "original\n"),
             ("/tmp/flat/f".into(), "written\n"),
+            (top.join("flat/more"), "original\n"),
+            ("/tmp/flat/more".into(), "original\nmore\n"),
             (format!("{tree}/f").into(), "written\nmore\n"),
             (format!("{tree}/new").into(), "new\n"),
         ];

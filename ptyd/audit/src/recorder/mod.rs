@@ -152,6 +152,11 @@ impl Recorder {
         self.0.shared.health()
     }
 
+    /// Whether [`Recorder::health`] is good, without a lock: it is asked for every change of a file.
+    pub fn is_good(&self) -> bool {
+        self.0.shared.is_good()
+    }
+
     /// Ends the record: refuses further events, writes and syncs what was accepted, seals the anchor. The last event
     /// should be a `session_destroyed`.
     pub fn seal(&self) -> Result<(), RecordError> {

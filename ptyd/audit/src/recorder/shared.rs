@@ -28,6 +28,8 @@ pub(super) struct Shared {
     requests: Mutex<Requests>,
     wake: Condvar,
     health: Mutex<Health>,
+    /// Whether `health` is good, for those who only ask for that and often.
+    good: AtomicBool,
     /// Told on every change of `drained` and `health`.
     progress: Condvar,
 }
@@ -66,6 +68,7 @@ impl Shared {
             requests: Mutex::default(),
             wake: Condvar::new(),
             health: Mutex::new(Health::Good),
+            good: AtomicBool::new(true),
             progress: Condvar::new(),
         }
     }
@@ -236,9 +239,14 @@ impl Shared {
         hold(&self.health).clone()
     }
 
+    pub(super) fn is_good(&self) -> bool {
+        self.good.load(SeqCst)
+    }
+
     pub(super) fn set_health(&self, health: Health) {
         let mut current = hold(&self.health);
         if *current != health {
+            self.good.store(health == Health::Good, SeqCst);
             *current = health;
             self.progress.notify_all();
         }

@@ -326,9 +326,13 @@ impl Handler for Guarded {
                 Outcome::Continue
             }
             // or where this thread works.
-            libc::SYS_chdir | libc::SYS_fchdir => {
+            call @ (libc::SYS_chdir | libc::SYS_fchdir) => {
                 self.guard.table.moves(known.tgid, caller.tid());
-                Outcome::Continue
+                match call {
+                    // A descriptor is what it is.
+                    libc::SYS_fchdir => Outcome::Continue,
+                    _ => self.guard.judge.enters(caller),
+                }
             }
             // or what two images have in common.
             libc::SYS_personality => {

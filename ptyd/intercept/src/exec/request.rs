@@ -14,6 +14,7 @@ use super::header::{self, Header};
 use crate::caller::{Caller, Words};
 use crate::files::resolve::Canonical;
 use crate::locate::Locator;
+use crate::outcome::Outcome;
 use crate::process::FileId;
 
 /// Why a file is executed.
@@ -227,6 +228,11 @@ pub trait Judge: Send + Sync {
     /// is refused with `EACCES` unasked, and [`crate::Observer::exec_refused`] told.
     fn nameless_programs(&self) -> bool {
         false
+    }
+
+    /// Answers `chdir(2)`, which changes the caller alone: it is let through, unless the folder is to look absent.
+    fn enters(&self, _caller: &Caller<'_>) -> Outcome {
+        Outcome::Continue
     }
 
     /// The soft limit of the stack under which these files are executed, if it matters where their libraries lie.

@@ -75,6 +75,14 @@ impl FileEngine {
         numbers
     }
 
+    /// Answers `chdir(2)`, which nobody else need ask about where no rule hides names.
+    pub fn enters(&self, caller: &Caller<'_>) -> Outcome {
+        match Call::new(self, caller) {
+            Ok(call) => call.carried_out(calls::chdir),
+            Err(outcome) => outcome,
+        }
+    }
+
     /// Held from judging a path until its name is made or removed: no tree moves meanwhile.
     pub(super) fn names_stay(&self) -> RwLockReadGuard<'_, ()> {
         self.names.read().unwrap_or_else(PoisonError::into_inner)

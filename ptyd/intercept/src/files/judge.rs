@@ -114,6 +114,11 @@ pub trait FileJudge: Send + Sync {
         false
     }
 
+    /// Whether some rule makes what it stops look absent (`ENOENT`).
+    fn hides_names(&self) -> bool {
+        true
+    }
+
     /// The name of a control group that `/proc/PID/cgroup` does not show.
     fn hidden_group(&self) -> Option<String> {
         None

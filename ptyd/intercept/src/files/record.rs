@@ -42,6 +42,8 @@ pub struct FileRecord<'a> {
     pub result: Result<(), Errno>,
     /// What the trash did with what was lost; none where nothing was to be kept.
     pub kept: Option<Kept>,
+    /// Why it was refused, where that is not the rule's doing.
+    pub why: Option<&'a str>,
 }
 
 /// Takes records. Called with the worker's own rights; for calls that only observe, after the caller was

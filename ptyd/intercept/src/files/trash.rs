@@ -61,6 +61,13 @@ pub trait Trash: Send + Sync {
     /// Where the object was that the trash moved to this path ([`Kept::Moved`]); none for every other path.
     fn origin(&self, path: &Path) -> Option<PathBuf>;
 
+    /// Fills the empty file `to` with the content of `from`, as a version of it would be kept. Needs no rights but these
+    /// descriptors.
+    ///
+    /// # Errors
+    /// `EFBIG` for what is too large to be kept.
+    fn fill(&self, from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<(), Errno>;
+
     /// Says whether the loss of what was kept came about; if not, it need not be kept.
     fn settle(&self, kept: Kept, lost: bool);
 }

@@ -10,7 +10,7 @@ use crate::rig::{Rig, Rules};
 use crate::support::Result;
 
 /// A folder with a file that is guarded, one that is not, and a hostile link.
-fn folder() -> Result<tempfile::TempDir> {
+pub fn folder() -> Result<tempfile::TempDir> {
     let folder = tempfile::tempdir()?;
     let top = folder.path();
     fs::create_dir_all(top.join("guarded/below"))?;
@@ -231,35 +231,6 @@ fn a_deletion_that_the_kernel_refuses_is_not_kept() -> Result {
 }
 
 #[test]
-fn a_redirected_write_goes_elsewhere_and_reads_see_it() -> Result {
-    let folder = folder()?;
-    let top = folder.path();
-    let to = |if_there| Verdict::Redirect {
-        to: top.join("else/where/file"),
-        if_there,
-    };
-    let rules = Rules::allow_all()
-        .rule(
-            top.join("free/file"),
-            false,
-            &[Operation::Write, Operation::Create],
-            to(false),
-        )
-        .rule(top.join("free/file"), false, &[Operation::Read], to(true));
-    let rig = Rig::new(rules)?;
-    let shown = rig.sh(top, "cat free/file; echo; echo written > free/file; cat free/file")?;
-    assert_eq!(shown, "free text\nwritten\n");
-    assert_eq!(fs::read_to_string(top.join("free/file"))?, "free text");
-    assert_eq!(fs::read_to_string(top.join("else/where/file"))?, "written\n");
-    // A link in the place that it goes to leads nowhere.
-    fs::remove_file(top.join("else/where/file"))?;
-    std::os::unix::fs::symlink(top.join("guarded/secret"), top.join("else/where/file"))?;
-    rig.sh(top, "echo overwritten > free/file")?;
-    assert_eq!(fs::read_to_string(top.join("guarded/secret"))?, "secret text");
-    Ok(())
-}
-
-#[test]
 fn a_verdict_that_a_call_cannot_carry_out_is_a_refusal() -> Result {
     let folder = folder()?;
     let top = folder.path();
@@ -270,5 +241,19 @@ fn a_verdict_that_a_call_cannot_carry_out_is_a_refusal() -> Result {
     let rig = Rig::new(Rules::allow_all().rule(top.join("free"), true, &[Operation::Chmod, Operation::Delete], to))?;
     let shown = rig.sh(top, "chmod 777 free/file && echo DONE; rm -f free/file && echo DONE")?;
     assert!(!shown.contains("DONE") && fs::exists(top.join("free/file"))?, "{shown}");
+    Ok(())
+}
+
+#[test]
+fn where_no_content_is_judged_a_file_whose_name_is_gone_is_written_by_its_descriptor() -> Result {
+    let folder = folder()?;
+    let top = folder.path();
+    let rig = Rig::new(guarded(top))?;
+    let script = r#"python3 -c '
+import os
+os.link("free/file", "free/second"); held = os.open("free/file", os.O_RDONLY); os.unlink("free/file")
+print(os.write(os.open(f"/proc/self/fd/{held}", os.O_WRONLY), b"FREE"))'"#;
+    assert_eq!(rig.sh(top, script)?, "4\n");
+    assert_eq!(fs::read_to_string(top.join("free/second"))?, "FREE text");
     Ok(())
 }

@@ -5,8 +5,10 @@ mod support;
 
 mod behaviour;
 mod decisions;
+mod hidden;
 mod native;
 mod numbers;
 mod races;
+mod redirects;
 mod rig;
 mod speed;

@@ -1,5 +1,6 @@
 //! Programs under a file engine with rules of the test.
 
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -143,6 +144,15 @@ impl Trash for List {
 
     fn origin(&self, _: &Path) -> Option<PathBuf> {
         None
+    }
+
+    fn fill(&self, from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> std::result::Result<(), Errno> {
+        let open = |fd: BorrowedFd<'_>| fd.try_clone_to_owned().map(std::fs::File::from);
+        let copied = open(from).and_then(|mut from| std::io::copy(&mut from, &mut open(to)?));
+        match (self.refuse, copied) {
+            (None, Ok(_)) => Ok(()),
+            (refused, _) => Err(refused.unwrap_or(Errno::IO)),
+        }
     }
 
     fn settle(&self, kept: Kept, lost: bool) {

@@ -56,6 +56,18 @@ impl Trash {
         self.in_lasting_places(original, || self.keep_version_once(file, original, meta))
     }
 
+    /// Fills the empty file `to` as a version of `from` is filled.
+    ///
+    /// # Errors
+    /// `EFBIG` where no blocks are shared and it has more than `version_size_limit`; those of reading and writing.
+    pub fn fill(&self, from: BorrowedFd, to: BorrowedFd) -> Result<(), Errno> {
+        let size = stat_fd(from)?.size;
+        match copy_contents(from, to, size, self.limits.version_size_limit)? {
+            Contents::TooLarge => Err(Errno::FBIG),
+            Contents::Reflinked | Contents::Copied => Ok(()),
+        }
+    }
+
     fn keep_version_once(&self, file: BorrowedFd, original: &Path, meta: &Meta) -> Result<Version, TrashError> {
         let refused = |errno| TrashError::refused(original, "keep a version")(errno);
         let found = stat_fd(file).map_err(refused)?;

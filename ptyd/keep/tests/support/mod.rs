@@ -12,7 +12,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use agentsh_keep::checkpoint::{CheckpointError, Checkpoints};
-use agentsh_keep::trash::{Kept, Limits, Meta, Removal, Trash, TrashError};
+use agentsh_keep::trash::{Kept, Limits, Meta, Removal, Trash, TrashError, Version};
 
 pub type Tested<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
@@ -58,6 +58,15 @@ impl Ground {
         Checkpoints::open(&self.store(), &self.work(), Arc::new(trash))
     }
 
+    /// A file system beside the workspace, on which no trash can be made.
+    pub fn without_trash(&self) -> std::io::Result<PathBuf> {
+        let other = self.state().join("other");
+        std::fs::create_dir_all(&other)?;
+        tmpfs(&other, "size=2m");
+        std::fs::write(other.join(folder_name()), "in the way")?;
+        Ok(other)
+    }
+
     pub fn file(&self, name: &str, contents: &str) -> std::io::Result<PathBuf> {
         let path = self.work().join(name);
         std::fs::write(&path, contents)?;
@@ -76,12 +85,40 @@ pub fn discard(trash: &Trash, path: &Path, removal: Removal) -> Result<Kept, Tra
     trash.discard(parent.as_fd(), &name, removal, path, &Meta::default())
 }
 
+/// Keeps what is at `path`, as if something were about to be renamed over it.
+pub fn replaced(trash: &Trash, path: &Path) -> Result<Kept, TrashError> {
+    let (parent, name) = split(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    trash.keep_replaced(parent.as_fd(), &name, path, &Meta::default())
+}
+
+/// Keeps what is in the file at `path`, as if it were about to be cut.
+pub fn cut(trash: &Trash, path: &Path) -> Result<Version, TrashError> {
+    let open = File::open(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    trash.keep_version(open.as_fd(), path, &Meta::default())
+}
+
 /// The number with which a refused operation is answered.
 pub fn refusal<T: std::fmt::Debug>(result: Result<T, TrashError>) -> i32 {
     match result {
         Ok(done) => panic!("was done: {done:?}"),
         Err(error) => error.errno(),
     }
+}
+
+/// The name of a trash at the top of a mount.
+pub fn folder_name() -> String {
+    Trash::folder_name(rustix::process::geteuid().as_raw())
+}
+
+pub fn tmpfs(at: &Path, options: &str) {
+    assert!(run(
+        "mount",
+        &["-t", "tmpfs", "-o", options, "tmpfs", &at.to_string_lossy()]
+    ));
+}
+
+pub fn set_mode(path: &Path, mode: u32) -> std::io::Result<()> {
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
 }
 
 /// Runs `program` and says whether it succeeded.

@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use agentsh_audit::{Decision, EventDraft, Outcome, Value};
-use agentsh_intercept::{Errno, ExecDecision, ExecRequest, Judge, Stage, Subject};
+use agentsh_intercept::{Caller, Errno, ExecDecision, ExecRequest, Judge, Stage, Subject};
 use agentsh_policy::{CommandQuery, Verdict};
 use agentsh_sandbox::filter::across;
 
@@ -57,6 +57,14 @@ fn judge<'a>(rules: &'a Rules, subject: &'a Subject, depth: u32) -> Judged<'a> {
         depth,
     });
     Judged { subject, verdict }
+}
+
+/// A file of those that would run which a rule makes look absent: without any of them the kernel finds nothing to run.
+fn hidden<'a>(rules: &'a Rules, request: &'a ExecRequest<'_>) -> Option<Judged<'a>> {
+    request.subjects.iter().find_map(|subject| {
+        let verdict = rules.hidden(place(subject).as_os_str().as_bytes())?;
+        Some(Judged { subject, verdict })
+    })
 }
 
 fn place(subject: &Subject) -> &Path {
@@ -150,6 +158,13 @@ impl CommandJudge {
 
     fn decide(&self, rules: &Rules, request: &ExecRequest<'_>) -> Result<ExecDecision, ExecDecision> {
         let all = judged(rules, request);
+        if let Some(one) = hidden(rules, request) {
+            let (errno, message) = (Errno::NOENT, None);
+            return Err(match request.stage {
+                Stage::Running => ExecDecision::Deny(errno),
+                _ => self.refuse_exec(rules, request, one, Refused { errno, message }),
+            });
+        }
         let Some(one) = strictest(&all) else {
             return Err(ExecDecision::Deny(Errno::ACCESS));
         };
@@ -250,6 +265,14 @@ impl Judge for CommandJudge {
 
     fn nameless_programs(&self) -> bool {
         self.session().rules().memfd_exec
+    }
+
+    fn enters(&self, caller: &Caller<'_>) -> agentsh_intercept::Outcome {
+        let session = self.session();
+        match session.shared.files.get().filter(|_| session.rules().hides_names) {
+            Some(files) => files.enters(caller),
+            None => agentsh_intercept::Outcome::Continue,
+        }
     }
 
     fn stack_limit(&self, subjects: &[Subject]) -> Option<u64> {

@@ -250,10 +250,12 @@ impl<'e, 'c> Call<'e, 'c> {
         }
     }
 
-    /// Whether a file that lost the name by which it is known is still there under another, which nobody can tell.
-    pub fn is_elsewhere(&self, pin: &Pin) -> Result<bool, Errno> {
-        let may_be = pin.kind() == libc::S_IFREG && pin.stat.st_nlink > 0;
-        Ok(may_be && matches!(self.kernels_path_of(pin)?, Canonical::Was(_)))
+    /// Whether a file that lost the name by which it is known, and so `was` somewhere, is still there under another, which
+    /// nobody can tell and to which only certain content may come.
+    pub fn content_is_elsewhere(&self, pin: &Pin, was: &Canonical) -> Result<bool, Errno> {
+        let may_be = matches!(was, Canonical::Was(_)) && pin.kind() == libc::S_IFREG && pin.stat.st_nlink > 0;
+        let judged = may_be && self.engine.parts.judge.judges_content();
+        Ok(judged && matches!(self.kernels_path_of(pin)?, Canonical::Was(_)))
     }
 
     fn kernels_path_of(&self, pin: &Pin) -> Result<Canonical, Errno> {

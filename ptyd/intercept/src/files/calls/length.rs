@@ -115,5 +115,12 @@ fn lose(
     }
     let result = work();
     let kept = call.settle(kept, result.is_ok());
-    call.finish(&permit, result, Aside { second: None, kept })
+    call.finish(
+        &permit,
+        result,
+        Aside {
+            kept,
+            ..Aside::default()
+        },
+    )
 }

@@ -51,16 +51,14 @@ fn hard(call: &mut Call<'_, '_>, old: &Place, new: &Place, flags: i32) -> Result
         return done(work());
     }
     if entry.stat().is_ok() {
-        return Err(Outcome::Errno(Errno::EXIST));
+        return Err(call.taken(Operation::Link, &entry));
     }
     // As of every file that has lost its last name.
     if object.stat.st_nlink == 1 && call.is_discarded(&object)? {
         return Err(Outcome::Errno(Errno::NOENT));
     }
     let source = call.path_of(&object)?;
-    // A name more would open what its other name, which nobody can tell, keeps for content that was judged.
-    let judged = call.engine.parts.judge.judges_content() && matches!(source, Canonical::Was(_));
-    if judged && call.is_elsewhere(&object)? {
+    if call.content_is_elsewhere(&object, &source)? {
         return Err(Outcome::Errno(Errno::ACCESS));
     }
     // Judged at both ends; an unnamed file (O_TMPFILE) has only the new one.
@@ -94,7 +92,7 @@ fn hard(call: &mut Call<'_, '_>, old: &Place, new: &Place, flags: i32) -> Result
         result,
         Aside {
             second: second.as_deref(),
-            kept: None,
+            ..Aside::default()
         },
     )
 }
@@ -131,7 +129,7 @@ fn symbolic(call: &mut Call<'_, '_>, text: &CStr, new: &Place) -> Result<Outcome
         return done(work());
     }
     if entry.stat().is_ok() {
-        return Err(Outcome::Errno(Errno::EXIST));
+        return Err(call.taken(Operation::Symlink, &entry));
     }
     let (permit, guard) = call.permit(Operation::Symlink, || call.path_of_entry(&entry))?;
     call.not_redirected(&permit)?;
@@ -143,7 +141,7 @@ fn symbolic(call: &mut Call<'_, '_>, text: &CStr, new: &Place) -> Result<Outcome
         result,
         Aside {
             second: Some(second),
-            kept: None,
+            ..Aside::default()
         },
     )
 }

@@ -71,7 +71,7 @@ fn node(call: &mut Call<'_, '_>, place: &Place, mode: usize) -> Result<Outcome, 
     })
 }
 
-/// Makes a new name. One that is there already is answered as the kernel does, whatever policy would say:
+/// Makes a new name. One that is there already is answered as the kernel does, whatever policy would say of making it:
 /// `mkdir -p` walks over folders in which it could make nothing.
 pub fn make(
     call: &mut Call<'_, '_>,
@@ -83,7 +83,7 @@ pub fn make(
         return done(work());
     }
     if entry.stat().is_ok() {
-        return Err(Outcome::Errno(Errno::EXIST));
+        return Err(call.taken(operation, entry));
     }
     let (permit, guard) = call.permit(operation, || call.path_of_entry(entry))?;
     call.not_redirected(&permit)?;

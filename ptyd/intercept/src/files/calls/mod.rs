@@ -3,6 +3,7 @@
 mod attributes;
 mod call;
 mod content;
+mod hidden;
 mod inode_flags;
 mod length;
 mod link_text;
@@ -21,6 +22,7 @@ mod watch;
 mod xattr;
 
 pub use call::{Call, path_to};
+pub use hidden::chdir;
 pub use numbers::{handler, numbers};
 pub use requests::requests;
 pub use xattr::has_attributes;

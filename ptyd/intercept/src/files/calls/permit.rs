@@ -73,6 +73,8 @@ pub struct Aside<'a> {
     pub second: Option<&'a Path>,
     /// What the trash did.
     pub kept: Option<Kept>,
+    /// Why it was refused, where that is not the rule's doing.
+    pub why: Option<&'a str>,
 }
 
 impl<'e> Call<'e, '_> {
@@ -252,6 +254,21 @@ impl<'e> Call<'e, '_> {
         Outcome::Errno(errno)
     }
 
+    /// [`Call::refuse`] where the rule let it through, and it cannot be done as the rules are held.
+    pub fn refuse_because(&self, permit: &Permit, errno: Errno, why: &str) -> Outcome {
+        let why = Some(why);
+        self.record(
+            permit,
+            Effect::Refused,
+            Err(errno),
+            Aside {
+                why,
+                ..Aside::default()
+            },
+        );
+        Outcome::Errno(errno)
+    }
+
     /// Records what became of the call.
     pub fn record(&self, permit: &Permit, effect: Effect, result: Result<(), Errno>, aside: Aside<'_>) {
         let record = FileRecord {
@@ -265,6 +282,7 @@ impl<'e> Call<'e, '_> {
             effect,
             result,
             kept: aside.kept,
+            why: aside.why,
         };
         let write = || {
             self.engine.parts.recorder.record(&record);

@@ -70,7 +70,14 @@ fn remove(call: &mut Call<'_, '_>, place: &Place, flags: AtFlags) -> Result<Outc
     };
     drop(guard);
     let kept = call.settle(kept, result.is_ok());
-    call.finish(&permit, result, Aside { second: None, kept })
+    call.finish(
+        &permit,
+        result,
+        Aside {
+            kept,
+            ..Aside::default()
+        },
+    )
 }
 
 /// Whether the caller may change the folder, and in a sticky one this name of it.

@@ -1,7 +1,5 @@
 //! `rename(2)` in all its forms.
 
-use std::path::Path;
-
 use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 
@@ -97,7 +95,9 @@ impl Move {
         let exchange = self.flags.contains(RenameFlags::EXCHANGE);
         match &target {
             None if exchange => return self.otherwise(Errno::NOENT),
-            Some(_) if self.flags.contains(RenameFlags::NOREPLACE) => return Err(Outcome::Errno(Errno::EXIST)),
+            Some(_) if self.flags.contains(RenameFlags::NOREPLACE) => {
+                return Err(call.taken(Operation::Rename, &self.new));
+            }
             // Two names of one file: the kernel does nothing.
             Some(target) if target.is(&source.stat) => return done(self.work()),
             _ => {}
@@ -147,9 +147,12 @@ impl Move {
         };
         call.not_redirected(&from)?;
         call.not_redirected(&onto)?;
-        let trees = self.has_trees(call, source, target, &from.path, &onto.path);
+        let (there, back_again) = (
+            call.tree_matters(source, &from.path, &onto.path),
+            exchange && target.is_some_and(|target| call.tree_matters(target, &onto.path, &from.path)),
+        );
         let engine = call.engine;
-        let (_stay, _move) = match trees {
+        let (_stay, _move) = match there || back_again {
             true => (None, Some(engine.names_move())),
             false => (Some(engine.names_stay()), None),
         };
@@ -157,10 +160,15 @@ impl Move {
             return Err(Outcome::Errno(Errno::AGAIN));
         }
         call.not_weaker(&from.path, &onto.path, MOVED)?;
-        let mut below = call.tree_may_move(source, &from, &onto)?;
+        let mut below = Vec::new();
+        if there {
+            below.extend(call.tree_may_move(source, &from, &onto)?);
+        }
         if let (Some(target), true) = (target, exchange) {
             call.not_weaker(&onto.path, &from.path, MOVED)?;
-            below.extend(call.tree_may_move(target, &onto, &from)?);
+            if back_again {
+                below.extend(call.tree_may_move(target, &onto, &from)?);
+            }
         }
         self.unchanged(source, target)?;
         let kept = match target {
@@ -179,14 +187,9 @@ impl Move {
             Aside {
                 second: Some(&onto.path),
                 kept,
+                ..Aside::default()
             },
         )
-    }
-
-    /// Whether a folder moves to or from where what is below it is judged by itself.
-    fn has_trees(&self, call: &Call<'_, '_>, source: &Pin, target: Option<&Pin>, from: &Path, onto: &Path) -> bool {
-        let folder = |pin: &Pin| pin.kind() == libc::S_IFDIR;
-        (folder(source) || target.is_some_and(folder)) && call.matters_below(from, onto)
     }
 
     /// What was judged is what is there.

@@ -24,6 +24,9 @@ const MOST_ENTRIES: usize = 500_000;
 /// What a name that something leaves is judged by: nothing comes there.
 pub const MOVED: Option<&[u8]> = Some(&[]);
 
+/// What the record says where a tree cannot be looked through.
+const UNLISTED: &str = "what lies below it may be judged otherwise than itself, and cannot be listed";
+
 /// What making an object of this kind is called, where that is not plain creation.
 pub fn making(kind: FileType) -> Option<Operation> {
     match kind {
@@ -90,33 +93,31 @@ impl Call<'_, '_> {
         Ok(())
     }
 
-    /// Whether what lies below a folder that moves is judged otherwise than the folder itself.
-    pub fn matters_below(&self, from: &Path, to: &Path) -> bool {
+    /// Whether `top` is a folder, and what lies below it is judged otherwise than itself where it moves.
+    pub fn tree_matters(&self, top: &Pin, from: &Path, to: &Path) -> bool {
         let judge = &self.engine.parts.judge;
         let stands_against =
             |operation, path: &Path| self.judge(operation, path).verdict.strictness() >= Verdict::Approve.strictness();
-        judge.differs_below(from)
-            || judge.differs_below(to)
-            // Of the folder these are not asked.
-            || stands_against(Operation::Delete, from)
-            || stands_against(Operation::Symlink, to)
-            || stands_against(Operation::Mknod, to)
+        top.kind() == libc::S_IFDIR
+            && (judge.differs_below(from)
+                || judge.differs_below(to)
+                // Of the folder these are not asked.
+                || stands_against(Operation::Delete, from)
+                || stands_against(Operation::Symlink, to)
+                || stands_against(Operation::Mknod, to))
     }
 
-    /// Refuses a move of the folder `top` that brings something below it where it may not be made, or
-    /// from where it may not be taken. The caller holds the guard under which no name appears. What a person
+    /// Refuses a move of the folder `top` that brings something below it where it may not be made, or from where it may not
+    /// be taken. For where [`Call::tree_matters`]; the caller holds the guard under which no name appears. What a person
     /// said yes to for the folder holds below it, by the same rule. What is returned keeps files as they were judged.
     pub fn tree_may_move(&self, top: &Pin, leaves: &Permit, arrives: &Permit) -> Result<Vec<Coming>, Outcome> {
         let (from, to) = (leaves.path.as_path(), arrives.path.as_path());
         let granted = [leaves, arrives].map(|permit| permit.approved.filter(|yes| *yes).map(|_| &permit.judgement));
         let mut held = Vec::new();
-        if top.kind() != libc::S_IFDIR || !self.matters_below(from, to) {
-            return Ok(held);
-        }
         // The worker's own rights: a folder that its owner cannot list can hold names as well.
         let names = actor::as_reader(|| list(top)).map_err(|errno| match errno {
             Errno::TOOBIG => Outcome::Errno(Errno::XDEV),
-            other => Outcome::Errno(other),
+            other => self.refuse_because(leaves, other, UNLISTED),
         })?;
         for (name, kind) in names {
             let (old, new) = (from.join(&name), to.join(&name));

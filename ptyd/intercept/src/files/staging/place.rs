@@ -192,6 +192,7 @@ impl Told<'_> {
             effect,
             result,
             kept,
+            why: None,
         });
     }
 

@@ -14,14 +14,17 @@ use crate::files::calls::call::Call;
 use crate::files::calls::permit::{Aside, Permit};
 use crate::files::judge::Verdict;
 use crate::files::operation::Operation;
-use crate::files::resolve::{Canonical, Pin, controlling_terminal, guard};
+use crate::files::resolve::{Pin, controlling_terminal, guard};
 use crate::files::trash::Loss;
 use crate::outcome::Outcome;
 
 pub(super) fn open(call: &mut Call<'_, '_>, request: &Request, pin: Pin) -> Result<Outcome, Outcome> {
     let flags = request.flags;
     if flags.has(libc::O_CREAT | libc::O_EXCL) {
-        return Err(Outcome::Errno(Errno::EXIST));
+        let entry = call.entry(&request.place);
+        return Err(entry.map_or(Outcome::Errno(Errno::EXIST), |entry| {
+            call.taken(Operation::Create, &entry)
+        }));
     }
     if flags.has(libc::O_PATH) {
         return path_only(call, &pin);
@@ -38,8 +41,7 @@ pub(super) fn open(call: &mut Call<'_, '_>, request: &Request, pin: Pin) -> Resu
         return nameless(call, flags, &pin);
     };
     let permit = call.weighed(operations(flags, &pin), path, None)?;
-    // Under its other name it may be one that only certain content may come to.
-    if !flags.observes() && matches!(place, Canonical::Was(_)) && call.is_elsewhere(&pin)? {
+    if !flags.observes() && call.content_is_elsewhere(&pin, &place)? {
         return Err(call.refuse(&permit, Errno::ACCESS));
     }
     let permit = match flags.has(libc::O_TRUNC) && pin.kind() == libc::S_IFREG {
@@ -65,7 +67,7 @@ pub(super) fn open(call: &mut Call<'_, '_>, request: &Request, pin: Pin) -> Resu
         _ => permit,
     };
     if let Some((to, if_there)) = redirect(&permit)
-        && let Some(outcome) = redirected::open(call, request, &permit, &to, if_there)?
+        && let Some(outcome) = redirected::open(call, request, &permit, (&to, if_there), Some(&pin))?
     {
         return Ok(outcome);
     }
@@ -172,6 +174,7 @@ pub(super) fn reopen(
     let aside = Aside {
         second: second.as_deref(),
         kept,
+        ..Aside::default()
     };
     match call.finish(permit, handed, aside) {
         Ok(_) => Ok(Outcome::Answered),

@@ -14,6 +14,7 @@ use crate::files::sys::{self, OpenHow};
 use crate::outcome::Outcome;
 
 mod blocking;
+mod copy_up;
 mod existing;
 mod glance;
 mod groups;

@@ -31,7 +31,7 @@ pub(super) fn create(call: &mut Call<'_, '_>, request: &Request, entry: &Entry) 
     let (permit, guard) = call.permit_held(unread, guard, || call.path_of_entry(entry))?;
     if let Some((to, if_there)) = redirect(&permit) {
         drop(guard);
-        return match redirected::open(call, request, &permit, &to, if_there)? {
+        return match redirected::open(call, request, &permit, (&to, if_there), None)? {
             Some(outcome) => Ok(outcome),
             None => Err(call.refuse(&permit, Errno::ACCESS)),
         };
@@ -59,7 +59,7 @@ pub(super) fn missing(call: &mut Call<'_, '_>, request: &Request, entry: &Entry)
         approved: None,
     };
     match redirect(&permit) {
-        Some((to, _)) => redirected::open(call, request, &permit, &to, true)?.ok_or(nothing),
+        Some((to, _)) => redirected::open(call, request, &permit, (&to, true), None)?.ok_or(nothing),
         None => Err(nothing),
     }
 }
@@ -101,7 +101,7 @@ pub(super) fn create_permitted<G>(
     }
     let aside = Aside {
         second: second.as_deref(),
-        kept: None,
+        ..Aside::default()
     };
     let result = match handed {
         // The caller died with its file made, as it can in the kernel.

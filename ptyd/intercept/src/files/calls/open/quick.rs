@@ -118,6 +118,7 @@ pub fn quick(engine: &FileEngine, caller: &Caller<'_>) -> Option<Outcome> {
             effect: Effect::Continued,
             result: Ok(()),
             kept: None,
+            why: None,
         });
     }
     Some(Outcome::Answered)

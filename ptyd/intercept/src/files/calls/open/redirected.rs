@@ -10,20 +10,22 @@ use std::path::{Component, Path};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+use super::copy_up::copy_up;
 use super::{Request, existing, new};
 use crate::files::actor;
 use crate::files::calls::call::Call;
 use crate::files::calls::permit::Permit;
-use crate::files::resolve::{Found, How, Place, Root, guard};
+use crate::files::resolve::{Found, How, Pin, Place, Root, guard};
 use crate::outcome::Outcome;
 
-/// Opens the file at `to` with the caller's rights. `None`: nothing is there, and the original is meant then.
+/// Opens the file at `to` with the caller's rights. `None`: nothing is there, and the original is meant then. `original`:
+/// what is at the path that the caller said.
 pub(super) fn open(
     call: &mut Call<'_, '_>,
     request: &Request,
     permit: &Permit,
-    to: &Path,
-    if_there: bool,
+    (to, if_there): (&Path, bool),
+    original: Option<&Pin>,
 ) -> Result<Option<Outcome>, Outcome> {
     let path = CString::new(to.as_os_str().as_bytes()).map_err(|_| Errno::INVAL)?;
     let place = Place {
@@ -42,7 +44,18 @@ pub(super) fn open(
     };
     let permit = permit.same();
     let second = Some(to.to_owned());
-    match call.resolver().find(&place, how) {
+    let copied = original.filter(|pin| pin.kind() == libc::S_IFREG && !if_there);
+    let found = match (call.resolver().find(&place, how), copied) {
+        (Ok(Found::Missing(_)) | Err(Errno::NOENT), Some(original)) => {
+            copy_up(call, request, original, &permit.path, to).map_err(|outcome| match outcome {
+                Outcome::Errno(errno) => call.refuse(&permit, errno),
+                other => other,
+            })?;
+            call.resolver().find(&place, how)
+        }
+        (found, _) => found,
+    };
+    match found {
         Ok(Found::Object(_)) if creates && request.flags.has(libc::O_EXCL) => Err(Outcome::Errno(Errno::EXIST)),
         Ok(Found::Object(pin)) if pin.kind() == libc::S_IFLNK => Err(Outcome::Errno(Errno::LOOP)),
         Ok(Found::Object(pin)) => {
@@ -59,7 +72,7 @@ pub(super) fn open(
 }
 
 /// The folders above `to`, made with the caller's rights; those that are there are left alone.
-fn make_folders(to: &Path) -> Result<(), Errno> {
+pub(super) fn make_folders(to: &Path) -> Result<(), Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut here: OwnedFd = rustix::fs::openat(CWD, "/", flags, Mode::empty())?;
     for component in to.parent().ok_or(Errno::INVAL)?.components() {
