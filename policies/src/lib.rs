@@ -31,6 +31,7 @@ mod place;
 mod policy;
 mod quantity;
 pub mod schema;
+mod strict;
 mod vars;
 mod words;
 mod wrapper;
