@@ -180,6 +180,9 @@ mod tests {
 
     type Outcome = Result<(), Box<dyn std::error::Error>>;
 
+    /// What is done to the files in a home.
+    type Act = dyn Fn(&Path) -> std::io::Result<()>;
+
     /// Whether the watch tells of what is done, within a moment; and that it tells of nothing before.
     fn tells(file: &Path, act: impl FnOnce() -> std::io::Result<()>) -> Result<bool, Box<dyn std::error::Error>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -205,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_link_that_is_turned_and_folders_that_are_exchanged_are_noticed() -> Outcome {
-        let acts: [&dyn Fn(&Path) -> std::io::Result<()>; 8] = [
+        let acts: [&Act; 8] = [
             &|home| {
                 symlink("dots/two", home.join("new"))?;
                 fs::rename(home.join("new"), home.join("link"))
