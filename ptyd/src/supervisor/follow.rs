@@ -14,8 +14,11 @@ const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// A file that is being written, or two that are exchanged one by one, are right again this soon.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// How often is looked where no watch tells, and at what could not be taken: it may be good for other reasons.
+/// How often is looked where no watch tells, and first at what could not be taken: it may be good for other reasons.
 const AGAIN: Duration = Duration::from_secs(5);
+
+/// How often at most is looked less and less: to find that a policy cannot be held here takes a probe of the host.
+const RARELY: Duration = Duration::from_secs(80);
 
 /// A session's policy and what it is read from.
 pub(super) struct Followed {
@@ -24,6 +27,8 @@ pub(super) struct Followed {
     next: Option<Instant>,
     /// Since when the files could not be taken.
     failing: Option<Instant>,
+    /// How long it may stay so before they are looked at again.
+    pause: Duration,
 }
 
 impl Followed {
@@ -33,9 +38,10 @@ impl Followed {
             .choice
             .is_of_other_mounts(&session.account, &session.rules().policy);
         Followed {
-            watch: watch(session),
+            watch: watch(session, true),
             next: Some(Instant::now() + if soon { Duration::ZERO } else { FIRST_LOOK }),
             failing: None,
+            pause: AGAIN,
         }
     }
 
@@ -65,12 +71,12 @@ impl Followed {
     /// Looks at the files and puts in force what they say.
     pub(super) fn take(&mut self, session: &Session) {
         // Before the files are read, so that no later change is missed.
-        self.watch = watch(session);
+        self.watch = watch(session, self.watch.is_some());
         let now = Instant::now();
         let sees_all = self.watch.as_ref().is_some_and(PolicyWatch::sees_all);
         self.next = (!sees_all).then(|| now + AGAIN);
         let Err(problem) = reload::follow(session) else {
-            self.failing = None;
+            (self.failing, self.pause) = (None, AGAIN);
             return;
         };
         let bearable = *self.failing.get_or_insert(now) + GRACE;
@@ -79,13 +85,19 @@ impl Followed {
             return;
         }
         reload::tell_refused(session, &problem);
-        self.next = Some(now + AGAIN);
+        self.next = Some(now + self.pause);
+        self.pause = RARELY.min(self.pause * 2);
     }
 }
 
-fn watch(session: &Session) -> Option<PolicyWatch> {
+/// `is_news`: whether it has to be told that there is none.
+fn watch(session: &Session, is_news: bool) -> Option<PolicyWatch> {
     let files = session.choice.files(&session.account, &session.config);
     PolicyWatch::new(&files)
-        .inspect_err(|error| tracing::error!("changes of the policy are noticed late: {error}"))
+        .inspect_err(|error| {
+            if is_news {
+                tracing::error!("changes of the policy are noticed late: {error}");
+            }
+        })
         .ok()
 }
