@@ -31,6 +31,7 @@ mod place;
 mod policy;
 mod quantity;
 pub mod schema;
+mod strict;
 mod vars;
 mod words;
 mod wrapper;
@@ -55,7 +56,7 @@ pub use policy::{
     variable_name,
 };
 pub use quantity::{Size, Time};
-pub use vars::{VariableError, Variables};
+pub use vars::{Leads, VariableError, Variables};
 pub use words::{
     ALL_FILE_OPS, Decision, Decisions, Errno, FileOp, List, NetOp, OnFailure, Protocol, TargetType, UnixOp, Visibility,
 };

@@ -36,7 +36,7 @@ pub fn parse(text: &str, origin: &Path) -> Result<Document, LoadError> {
         tmpdir: b"/tmp".to_vec(),
         ..Variables::default()
     };
-    Layer::compile(&document, &no_one, &Links::default(), 0)?;
+    Layer::compile(&document, &no_one, Links::default(), 0)?;
     Ok(document)
 }
 
@@ -76,8 +76,8 @@ impl Document {
     /// # Errors
     /// Undefined variables; patterns that the values make wrong.
     pub fn resolve(&self, variables: &Variables) -> Result<Policy, LoadError> {
-        let links = Links::of_host();
-        Ok(Policy::of(vec![Layer::compile(self, variables, &links, 0)?]))
+        let links = Links::of_host(&variables.leads);
+        Ok(Policy::of(vec![Layer::compile(self, variables, links, 0)?]))
     }
 }
 
@@ -88,7 +88,7 @@ impl Policy {
     /// # Errors
     /// As [`Document::resolve`].
     pub fn narrowed_by(mut self, document: &Document, variables: &Variables) -> Result<Policy, LoadError> {
-        let layer = Layer::compile(document, variables, &Links::of_host(), self.layers.len())?;
+        let layer = Layer::compile(document, variables, Links::of_host(&variables.leads), self.layers.len())?;
         self.layers.push(layer);
         Ok(Policy::of(self.layers))
     }

@@ -203,6 +203,65 @@ fn each_mistake_is_said_with_what_would_be_right() {
 }
 
 #[test]
+fn a_word_in_the_place_of_a_boolean_or_a_number_is_refused_with_its_place() {
+    let whole = "a whole number that is not negative";
+    for (text, place, expected) in [
+        ("audit: {log_allowed: \"false\"}", "3:22", "`true` or `false`"),
+        ("audit: {log_allowed: 'true'}", "3:22", "`true` or `false`"),
+        ("audit: {log_allowed: 0}", "3:22", "`true` or `false`"),
+        ("audit: {log_allowed: }", "3:", "`true` or `false`"),
+        ("audit: {log_allowed: [true]}", "3:22", "`true` or `false`"),
+        ("sandbox: {memfd_exec: \"true\"}", "3:23", "`true` or `false`"),
+        (
+            "file_rules: [{name: a, paths: [/x], decision: redirect, redirect_to: /y, preserve_tree: \"true\"}]",
+            "3:89",
+            "`true` or `false`",
+        ),
+        (
+            "command_rules: [{name: a, commands: [x], decision: allow, env_block_iteration: \"true\"}]",
+            "3:80",
+            "`true` or `false`",
+        ),
+        ("audit: {retention_days: \"7\"}", "3:25", whole),
+        ("audit: {retention_days: 7.5}", "3:25", whole),
+        ("audit: {retention_days: true}", "3:25", whole),
+        ("resource_limits: {pids_max: \"10\"}", "3:29", whole),
+        ("checkpoints: {keep: '3'}", "3:21", whole),
+        ("network: {forward: [\"80\"]}", "3:21", "1 to 65535"),
+        (
+            "network_rules: [{name: n, ports: [\"80\"], decision: deny}]",
+            "3:35",
+            "1 to 65535",
+        ),
+        ("filesystem: {trash: {max_size: \"4096\"}}", "3:", "a size"),
+        ("approvals: {timeout: \"0\"}", "3:", "a duration"),
+        ("approvals: {timeout: true}", "3:", "a duration"),
+    ] {
+        let told = body(&format!("{text}\n"));
+        assert!(told.starts_with(&format!("p.yaml:{place}")), "{text}\n{told}");
+        assert!(told.contains(expected), "{text}\n{told}");
+    }
+    let told = failure("version: \"1\"\nname: t\n");
+    assert!(
+        told.starts_with("p.yaml:1:10: ") && told.contains("write `1` without quotes"),
+        "{told}"
+    );
+    let told = crate::config::parse("landlock: {enabled: \"false\"}\n", Path::new("c.yaml"));
+    let told = told.err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(told.starts_with("c.yaml:1:21: not a boolean"), "{told}");
+    for good in [
+        "audit: {log_allowed: false, retention_days: 7}",
+        "filesystem: {trash: {max_size: 4096, max_age: 7d, version_size_limit: \"1MiB\"}}",
+        "approvals: {timeout: 0}",
+        "network_rules: [{name: n, ports: [80], decision: deny}]",
+        "env_inject: {A: \"1\", B: 1}",
+    ] {
+        let told = body(&format!("{good}\n"));
+        assert!(told.starts_with("accepted"), "{told}");
+    }
+}
+
+#[test]
 fn all_keys_of_the_format_load_and_later_ones_are_listed() -> Result<(), LoadError> {
     let text = include_str!("../tests/data/everything.yaml");
     let document = parse(text, Path::new("everything.yaml"))?;

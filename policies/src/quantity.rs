@@ -116,6 +116,11 @@ impl fmt::Display for Size {
     }
 }
 
+/// A text without a unit is no quantity: a number is written without quotes.
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 struct TimeVisitor;
 struct SizeVisitor;
 
@@ -125,7 +130,8 @@ impl Visitor<'_> for TimeVisitor {
         out.write_str(DURATION)
     }
     fn visit_str<E: Error>(self, text: &str) -> Result<Time, E> {
-        Time::parse(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+        let time = Time::parse(text).filter(|_| !is_number(text));
+        time.ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
     }
     fn visit_u64<E: Error>(self, number: u64) -> Result<Time, E> {
         Time::parse(&number.to_string()).ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
@@ -141,7 +147,8 @@ impl Visitor<'_> for SizeVisitor {
         out.write_str(SIZE)
     }
     fn visit_str<E: Error>(self, text: &str) -> Result<Size, E> {
-        Size::parse(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+        let size = Size::parse(text).filter(|_| !is_number(text));
+        size.ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
     }
     fn visit_u64<E: Error>(self, number: u64) -> Result<Size, E> {
         Size::parse(&number.to_string()).ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
@@ -177,7 +184,7 @@ impl JsonSchema for Time {
         "Duration".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": ["string", "integer"], "pattern": "^(0|([0-9]+(ms|s|m|h|d))+)$", "maximum": 0, "minimum": 0, "description": DURATION})
+        json_schema!({"type": ["string", "integer"], "pattern": "^([0-9]+(ms|s|m|h|d))+$", "maximum": 0, "minimum": 0, "description": DURATION})
     }
 }
 
@@ -195,7 +202,7 @@ impl JsonSchema for Size {
         "Size".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": ["string", "integer"], "minimum": 0, "pattern": "^[0-9]+(B|[kK]B|MB|GB|TB|[KMGT]iB)?$", "description": SIZE})
+        json_schema!({"type": ["string", "integer"], "minimum": 0, "pattern": "^[0-9]+(B|[kK]B|MB|GB|TB|[KMGT]iB)$", "description": SIZE})
     }
 }
 

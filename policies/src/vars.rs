@@ -2,6 +2,9 @@
 
 use crate::glob::escape;
 
+/// Paths, each with a place to which links led it.
+pub type Leads = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// What the variables of a session stand for. All paths are absolute and resolved (no links in them),
 /// because what is judged is resolved too.
 #[derive(Debug, Clone, Default)]
@@ -17,7 +20,10 @@ pub struct Variables {
     pub tmpdir: Vec<u8>,
     /// Links of this host and where they lead, such as `/bin` → `/usr/bin`: a pattern under a link is
     /// taken for what is under its target too. [`crate::host_links`] finds them.
-    pub links: Vec<(Vec<u8>, Vec<u8>)>,
+    pub links: Leads,
+    /// Where other links led before, for a policy that is resolved again: what rules stop there stays stopped as long as
+    /// the session lives. [`crate::Policy::leads`] says it.
+    pub leads: Leads,
     /// Mount points below which names that differ in case or form may be one name: there a pattern is taken for every
     /// spelling of what it matches. [`crate::host_folding`] finds them.
     pub folding: Vec<Vec<u8>>,

@@ -1,12 +1,14 @@
 //! YAML in, or an error that a person can use.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use serde::de::DeserializeOwned;
 use serde_saphyr::budget::BudgetBreach;
-use serde_saphyr::{DeserializeError as Yaml, Location};
+use serde_saphyr::{DeserializeError as Yaml, Location, with_deserializer_from_str_with_options};
 
 use crate::error::{LoadError, Source};
+use crate::strict::Strict;
 
 /// The largest file that is read, in bytes.
 pub const MAX_FILE: usize = 8 << 20;
@@ -36,16 +38,21 @@ pub fn parse<T: DeserializeOwned>(source: &Source) -> Result<T, LoadError> {
         budget.flow_nesting_limit = MAX_DEPTH;
         budget.max_recorded_anchor_events = 20_000;
     }
-    serde_saphyr::from_str_with_options(&source.text, options).map_err(|error| translate(source, &error))
+    let place = Cell::new(None);
+    let read = with_deserializer_from_str_with_options(&source.text, options, |deserializer| {
+        T::deserialize(Strict(deserializer, &place))
+    });
+    read.map_err(|error| translate(source, &error, place.get()))
 }
 
-fn translate(source: &Source, error: &Yaml) -> LoadError {
+/// `place`: of the value that was refused, if that is known better than the reader knows it.
+fn translate(source: &Source, error: &Yaml, place: Option<Location>) -> LoadError {
     let mut inner = error;
     while let Yaml::AliasError { error, .. } | Yaml::WithSnippet { error, .. } = inner {
         inner = error;
     }
-    let span = error
-        .location()
+    let span = place
+        .or_else(|| error.location())
         .or_else(|| inner.location())
         .map_or(0..0, |location| bytes(source, location));
     let at = |message: String| source.error(span.clone(), message);
@@ -68,7 +75,10 @@ fn translate(source: &Source, error: &Yaml) -> LoadError {
         }
         | Yaml::SerdeInvalidType {
             unexpected, expected, ..
-        } => at(format!("{unexpected} does not fit here")).expecting(expected.clone()),
+        } => match wanted(expected) {
+            Some((what, wanted)) => unquoted(at(what.to_owned()).expecting(wanted)),
+            None => at(format!("{unexpected} does not fit here")).expecting(expected.clone()),
+        },
         Yaml::SerdeInvalidLength { expected, .. } => at("wrong number of items".into()).expecting(expected.clone()),
         Yaml::Unexpected { expected, .. } => match *expected {
             "sequence start" => at("a list is needed here".into())
@@ -78,9 +88,6 @@ fn translate(source: &Source, error: &Yaml) -> LoadError {
             "string scalar" => at("a text is needed here".into()).expecting("a text"),
             other => at(format!("{other} is needed here")),
         },
-        Yaml::InvalidBooleanStrict { .. } => at("not a boolean".into()).expecting("`true` or `false`"),
-        Yaml::InvalidScalar { ty: "u16", .. } => at("no port".into()).expecting("a whole number, 1 to 65535"),
-        Yaml::InvalidScalar { ty, .. } => at(format!("not a value of the kind {ty}")).expecting(kind(ty)),
         Yaml::NullIntoString { .. } => at("the value is missing".into()).expecting("a text"),
         Yaml::MultipleDocuments { .. } => more_than_one(at),
         Yaml::Budget {
@@ -119,11 +126,28 @@ fn excess(breach: &BudgetBreach) -> String {
     }
 }
 
-fn kind(ty: &str) -> &'static str {
-    match ty {
-        "u16" | "u32" | "u64" | "usize" => "a whole number that is not negative",
-        "i32" | "i64" => "a whole number",
-        _ => "a value of that kind",
+/// What a value is not if the reader expected this, and what would be right.
+fn wanted(expected: &str) -> Option<(&'static str, &'static str)> {
+    match expected {
+        "a boolean" => Some(("not a boolean", "`true` or `false`")),
+        "u16" => Some(("no port", "a whole number, 1 to 65535")),
+        "u32" | "u64" | "usize" => Some(("not a number that fits here", "a whole number that is not negative")),
+        "i32" | "i64" => Some(("not a number that fits here", "a whole number")),
+        _ => None,
+    }
+}
+
+/// Says so where nothing but quotes makes a text of it.
+fn unquoted(error: LoadError) -> LoadError {
+    let text = error.source_text.get(error.span.clone()).unwrap_or_default();
+    let inside = text.trim_matches(['"', '\'']);
+    let is_plain = matches!(inside, "true" | "false") || inside.parse::<u64>().is_ok();
+    match is_plain && text.starts_with(['"', '\'']) {
+        true => {
+            let help = format!("write `{inside}` without quotes");
+            error.suggesting(help)
+        }
+        false => error,
     }
 }
 

@@ -28,6 +28,7 @@ fn variables() -> Variables {
         tmpdir: b"/tmp".to_vec(),
         links: vec![(b"/bin".to_vec(), b"/usr/bin".to_vec())],
         folding: Vec::new(),
+        leads: Vec::new(),
     }
 }
 

@@ -26,6 +26,7 @@ pub struct Session {
     pub layers: Vec<Layer>,
     pub not_held: Vec<String>,
     pub not_observed: Vec<String>,
+    pub policy_refused: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -100,7 +100,8 @@ pub struct Trash {
     pub max_size: Option<Size>,
     /// Larger files are not kept as versions when they are truncated.
     pub version_size_limit: Option<Size>,
-    /// Globs on paths that are deleted for good.
+    /// Globs on paths that are deleted for good. Of links only those count that no session can make (`/tmp`, `/home`): an
+    /// exemption is for the folder that it names, not for where a link in its place leads.
     pub exempt: Vec<At<String>>,
 }
 
@@ -147,7 +148,7 @@ words! {
 #[serde(deny_unknown_fields, default)]
 pub struct Sandbox {
     pub exec: ExecMode,
-    /// Folders that are not there.
+    /// Folders that are not there, by their own paths and wherever links lead them.
     pub hide: Vec<At<String>>,
     pub namespaces: Vec<NamespaceGrant>,
     /// Whether files in memory may be executed.

@@ -17,7 +17,7 @@ use crate::error::{LoadError, Source};
 use crate::glob::{Glob, PathIndex};
 use crate::load::Document;
 use crate::model::{ExecMode, NetworkEngine, NetworkNamespace, PolicyFile};
-use crate::vars::Variables;
+use crate::vars::{Leads, Variables};
 use crate::words::Decision;
 
 /// What is answered where no rule matches; `None`: the layer says nothing.
@@ -56,20 +56,22 @@ pub struct Layer {
     /// Its rules once more, for file systems on which names fold.
     pub(crate) folded: Option<Box<Folded>>,
     pub(super) variables: Vec<(&'static str, Option<Vec<u8>>)>,
+    /// Where links lead what its rules stop.
+    pub(super) leads: Leads,
 }
 
 impl Layer {
     pub(crate) fn compile(
         document: &Document,
         variables: &Variables,
-        links: &Links,
+        links: Links,
         at: usize,
     ) -> Result<Layer, LoadError> {
         let file = &document.file;
         let compiler = Compiler {
             source: &document.source,
             variables,
-            links,
+            links: &links,
             folds: false,
         };
         let or = |given: &Option<crate::place::At<Decision>>, unset: Decision| {
@@ -85,7 +87,12 @@ impl Layer {
         };
         let mut hidden = Vec::new();
         for folder in &file.sandbox.hide {
-            hidden.extend(compiler.text(folder)?.map(|folder| crate::vars::normal(&folder)));
+            let Some(folder) = compiler.text(folder)?.map(|folder| crate::vars::normal(&folder)) else {
+                continue;
+            };
+            // As what rules stop: the folder itself, wherever links lead.
+            hidden.extend(links.lead(&folder));
+            hidden.push(folder);
         }
         let mut exempt = PathIndex::default();
         for path in &file.filesystem.trash.exempt {
@@ -100,7 +107,7 @@ impl Layer {
             // No separator: a command line is one name.
             checkpoints.extend(compiler.name_glob(glob, 0)?);
         }
-        Ok(Layer {
+        let mut layer = Layer {
             name: file.name.value.as_str().into(),
             source: document.source.clone(),
             at,
@@ -124,8 +131,11 @@ impl Layer {
             checkpoints,
             folded: Folded::compile(compiler, file)?,
             variables: variables.values(),
+            leads: Leads::new(),
             file: file.clone(),
-        })
+        };
+        layer.leads = links.leads();
+        Ok(layer)
     }
 
     pub(crate) fn place(&self, index: usize) -> RuleRef {

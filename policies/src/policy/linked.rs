@@ -5,41 +5,78 @@
 //! adds to what is said of the path itself.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::file::Files;
-use super::{Layer, Verdict};
+use super::{Layer, Policy, Verdict};
 use crate::glob::PathIndex;
 use crate::host::led_to;
+use crate::vars::Leads;
 use crate::words::FileOp;
 
 /// What was looked up, and where it leads.
-type Seen = HashMap<Vec<u8>, Option<Vec<u8>>>;
+type Seen = BTreeMap<Vec<u8>, Vec<Vec<u8>>>;
+
+/// Of one path so many places are kept in mind, the first ones: a session may turn a link of its own again and again.
+const MOST_PLACES: usize = 16;
 
 /// Where paths lead on this host, each looked up once.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
+    /// Where they led before.
+    before: Seen,
     /// `None`: nothing is looked up.
     seen: Option<RefCell<Seen>>,
 }
 
 impl Links {
-    /// Those of this host.
-    pub fn of_host() -> Links {
+    /// Those of this host now, and those that there were `before`.
+    pub fn of_host(before: &Leads) -> Links {
+        let mut known = Seen::new();
+        for (path, place) in before {
+            known.entry(path.clone()).or_default().push(place.clone());
+        }
         Links {
+            before: known,
             seen: Some(RefCell::default()),
         }
     }
 
-    /// Where the path leads, if that is another place.
-    pub fn lead(&self, path: &[u8]) -> Option<Vec<u8>> {
-        let mut seen = self.seen.as_ref()?.borrow_mut();
+    /// The other places to which the path leads, or has led.
+    pub fn lead(&self, path: &[u8]) -> Vec<Vec<u8>> {
+        let Some(seen) = &self.seen else { return Vec::new() };
+        let mut seen = seen.borrow_mut();
         if let Some(known) = seen.get(path) {
             return known.clone();
         }
-        let found = led_to(path);
-        seen.insert(path.to_vec(), found.clone());
-        found
+        let mut places = self.before.get(path).cloned().unwrap_or_default();
+        places.extend(led_to(path).filter(|place| !places.contains(place)));
+        seen.insert(path.to_vec(), places.clone());
+        places
+    }
+
+    /// What is to be kept in mind of it.
+    pub fn leads(self) -> Leads {
+        let seen = self.seen.map(RefCell::into_inner).unwrap_or_default();
+        let first = |(path, places): (Vec<u8>, Vec<Vec<u8>>)| {
+            let places = places.into_iter().take(MOST_PLACES);
+            places.map(move |place| (path.clone(), place))
+        };
+        seen.into_iter().flat_map(first).collect()
+    }
+}
+
+impl Policy {
+    /// Where links led what its rules stop, now and before: to be handed on when it is resolved again, so that a link that
+    /// is gone or turned opens nothing to what runs already.
+    pub fn leads(&self) -> Leads {
+        let mut leads: Leads = Vec::new();
+        for lead in self.layers.iter().flat_map(|layer| &layer.leads) {
+            if !leads.contains(lead) {
+                leads.push(lead.clone());
+            }
+        }
+        leads
     }
 }
 
@@ -149,6 +186,48 @@ unix_socket_rules:
         assert_eq!(policy.command(&query).decision, Decision::Deny);
         let socket = policy.unix_socket(UnixOp::Connect, UnixAddress::Path(&agent));
         assert_eq!(socket.decision, Decision::Deny);
+        Ok(())
+    }
+
+    #[test]
+    fn what_a_link_led_to_stays_stopped_when_the_policy_is_resolved_again() -> Outcome {
+        let folder = tempfile::tempdir()?;
+        let home = folder.path().canonicalize()?;
+        std::fs::create_dir_all(home.join("dot/ssh"))?;
+        std::fs::create_dir_all(home.join("new/ssh"))?;
+        let mut policy = policy(&home, &[(".ssh", "dot/ssh")])?;
+        let path = |name: &str| home.join(name).as_os_str().as_bytes().to_vec();
+        let again = |policy: &Policy| -> Result<Policy, Box<dyn std::error::Error>> {
+            Ok(parse(RULES, Path::new("t.yaml"))?.resolve(&Variables {
+                home: home.as_os_str().as_bytes().to_vec(),
+                leads: policy.leads(),
+                ..Variables::default()
+            })?)
+        };
+        for target in [None, Some("new/ssh")] {
+            std::fs::remove_file(home.join(".ssh")).or_else(|_| std::fs::metadata(&home).map(drop))?;
+            if let Some(target) = target {
+                symlink(target, home.join(".ssh"))?;
+            }
+            let now = again(&policy)?;
+            assert_eq!(now.is_as(&policy), target.is_none());
+            policy = now;
+            assert_eq!(policy.file(FileOp::Read, &path("dot/ssh/id")).rule, Some("keys"));
+            let turned = policy.file(FileOp::Read, &path("new/ssh/id")).decision;
+            assert_eq!(turned == Decision::Deny, target.is_some());
+        }
+        // However often it is turned.
+        for turn in 0..2 * super::MOST_PLACES {
+            std::fs::remove_file(home.join(".ssh"))?;
+            symlink(format!("turn{turn}"), home.join(".ssh"))?;
+            policy = again(&policy)?;
+            let here = policy.file(FileOp::Read, &path(&format!("turn{turn}/id")));
+            assert_eq!(here.decision, Decision::Deny);
+        }
+        assert_eq!(policy.file(FileOp::Read, &path("dot/ssh/id")).rule, Some("keys"));
+        let leads = policy.leads();
+        let of_folder = leads.iter().filter(|(from, _)| *from == path(".ssh"));
+        assert_eq!(of_folder.count(), super::MOST_PLACES);
         Ok(())
     }
 

@@ -119,6 +119,19 @@ impl Policy {
         self.layers.first().map_or("", |layer| &layer.name)
     }
 
+    /// Whether it says in everything what another says: the same texts, for the same host.
+    pub fn is_as(&self, other: &Policy) -> bool {
+        self.text() == other.text() && self.folding() == other.folding() && self.leads() == other.leads()
+    }
+
+    /// The top of the git work tree that it was resolved for.
+    pub fn git_root(&self) -> Option<&[u8]> {
+        let mut variables = self.layers.first()?.variables.iter();
+        variables
+            .find(|(name, _)| *name == "GIT_ROOT")
+            .and_then(|(_, value)| value.as_deref())
+    }
+
     /// The base and those that narrow it.
     pub fn layers(&self) -> &[Layer] {
         &self.layers

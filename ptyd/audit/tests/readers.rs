@@ -248,6 +248,7 @@ fn info(name: Option<&str>) -> SessionInfo {
         layers: Vec::new(),
         not_held: Vec::new(),
         not_observed: Vec::new(),
+        policy_refused: None,
     }
 }
 

@@ -113,6 +113,9 @@ pub struct SessionInfo {
     /// What this host or plan cannot observe, one line each.
     #[serde(default)]
     pub not_observed: Vec<String>,
+    /// Why the policy's files, as they are now, are not taken: the policy before them holds on.
+    #[serde(default)]
+    pub policy_refused: Option<String>,
 }
 
 /// A session's life.

@@ -120,6 +120,10 @@ pub enum FromSupervisor {
     Busy {
         commands: usize,
     },
+    /// What is known of the session has changed.
+    Info {
+        info: Box<SessionInfo>,
+    },
     /// For everybody who watches for questions.
     Approval {
         change: Change,

@@ -118,6 +118,7 @@ impl Supervisor {
                     }
                 }
                 FromSupervisor::Busy { commands } => self.set_busy(commands),
+                FromSupervisor::Info { info } => *self.info.borrow_mut() = *info,
                 FromSupervisor::Approval { change } => self.watchers.tell(&change),
                 FromSupervisor::Ready { .. } | FromSupervisor::Failed { .. } => break,
             }

@@ -8,7 +8,7 @@ use agentsh_protocol::api::{ApiError, ErrorKind, Killed};
 use agentsh_protocol::control::{Answer, Call};
 
 use super::session::Session;
-use super::{end, make};
+use super::{end, reload};
 
 /// How long writing what was accepted may take before an answer goes out without it.
 const WRITTEN_WITHIN: Duration = Duration::from_millis(200);
@@ -38,7 +38,7 @@ pub(super) fn answer(session: &Arc<Session>, call: Call, fds: Vec<OwnedFd>) -> A
                 hint: None,
             }),
         },
-        Call::Reload => make::reload(session).map_or_else(error, |()| Answer::Done),
+        Call::Reload => reload::reload(session).map_or_else(error, |()| Answer::Done),
         Call::Watchers { count } => {
             session.approvals.set_watchers(count);
             Answer::Done

@@ -16,14 +16,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::AbortHandle;
 
+use super::follow::Followed;
 use super::inside::{self, Insider};
 use super::launch::{self, Launch};
 use super::limits::{self, Clock};
 use super::make::Made;
 use super::mounts::Mounts;
 use super::session::Session;
-use super::watch::PolicyWatch;
-use super::{calls, end, make};
+use super::{calls, end};
 use crate::sys;
 
 /// What other threads tell the loop.
@@ -40,6 +40,8 @@ pub(crate) enum Notice {
     Gone { command: String },
     /// How many commands have living processes now.
     Busy(usize),
+    /// What is known of the session has changed.
+    Info,
     /// A person is asked, or is not any more.
     Approval(Change),
 }
@@ -60,8 +62,8 @@ async fn run(made: Made, control: OwnedFd) -> io::Result<()> {
             info: Box::new(session.info()),
         },
     );
-    let mut policy = watch(&session);
-    let mounts = watch_mounts(&session);
+    let mounts = watch_mounts();
+    let mut policy = Followed::new(&session);
     let mut broker_lives = true;
     let mut busy = 0;
     let mut clock = Clock::start();
@@ -95,6 +97,7 @@ async fn run(made: Made, control: OwnedFd) -> io::Result<()> {
                 }
                 Notice::Gone { command } => timers.stop(&session, &command),
                 Notice::Inside { socket, stream, insider } => inside::accept(&session, socket, stream, insider),
+                Notice::Info => send(&control, &FromSupervisor::Info { info: Box::new(session.info()) }),
                 Notice::Approval(change) => send(&control, &FromSupervisor::Approval { change }),
                 Notice::Busy(commands) => {
                     busy = commands;
@@ -105,12 +108,9 @@ async fn run(made: Made, control: OwnedFd) -> io::Result<()> {
                     }
                 }
             },
-            () = changed(policy.as_ref()) => {
-                // Before the files are read, so that no later change is missed.
-                policy = watch(&session);
-                reload(&session);
-            }
-            () = mounted(mounts.as_ref()) => look_at_mounts(&session),
+            () = policy.changed() => policy.take(&session),
+            // Names may fold elsewhere now, and other files may lie where the policy's lay.
+            () = mounted(mounts.as_ref()) => policy.take(&session),
             limit = clock.over(&session) => {
                 limits::ask_to_end(&session).await;
                 break limit;
@@ -166,62 +166,22 @@ async fn sweep(session: Arc<Session>) {
 /// A group that is in use for longer is left to the session's end.
 const LONGEST_SWEEP: Duration = Duration::from_secs(10);
 
-/// Without a watch the policy stays as it is, and `agentsh` says what it is.
-fn watch(session: &Session) -> Option<PolicyWatch> {
-    let files = session.choice.files(&session.account, &session.config);
-    PolicyWatch::new(&files)
-        .inspect_err(|error| tracing::error!("changes of the policy are not noticed: {error}"))
-        .ok()
-}
-
-async fn changed(watch: Option<&PolicyWatch>) {
-    let told = match watch {
-        Some(watch) => watch.changed().await,
-        None => std::future::pending().await,
-    };
-    or_never(told, "the policy").await;
-}
-
 async fn mounted(mounts: Option<&Mounts>) {
     let told = match mounts {
         Some(mounts) => mounts.changed().await,
         None => std::future::pending().await,
     };
-    or_never(told, "the mounts").await;
-}
-
-async fn or_never(told: io::Result<()>, what: &str) {
     if let Err(error) = told {
-        tracing::error!("watching {what}: {error}");
+        tracing::error!("watching the mounts: {error}");
         std::future::pending::<()>().await;
     }
 }
 
-fn reload(session: &Session) {
-    if let Err(error) = make::reload(session) {
-        // The rules in force stay: a file that cannot be read loosens nothing.
-        tracing::error!("the changed policy is not taken: {}", error.message);
-    }
-}
-
 /// Without a watch rules hold for the spellings that they held for when they were read.
-fn watch_mounts(session: &Session) -> Option<Mounts> {
-    let mounts = Mounts::new()
+fn watch_mounts() -> Option<Mounts> {
+    Mounts::new()
         .inspect_err(|error| tracing::error!("changes of the mounts are not noticed: {error}"))
-        .ok();
-    // What was mounted between the rules and the watch.
-    look_at_mounts(session);
-    mounts
-}
-
-/// Where names fold every spelling of what a rule names is meant.
-fn look_at_mounts(session: &Session) {
-    if session
-        .choice
-        .is_of_other_mounts(&session.account, &session.rules().policy)
-    {
-        reload(session);
-    }
+        .ok()
 }
 
 async fn finish(

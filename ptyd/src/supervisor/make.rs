@@ -1,4 +1,4 @@
-//! Making a session: policy, plan, folder, record. And putting changed rules in force.
+//! Making a session: policy, plan, folder, record.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +10,6 @@ use agentsh_protocol::Bytes;
 use agentsh_protocol::api::{ApiError, ErrorKind, SessionInfo, SessionState};
 use agentsh_protocol::control::Setup;
 use agentsh_protocol::places::{self, Account};
-use agentsh_sandbox::wall::Wall;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use super::approvals;
@@ -20,7 +19,6 @@ use super::network;
 use super::plan::{self, PlanError, Planned};
 use super::policy::Choice;
 use super::proof::Proof;
-use super::rules::Rules;
 use super::session::{Parts, Session};
 use super::shared::Shared;
 use crate::diagnostics;
@@ -39,11 +37,11 @@ fn error(kind: ErrorKind, message: impl std::fmt::Display) -> ApiError {
     }
 }
 
-fn failed(message: impl std::fmt::Display) -> ApiError {
+pub(super) fn failed(message: impl std::fmt::Display) -> ApiError {
     error(ErrorKind::Failed, message)
 }
 
-fn refused(problem: PlanError) -> ApiError {
+pub(super) fn refused(problem: PlanError) -> ApiError {
     let hint = Some("`agentsh detect` says what this host can hold".to_owned());
     ApiError {
         error: ErrorKind::Refused,
@@ -158,6 +156,7 @@ fn info(
         layers: planned.layers.clone(),
         not_held: planned.not_held.clone(),
         not_observed: planned.not_observed.clone(),
+        policy_refused: None,
     })
 }
 
@@ -176,47 +175,4 @@ fn record_created(recorder: &Recorder, info: &SessionInfo, nobody: Option<String
         ],
         ..EventDraft::new(EventType::SessionCreated)
     })
-}
-
-/// Resolves the policy again and puts it in force: at once for every call that is notified, and in
-/// hull and filter for new commands.
-pub(super) fn reload(session: &Session) -> Result<(), ApiError> {
-    let before = session.rules();
-    let policy = session
-        .choice
-        .resolve(&session.account, &session.config, Some(&before.policy))?;
-    let workspace = session.workspace.as_deref();
-    let mut planned = plan::plan(policy, &session.config, &session.account, workspace).map_err(refused)?;
-    planned.rules.also_readable(session.dir.policy_path()).map_err(failed)?;
-    let required = |rules: &Rules| rules.wall == Wall::Required;
-    if (planned.rules.private, required(&planned.rules)) != (before.private, required(&before)) {
-        return Err(failed(
-            "network.namespace and network.engine are for new sessions only: end this one",
-        ));
-    }
-    // What policy leaves to the host was settled when the session was made.
-    planned.rules.wall = before.wall;
-    planned.rules.limited.hierarchies = planned.rules.limited.hierarchies.or(before.limited.hierarchies.clone());
-    let running: Vec<String> = session.running_commands();
-    session
-        .dir
-        .write_policy_text(&planned.rules.policy.text())
-        .map_err(failed)?;
-    let running: Vec<&str> = running.iter().map(String::as_str).collect();
-    session
-        .recorder
-        .emit(EventDraft {
-            fields: &[
-                ("policy", Value::Text(planned.rules.policy.name())),
-                ("older_hull", Value::List(&running)),
-            ],
-            ..EventDraft::new(EventType::PolicyChanged)
-        })
-        .map_err(failed)?;
-    let engine = &session.shared.engine;
-    engine
-        .apply(&planned.rules.policy)
-        .map_err(|error| failed(format!("the network engine `{}`: {error}", engine.name())))?;
-    session.set_rules(planned.rules, planned.not_held, planned.not_observed);
-    Ok(())
 }

@@ -115,16 +115,18 @@ impl Choice {
 
 fn variables(workspace: Option<&Path>, account: &Account, before: Option<&Policy>) -> Variables {
     let home = home(account);
+    // A session can take its repository away, or make another one in it: its rules hold where they held.
+    let known = before.and_then(Policy::git_root).map(<[u8]>::to_vec);
+    let found = || Some(git_root(workspace?)?.as_os_str().as_bytes().to_vec());
     Variables {
         folding: folding(workspace, &home, before),
         project_root: workspace.map(|dir| dir.as_os_str().as_bytes().to_vec()),
-        git_root: workspace
-            .and_then(git_root)
-            .map(|dir| dir.as_os_str().as_bytes().to_vec()),
+        git_root: known.or_else(found),
         home: home.as_os_str().as_bytes().to_vec(),
         user: account.name.clone().into_bytes(),
         tmpdir: b"/tmp".to_vec(),
         links: host_links(),
+        leads: before.map(Policy::leads).unwrap_or_default(),
     }
 }
 

@@ -148,12 +148,37 @@ impl Session {
             info.policy = rules.policy.name().to_owned();
             info.not_held = not_held;
             info.not_observed = not_observed;
-            if let Err(error) = self.dir.write_info(&info) {
-                tracing::error!("writing the session's state: {error}");
-            }
+            info.policy_refused = None;
+            self.write_info(&info);
         }
         self.generation.fetch_add(1, Ordering::AcqRel);
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+        self.tell(Notice::Info);
+    }
+
+    /// Keeps in mind why a changed policy is not taken; whether that is news.
+    pub(crate) fn refuse_policy(&self, why: &str) -> bool {
+        {
+            let mut info = lock(&self.info);
+            if info.policy_refused.as_deref() == Some(why) {
+                return false;
+            }
+            info.policy_refused = Some(why.to_owned());
+            self.write_info(&info);
+        }
+        self.tell(Notice::Info);
+        true
+    }
+
+    /// Whether the policy that its files say now was not taken.
+    pub(crate) fn is_policy_refused(&self) -> bool {
+        lock(&self.info).policy_refused.is_some()
+    }
+
+    fn write_info(&self, info: &SessionInfo) {
+        if let Err(error) = self.dir.write_info(info) {
+            tracing::error!("writing the session's state: {error}");
+        }
     }
 
     /// Whether a command may start.

@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -17,8 +17,20 @@ use crate::sys;
 /// How often is looked at most: a build in the same folder makes thousands of names.
 const PACE: Duration = Duration::from_millis(20);
 
-/// The files that a session's policy is resolved from. Their folders are watched for names, since editors replace
-/// files, and some of them do not exist yet; what is written into a file is told by the file alone.
+/// The most links that are followed on the way to a file, as in path_resolution(7).
+const MAX_LINKS: usize = 40;
+
+/// What tells that a name leads elsewhere, or who may go there.
+const NAMES: AddWatchFlags = AddWatchFlags::IN_MOVED_TO
+    .union(AddWatchFlags::IN_MOVED_FROM)
+    .union(AddWatchFlags::IN_CREATE)
+    .union(AddWatchFlags::IN_DELETE)
+    .union(AddWatchFlags::IN_ATTRIB)
+    .union(AddWatchFlags::IN_ONLYDIR);
+
+/// The files that a session's policy is resolved from. All folders in which a name is looked up on the way to them are
+/// watched for that name, those to which links lead among them: editors replace files, some do not exist yet, and a folder
+/// above them or a link may be exchanged. What is written into a file is told by the file alone.
 pub(super) struct PolicyWatch {
     inotify: Inotify,
     /// Tells of events until it has been asked, and then again when it is armed again: nobody is woken for each
@@ -28,11 +40,12 @@ pub(super) struct PolicyWatch {
     told: Cell<bool>,
     ready: AsyncFd<OwnedFd>,
     names: HashMap<WatchDescriptor, Vec<OsString>>,
+    sees_all: bool,
     next: Cell<Instant>,
 }
 
 impl PolicyWatch {
-    /// Watches `files`. Folders that do not exist are looked for through the folders above them.
+    /// Watches `files`, whether they exist or not.
     pub(super) fn new(files: &[PathBuf]) -> std::io::Result<PolicyWatch> {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
         let gate = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
@@ -44,31 +57,65 @@ impl PolicyWatch {
             told: Cell::new(false),
             ready,
             names: HashMap::new(),
+            sees_all: true,
             next: Cell::new(Instant::now()),
         };
         for file in files {
-            watch.add(file)?;
+            watch.add(file);
         }
         Ok(watch)
     }
 
-    fn add(&mut self, file: &Path) -> std::io::Result<()> {
-        let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
-            return Ok(());
-        };
-        if !folder.is_dir() {
-            return self.add(folder);
+    /// Whether no change goes unnoticed: a folder that its user may not list tells nothing, and watches may run out.
+    pub(super) fn sees_all(&self) -> bool {
+        self.sees_all
+    }
+
+    /// Goes to the file as the kernel does. Each folder is watched before a name in it is looked at.
+    fn add(&mut self, file: &Path) {
+        let mut folder = PathBuf::from("/");
+        let mut left = names(file);
+        let mut links = 0;
+        while let Some(name) = left.pop() {
+            if name == ".." {
+                folder.pop();
+                continue;
+            }
+            self.add_name(&folder, &name);
+            let place = folder.join(&name);
+            match place.read_link() {
+                Ok(target) if links < MAX_LINKS => {
+                    links += 1;
+                    if target.is_absolute() {
+                        folder = PathBuf::from("/");
+                    }
+                    left.extend(names(&target));
+                }
+                Err(_) if place.is_dir() => folder = place,
+                _ => {
+                    if left.is_empty() && place.is_file() {
+                        self.add_file(&place);
+                    }
+                    return;
+                }
+            }
         }
-        if file.is_file() {
-            self.inotify.add_watch(file, AddWatchFlags::IN_CLOSE_WRITE)?;
+    }
+
+    fn add_name(&mut self, folder: &Path, name: &OsStr) {
+        if let Some(descriptor) = self.add_watch(folder, NAMES) {
+            self.names.entry(descriptor).or_default().push(name.to_owned());
         }
-        let what = AddWatchFlags::IN_MOVED_TO
-            | AddWatchFlags::IN_MOVED_FROM
-            | AddWatchFlags::IN_CREATE
-            | AddWatchFlags::IN_DELETE;
-        let descriptor = self.inotify.add_watch(folder, what)?;
-        self.names.entry(descriptor).or_default().push(name.to_owned());
-        Ok(())
+    }
+
+    fn add_file(&mut self, file: &Path) {
+        self.add_watch(file, AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_ATTRIB);
+    }
+
+    fn add_watch(&mut self, place: &Path, what: AddWatchFlags) -> Option<WatchDescriptor> {
+        let added = self.inotify.add_watch(place, what | AddWatchFlags::IN_DONT_FOLLOW);
+        self.sees_all &= added.is_ok();
+        added.ok()
     }
 
     /// Waits until one of the files may have changed; may be given up at any time. Make the watch anew
@@ -85,24 +132,131 @@ impl PolicyWatch {
             tokio::time::sleep_until(self.next.get()).await;
             self.next.set(Instant::now() + PACE);
             self.told.set(false);
-            let events = self.inotify.read_events();
+            let ours = self.read();
             self.gate.modify(&self.inotify, &mut armed())?;
-            let events = match events {
-                Err(nix::errno::Errno::EAGAIN) => continue,
+            if ours? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes what has come, and tells whether something of it is about one of the files.
+    fn read(&self) -> std::io::Result<bool> {
+        let watched =
+            |name: &OsString, descriptor| self.names.get(&descriptor).is_some_and(|names| names.contains(name));
+        loop {
+            let events = match self.inotify.read_events() {
+                Err(nix::errno::Errno::EAGAIN) => return Ok(false),
                 other => other?,
             };
-            let ours =
-                |name: &OsString, descriptor| self.names.get(&descriptor).is_some_and(|names| names.contains(name));
-            if events
-                .iter()
-                .any(|event| event.name.as_ref().is_none_or(|name| ours(name, event.wd)))
-            {
-                return Ok(());
+            let mut events = events.iter();
+            if events.any(|event| event.name.as_ref().is_none_or(|name| watched(name, event.wd))) {
+                return Ok(true);
             }
         }
     }
 }
 
+/// The names of a path, the last one first; dots that mean nothing are none.
+fn names(path: &Path) -> Vec<OsString> {
+    let names = path.components().rev().filter_map(|component| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        _ => None,
+    });
+    names.collect()
+}
+
 fn armed() -> EpollEvent {
     EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+    /// What is done to the files in a home.
+    type Act = dyn Fn(&Path) -> std::io::Result<()>;
+
+    /// Whether the watch tells of what is done, within a moment; and that it tells of nothing before.
+    fn tells(file: &Path, act: impl FnOnce() -> std::io::Result<()>) -> Result<bool, Box<dyn std::error::Error>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let watch = PolicyWatch::new(&[file.to_owned()])?;
+            assert!(watch.sees_all());
+            act()?;
+            let told = tokio::time::timeout(Duration::from_millis(300), watch.changed()).await;
+            Ok(told.is_ok_and(|told| told.is_ok()))
+        })
+    }
+
+    /// `home/link` leads to `home/dots/one`, which holds the file; `home/dots/two` holds another.
+    fn home() -> std::io::Result<tempfile::TempDir> {
+        let home = tempfile::tempdir()?;
+        for set in ["one", "two"] {
+            fs::create_dir_all(home.path().join("dots").join(set).join("policies"))?;
+            fs::write(home.path().join("dots").join(set).join("policies/p.yaml"), set)?;
+        }
+        symlink("dots/../dots/one", home.path().join("link"))?;
+        Ok(home)
+    }
+
+    #[test]
+    fn a_link_that_is_turned_and_folders_that_are_exchanged_are_noticed() -> Outcome {
+        let acts: [&Act; 8] = [
+            &|home| {
+                symlink("dots/two", home.join("new"))?;
+                fs::rename(home.join("new"), home.join("link"))
+            },
+            &|home| fs::remove_file(home.join("link")),
+            &|home| fs::rename(home.join("dots"), home.join("away")),
+            &|home| fs::rename(home.join("dots/one"), home.join("dots/away")),
+            &|home| fs::rename(home.join("dots/one/policies"), home.join("dots/one/away")),
+            &|home| {
+                fs::rename(
+                    home.join("dots/two/policies/p.yaml"),
+                    home.join("dots/one/policies/p.yaml"),
+                )
+            },
+            &|home| fs::write(home.join("dots/one/policies/p.yaml"), "other"),
+            &|home| {
+                let file = fs::File::open(home.join("dots/one/policies/p.yaml"))?;
+                let then = std::time::SystemTime::UNIX_EPOCH;
+                file.set_times(fs::FileTimes::new().set_accessed(then).set_modified(then))
+            },
+        ];
+        for (number, act) in acts.iter().enumerate() {
+            let home = home()?;
+            let file = home.path().join("link/policies/p.yaml");
+            assert!(tells(&file, || act(home.path()))?, "act {number}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_missing_is_noticed_when_it_comes_and_what_is_beside_it_is_not() -> Outcome {
+        let home = home()?;
+        let file = home.path().join("later/policies/p.yaml");
+        assert!(tells(&file, || fs::create_dir(home.path().join("later")))?);
+        assert!(!tells(&file, || fs::write(home.path().join("later/other"), ""))?);
+        assert!(tells(&file, || fs::create_dir(home.path().join("later/policies")))?);
+        assert!(tells(&file, || fs::write(&file, ""))?);
+        Ok(())
+    }
+
+    #[test]
+    fn links_in_a_circle_are_followed_to_no_end() -> Outcome {
+        let home = home()?;
+        symlink("b", home.path().join("a"))?;
+        symlink("a", home.path().join("b"))?;
+        assert!(tells(&home.path().join("a/p.yaml"), || fs::remove_file(
+            home.path().join("b")
+        ))?);
+        Ok(())
+    }
 }

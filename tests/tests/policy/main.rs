@@ -1,12 +1,14 @@
 //! Policies through the command line: what is wrong is named with its place, what is right is judged and explained, and
 //! a change reaches a running session.
 
+mod changes;
+
 use agentsh_tests::shell::Subject;
 use agentsh_tests::world::processes::wait_until;
 use agentsh_tests::{Ended, Output, Result, Shell, User, World, fail, session};
 
 /// A malformed policy, the place, and a word of what is expected.
-const MALFORMED: [(&str, &str, &str); 12] = [
+const MALFORMED: [(&str, &str, &str); 14] = [
     ("version: 1\nname: x\nfile_rulez: []\n", "3:1", "file_rules"),
     (
         "version: 1\nname: x\nfile_rules:\n  - {name: a, paths: [\"/x\"], decision: alow}\n",
@@ -14,6 +16,12 @@ const MALFORMED: [(&str, &str, &str); 12] = [
         "allow",
     ),
     ("version: 2\nname: x\n", "1:10", "1"),
+    ("version: \"1\"\nname: x\n", "1:10", "quotes"),
+    (
+        "version: 1\nname: x\naudit: {log_allowed: \"false\"}\n",
+        "3:22",
+        "`true` or `false`",
+    ),
     ("name: x\n", "", "version"),
     ("version: 1\nname: \"a b\"\n", "2:7", ""),
     (

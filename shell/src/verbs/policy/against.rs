@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use agentsh_audit::SessionDir;
-use agentsh_policy::{Document, Policy, Variables, host_folding, host_links};
+use agentsh_policy::{Document, Leads, Policy, Variables, host_folding, host_links};
 use agentsh_protocol::places::Account;
 use clap::Args;
 
@@ -131,6 +131,7 @@ fn variables(workspace: &Path, account: &Account) -> Variables {
         user: account.name.clone().into_bytes(),
         tmpdir: b"/tmp".to_vec(),
         links: host_links(),
+        leads: Leads::new(),
     }
 }
 

@@ -1,8 +1,9 @@
 //! What a policy answers to one operation.
 
-use agentsh_policy::{Decision, Operation, Policy};
+use agentsh_policy::{Decision, Operation, Policy, Subject};
 use serde::Serialize;
 
+use super::starts;
 use crate::exit::{self, Exit};
 
 /// An answer.
@@ -19,16 +20,32 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Asks `policy` about an operation and, of a wrapper, about what it starts: the strictest answer.
+    pub fn of_all(policy: &Policy, operation: &Operation) -> Answer {
+        Answer {
+            operation: operation.to_string(),
+            ..Answer::of(policy, &starts::deciding(policy, operation))
+        }
+    }
+
     /// Asks `policy`. A variable is answered as the program would get it.
     pub fn of(policy: &Policy, operation: &Operation) -> Answer {
         let verdict = policy.judge(operation);
+        let args = match operation {
+            Operation::Command(command) => command.args.join(" "),
+            _ => String::new(),
+        };
+        let subject = Subject {
+            args: args.as_bytes(),
+            ..operation.subject()
+        };
         let own = Answer {
             operation: operation.to_string(),
             decision: verdict.decision,
             rule: verdict.rule.map(str::to_owned),
             list: verdict.list.word(),
             policy: verdict.policy.to_owned(),
-            message: verdict.message(&operation.subject()),
+            message: verdict.message(&subject),
         };
         let Operation::Env(env) = operation else { return own };
         let removed = policy

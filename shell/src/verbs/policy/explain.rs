@@ -11,6 +11,7 @@ use super::answer::Answer;
 use super::engine::Engine;
 use super::inside::{self, Inside};
 use super::operation::Asked;
+use super::starts;
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -46,6 +47,8 @@ pub struct Story {
     /// The rules that match, in their order.
     matching: Vec<Match>,
     would_change: Vec<String>,
+    /// What its wrappers start: judged with it, and the strictest answer counts.
+    starts: Vec<Inside>,
     /// What a text for a shell seems to run, as the policy would answer it; each is judged when it runs.
     inside: Vec<Inside>,
 }
@@ -103,14 +106,15 @@ impl Story {
     pub fn of(policy: &Policy, operation: &Operation, held: &Held, walled: bool) -> Story {
         let Explanation {
             matching, would_change, ..
-        } = policy.explain(operation);
+        } = policy.explain(&starts::deciding(policy, operation));
         let matching = matching.into_iter().map(Match::of).collect();
         Story {
-            answer: Answer::of(policy, operation),
+            answer: Answer::of_all(policy, operation),
             held_by: placement::holder(operation, held, walled),
             matching,
             would_change,
-            inside: inside::of(policy, operation),
+            starts: inside::started(policy, operation),
+            inside: inside::seeming(policy, operation),
         }
     }
 
@@ -147,7 +151,7 @@ impl Story {
             }
             text += &format!("\n{}", table.render(style, width));
         }
-        text + &inside::text(&self.inside, style, width)
+        text + &inside::text(&self.starts, &self.inside, style, width)
     }
 }
 

@@ -1,15 +1,15 @@
-//! Advice about a text for a shell: what a policy would answer to what the text seems to run.
+//! What else a command line runs: what its wrappers start, and what a text for a shell in it seems to run.
 
 use agentsh_policy::{CommandOperation, Decision, Operation, Policy};
 use agentsh_protocol::Bytes;
 use serde::Serialize;
 
 use super::answer::Answer;
-use super::operation;
+use super::{operation, starts};
 use crate::label;
 use crate::render::{self, Style, Table};
 
-/// A command of a text.
+/// A command in a command line.
 #[derive(Debug, Serialize)]
 pub struct Inside {
     command: Vec<String>,
@@ -17,8 +17,27 @@ pub struct Inside {
     rule: Option<String>,
 }
 
-/// What the texts in a command line seem to run; nothing for other operations.
-pub fn of(policy: &Policy, operation: &Operation) -> Vec<Inside> {
+impl Inside {
+    fn of(policy: &Policy, command: CommandOperation) -> Inside {
+        let name = command.called.as_ref().unwrap_or(&command.program);
+        let words = std::iter::once(name).chain(&command.args).cloned().collect();
+        let Answer { decision, rule, .. } = Answer::of(policy, &Operation::Command(command));
+        Inside {
+            command: words,
+            decision,
+            rule,
+        }
+    }
+}
+
+/// What the wrappers in a command line start, from the outside in: judged with it.
+pub fn started(policy: &Policy, operation: &Operation) -> Vec<Inside> {
+    let started = starts::of(policy, operation);
+    started.into_iter().map(|command| Inside::of(policy, command)).collect()
+}
+
+/// What the texts in a command line seem to run; each is judged when it runs. Nothing for other operations.
+pub fn seeming(policy: &Policy, operation: &Operation) -> Vec<Inside> {
     let Operation::Command(outer) = operation else {
         return Vec::new();
     };
@@ -35,22 +54,21 @@ pub fn of(policy: &Policy, operation: &Operation) -> Vec<Inside> {
             args: command[1..].to_vec(),
             depth: outer.depth + 1,
         };
-        let Answer { decision, rule, .. } = Answer::of(policy, &operation::found(Operation::Command(nested)));
-        Inside {
-            command,
-            decision,
-            rule,
-        }
+        Inside::of(policy, operation::found_in(nested, None))
     });
     judged.collect()
 }
 
-/// For people: a table, or nothing.
-pub fn text(inside: &[Inside], style: Style, width: Option<usize>) -> String {
+/// For people: tables, or nothing.
+pub fn text(started: &[Inside], seeming: &[Inside], style: Style, width: Option<usize>) -> String {
+    table("IT STARTS", started, style, width) + &table("ITS TEXT SEEMS TO RUN", seeming, style, width)
+}
+
+fn table(what: &'static str, inside: &[Inside], style: Style, width: Option<usize>) -> String {
     if inside.is_empty() {
         return String::new();
     }
-    let mut table = Table::new(&["ITS TEXT SEEMS TO RUN", "DECISION", "RULE"]);
+    let mut table = Table::new(&[what, "DECISION", "RULE"]);
     for one in inside {
         let argv: Vec<Bytes> = one.command.iter().map(|word| Bytes::from(word.as_str())).collect();
         let rule = one.rule.as_deref().map_or_else(|| "-".to_owned(), render::visible);

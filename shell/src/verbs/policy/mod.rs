@@ -10,6 +10,7 @@ mod new;
 mod operation;
 mod schema;
 mod show;
+mod starts;
 mod test;
 mod validate;
 

@@ -1,8 +1,10 @@
 //! An operation as it is typed: with paths made absolute and programs found, as the kernel would have them.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use agentsh_policy::{OPERATION_USAGE, Operation};
+use agentsh_policy::{CommandOperation, OPERATION_USAGE, Operation};
 use clap::Args;
 
 use crate::error::Error;
@@ -56,24 +58,32 @@ fn resolved(path: &Path) -> PathBuf {
 
 /// A program by the file that runs, and as it was called.
 pub fn found(operation: Operation) -> Operation {
-    let Operation::Command(mut command) = operation else {
-        return operation;
-    };
+    match operation {
+        Operation::Command(command) => Operation::Command(found_in(command, None)),
+        other => other,
+    }
+}
+
+/// The same, looked for along a `PATH` of its own.
+pub fn found_in(mut command: CommandOperation, path: Option<&[u8]>) -> CommandOperation {
     let called = std::mem::take(&mut command.program);
     let file = match called.contains('/') {
         true => PathBuf::from(&called),
-        false => in_path(&called).unwrap_or_else(|| PathBuf::from(&called)),
+        false => in_path(&called, path).unwrap_or_else(|| PathBuf::from(&called)),
     };
     command.program = match file.is_absolute() || called.contains('/') {
         true => resolved(&file).to_string_lossy().into_owned(),
         false => called.clone(),
     };
     command.called = Some(called);
-    Operation::Command(command)
+    command
 }
 
-fn in_path(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+fn in_path(name: &str, path: Option<&[u8]>) -> Option<PathBuf> {
+    let path = match path {
+        Some(path) => OsStr::from_bytes(path).to_owned(),
+        None => std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()),
+    };
     std::env::split_paths(&path)
         .map(|folder| folder.join(name))
         .find(|file| file.is_file())

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::against::Against;
 use super::answer::Answer;
+use super::inside::{self, Inside};
 use super::operation::Asked;
 use crate::context::Context;
 use crate::error::Error;
@@ -21,7 +22,10 @@ Examples:
   agentsh policy test --policy ./strict.yaml --cases ./strict.cases.yaml
 
 An operation is: file OPERATION PATH, command PROGRAM [ARG...], network [connect|bind|listen|send] HOST:PORT, http METHOD SERVICE PATH, \
-unix [connect|bind|listen|sendto] PATH, signal SIGNAL TARGET, env NAME [PROGRAM]. Status 3 is the answer \"deny\".")]
+unix [connect|bind|listen|sendto] PATH, signal SIGNAL TARGET, env NAME [PROGRAM]. Status 3 is the answer \"deny\".
+
+What a wrapper (sudo, env, timeout, xargs) is told to start is judged with it, as in a session: the strictest answer counts. \
+What a text for a shell seems to run is listed beside the answer: in a session it is judged when it runs.")]
 pub struct Test {
     #[command(flatten)]
     against: Against,
@@ -33,6 +37,17 @@ pub struct Test {
     json: bool,
     #[command(flatten)]
     asked: Asked,
+}
+
+/// The answer to one operation.
+#[derive(Debug, Serialize)]
+struct Asking {
+    #[serde(flatten)]
+    answer: Answer,
+    /// What its wrappers start: judged with it, and the strictest answer counts.
+    starts: Vec<Inside>,
+    /// What a text for a shell seems to run, as the policy would answer it; each is judged when it runs.
+    inside: Vec<Inside>,
 }
 
 /// One case as JSON.
@@ -57,12 +72,17 @@ impl Test {
         if let Some(cases) = &self.cases {
             return self.run_cases(context, cases);
         }
-        let answer = Answer::of(&self.against.resolve(context)?, &self.asked.operation()?);
+        let (policy, operation) = (self.against.resolve(context)?, self.asked.operation()?);
+        let one = Asking {
+            answer: Answer::of_all(&policy, &operation),
+            starts: inside::started(&policy, &operation),
+            inside: inside::seeming(&policy, &operation),
+        };
         match self.json {
-            true => render::json(context, &answer)?,
-            false => render::print(&text(&answer, context.out))?,
+            true => render::json(context, &one)?,
+            false => render::print(&one.text(context.out, context.columns()))?,
         }
-        Ok(answer.exit())
+        Ok(one.answer.exit())
     }
 
     fn run_cases(&self, context: &Context, path: &Path) -> Result<Exit, Error> {
@@ -86,15 +106,17 @@ impl Test {
     }
 }
 
-fn text(answer: &Answer, style: Style) -> String {
-    render::pairs(&[
-        ("decision", style.decision(answer.decision.word())),
-        ("rule", render::visible(&answer.by())),
-        (
-            "reason",
-            answer.message.as_deref().map(render::visible).unwrap_or_default(),
-        ),
-    ])
+impl Asking {
+    fn text(&self, style: Style, width: Option<usize>) -> String {
+        let answer = &self.answer;
+        let reason = answer.message.as_deref().map(render::visible);
+        let text = render::pairs(&[
+            ("decision", style.decision(answer.decision.word())),
+            ("rule", render::visible(&answer.by())),
+            ("reason", reason.unwrap_or_default()),
+        ]);
+        text + &inside::text(&self.starts, &self.inside, style, width)
+    }
 }
 
 impl Case {

@@ -46,6 +46,8 @@ pub fn text(session: &SessionInfo, context: &Context) -> String {
             .collect::<Vec<_>>()
             .join("\n")
     };
+    let refused = session.policy_refused.iter().flat_map(|why| why.lines());
+    let refused: Vec<String> = refused.map(render::visible).collect();
     let layers: Vec<String> = session
         .layers
         .iter()
@@ -67,6 +69,7 @@ pub fn text(session: &SessionInfo, context: &Context) -> String {
                 .map_or_else(|| "none".to_owned(), |path| render::visible(&path.lossy())),
         ),
         ("policy", render::visible(&session.policy)),
+        ("not taken", context.out.red(&refused.join("\n"))),
         ("mode", session.mode.clone()),
         ("folder", render::visible(&session.path)),
         ("created", render::time(&session.created)),

@@ -45,7 +45,7 @@ fn table(sessions: &[SessionInfo]) -> Table {
             session.name.clone().unwrap_or_else(|| "-".to_owned()),
             state(session.state).to_owned(),
             session.commands_running.to_string(),
-            session.policy.clone(),
+            policy(session),
             session.mode.clone(),
             render::time(&session.created),
             session
@@ -55,6 +55,13 @@ fn table(sessions: &[SessionInfo]) -> Table {
         ]);
     }
     table
+}
+
+fn policy(session: &SessionInfo) -> String {
+    match session.policy_refused {
+        Some(_) => format!("{} (its change is not taken)", session.policy),
+        None => session.policy.clone(),
+    }
 }
 
 /// A state in a word.

@@ -1,0 +1,138 @@
+//! What wrappers (`sudo`, `env`, `timeout`) are told to execute, judged as a session judges it: with the wrapper, and the
+//! stricter answer counts.
+
+use agentsh_policy::{CommandOperation, Operation, Payload, Policy, Wrappers};
+
+use super::operation;
+
+/// So many wrappers may stand in each other, as in a session.
+const MAX_DEPTH: usize = 8;
+
+/// The programs that a command line of wrappers starts, from the outside in; nothing for other operations.
+pub fn of(policy: &Policy, operation: &Operation) -> Vec<CommandOperation> {
+    let Operation::Command(outer) = operation else {
+        return Vec::new();
+    };
+    let wrappers = policy.wrappers();
+    let mut found: Vec<CommandOperation> = Vec::new();
+    // A box may run what it is told to execute inside of itself.
+    let mut inside = false;
+    while found.len() < MAX_DEPTH {
+        let wrapper = found.last().unwrap_or(outer);
+        let Some((payload, is_program)) = payload(&wrappers, wrapper, inside) else {
+            break;
+        };
+        inside |= found.is_empty() && !is_program;
+        found.push(payload);
+    }
+    found
+}
+
+/// The operation that decides: the one itself, or what it starts if the answer to that is stricter.
+pub fn deciding(policy: &Policy, operation: &Operation) -> Operation {
+    let strictness = |one: &Operation| policy.judge(one).decision.strictness();
+    let started = of(policy, operation).into_iter().map(Operation::Command);
+    started.fold(operation.clone(), |held, next| {
+        match strictness(&next) > strictness(&held) {
+            true => next,
+            false => held,
+        }
+    })
+}
+
+/// What one wrapper is told to execute, and whether it is a program of its own.
+fn payload(wrappers: &Wrappers, wrapper: &CommandOperation, inside: bool) -> Option<(CommandOperation, bool)> {
+    let called = wrapper.called.as_ref().unwrap_or(&wrapper.program);
+    let program = if inside { called } else { &wrapper.program };
+    let words = std::iter::once(called).chain(&wrapper.args);
+    let argv: Vec<&[u8]> = words.map(|word| word.as_bytes()).collect();
+    let (argv, variables) = match wrappers.payload(program.as_bytes(), called.as_bytes(), &argv)? {
+        Payload::Text(_) => return None,
+        Payload::Applet { argv } => (argv, None),
+        Payload::Program { argv, variables } => (argv, Some(variables)),
+    };
+    let mut argv = argv.iter().map(|word| String::from_utf8_lossy(word).into_owned());
+    let name = argv.next()?;
+    let command = CommandOperation {
+        program: name,
+        called: None,
+        args: argv.collect(),
+        depth: wrapper.depth,
+    };
+    let Some(variables) = variables else {
+        let applet = CommandOperation {
+            called: Some(command.program),
+            program: wrapper.program.clone(),
+            ..command
+        };
+        return Some((applet, false));
+    };
+    let path = variables.iter().find_map(|entry| entry.strip_prefix(b"PATH="));
+    Some((operation::found_in(command, path), true))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::error::Error;
+    use crate::verbs::policy::answer::Answer;
+
+    const RULES: &str = "version: 1\nname: t\ndefaults: {command: allow}\ncommand_rules:
+  - {name: no-rm, commands: [rm], decision: deny, message: '{{.Command}} {{.Args}}'}
+  - {name: no-su, commands: [su, chroot], decision: deny}
+  - {name: publish, commands: [npm], args_patterns: ['publish'], decision: approve}
+";
+
+    fn answer(rules: &str, line: &str) -> Result<Answer, Error> {
+        let variables = agentsh_policy::Variables {
+            home: b"/h".to_vec(),
+            ..Default::default()
+        };
+        let policy = agentsh_policy::parse(&format!("{RULES}{rules}"), Path::new("t.yaml"))?.resolve(&variables)?;
+        let words: Vec<&str> = std::iter::once("command").chain(line.split(' ')).collect();
+        let operation = Operation::parse(&words).map_err(|problem| Error::usage(problem, ""))?;
+        Ok(Answer::of_all(&policy, &operation::found(operation)))
+    }
+
+    #[test]
+    fn what_a_wrapper_starts_is_judged_with_it() -> Result<(), Error> {
+        for (line, decision, rule) in [
+            ("sudo rm -rf /", "deny", Some("no-rm")),
+            ("sudo -u root env A=1 nice -n 5 timeout 9 rm x", "deny", Some("no-rm")),
+            ("env PATH=/nowhere rm x", "deny", Some("no-rm")),
+            ("xargs rm", "deny", Some("no-rm")),
+            ("sudo sudo rm x", "deny", Some("no-rm")),
+            ("busybox rm x", "deny", Some("no-rm")),
+            ("busybox env rm x", "deny", Some("no-rm")),
+            ("timeout 9 npm --tag next publish", "approve", Some("publish")),
+            ("chroot / npm publish", "deny", Some("no-su")),
+            ("sudo ls", "allow", None),
+            // A shell reads its text when it runs.
+            ("bash -c rm", "allow", None),
+        ] {
+            let answer = answer("", line)?;
+            assert_eq!(
+                (answer.decision.word(), answer.rule.as_deref()),
+                (decision, rule),
+                "{line}"
+            );
+        }
+        let sudo = answer("", "sudo rm -rf /")?;
+        assert!(
+            sudo.operation.ends_with("rm -rf /") && sudo.operation.contains("sudo"),
+            "{sudo:?}"
+        );
+        assert!(sudo.message.is_some_and(|message| message.ends_with("rm -rf /")));
+        Ok(())
+    }
+
+    #[test]
+    fn a_wrapper_is_what_the_policy_says_it_is() -> Result<(), Error> {
+        let rules = "transparent_commands: {add: [mine], remove: [nice]}\n";
+        assert_eq!(answer(rules, "mine -x rm y")?.decision.word(), "deny");
+        assert_eq!(answer(rules, "nice rm y")?.decision.word(), "allow");
+        Ok(())
+    }
+}
