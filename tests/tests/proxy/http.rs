@@ -98,6 +98,34 @@ fn a_request_goes_where_it_says_and_policy_knows_the_name() -> Result {
 }
 
 #[test]
+fn what_a_rule_lets_a_connection_carry_holds_by_way_of_the_proxy() -> Result {
+    let world = World::new(User::agent())?;
+    let fake = Fake::with_body("text/plain", &[b'x'; 60_000])?;
+    let port = fake.port;
+    let session = begin(
+        &world,
+        &format!(
+            "  - {{name: little, cidrs: [\"127.0.0.0/8\"], ports: [{port}], max_bytes: 20000, decision: allow}}\n"
+        ),
+    )?;
+    for (count, how) in ["", "--proxytunnel"].into_iter().enumerate() {
+        let ask = format!("curl -sS {how} http://localtest:{port}/ | wc -c; echo ${{PIPESTATUS[0]}}");
+        let out = run(&world, &session, &ask)?.out();
+        let numbers: Vec<u64> = out.lines().filter_map(|line| line.parse().ok()).collect();
+        let cut = matches!(numbers.as_slice(), [got, exit] if *got < 20_000 && *exit != 0);
+        check(cut, how, &out)?;
+        check(fake.asked().len() == count + 1, "it was asked", &fake.asked())?;
+    }
+    let event = await_event(&world, "the limit", |event| event.kind == "limit_reached")?;
+    check(
+        event.remote == Some(format!("localtest:{port}"))
+            && event.policy.and_then(|policy| policy.rule).as_deref() == Some("little"),
+        "the rule",
+        &event.remote,
+    )
+}
+
+#[test]
 fn a_name_that_leads_inside_needs_a_rule_on_addresses() -> Result {
     let world = World::new(User::agent())?;
     let fake = Fake::with_body("text/plain", b"inside")?;

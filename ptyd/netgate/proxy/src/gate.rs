@@ -61,6 +61,8 @@ pub struct Route {
     pub addresses: Vec<SocketAddr>,
     /// The name that its TLS is to ask for instead of the host's.
     pub server_name: Option<String>,
+    /// What it may carry both ways together.
+    pub max_bytes: Option<u64>,
 }
 
 impl Route {
@@ -181,11 +183,26 @@ pub struct LlmResponseEvent<'a> {
     pub found: &'a Counts,
 }
 
+/// A connection that has used up what its rule grants, and is cut.
+#[derive(Debug, Clone, Copy)]
+pub struct ExceededEvent<'a> {
+    /// Whom it leads to, as its program said.
+    pub host: &'a str,
+    /// The port.
+    pub port: u16,
+    /// The rule.
+    pub rule: Option<&'a str>,
+    /// What it has carried both ways.
+    pub bytes: u64,
+}
+
 /// What the record is told.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
     /// A request was answered, or a tunnel opened, or neither.
     Http(HttpEvent<'a>),
+    /// A connection was cut.
+    Exceeded(ExceededEvent<'a>),
     /// A request to a model is about to leave, or was refused.
     LlmRequest(LlmRequestEvent<'a>),
     /// A model's answer is over.

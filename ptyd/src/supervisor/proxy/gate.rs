@@ -69,6 +69,7 @@ fn led(redirect: &ConnectTarget) -> std::io::Result<Route> {
         },
         addresses: to.to_socket_addrs()?.collect(),
         server_name: redirect.sni.as_deref().map(str::to_owned),
+        max_bytes: None,
     })
 }
 
@@ -211,6 +212,8 @@ impl Session {
         let name = named.then_some(host);
         // A name that has no address is judged as a name.
         let mut strictest = ask(name, addresses.first().copied());
+        // Which of the addresses answers is not known yet: the least that a rule grants any of them holds.
+        let mut max_bytes = strictest.max_bytes;
         for address in addresses.iter().copied() {
             // No rule on names alone opens what lies inside: that takes one that names the address.
             let inner = ask(None, Some(address));
@@ -234,6 +237,7 @@ impl Session {
                     .max_by_key(|verdict| verdict.decision.strictness())
                     .unwrap_or_else(|| ask(name, Some(address))),
             };
+            max_bytes = max_bytes.into_iter().chain(verdict.max_bytes).min();
             if verdict.decision.strictness() > strictest.decision.strictness() {
                 strictest = verdict;
             }
@@ -255,6 +259,7 @@ impl Session {
             ruling,
             addresses: addresses.collect(),
             server_name: None,
+            max_bytes,
         }
     }
 

@@ -11,8 +11,8 @@ use super::body::{Body, boxed};
 use super::head::strip_hops;
 use super::server::Shared;
 use super::upstream::{self, Unreachable};
-use super::{Answer, refuse, tunnel};
-use crate::gate::{Client, Event, HttpEvent, Route};
+use super::{Answer, line, refuse, tunnel};
+use crate::gate::{Client, Event, HttpEvent};
 use crate::host::Authority;
 
 /// One request; `secure`: the server speaks TLS.
@@ -25,9 +25,7 @@ pub(super) async fn forward(
 ) -> Answer {
     let port = to.port_or(if secure { 443 } else { 80 });
     let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
-    let (asker, host) = (Arc::clone(client), to.host.clone());
-    let asked = shared.ask(move |gate| gate.connect(&asker, &host, port)).await;
-    let route = asked.unwrap_or_else(|error| Route::deny(error.to_string()));
+    let route = shared.route(client, &to.host, port).await;
     let ruling = &route.ruling;
     let record = |status: StatusCode| {
         let event = HttpEvent {
@@ -47,7 +45,7 @@ pub(super) async fn forward(
         return refuse(StatusCode::FORBIDDEN, &format!("{to}: denied by policy: {why}"));
     }
     let (request, switch) = prepare(request, &to);
-    let sent = match upstream::dial(&route.addresses).await {
+    let sent = match line::dial(shared, client, (&to.host, port), &route).await {
         Ok(stream) if secure => {
             let name = route.server_name.as_deref().unwrap_or(&to.host);
             shared.upstreams.send_secure(stream, name, request).await

@@ -5,6 +5,7 @@ mod body;
 mod forward;
 mod head;
 mod intercept;
+mod line;
 mod rewound;
 mod screen;
 mod server;

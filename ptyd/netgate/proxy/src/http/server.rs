@@ -18,7 +18,7 @@ use super::rewound::Rewound;
 use super::screen::{MAX_FIELDS, MAX_HEAD, Spoken, Unserved, screen};
 use super::{Answer, Upstreams, answer, forward, refuse, service, transparent, tunnel};
 use crate::Settings;
-use crate::gate::{Client, Event, Gate, HttpEvent, Meant, Ruling};
+use crate::gate::{Client, Event, Gate, HttpEvent, Meant, Route, Ruling};
 use crate::host::Authority;
 use crate::llm::{self, Meter, Provider};
 
@@ -53,6 +53,13 @@ impl Shared {
     ) -> io::Result<T> {
         let gate = Arc::clone(&self.gate);
         Ok(tokio::task::spawn_blocking(move || question(&*gate)).await?)
+    }
+
+    /// Where a connection of `client` goes.
+    pub(super) async fn route(self: &Arc<Self>, client: &Arc<Client>, host: &str, port: u16) -> Route {
+        let (asker, host) = (Arc::clone(client), host.to_owned());
+        let asked = self.ask(move |gate| gate.connect(&asker, &host, port)).await;
+        asked.unwrap_or_else(|error| Route::deny(error.to_string()))
     }
 }
 

@@ -14,7 +14,7 @@ use super::server::{self, Failure, HEAD_LIMIT, Place, Shared};
 use super::sni::{self, Hello, MAX_HELLO};
 use super::tunnel::{self, End};
 use super::{Answer, forward, refuse};
-use crate::gate::{Client, Meant, Route, Ruling};
+use crate::gate::{Client, Meant, Ruling};
 use crate::host::Authority;
 use crate::llm;
 
@@ -134,9 +134,7 @@ pub(super) async fn request(
         return forward::forward(shared, client, named, false, request).await;
     };
     if !meant.judged {
-        let (asker, host, port) = (Arc::clone(client), named.host.clone(), meant.address.port());
-        let asked = shared.ask(move |gate| gate.connect(&asker, &host, port)).await;
-        let route = asked.unwrap_or_else(|error| Route::deny(error.to_string()));
+        let route = shared.route(client, &named.host, meant.address.port()).await;
         if !route.ruling.allowed {
             let end = End {
                 to: named,

@@ -8,13 +8,13 @@ use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
-use tokio::net::TcpStream;
 
+use super::line::{self, Line};
 use super::rewound::Rewound;
 use super::server::Shared;
 use super::sni::{self, Hello, MAX_HELLO};
-use super::{Answer, full, refuse, upstream};
-use crate::gate::{Client, Event, HttpEvent, Route, Ruling};
+use super::{Answer, full, refuse};
+use crate::gate::{Client, Event, HttpEvent, Ruling};
 use crate::host::Authority;
 
 /// A buffer begins with so many bytes, and grows where it is filled.
@@ -56,23 +56,21 @@ pub(super) async fn open(
 
 /// The server's side of a tunnel.
 pub(super) struct Far {
-    stream: TcpStream,
+    stream: Line,
     /// The name that its TLS is to ask for instead.
     server_name: Option<String>,
 }
 
 /// Judges a tunnel, dials its end, and puts it on record; else what its program is told.
 pub(super) async fn reach(shared: &Arc<Shared>, client: &Arc<Client>, end: &End) -> Result<Far, (StatusCode, String)> {
-    let (asker, host, port) = (Arc::clone(client), end.to.host.clone(), end.port);
-    let asked = shared.ask(move |gate| gate.connect(&asker, &host, port)).await;
-    let route = asked.unwrap_or_else(|error| Route::deny(error.to_string()));
+    let route = shared.route(client, &end.to.host, end.port).await;
     let ruling = &route.ruling;
     if !ruling.allowed {
         record(shared, client, end, ruling, StatusCode::FORBIDDEN);
         let why = ruling.message.as_deref().unwrap_or("no rule allows it");
         return Err((StatusCode::FORBIDDEN, format!("{}: denied by policy: {why}", end.to)));
     }
-    let stream = match upstream::dial(&route.addresses).await {
+    let stream = match line::dial(shared, client, (&end.to.host, end.port), &route).await {
         Ok(stream) => stream,
         Err(error) => {
             record(shared, client, end, ruling, StatusCode::BAD_GATEWAY);
@@ -177,9 +175,7 @@ async fn fits(shared: &Arc<Shared>, client: &Arc<Client>, end: &End, name: &str)
     let (Some(_), Some(plain)) = (end.to.address(), plain) else {
         return false;
     };
-    let (asker, port) = (Arc::clone(client), end.port);
-    let asked = shared.ask(move |gate| gate.connect(&asker, &plain.host, port)).await;
-    asked.is_ok_and(|route| route.ruling.allowed)
+    shared.route(client, &plain.host, end.port).await.ruling.allowed
 }
 
 /// Passes bytes in both directions.

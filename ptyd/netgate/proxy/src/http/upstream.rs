@@ -20,6 +20,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::body::{Body, boxed};
+use super::line::Line;
 use crate::gate::Gate;
 
 /// How long a server may take to accept a connection, TLS included.
@@ -129,12 +130,12 @@ impl Upstreams {
     /// Sends a request over TLS on a connection that was dialled to `host`.
     pub(super) async fn send_secure(
         &self,
-        stream: TcpStream,
+        stream: Line,
         host: &str,
         request: Request<Body>,
     ) -> Result<Response<Body>, Unreachable> {
-        let wire = self.old.secure(stream, host.to_owned()).await;
-        send_on(wire.map_err(|error| Unreachable(error.to_string()))?, request).await
+        let stream = self.old.secure(stream, host.to_owned()).await;
+        send_on(stream.map_err(|error| Unreachable(error.to_string()))?, request).await
     }
 }
 
@@ -238,13 +239,15 @@ impl Connector {
         if !secure {
             return Ok(Wire::Plain(stream));
         }
-        self.secure(stream, host).await
+        Ok(Wire::Tls(Box::new(self.secure(stream, host).await?)))
     }
 
-    async fn secure(&self, stream: TcpStream, host: String) -> io::Result<Wire> {
+    async fn secure<S>(&self, stream: S, host: String) -> io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let name = ServerName::try_from(host).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        let stream = tokio::time::timeout(CONNECT_LIMIT, self.tls.connect(name, stream)).await??;
-        Ok(Wire::Tls(Box::new(stream)))
+        Ok(tokio::time::timeout(CONNECT_LIMIT, self.tls.connect(name, stream)).await??)
     }
 }
 
