@@ -86,8 +86,8 @@ pub struct Meant {
     pub names: Vec<String>,
     /// The provider of models that is there, by name.
     pub provider: Option<String>,
-    /// Whether policy has let it through, whichever of the names is meant.
-    pub judged: bool,
+    /// What policy has said of it, if it has let it through, whichever of the names is meant.
+    pub judged: Option<Ruling>,
     /// Whether the program trusts the authority that opens TLS.
     pub trusts: bool,
 }
@@ -100,6 +100,15 @@ impl Meant {
         let here = || self.provider.is_some() && self.address.ip().is_loopback() && host.is_loopback();
         let known = by_name || (self.names.is_empty() && by_address()) || here();
         known && host.port.is_none_or(|port| port == self.address.port())
+    }
+
+    /// Where it goes, if nobody has to be asked any more. What it carries is counted on its program's own socket.
+    pub(crate) fn route(&self) -> Option<Route> {
+        self.judged.clone().map(|ruling| Route {
+            ruling,
+            addresses: vec![self.address],
+            ..Route::default()
+        })
     }
 }
 

@@ -12,20 +12,20 @@ use super::head::strip_hops;
 use super::server::Shared;
 use super::upstream::{self, Unreachable};
 use super::{Answer, line, refuse, tunnel};
-use crate::gate::{Client, Event, HttpEvent};
+use crate::gate::{Client, Event, HttpEvent, Route};
 use crate::host::Authority;
 
-/// One request; `secure`: the server speaks TLS.
+/// One request; `secure`: the server speaks TLS; `known`: policy has said already where it goes.
 pub(super) async fn forward(
     shared: &Arc<Shared>,
     client: &Arc<Client>,
-    to: Authority,
-    secure: bool,
+    (to, secure): (Authority, bool),
+    known: Option<Route>,
     request: Request<Incoming>,
 ) -> Answer {
     let port = to.port_or(if secure { 443 } else { 80 });
     let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
-    let route = shared.route(client, &to.host, port).await;
+    let route = shared.route(client, (&to.host, port), known).await;
     let ruling = &route.ruling;
     let record = |status: StatusCode| {
         let event = HttpEvent {

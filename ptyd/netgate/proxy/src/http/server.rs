@@ -55,8 +55,16 @@ impl Shared {
         Ok(tokio::task::spawn_blocking(move || question(&*gate)).await?)
     }
 
-    /// Where a connection of `client` goes.
-    pub(super) async fn route(self: &Arc<Self>, client: &Arc<Client>, host: &str, port: u16) -> Route {
+    /// Where a connection of `client` goes; `known`: policy has said so already.
+    pub(super) async fn route(
+        self: &Arc<Self>,
+        client: &Arc<Client>,
+        (host, port): (&str, u16),
+        known: Option<Route>,
+    ) -> Route {
+        if let Some(known) = known {
+            return known;
+        }
         let (asker, host) = (Arc::clone(client), host.to_owned());
         let asked = self.ask(move |gate| gate.connect(&asker, &host, port)).await;
         asked.unwrap_or_else(|error| Route::deny(error.to_string()))
@@ -158,8 +166,8 @@ pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub(super) enum Place {
     /// To the proxy, which listens at this port.
     Proxy(u16),
-    /// Inside of the TLS of this host.
-    Inside(Authority),
+    /// Inside of the TLS of this host, on a connection that was meant for it.
+    Inside(Authority, Option<Meant>),
     /// On a connection that was meant for somebody else.
     Meant(Meant),
 }
@@ -261,7 +269,7 @@ async fn lead(
 ) -> Answer {
     let port = match place {
         Place::Meant(meant) => return transparent::request(shared, client, meant, named, request).await,
-        Place::Inside(host) => return inside(shared, client, host, named, request).await,
+        Place::Inside(host, meant) => return inside(shared, client, (host, meant.as_ref()), named, request).await,
         Place::Proxy(port) => *port,
     };
     if request.method() == Method::CONNECT {
@@ -269,7 +277,7 @@ async fn lead(
     }
     if !(named.is_loopback() && named.port_or(80) == port) {
         return match request.uri().scheme_str() {
-            Some("http") => forward::forward(shared, client, named, false, request).await,
+            Some("http") => forward::forward(shared, client, (named, false), None, request).await,
             _ => refuse(
                 StatusCode::MISDIRECTED_REQUEST,
                 "this is the session's proxy, and no such host is here",
@@ -294,7 +302,7 @@ async fn lead(
 async fn inside(
     shared: &Arc<Shared>,
     client: &Arc<Client>,
-    host: &Authority,
+    (host, meant): (&Authority, Option<&Meant>),
     named: Authority,
     request: Request<Incoming>,
 ) -> Answer {
@@ -309,7 +317,10 @@ async fn inside(
     let provider = providers.find_map(|provider| Some((provider, provider.rest_of(host, &path)?)));
     match provider {
         Some((provider, rest)) => llm::request(shared, client, &provider.name, rest, request).await,
-        None => forward::forward(shared, client, named, true, request).await,
+        None => {
+            let known = meant.and_then(Meant::route);
+            forward::forward(shared, client, (named, true), known, request).await
+        }
     }
 }
 
@@ -349,7 +360,7 @@ fn named(request: &Request<Incoming>, place: &Place) -> Result<Authority, &'stat
     match (aimed, host) {
         (Some(aimed), Some(host)) => {
             let default = match place {
-                Place::Inside(_) => 443,
+                Place::Inside(..) => 443,
                 Place::Meant(meant) => meant.address.port(),
                 Place::Proxy(_) if request.method() == Method::CONNECT => aimed.port_or(443),
                 Place::Proxy(_) => 80,

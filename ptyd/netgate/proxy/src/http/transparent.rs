@@ -96,9 +96,11 @@ async fn secure(
     let opener = shared.interceptor.as_ref().filter(|_| meant.trusts);
     if let Some(interceptor) = opener.filter(|_| shared.gate.opens(&end.to.host)) {
         end.to.port = Some(end.port).filter(|port| *port != 443);
-        return interceptor.serve(shared, client, end.to, stream).await;
+        return interceptor
+            .serve(shared, client, (end.to, Some(meant.clone())), stream)
+            .await;
     }
-    match tunnel::reach(shared, client, &end).await {
+    match tunnel::reach(shared, client, &end, meant.route()).await {
         Ok(far) => tunnel::carry(shared, client, &end, stream, far).await,
         // Closed without a word: what a server says there would have to be TLS.
         Err((_, why)) => tracing::debug!("a connection that was led here: {why}"),
@@ -131,19 +133,18 @@ pub(super) async fn request(
         provider.below(&path).filter(|_| its).map(|rest| (&provider.name, rest))
     });
     let Some((provider, rest)) = below else {
-        return forward::forward(shared, client, named, false, request).await;
+        return forward::forward(shared, client, (named, false), meant.route(), request).await;
     };
-    if !meant.judged {
-        let route = shared.route(client, &named.host, meant.address.port()).await;
-        if !route.ruling.allowed {
-            let end = End {
-                to: named,
-                ..by_address(meant)
-            };
-            tunnel::record(shared, client, &end, &route.ruling, StatusCode::FORBIDDEN);
-            let why = route.ruling.message.as_deref().unwrap_or("no rule allows it");
-            return refuse(StatusCode::FORBIDDEN, &format!("{}: denied by policy: {why}", end.to));
-        }
+    let at = (named.host.as_str(), meant.address.port());
+    let ruling = shared.route(client, at, meant.route()).await.ruling;
+    if !ruling.allowed {
+        let end = End {
+            to: named,
+            ..by_address(meant)
+        };
+        tunnel::record(shared, client, &end, &ruling, StatusCode::FORBIDDEN);
+        let why = ruling.message.as_deref().unwrap_or("no rule allows it");
+        return refuse(StatusCode::FORBIDDEN, &format!("{}: denied by policy: {why}", end.to));
     }
     llm::request(shared, client, provider, rest, request).await
 }

@@ -14,7 +14,7 @@ use super::rewound::Rewound;
 use super::server::Shared;
 use super::sni::{self, Hello, MAX_HELLO};
 use super::{Answer, full, refuse};
-use crate::gate::{Client, Event, HttpEvent, Ruling};
+use crate::gate::{Client, Event, HttpEvent, Route, Ruling};
 use crate::host::Authority;
 
 /// A buffer begins with so many bytes, and grows where it is filled.
@@ -40,7 +40,7 @@ pub(super) async fn open(
         return refuse(StatusCode::BAD_REQUEST, "CONNECT needs host:port");
     };
     let end = End { to, port, opens: true };
-    let far = match reach(shared, client, &end).await {
+    let far = match reach(shared, client, &end, None).await {
         Ok(far) => far,
         Err((status, why)) => return refuse(status, &why),
     };
@@ -61,9 +61,14 @@ pub(super) struct Far {
     server_name: Option<String>,
 }
 
-/// Judges a tunnel, dials its end, and puts it on record; else what its program is told.
-pub(super) async fn reach(shared: &Arc<Shared>, client: &Arc<Client>, end: &End) -> Result<Far, (StatusCode, String)> {
-    let route = shared.route(client, &end.to.host, end.port).await;
+/// Judges a tunnel, unless its route is known, dials its end, and puts it on record; else what its program is told.
+pub(super) async fn reach(
+    shared: &Arc<Shared>,
+    client: &Arc<Client>,
+    end: &End,
+    known: Option<Route>,
+) -> Result<Far, (StatusCode, String)> {
+    let route = shared.route(client, (&end.to.host, end.port), known).await;
     let ruling = &route.ruling;
     if !ruling.allowed {
         record(shared, client, end, ruling, StatusCode::FORBIDDEN);
@@ -116,7 +121,7 @@ where
             let opened = Rewound::new(first, program);
             // Nothing of it is passed on: each request dials for itself.
             drop(far);
-            if let Err(error) = interceptor.serve(shared, client, host, opened).await {
+            if let Err(error) = interceptor.serve(shared, client, (host, None), opened).await {
                 tracing::debug!("a tunnel whose TLS is opened: {error}");
             }
             return;
@@ -175,7 +180,7 @@ async fn fits(shared: &Arc<Shared>, client: &Arc<Client>, end: &End, name: &str)
     let (Some(_), Some(plain)) = (end.to.address(), plain) else {
         return false;
     };
-    shared.route(client, &plain.host, end.port).await.ruling.allowed
+    shared.route(client, (&plain.host, end.port), None).await.ruling.allowed
 }
 
 /// Passes bytes in both directions.
