@@ -258,13 +258,25 @@ fn what_a_policy_says_of_connections_holds_through_the_proxy() -> Result {
     let world = World::new(User::agent())?;
     let fake = Fake::with_body("text/plain", b"from the server")?;
     configure("proxy: {providers: {ollama: 'http://127.0.0.1:9'}}\n")?;
-    std::fs::write("/etc/hosts", "127.0.0.1 led.example lost.example often.example\n")?;
+    std::fs::write(
+        "/etc/hosts",
+        "127.0.0.1 led.example lost.example often.example socket.example\n",
+    )?;
+    let mirror = std::os::unix::net::UnixListener::bind("/run/mirror.sock")?;
+    std::fs::set_permissions("/run/mirror.sock", std::os::unix::fs::PermissionsExt::from_mode(0o777))?;
+    std::thread::spawn(move || {
+        for mut stream in mirror.incoming().flatten() {
+            let _ = std::io::Read::read(&mut stream, &mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nfrom inside");
+        }
+    });
     let rules = format!(
         r#"network_rules:
   - {{name: often, domains: [often.example], cidrs: ["127.0.0.0/8"], max_per_minute: 2, decision: allow}}
   - {{name: here, cidrs: ["127.0.0.0/8"], decision: allow}}
 connect_redirects:
   - {{name: led, match: "^led\\.example:80$", redirect_to: "127.0.0.1:{port}"}}
+  - {{name: socket, match: "^socket\\.example:80$", redirect_to_unix: /run/mirror.sock}}
   - {{name: lost, match: "^lost\\.example:80$", redirect_to_unix: /tmp/none}}
 "#,
         port = fake.port
@@ -286,6 +298,10 @@ connect_redirects:
         "the host that was meant",
         &fake.asked(),
     )?;
+    for how in ["", "--proxytunnel"] {
+        let out = run(&world, &session, &format!("curl -sS {how} http://socket.example/"))?.out();
+        check(out == "from inside", how, &out)?;
+    }
     let ask = format!(
         "for i in 1 2 3; do curl -sS -o /dev/null -w '%{{http_code}} ' http://often.example:{}/; done",
         fake.port

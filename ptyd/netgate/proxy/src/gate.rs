@@ -1,6 +1,7 @@
 //! What the proxy asks of its session.
 
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,13 +53,28 @@ impl Ruling {
     }
 }
 
+/// What a connection is made to.
+#[derive(Debug)]
+pub enum Destination {
+    /// The first of these that answers.
+    Addresses(Vec<SocketAddr>),
+    /// A socket of this machine, connected.
+    Unix(UnixStream),
+}
+
+impl Default for Destination {
+    fn default() -> Destination {
+        Destination::Addresses(Vec::new())
+    }
+}
+
 /// Where a connection goes that policy was asked about.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Route {
     /// What policy says of it.
     pub ruling: Ruling,
-    /// The addresses that may be dialled.
-    pub addresses: Vec<SocketAddr>,
+    /// What may be dialled.
+    pub to: Destination,
     /// The name that its TLS is to ask for instead of the host's.
     pub server_name: Option<String>,
     /// What it may carry both ways together.
@@ -106,7 +122,7 @@ impl Meant {
     pub(crate) fn route(&self) -> Option<Route> {
         self.judged.clone().map(|ruling| Route {
             ruling,
-            addresses: vec![self.address],
+            to: Destination::Addresses(vec![self.address]),
             ..Route::default()
         })
     }

@@ -16,7 +16,8 @@ mod llm;
 
 pub use dlp::{Counts, Dlp, Mode};
 pub use gate::{
-    Client, Event, ExceededEvent, Gate, HttpEvent, LlmRequestEvent, LlmResponseEvent, Meant, Route, Ruling, Service,
+    Client, Destination, Event, ExceededEvent, Gate, HttpEvent, LlmRequestEvent, LlmResponseEvent, Meant, Route,
+    Ruling, Service,
 };
 pub use host::Authority;
 pub use http::{InterceptError, Proxy};

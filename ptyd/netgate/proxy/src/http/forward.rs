@@ -12,7 +12,7 @@ use super::head::strip_hops;
 use super::server::Shared;
 use super::upstream::{self, Unreachable};
 use super::{Answer, line, refuse, tunnel};
-use crate::gate::{Client, Event, HttpEvent, Route};
+use crate::gate::{Client, Event, HttpEvent, Route, Ruling};
 use crate::host::Authority;
 
 /// One request; `secure`: the server speaks TLS; `known`: policy has said already where it goes.
@@ -25,9 +25,8 @@ pub(super) async fn forward(
 ) -> Answer {
     let port = to.port_or(if secure { 443 } else { 80 });
     let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
-    let route = shared.route(client, (&to.host, port), known).await;
-    let ruling = &route.ruling;
-    let record = |status: StatusCode| {
+    let mut route = shared.route(client, (&to.host, port), known).await;
+    let record = |ruling: &Ruling, status: StatusCode| {
         let event = HttpEvent {
             method: &method,
             host: &to.host,
@@ -39,13 +38,14 @@ pub(super) async fn forward(
         };
         shared.gate.record(client, Event::Http(event))
     };
+    let ruling = &route.ruling;
     if !ruling.allowed {
-        record(StatusCode::FORBIDDEN);
+        record(ruling, StatusCode::FORBIDDEN);
         let why = ruling.message.as_deref().unwrap_or("no rule allows it");
         return refuse(StatusCode::FORBIDDEN, &format!("{to}: denied by policy: {why}"));
     }
     let (request, switch) = prepare(request, &to);
-    let sent = match line::dial(shared, client, (&to.host, port), &route).await {
+    let sent = match line::dial(shared, client, (&to.host, port), &mut route).await {
         Ok(stream) if secure => {
             let name = route.server_name.as_deref().unwrap_or(&to.host);
             shared.upstreams.send_secure(stream, name, request).await
@@ -57,7 +57,7 @@ pub(super) async fn forward(
         Ok(answer) => finish(answer, switch),
         Err(error) => refuse(StatusCode::BAD_GATEWAY, &format!("{to}: {error}")),
     };
-    match record(answer.status()) {
+    match record(&route.ruling, answer.status()) {
         true => answer,
         false => refuse(StatusCode::BAD_GATEWAY, "the request cannot be recorded"),
     }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::UnixStream;
 
 use super::server::Shared;
 use super::upstream;
-use crate::gate::{Client, Event, ExceededEvent, Route};
+use crate::gate::{Client, Destination, Event, ExceededEvent, Route};
 
 /// What bytes go through.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -35,9 +36,15 @@ pub(super) async fn dial(
     shared: &Shared,
     client: &Arc<Client>,
     (host, port): (&str, u16),
-    route: &Route,
+    route: &mut Route,
 ) -> io::Result<Line> {
-    let stream = Box::new(upstream::dial(&route.addresses).await?);
+    let stream: Box<dyn Stream> = match std::mem::take(&mut route.to) {
+        Destination::Addresses(addresses) => Box::new(upstream::dial(&addresses).await?),
+        Destination::Unix(stream) => {
+            stream.set_nonblocking(true)?;
+            Box::new(UnixStream::from_std(stream)?)
+        }
+    };
     let Some(limit) = route.max_bytes else {
         return Ok(Line {
             stream,

@@ -68,21 +68,21 @@ pub(super) async fn reach(
     end: &End,
     known: Option<Route>,
 ) -> Result<Far, (StatusCode, String)> {
-    let route = shared.route(client, (&end.to.host, end.port), known).await;
+    let mut route = shared.route(client, (&end.to.host, end.port), known).await;
     let ruling = &route.ruling;
     if !ruling.allowed {
         record(shared, client, end, ruling, StatusCode::FORBIDDEN);
         let why = ruling.message.as_deref().unwrap_or("no rule allows it");
         return Err((StatusCode::FORBIDDEN, format!("{}: denied by policy: {why}", end.to)));
     }
-    let stream = match line::dial(shared, client, (&end.to.host, end.port), &route).await {
+    let stream = match line::dial(shared, client, (&end.to.host, end.port), &mut route).await {
         Ok(stream) => stream,
         Err(error) => {
-            record(shared, client, end, ruling, StatusCode::BAD_GATEWAY);
+            record(shared, client, end, &route.ruling, StatusCode::BAD_GATEWAY);
             return Err((StatusCode::BAD_GATEWAY, format!("{}: {error}", end.to)));
         }
     };
-    match record(shared, client, end, ruling, StatusCode::OK) {
+    match record(shared, client, end, &route.ruling, StatusCode::OK) {
         true => Ok(Far {
             stream,
             server_name: route.server_name,
