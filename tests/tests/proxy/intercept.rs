@@ -103,3 +103,30 @@ fn what_is_inside_is_judged_searched_and_recorded_and_pinned_hosts_pass() -> Res
     check(shim.out() == "0\n", "a shim has neither", &shim)?;
     server.stop()
 }
+
+#[test]
+fn a_server_of_http_2_alone_is_spoken_to_as_programs_speak() -> Result {
+    let world = World::new(User::agent())?;
+    let at = address();
+    let server = Server::start(&world, &format!("{at}:8443"))?;
+    let two = Server::start_of_two(&world, &format!("{at}:443"))?;
+    std::fs::write("/etc/hosts", format!("{at} plain.example\n"))?;
+    configure("proxy: {providers: {ollama: 'http://127.0.0.1:9'}, tls_intercept: true}\n")?;
+    let rules = "network_rules: [{name: here, cidrs: [\"127.0.0.0/8\"], decision: allow}]\n";
+    let session = session::with_rules(&world, rules)?;
+    let ask = |how: &str| -> Result<String> {
+        let text = format!("curl -sS {how} -D - -H 'te: trailers' https://plain.example/some/path");
+        Ok(run(&world, &session, &text)?.out())
+    };
+    let seen = ask("--http2")?;
+    check(
+        seen.contains("plain.example /some/path  trailers") && seen.contains("grpc-status: 0"),
+        "the answer and what comes behind it",
+        &seen,
+    )?;
+    // Who speaks the older version gets no further than it would by itself.
+    let seen = ask("--http1.1")?;
+    check(seen.starts_with("HTTP/1.1 502"), "the older version", &seen)?;
+    two.stop()?;
+    server.stop()
+}

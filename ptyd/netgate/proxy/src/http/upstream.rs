@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::{Request, Response, Uri};
+use hyper::header::{HOST, HeaderValue, TE};
+use hyper::{Request, Response, Uri, Version};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -67,10 +68,15 @@ impl AsyncWrite for Wire {
     }
 }
 
+/// Whether HTTP/2 was agreed on.
+fn is_two<S>(stream: &TlsStream<S>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(b"h2")
+}
+
 impl Connection for Wire {
     fn connected(&self) -> Connected {
         match self {
-            Wire::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => Connected::new().negotiated_h2(),
+            Wire::Tls(stream) if is_two(stream) => Connected::new().negotiated_h2(),
             _ => Connected::new(),
         }
     }
@@ -79,8 +85,10 @@ impl Connection for Wire {
 /// The servers that the operator named: providers and services.
 pub(crate) struct Upstreams {
     pool: Client<Connector, Body>,
-    /// For connections that change their protocol.
+    /// For connections that change their protocol, and requests of HTTP/1.
     old: Connector,
+    /// For requests of HTTP/2: their server may speak nothing else.
+    new: Connector,
 }
 
 impl Upstreams {
@@ -101,6 +109,7 @@ impl Upstreams {
         Ok(Upstreams {
             pool,
             old: connector(&[b"http/1.1"])?,
+            new: connector(&[b"h2", b"http/1.1"])?,
         })
     }
 
@@ -127,15 +136,23 @@ impl Upstreams {
 }
 
 impl Upstreams {
-    /// Sends a request over TLS on a connection that was dialled to `host`.
+    /// Sends a request over TLS on a connection that was dialled to `host`: what its program speaks is offered.
     pub(super) async fn send_secure(
         &self,
         stream: Line,
         host: &str,
         request: Request<Body>,
     ) -> Result<Response<Body>, Unreachable> {
-        let stream = self.old.secure(stream, host.to_owned()).await;
-        send_on(stream.map_err(|error| Unreachable(error.to_string()))?, request).await
+        let connector = match request.version() {
+            Version::HTTP_2 => &self.new,
+            _ => &self.old,
+        };
+        let stream = connector.secure(stream, host.to_owned()).await;
+        let stream = stream.map_err(|error| Unreachable(error.to_string()))?;
+        match is_two(&stream) {
+            true => send_on_two(stream, request).await,
+            false => send_on(stream, request).await,
+        }
     }
 }
 
@@ -168,6 +185,36 @@ where
     let (mut sender, connection) = handshake.map_err(|error| Unreachable(chain(&error)))?;
     tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
+            tracing::debug!("a server's connection: {error}");
+        }
+    });
+    let answer = sender
+        .send_request(request)
+        .await
+        .map_err(|error| Unreachable(chain(&error)))?;
+    Ok(answer.map(boxed))
+}
+
+/// Sends one request of HTTP/2 on a connection of its own, to the host that it names.
+async fn send_on_two<S>(wire: S, mut request: Request<Body>) -> Result<Response<Body>, Unreachable>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let malformed = || Unreachable("the target is malformed".to_owned());
+    let host = request.headers_mut().remove(HOST).ok_or_else(malformed)?;
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    *request.uri_mut() = Uri::builder()
+        .scheme("https")
+        .authority(host.as_bytes())
+        .path_and_query(path)
+        .build()
+        .map_err(|_| malformed())?;
+    // What comes behind a body is passed on, and gRPC asks for it by this field.
+    request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(wire)).await;
+    let (mut sender, connection) = handshake.map_err(|error| Unreachable(chain(&error)))?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
             tracing::debug!("a server's connection: {error}");
         }
     });
