@@ -216,6 +216,70 @@ fn a_tunnel_carries_the_tls_of_its_own_host() -> Result {
 }
 
 #[test]
+fn http_in_a_tunnel_asks_for_the_tunnels_host_and_other_protocols_pass() -> Result {
+    let world = World::new(User::agent())?;
+    let (fake, session) = plain(&world)?;
+    let port = fake.port;
+    let code = "curl -sS --noproxy '' --proxytunnel -o /dev/null -w '%{http_code}'";
+    for (ask, wanted) in [
+        (format!("http://localtest:{port}/one"), "200"),
+        (
+            format!("-H 'Host: othername:{port}' http://localtest:{port}/two"),
+            "421",
+        ),
+        (format!("-H 'Host: localtest' http://127.0.0.1:{port}/three"), "200"),
+        (format!("-H 'Host: denied.example' http://127.0.0.1:{port}/four"), "421"),
+        (
+            format!("-H 'Content-Length: 1' -H 'Content-Length: 2' http://localtest:{port}/five"),
+            "400",
+        ),
+    ] {
+        let out = run(&world, &session, &format!("{code} {ask}"))?.out();
+        check(out == wanted, &ask, &out)?;
+    }
+    let heads: Vec<String> = fake.asked().into_iter().map(|asked| asked.head).collect();
+    check(
+        heads.len() == 2 && heads[0].starts_with("GET /one ") && heads[1].starts_with("GET /three "),
+        "what arrived",
+        &heads,
+    )?;
+    await_event(&world, "the path", |event| event.is("http_request", "allow", "/one"))?;
+    // Who speaks first, and in what words, is no matter.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    std::thread::spawn(move || {
+        for (turn, mut stream) in listener.incoming().flatten().enumerate() {
+            let mut said = [0; 6];
+            if turn % 2 == 0 {
+                let _ = stream.write_all(b"hello\n");
+            }
+            let _ = std::io::Read::read_exact(&mut stream, &mut said);
+            let _ = stream.write_all(&said);
+        }
+    });
+    let client = format!(
+        r#"import os, socket
+host, port = os.environ["http_proxy"].split("//")[1].split(":")
+def tunnel():
+    s = socket.create_connection((host, int(port))); s.settimeout(20)
+    s.sendall(b"CONNECT localtest:{port} HTTP/1.1\r\nHost: localtest:{port}\r\n\r\n"); head = b""
+    while b"\r\n\r\n" not in head: head += s.recv(1)
+    return s
+def read(s, count):
+    out = b""
+    while len(out) < count: out += s.recv(count - len(out))
+    return out.decode()
+s = tunnel(); print(read(s, 6), end=""); s.sendall(b"GET / "); print(read(s, 6))
+s = tunnel(); s.sendall(b"say it"[:3]); s.sendall(b" x\n"); print(read(s, 6), end="")"#
+    );
+    world
+        .user()
+        .write_file(&world.workspace().join("talk.py"), client, 0o644)?;
+    let outcome = run(&world, &session, "python3 talk.py")?;
+    check(outcome.out() == "hello\nGET / \nsay x\n", "the talk", &outcome)
+}
+
+#[test]
 fn a_websocket_passes_both_ways() -> Result {
     let world = World::new(User::agent())?;
     let fake = Fake::start(|asked, stream| {

@@ -5,12 +5,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 
 use super::server::Shared;
 use super::upstream;
-use crate::gate::{Client, Destination, Event, ExceededEvent, Route};
+use crate::gate::{Client, Destination, Event, ExceededEvent, Meant, Route, Ruling};
+use crate::host::Authority;
 
 /// What bytes go through.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -31,13 +33,94 @@ struct Allowance {
     tell: Option<Box<dyn FnOnce(u64) + Send>>,
 }
 
+/// How a connection to a server comes to be.
+pub(super) enum Way {
+    /// Policy is asked.
+    Asked,
+    /// Policy has said where it goes.
+    Known(Route),
+    /// It is there.
+    Made(Far),
+}
+
+/// A connection that policy lets be.
+pub(super) struct Far {
+    pub ruling: Ruling,
+    pub line: Line,
+    /// The name that its TLS is to ask for instead.
+    pub server_name: Option<String>,
+}
+
+/// One that is not: policy says so, or nobody answers.
+pub(super) struct Unreached {
+    pub ruling: Ruling,
+    pub status: StatusCode,
+    why: String,
+}
+
+impl Way {
+    /// A connection that was meant for somebody, and about which policy may have been asked.
+    pub(super) fn meant(meant: &Meant) -> Way {
+        meant.route().map_or(Way::Asked, Way::Known)
+    }
+
+    /// What policy says of a connection to there.
+    pub(super) async fn judged(self, shared: &Arc<Shared>, client: &Arc<Client>, at: (&str, u16)) -> Ruling {
+        match self {
+            Way::Asked => shared.route(client, at).await.ruling,
+            Way::Known(route) => route.ruling,
+            Way::Made(far) => far.ruling,
+        }
+    }
+
+    /// The connection.
+    pub(super) async fn reach(
+        self,
+        shared: &Arc<Shared>,
+        client: &Arc<Client>,
+        at: (&str, u16),
+    ) -> Result<Far, Unreached> {
+        let mut route = match self {
+            Way::Asked => shared.route(client, at).await,
+            Way::Known(route) => route,
+            Way::Made(far) => return Ok(far),
+        };
+        if !route.ruling.allowed {
+            return Err(Unreached::denied(route.ruling));
+        }
+        match dial(shared, client, at, &mut route).await {
+            Ok(line) => Ok(Far {
+                ruling: route.ruling,
+                line,
+                server_name: route.server_name,
+            }),
+            Err(error) => Err(Unreached {
+                ruling: route.ruling,
+                status: StatusCode::BAD_GATEWAY,
+                why: error.to_string(),
+            }),
+        }
+    }
+}
+
+impl Unreached {
+    pub(super) fn denied(ruling: Ruling) -> Unreached {
+        let why = ruling.message.as_deref().unwrap_or("no rule allows it");
+        Unreached {
+            why: format!("denied by policy: {why}"),
+            status: StatusCode::FORBIDDEN,
+            ruling,
+        }
+    }
+
+    /// What the program is told.
+    pub(super) fn told(&self, to: &Authority) -> String {
+        format!("{to}: {}", self.why)
+    }
+}
+
 /// Dials where policy lets a connection to `host` and `port` go.
-pub(super) async fn dial(
-    shared: &Shared,
-    client: &Arc<Client>,
-    (host, port): (&str, u16),
-    route: &mut Route,
-) -> io::Result<Line> {
+async fn dial(shared: &Shared, client: &Arc<Client>, (host, port): (&str, u16), route: &mut Route) -> io::Result<Line> {
     let stream: Box<dyn Stream> = match std::mem::take(&mut route.to) {
         Destination::Addresses(addresses) => Box::new(upstream::dial(&addresses).await?),
         Destination::Unix(stream) => {

@@ -6,6 +6,7 @@ mod forward;
 mod head;
 mod intercept;
 mod line;
+mod request;
 mod rewound;
 mod screen;
 mod server;

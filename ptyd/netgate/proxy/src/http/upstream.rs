@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::header::{HOST, HeaderValue, TE};
+use hyper::http::uri::Scheme;
 use hyper::{Request, Response, Uri, Version};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -150,7 +151,7 @@ impl Upstreams {
         let stream = connector.secure(stream, host.to_owned()).await;
         let stream = stream.map_err(|error| Unreachable(error.to_string()))?;
         match is_two(&stream) {
-            true => send_on_two(stream, request).await,
+            true => send_on_two(stream, Scheme::HTTPS, request).await,
             false => send_on(stream, request).await,
         }
     }
@@ -196,7 +197,11 @@ where
 }
 
 /// Sends one request of HTTP/2 on a connection of its own, to the host that it names.
-async fn send_on_two<S>(wire: S, mut request: Request<Body>) -> Result<Response<Body>, Unreachable>
+pub(super) async fn send_on_two<S>(
+    wire: S,
+    scheme: Scheme,
+    mut request: Request<Body>,
+) -> Result<Response<Body>, Unreachable>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -204,7 +209,7 @@ where
     let host = request.headers_mut().remove(HOST).ok_or_else(malformed)?;
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     *request.uri_mut() = Uri::builder()
-        .scheme("https")
+        .scheme(scheme)
         .authority(host.as_bytes())
         .path_and_query(path)
         .build()
