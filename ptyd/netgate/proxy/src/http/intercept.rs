@@ -14,7 +14,6 @@ use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
-use super::rewound::Rewound;
 use super::server::{self, Failure, Place, Shared};
 use crate::gate::{Client, Meant};
 use crate::host::Authority;
@@ -98,7 +97,7 @@ impl Interceptor {
         shared: &'a Arc<Shared>,
         client: &'a Arc<Client>,
         (host, meant): (Authority, Option<Meant>),
-        stream: Rewound<S>,
+        stream: S,
     ) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,

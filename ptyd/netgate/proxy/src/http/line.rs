@@ -15,7 +15,7 @@ use crate::gate::{Client, Destination, Event, ExceededEvent, Meant, Route, Rulin
 use crate::host::Authority;
 
 /// What bytes go through.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
@@ -31,6 +31,16 @@ struct Allowance {
     carried: u64,
     /// Is told, once, what was carried when it was used up; then nothing is carried any more.
     tell: Option<Box<dyn FnOnce(u64) + Send>>,
+}
+
+impl Line {
+    /// The program's side of the same connection, on which its bytes are counted from now on.
+    pub(super) fn counted_at(&mut self, program: impl Stream + 'static) -> Line {
+        Line {
+            stream: Box::new(program),
+            allowance: self.allowance.take(),
+        }
+    }
 }
 
 /// How a connection to a server comes to be.
@@ -64,13 +74,19 @@ impl Way {
         meant.route().map_or(Way::Asked, Way::Known)
     }
 
-    /// What policy says of a connection to there.
+    /// What policy says of a connection to there, in whose place others are made that nobody counts.
     pub(super) async fn judged(self, shared: &Arc<Shared>, client: &Arc<Client>, at: (&str, u16)) -> Ruling {
-        match self {
-            Way::Asked => shared.route(client, at).await.ruling,
-            Way::Known(route) => route.ruling,
-            Way::Made(far) => far.ruling,
+        let route = match self {
+            Way::Asked => shared.route(client, at).await,
+            Way::Known(route) => route,
+            Way::Made(far) => return far.ruling,
+        };
+        let mut ruling = route.ruling;
+        if ruling.allowed && route.max_bytes.is_some() {
+            ruling.allowed = false;
+            ruling.message = Some("what its rule lets a connection carry cannot be counted on this way".to_owned());
         }
+        ruling
     }
 
     /// The connection.
@@ -268,6 +284,19 @@ mod tests {
         let mut seen = Vec::new();
         assert!(line.read_to_end(&mut seen).await.is_err() && seen.is_empty());
         assert_eq!(heard.try_iter().collect::<Vec<_>>(), [11]);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn it_is_counted_on_one_side_only() -> io::Result<()> {
+        let (mut line, mut server, heard) = line();
+        let (program, mut far) = duplex(1 << 10);
+        let mut counted = line.counted_at(program);
+        line.write_all(b"more than ten bytes").await?;
+        server.read_exact(&mut [0; 19]).await?;
+        far.write_all(b"as much from there").await?;
+        assert!(counted.read(&mut [0; 32]).await.is_err());
+        assert_eq!(heard.try_iter().collect::<Vec<_>>(), [18]);
         Ok(())
     }
 

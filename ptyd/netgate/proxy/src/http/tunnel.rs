@@ -10,7 +10,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
 
-use super::line::{Far, Way};
+use super::line::{Far, Line, Way};
 use super::rewound::Rewound;
 use super::server::{self, Place, Shared};
 use super::sni::{self, Hello, MAX_HELLO};
@@ -86,7 +86,7 @@ pub(super) fn record(shared: &Shared, client: &Client, end: &End, ruling: &Rulin
 }
 
 /// Passes bytes in both directions, the client's only after its first were looked at; or opens the TLS in them.
-pub(super) async fn carry<C>(shared: &Arc<Shared>, client: &Arc<Client>, end: End, mut program: C, far: Far)
+pub(super) async fn carry<C>(shared: &Arc<Shared>, client: &Arc<Client>, end: End, mut program: C, mut far: Far)
 where
     C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -99,7 +99,7 @@ where
             && let Some(host) = Authority::parse(&name).filter(|name| name.port.is_none())
             && shared.gate.opens(&host.host)
         {
-            let opened = Rewound::new(first, program);
+            let opened = far.line.counted_at(Rewound::new(first, program));
             // Nothing of it is passed on: each request dials for itself.
             drop(far);
             if let Err(error) = interceptor.serve(shared, client, (host, None), opened).await {
@@ -125,6 +125,7 @@ where
     let program = Rewound::new(said, program);
     match begun {
         Ok(true) if end.port != 443 => {
+            let program = line.counted_at(program);
             let far = Far {
                 ruling,
                 line,
@@ -148,16 +149,13 @@ where
 }
 
 /// Serves HTTP inside of a tunnel.
-fn converse<'a, C>(
+fn converse<'a>(
     shared: &'a Arc<Shared>,
     client: &'a Arc<Client>,
     end: End,
-    program: C,
+    program: Line,
     far: Far,
-) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>
-where
-    C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
+) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
     // What is inside may again be a tunnel as far as types can tell.
     Box::pin(async move {
         let place = Arc::new(Place::Tunnel(end, Mutex::new(Some(far))));

@@ -299,7 +299,7 @@ impl Connector {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let name = ServerName::try_from(host).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        Ok(tokio::time::timeout(CONNECT_LIMIT, self.tls.connect(name, stream)).await??)
+        tokio::time::timeout(CONNECT_LIMIT, self.tls.connect(name, stream)).await?
     }
 }
 
