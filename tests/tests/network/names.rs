@@ -118,7 +118,7 @@ fn whatever_server_is_named_the_session_s_own_answers() -> Result {
         for (kind, data) in [
             ("SSHFP", "20 120 7878"),
             ("TLSA", "20 120 120 7878"),
-            ("TYPE256", "\\# 21 147878"),
+            ("URI", "5240 30840"),
         ] {
             let found = dig(&format!("keys.example.org {kind}"))?;
             if !found.starts_with(data) {

@@ -115,7 +115,8 @@ fn a_server_of_http_2_alone_is_spoken_to_as_programs_speak() -> Result {
     let rules = "network_rules: [{name: here, cidrs: [\"127.0.0.0/8\"], decision: allow}]\n";
     let session = session::with_rules(&world, rules)?;
     let ask = |how: &str| -> Result<String> {
-        let text = format!("curl -sS {how} -D - -H 'te: trailers' https://plain.example/some/path");
+        let text =
+            format!("curl -sS {how} --suppress-connect-headers -D - -H 'te: trailers' https://plain.example/some/path");
         Ok(run(&world, &session, &text)?.out())
     };
     let seen = ask("--http2")?;
