@@ -1,15 +1,18 @@
 //! TLS that is opened, where the operator wants it.
 
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use agentsh_tests::record::await_event;
 use agentsh_tests::{Result, Shell, User, World, session};
 
 use super::tls::Server;
 use super::{check, configure, is_kept, run};
 
-/// A loopback address that no other run of this test has.
+/// A loopback address that no other test has, and no other run of it.
 pub fn address() -> String {
+    static COUNT: AtomicU8 = AtomicU8::new(77);
     let [.., high, low] = std::process::id().to_be_bytes();
-    format!("127.77.{high}.{low}")
+    format!("127.{}.{high}.{low}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 #[test]
