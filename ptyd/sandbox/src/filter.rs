@@ -119,6 +119,9 @@ pub struct FilterSpec {
     /// `PR_SET_DUMPABLE` (`prctl(2)`) of 0, as key agents do it, is said to be done and is not. A process that
     /// could not be read could do nothing that is judged.
     pub stays_readable: bool,
+    /// Whether the wall in the kernel is around the commands, which makes no sockets of MPTCP and can only say `EPERM`:
+    /// then they are told here that there is none, and fall back to TCP.
+    pub walled: bool,
     /// Whether looks are notified if they come from where [`across`] says.
     pub across: bool,
 }
@@ -171,7 +174,7 @@ fn program(spec: &FilterSpec) -> Result<Vec<Step>, FilterError> {
     let mut context = ScmpFilterContext::new(ScmpAction::Allow)?;
     context.set_act_badarch(ScmpAction::Errno(libc::ENOSYS))?;
     context.set_ctl_optimize(2)?;
-    deny::add_rules(&mut context, spec.confined, spec.stays_readable)?;
+    deny::add_rules(&mut context, spec)?;
     for notified in &spec.notified {
         let call = syscall(notified.call);
         if notified.when.is_empty() {
@@ -258,6 +261,7 @@ mod tests {
             ],
             confined: true,
             stays_readable: true,
+            walled: true,
             across: true,
         }
     }
@@ -329,6 +333,29 @@ mod tests {
         ];
         assert_eq!(layout::arranged(&told, ARCHITECTURE, NEWEST_CALL), None);
         assert_eq!(layout::arranged(&shifted, ARCHITECTURE, NEWEST_CALL), None);
+    }
+
+    #[test]
+    fn behind_the_wall_there_is_no_protocol_that_it_does_not_let_be_made() -> Result<(), FilterError> {
+        let absent = libc::SECCOMP_RET_ERRNO | libc::EPROTONOSUPPORT as u32;
+        for (walled, wanted) in [(true, absent), (false, libc::SECCOMP_RET_ALLOW)] {
+            let program = Step::all(&compile(&FilterSpec { walled, ..spec() })?.program);
+            for family in [libc::AF_INET, libc::AF_INET6] {
+                let registers = |protocol: i32| {
+                    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
+                    [family as u64, kind as u64, protocol as u64, 0, 0, 0]
+                };
+                let made = |protocol| {
+                    let registers = registers(protocol);
+                    let data = interpreter::call(libc::SYS_socket as u32, ARCHITECTURE, 0, &registers);
+                    interpreter::answer(&program, &data)
+                };
+                assert_eq!(made(libc::IPPROTO_MPTCP), Some(wanted), "{walled}");
+                assert_eq!(made(libc::IPPROTO_TCP), Some(libc::SECCOMP_RET_ALLOW));
+                assert_eq!(made(libc::IPPROTO_SCTP), Some(absent));
+            }
+        }
+        Ok(())
     }
 
     #[test]

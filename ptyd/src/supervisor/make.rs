@@ -80,7 +80,7 @@ fn stand(setup: Setup, account: Account) -> Result<Made, ApiError> {
     let wall = (planned.rules.wall, !config.proxy.providers.is_empty());
     let shared = Shared::new(&places::run_dir(account.uid), network, wall).map_err(failed)?;
     if let Some(why) = &shared.no_wall {
-        planned.without_wall(why.clone());
+        planned.without_wall(why.clone()).map_err(failed)?;
     }
     let store = Store::new(&account.state_dir());
     let info = info(&setup, workspace.as_deref(), &account, &planned)?;

@@ -57,6 +57,8 @@ pub(super) enum PlanError {
 /// Rules in force and what is said of them.
 pub(super) struct Planned {
     pub rules: Rules,
+    /// What its filter is made from.
+    asked: Asked,
     pub mode: Mode,
     pub layers: Vec<LayerInfo>,
     pub not_held: Vec<String>,
@@ -88,16 +90,17 @@ pub(super) fn plan(
     }
     let unread = unseen::reads(&policy, config, account, workspace);
     let not_observed = not_observed(&policy, unread.is_some());
-    let asked = Asked {
-        unseen: unread.is_some(),
-        stays_readable: account.uid != 0,
-    };
     let capabilities = capabilities(config);
     let wall = Wall::of(&policy, &host.ebpf);
     if wall == Ok(Wall::Required) && !host.ebpf.works() {
         return Err(PlanError::NoWall(host.ebpf.detail().to_owned()));
     }
     let around = wall.as_ref().copied().unwrap_or_default();
+    let asked = Asked {
+        unseen: unread.is_some(),
+        stays_readable: account.uid != 0,
+        walled: around != Wall::None,
+    };
     let limited = Limited::by(&policy, around != Wall::None).map_err(RulesError::from)?;
     let mut layers = layers(&host, &not_held);
     layers.push(groups(&host, &limited));
@@ -119,6 +122,7 @@ pub(super) fn plan(
     rules.private = private;
     Ok(Planned {
         rules,
+        asked,
         mode,
         layers,
         not_held,
@@ -159,6 +163,8 @@ pub(crate) struct Asked {
     unseen: bool,
     /// Programs stay readable for the supervisor.
     stays_readable: bool,
+    /// The wall in the kernel is around them.
+    walled: bool,
 }
 
 impl Asked {
@@ -168,6 +174,7 @@ impl Asked {
             notified: notified(policy, self.unseen),
             confined: true,
             stays_readable: self.stays_readable,
+            walled: self.walled,
             // Where looks matter all are notified.
             across: !files::looks_matter(policy),
         })
@@ -290,11 +297,14 @@ const EBPF: &str = "ebpf";
 
 impl Planned {
     /// The wall that policy left to the host could not be raised: every call is judged all the same.
-    pub(super) fn without_wall(&mut self, why: String) {
+    pub(super) fn without_wall(&mut self, why: String) -> Result<(), FilterError> {
         self.rules.wall = Wall::None;
+        self.asked.walled = false;
+        self.rules.filter = self.asked.filter(&self.rules.policy)?;
         for layer in self.layers.iter_mut().filter(|layer| layer.layer == EBPF) {
             *layer = ebpf(&Err(why.clone()), false);
         }
+        Ok(())
     }
 }
 

@@ -39,6 +39,19 @@ fn words(event: &Event) -> String {
 }
 
 #[test]
+fn a_program_that_would_have_several_connections_is_told_to_have_one() -> Result {
+    if !is_there()? {
+        return Ok(());
+    }
+    for engine in [Engine::Ebpf, Engine::Auto] {
+        let (world, _far) = world_under(User::root(), engine, RULES)?;
+        let script = "for family in (F4,F6): say(lambda: socket.socket(family,T,262).close())";
+        expect(&attempt(&world, script)?, "EPROTONOSUPPORT EPROTONOSUPPORT")?;
+    }
+    Ok(())
+}
+
+#[test]
 fn what_rules_simply_allow_is_the_kernels_to_judge_and_all_else_the_supervisors() -> Result {
     if !is_there()? {
         return Ok(());

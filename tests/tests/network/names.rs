@@ -90,6 +90,7 @@ fn whatever_server_is_named_the_session_s_own_answers() -> Result {
         let server = NameServer::start(&far)?;
         server.set_addresses("www.example.org", &["203.0.113.10"]);
         server.set("big.example.org", Known::Text(3000));
+        server.set("keys.example.org", Known::Text(20));
         let elsewhere = far.echo("203.0.113.12:53")?;
         let elsewhere_tcp = far.serve("203.0.113.12:53")?;
         let tls = far.serve("203.0.113.12:853")?;
@@ -113,6 +114,16 @@ fn whatever_server_is_named_the_session_s_own_answers() -> Result {
         let text = dig("big.example.org TXT")?;
         if text.len() < 3000 {
             return Err(fail(format!("a long answer is cut: {text}")));
+        }
+        for (kind, data) in [
+            ("SSHFP", "20 120 7878"),
+            ("TLSA", "20 120 120 7878"),
+            ("URI", "5240 30840"),
+        ] {
+            let found = dig(&format!("keys.example.org {kind}"))?;
+            if !found.starts_with(data) {
+                return Err(fail(format!("{kind}: {found}")));
+            }
         }
         for kind in ["HTTPS", "ANY", "NULL"] {
             expect(&dig(&format!("www.example.org {kind}"))?, "")?;

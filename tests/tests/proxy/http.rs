@@ -98,6 +98,34 @@ fn a_request_goes_where_it_says_and_policy_knows_the_name() -> Result {
 }
 
 #[test]
+fn what_a_rule_lets_a_connection_carry_holds_by_way_of_the_proxy() -> Result {
+    let world = World::new(User::agent())?;
+    let fake = Fake::with_body("text/plain", &[b'x'; 60_000])?;
+    let port = fake.port;
+    let session = begin(
+        &world,
+        &format!(
+            "  - {{name: little, cidrs: [\"127.0.0.0/8\"], ports: [{port}], max_bytes: 20000, decision: allow}}\n"
+        ),
+    )?;
+    for (count, how) in ["", "--proxytunnel"].into_iter().enumerate() {
+        let ask = format!("curl -sS {how} http://localtest:{port}/ | wc -c; echo ${{PIPESTATUS[0]}}");
+        let out = run(&world, &session, &ask)?.out();
+        let numbers: Vec<u64> = out.lines().filter_map(|line| line.parse().ok()).collect();
+        let cut = matches!(numbers.as_slice(), [got, exit] if *got < 20_000 && *exit != 0);
+        check(cut, how, &out)?;
+        check(fake.asked().len() == count + 1, "it was asked", &fake.asked())?;
+    }
+    let event = await_event(&world, "the limit", |event| event.kind == "limit_reached")?;
+    check(
+        event.remote == Some(format!("localtest:{port}"))
+            && event.policy.and_then(|policy| policy.rule).as_deref() == Some("little"),
+        "the rule",
+        &event.remote,
+    )
+}
+
+#[test]
 fn a_name_that_leads_inside_needs_a_rule_on_addresses() -> Result {
     let world = World::new(User::agent())?;
     let fake = Fake::with_body("text/plain", b"inside")?;
@@ -188,6 +216,70 @@ fn a_tunnel_carries_the_tls_of_its_own_host() -> Result {
 }
 
 #[test]
+fn http_in_a_tunnel_asks_for_the_tunnels_host_and_other_protocols_pass() -> Result {
+    let world = World::new(User::agent())?;
+    let (fake, session) = plain(&world)?;
+    let port = fake.port;
+    let code = "curl -sS --noproxy '' --proxytunnel -o /dev/null -w '%{http_code}'";
+    for (ask, wanted) in [
+        (format!("http://localtest:{port}/one"), "200"),
+        (
+            format!("-H 'Host: othername:{port}' http://localtest:{port}/two"),
+            "421",
+        ),
+        (format!("-H 'Host: localtest' http://127.0.0.1:{port}/three"), "200"),
+        (format!("-H 'Host: denied.example' http://127.0.0.1:{port}/four"), "421"),
+        (
+            format!("-H 'Content-Length: 1' -H 'Content-Length: 2' http://localtest:{port}/five"),
+            "400",
+        ),
+    ] {
+        let out = run(&world, &session, &format!("{code} {ask}"))?.out();
+        check(out == wanted, &ask, &out)?;
+    }
+    let heads: Vec<String> = fake.asked().into_iter().map(|asked| asked.head).collect();
+    check(
+        heads.len() == 2 && heads[0].starts_with("GET /one ") && heads[1].starts_with("GET /three "),
+        "what arrived",
+        &heads,
+    )?;
+    await_event(&world, "the path", |event| event.is("http_request", "allow", "/one"))?;
+    // Who speaks first, and in what words, is no matter.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    std::thread::spawn(move || {
+        for (turn, mut stream) in listener.incoming().flatten().enumerate() {
+            let mut said = [0; 6];
+            if turn % 2 == 0 {
+                let _ = stream.write_all(b"hello\n");
+            }
+            let _ = std::io::Read::read_exact(&mut stream, &mut said);
+            let _ = stream.write_all(&said);
+        }
+    });
+    let client = format!(
+        r#"import os, socket
+host, port = os.environ["http_proxy"].split("//")[1].split(":")
+def tunnel():
+    s = socket.create_connection((host, int(port))); s.settimeout(20)
+    s.sendall(b"CONNECT localtest:{port} HTTP/1.1\r\nHost: localtest:{port}\r\n\r\n"); head = b""
+    while b"\r\n\r\n" not in head: head += s.recv(1)
+    return s
+def read(s, count):
+    out = b""
+    while len(out) < count: out += s.recv(count - len(out))
+    return out.decode()
+s = tunnel(); print(read(s, 6), end=""); s.sendall(b"GET / "); print(read(s, 6))
+s = tunnel(); s.sendall(b"say it"[:3]); s.sendall(b" x\n"); print(read(s, 6), end="")"#
+    );
+    world
+        .user()
+        .write_file(&world.workspace().join("talk.py"), client, 0o644)?;
+    let outcome = run(&world, &session, "python3 talk.py")?;
+    check(outcome.out() == "hello\nGET / \nsay x\n", "the talk", &outcome)
+}
+
+#[test]
 fn a_websocket_passes_both_ways() -> Result {
     let world = World::new(User::agent())?;
     let fake = Fake::start(|asked, stream| {
@@ -230,13 +322,25 @@ fn what_a_policy_says_of_connections_holds_through_the_proxy() -> Result {
     let world = World::new(User::agent())?;
     let fake = Fake::with_body("text/plain", b"from the server")?;
     configure("proxy: {providers: {ollama: 'http://127.0.0.1:9'}}\n")?;
-    std::fs::write("/etc/hosts", "127.0.0.1 led.example lost.example often.example\n")?;
+    std::fs::write(
+        "/etc/hosts",
+        "127.0.0.1 led.example lost.example often.example socket.example\n",
+    )?;
+    let mirror = std::os::unix::net::UnixListener::bind("/run/mirror.sock")?;
+    std::fs::set_permissions("/run/mirror.sock", std::os::unix::fs::PermissionsExt::from_mode(0o777))?;
+    std::thread::spawn(move || {
+        for mut stream in mirror.incoming().flatten() {
+            let _ = std::io::Read::read(&mut stream, &mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nfrom inside");
+        }
+    });
     let rules = format!(
         r#"network_rules:
   - {{name: often, domains: [often.example], cidrs: ["127.0.0.0/8"], max_per_minute: 2, decision: allow}}
   - {{name: here, cidrs: ["127.0.0.0/8"], decision: allow}}
 connect_redirects:
   - {{name: led, match: "^led\\.example:80$", redirect_to: "127.0.0.1:{port}"}}
+  - {{name: socket, match: "^socket\\.example:80$", redirect_to_unix: /run/mirror.sock}}
   - {{name: lost, match: "^lost\\.example:80$", redirect_to_unix: /tmp/none}}
 "#,
         port = fake.port
@@ -258,6 +362,10 @@ connect_redirects:
         "the host that was meant",
         &fake.asked(),
     )?;
+    for how in ["", "--proxytunnel"] {
+        let out = run(&world, &session, &format!("curl -sS {how} http://socket.example/"))?.out();
+        check(out == "from inside", how, &out)?;
+    }
     let ask = format!(
         "for i in 1 2 3; do curl -sS -o /dev/null -w '%{{http_code}} ' http://often.example:{}/; done",
         fake.port

@@ -1,15 +1,18 @@
 //! TLS that is opened, where the operator wants it.
 
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use agentsh_tests::record::await_event;
 use agentsh_tests::{Result, Shell, User, World, session};
 
 use super::tls::Server;
 use super::{check, configure, is_kept, run};
 
-/// A loopback address that no other run of this test has.
+/// A loopback address that no other test has, and no other run of it.
 pub fn address() -> String {
+    static COUNT: AtomicU8 = AtomicU8::new(77);
     let [.., high, low] = std::process::id().to_be_bytes();
-    format!("127.77.{high}.{low}")
+    format!("127.{}.{high}.{low}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 #[test]
@@ -101,5 +104,33 @@ fn what_is_inside_is_judged_searched_and_recorded_and_pinned_hosts_pass() -> Res
         .args(["-c", "env | grep -c -e SSL_CERT_FILE -e proxy"])
         .run_shimmed(&world)?;
     check(shim.out() == "0\n", "a shim has neither", &shim)?;
+    server.stop()
+}
+
+#[test]
+fn a_server_of_http_2_alone_is_spoken_to_as_programs_speak() -> Result {
+    let world = World::new(User::agent())?;
+    let at = address();
+    let server = Server::start(&world, &format!("{at}:8443"))?;
+    let two = Server::start_of_two(&world, &format!("{at}:443"))?;
+    std::fs::write("/etc/hosts", format!("{at} plain.example\n"))?;
+    configure("proxy: {providers: {ollama: 'http://127.0.0.1:9'}, tls_intercept: true}\n")?;
+    let rules = "network_rules: [{name: here, cidrs: [\"127.0.0.0/8\"], decision: allow}]\n";
+    let session = session::with_rules(&world, rules)?;
+    let ask = |how: &str| -> Result<String> {
+        let text =
+            format!("curl -sS {how} --suppress-connect-headers -D - -H 'te: trailers' https://plain.example/some/path");
+        Ok(run(&world, &session, &text)?.out())
+    };
+    let seen = ask("--http2")?;
+    check(
+        seen.contains("plain.example /some/path  trailers") && seen.contains("grpc-status: 0"),
+        "the answer and what comes behind it",
+        &seen,
+    )?;
+    // Who speaks the older version gets no further than it would by itself.
+    let seen = ask("--http1.1")?;
+    check(seen.starts_with("HTTP/1.1 502"), "the older version", &seen)?;
+    two.stop()?;
     server.stop()
 }

@@ -29,6 +29,48 @@ fn variable(provider: &str) -> &'static str {
 }
 
 #[test]
+fn what_is_too_large_to_be_read_whole_passes_where_nothing_looks_into_it() -> Result {
+    for (dlp, code, arrived) in [("off", "200", 1), ("redact", "413", 0)] {
+        let world = World::new(User::agent())?;
+        let fake = Fake::with_body("application/json", b"{}")?;
+        configure(&format!(
+            "proxy: {{providers: {{openai: '{}/v1'}}}}\ndlp: {{mode: {dlp}}}\n",
+            fake.base()
+        ))?;
+        let session = session::with_rules(&world, "")?;
+        let ask = "head -c 140000000 /dev/zero | curl -sS -o answer -w '%{http_code}' --data-binary @- $OPENAI_BASE_URL/files";
+        let seen = run(&world, &session, ask)?;
+        check(seen.out() == code, dlp, &seen)?;
+        let lengths: Vec<usize> = fake.asked().iter().map(|one| one.body.len()).collect();
+        check(lengths == vec![140_000_000; arrived], "what arrived", &lengths)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn what_goes_to_a_providers_own_address_by_way_of_the_proxy_is_searched_too() -> Result {
+    let world = World::new(User::agent())?;
+    let fake = Fake::with_body("application/json", b"{}")?;
+    configure(&format!("proxy: {{providers: {{openai: '{}/v1'}}}}\n", fake.base()))?;
+    let rules = "network_rules: [{name: here, cidrs: [\"127.0.0.0/8\"], decision: allow}]\n";
+    let session = session::with_rules(&world, rules)?;
+    let body = r#"{"messages":[{"role":"user","content":"mail jo@example.org"}]}"#;
+    for (count, how) in ["", "--proxytunnel"].into_iter().enumerate() {
+        let url = format!("{}/v1/chat/completions", fake.base());
+        let seen = run(
+            &world,
+            &session,
+            &format!("curl -sS {how} --noproxy '' -x $http_proxy -d '{body}' {url}"),
+        )?;
+        check(seen.out() == "{}", how, &seen)?;
+        let asked = fake.asked();
+        let searched = |one: &super::fake::Asked| String::from_utf8_lossy(&one.body).contains("mail [REDACTED:email]");
+        check(asked.len() == count + 1 && asked.iter().all(searched), how, &asked)?;
+    }
+    Ok(())
+}
+
+#[test]
 fn streams_of_every_provider_pass_byte_for_byte_and_are_accounted() -> Result {
     for user in User::both() {
         let world = World::new(user)?;

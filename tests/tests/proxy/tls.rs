@@ -40,6 +40,21 @@ with open(sys.argv[2], "w") as file: file.write(str(server.server_port) + "\n")
 server.serve_forever()
 "#;
 
+/// Speaks HTTP/2 and nothing else; says whom it was asked for, and behind that that all is well.
+const SERVER_OF_TWO: &str = r#"
+const fs = require("fs"), [,, folder, known, , at] = process.argv;
+const read = (name) => fs.readFileSync(folder + "/" + name);
+const server = require("http2").createSecureServer({ cert: read("leaf.pem"), key: read("leaf.key") });
+server.on("stream", (stream, headers) => {
+    stream.on("error", () => {});
+    stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+    stream.respond({ ":status": 200 }, { waitForTrailers: true });
+    stream.end([headers[":authority"], headers[":path"], headers.host, headers.te].join(" "));
+});
+const [host, port] = at.split(":");
+server.listen(Number(port), host, () => fs.writeFileSync(known, server.address().port + "\n"));
+"#;
+
 /// An authority of the test's own, which this world's host trusts, and a certificate of localhost.
 const CERTIFICATES: &str = r#"set -e; cd "$1"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=suite -keyout ca.key -out ca.pem 2>/dev/null
@@ -63,15 +78,26 @@ impl Server {
         as_root(Shell::program("/bin/bash").args(["-c", CERTIFICATES, "make", "/tmp/server"]))
             .run(world)?
             .expect_success("certificates")?;
-        std::fs::write(folder.join("server.py"), SERVER)?;
+        Server::run(world, ("/usr/bin/python3", SERVER), at)
+    }
+
+    /// One of HTTP/2 alone, with the certificates that another has made.
+    pub fn start_of_two(world: &World, at: &str) -> Result<Server> {
+        let _ = std::fs::remove_file("/tmp/server/port");
+        Server::run(world, ("/usr/bin/node", SERVER_OF_TWO), at)
+    }
+
+    fn run(world: &World, (program, text): (&str, &str), at: &str) -> Result<Server> {
+        std::fs::write("/tmp/server/server", text)?;
         let args = [
-            "/tmp/server/server.py",
+            "/tmp/server/server",
             "/tmp/server",
             "/tmp/server/port",
             "/tmp/server/log",
             at,
         ];
-        let child = as_root(Shell::program("/usr/bin/python3").args(args)).spawn(world)?;
+        let as_root = |shell: Shell| shell.inherit(|inherit| inherit.as_root = true);
+        let child = as_root(Shell::program(program).args(args)).spawn(world)?;
         let mut port = 0;
         let known = wait_until(Duration::from_secs(20), || {
             let text = std::fs::read_to_string("/tmp/server/port").unwrap_or_default();

@@ -87,6 +87,29 @@ fn a_shims_programs_talk_to_a_provider_through_the_proxy_unawares() -> Result {
     Ok(())
 }
 
+#[test]
+fn what_let_a_connection_to_a_provider_through_holds_for_all_that_is_asked_there() -> Result {
+    let world = World::new(User::agent())?;
+    let fake = Fake::with_body("text/plain", b"fine")?;
+    let port = fake.port;
+    configure(&format!(
+        "proxy: {{providers: {{openai: 'http://localhost:{port}/v1'}}}}\n"
+    ))?;
+    // The name has an address more, which no rule lets anybody reach.
+    std::fs::write("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")?;
+    let rules = format!("network_rules: [{{name: model, cidrs: [127.0.0.1], ports: [{port}], decision: allow}}]\n");
+    session::with_rules(&world, &rules)?;
+    for path in ["/v1/models", "/health"] {
+        let seen = world.shimmed(&format!("curl -sS http://localhost:{port}{path}"))?.out();
+        check(seen == "fine", path, &seen)?;
+    }
+    let event = await_event(&world, "what is no model's", |event| {
+        event.is("http_request", "allow", "/health")
+    })?;
+    let rule = event.policy.and_then(|policy| policy.rule);
+    check(rule.as_deref() == Some("model"), "the rule", &rule)
+}
+
 /// A world with a way to another network, in which several names have one address.
 fn apart(user: User) -> Result<(World, Far, NameServer)> {
     let world = World::new(user)?;

@@ -1,6 +1,7 @@
 //! What the proxy asks of its session.
 
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,15 +53,32 @@ impl Ruling {
     }
 }
 
+/// What a connection is made to.
+#[derive(Debug)]
+pub enum Destination {
+    /// The first of these that answers.
+    Addresses(Vec<SocketAddr>),
+    /// A socket of this machine, connected.
+    Unix(UnixStream),
+}
+
+impl Default for Destination {
+    fn default() -> Destination {
+        Destination::Addresses(Vec::new())
+    }
+}
+
 /// Where a connection goes that policy was asked about.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Route {
     /// What policy says of it.
     pub ruling: Ruling,
-    /// The addresses that may be dialled.
-    pub addresses: Vec<SocketAddr>,
+    /// What may be dialled.
+    pub to: Destination,
     /// The name that its TLS is to ask for instead of the host's.
     pub server_name: Option<String>,
+    /// What it may carry both ways together.
+    pub max_bytes: Option<u64>,
 }
 
 impl Route {
@@ -84,8 +102,8 @@ pub struct Meant {
     pub names: Vec<String>,
     /// The provider of models that is there, by name.
     pub provider: Option<String>,
-    /// Whether policy has let it through, whichever of the names is meant.
-    pub judged: bool,
+    /// What policy has said of it, if it has let it through, whichever of the names is meant.
+    pub judged: Option<Ruling>,
     /// Whether the program trusts the authority that opens TLS.
     pub trusts: bool,
 }
@@ -98,6 +116,15 @@ impl Meant {
         let here = || self.provider.is_some() && self.address.ip().is_loopback() && host.is_loopback();
         let known = by_name || (self.names.is_empty() && by_address()) || here();
         known && host.port.is_none_or(|port| port == self.address.port())
+    }
+
+    /// Where it goes, if nobody has to be asked any more. What it carries is counted on its program's own socket.
+    pub(crate) fn route(&self) -> Option<Route> {
+        self.judged.clone().map(|ruling| Route {
+            ruling,
+            to: Destination::Addresses(vec![self.address]),
+            ..Route::default()
+        })
     }
 }
 
@@ -181,11 +208,26 @@ pub struct LlmResponseEvent<'a> {
     pub found: &'a Counts,
 }
 
+/// A connection that has used up what its rule grants, and is cut.
+#[derive(Debug, Clone, Copy)]
+pub struct ExceededEvent<'a> {
+    /// Whom it leads to, as its program said.
+    pub host: &'a str,
+    /// The port.
+    pub port: u16,
+    /// The rule.
+    pub rule: Option<&'a str>,
+    /// What it has carried both ways.
+    pub bytes: u64,
+}
+
 /// What the record is told.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
     /// A request was answered, or a tunnel opened, or neither.
     Http(HttpEvent<'a>),
+    /// A connection was cut.
+    Exceeded(ExceededEvent<'a>),
     /// A request to a model is about to leave, or was refused.
     LlmRequest(LlmRequestEvent<'a>),
     /// A model's answer is over.

@@ -15,7 +15,10 @@ mod http;
 mod llm;
 
 pub use dlp::{Counts, Dlp, Mode};
-pub use gate::{Client, Event, Gate, HttpEvent, LlmRequestEvent, LlmResponseEvent, Meant, Route, Ruling, Service};
+pub use gate::{
+    Client, Destination, Event, ExceededEvent, Gate, HttpEvent, LlmRequestEvent, LlmResponseEvent, Meant, Route,
+    Ruling, Service,
+};
 pub use host::Authority;
 pub use http::{InterceptError, Proxy};
 pub use llm::{Limits, Meter, ModelUse, Price, Provider, ProviderError, ProviderKind, Usage};

@@ -185,13 +185,11 @@ impl Resolver {
         if is_local(name) {
             return addresses(query, [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
         }
-        let weight = match query.query_type() {
-            RecordType::A | RecordType::AAAA => 1.0,
-            RecordType::PTR => return self.reverse(query, name),
-            RecordType::CNAME | RecordType::MX | RecordType::NS | RecordType::SOA | RecordType::SRV => 2.0,
-            RecordType::CAA | RecordType::TXT => 4.0,
-            // Hints of addresses and keys that hide the name from everybody on the way, and the rest: there is none.
-            _ => return Answer::of(ResponseCode::NoError),
+        if query.query_type() == RecordType::PTR {
+            return self.reverse(query, name);
+        }
+        let Some(weight) = weight(query.query_type()) else {
+            return Answer::of(ResponseCode::NoError);
         };
         let kind = u16::from(query.query_type());
         if !self.limits.admit(name, kind, weight, Instant::now()) {
@@ -244,6 +242,35 @@ impl Resolver {
             .push(Record::from_rdata(query.name().clone(), REDIRECTED, data));
         answer
     }
+}
+
+/// Places on the earth (RFC 1876) and targets of services (RFC 7553).
+const LOC: RecordType = RecordType::Unknown(29);
+const URI: RecordType = RecordType::Unknown(256);
+
+/// What a question for records of this type costs: addresses, names, and data. Of others there are none: hints of
+/// addresses, keys that hide a name from everybody on the way, signatures, and what carries whatever somebody likes.
+fn weight(kind: RecordType) -> Option<f64> {
+    Some(match kind {
+        RecordType::A | RecordType::AAAA => 1.0,
+        RecordType::CNAME
+        | RecordType::MX
+        | RecordType::NAPTR
+        | RecordType::NS
+        | RecordType::SOA
+        | RecordType::SRV
+        | URI => 2.0,
+        RecordType::CAA
+        | RecordType::CERT
+        | RecordType::HINFO
+        | RecordType::OPENPGPKEY
+        | RecordType::SMIMEA
+        | RecordType::SSHFP
+        | RecordType::TLSA
+        | RecordType::TXT
+        | LOC => 4.0,
+        _ => return None,
+    })
 }
 
 /// Those of the addresses that were asked for.
@@ -357,6 +384,27 @@ mod tests {
             kept.iter().filter_map(address).collect::<Vec<_>>(),
             [IpAddr::from([203, 0, 113, 1])]
         );
+        Ok(())
+    }
+
+    #[test]
+    fn data_is_answered_and_what_stands_for_addresses_is_not() -> Result<(), Box<dyn std::error::Error>> {
+        for kind in ["SSHFP", "TLSA", "OPENPGPKEY", "CERT", "NAPTR", "TXT"] {
+            assert!(weight(kind.parse()?).is_some(), "{kind}");
+        }
+        for number in [29, 256] {
+            assert!(weight(RecordType::from(number)).is_some(), "{number}");
+        }
+        // SVCB, HTTPS, ANY, NULL, APL, a private one.
+        for number in [64, 65, 255, 10, 42, 65_280] {
+            assert!(weight(RecordType::from(number)).is_none(), "{number}");
+        }
+        let query = Query::query(Name::from_ascii("www.example.org.")?, URI);
+        let data = RData::Unknown {
+            code: URI,
+            rdata: hickory_proto::rr::rdata::NULL::with(b"\0\x01\0\x01x".to_vec()),
+        };
+        assert_eq!(chain(&query, vec![record("www.example.org.", data)?]).len(), 1);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use libseccomp::error::SeccompError;
 use libseccomp::{ScmpAction, ScmpFilterContext};
 
-use super::{MaskedEqual, syscall};
+use super::{FilterSpec, MaskedEqual, syscall};
 
 const LOW_HALF: u64 = 0xffff_ffff;
 
@@ -160,11 +160,7 @@ const ROUTING: &[(i32, i32)] = &[
 const NETLINK: &[i32] = &[libc::NETLINK_ROUTE, libc::NETLINK_SOCK_DIAG, libc::NETLINK_AUDIT];
 const LAST_NETLINK: u64 = 31;
 
-pub(super) fn add_rules(
-    context: &mut ScmpFilterContext,
-    confined: bool,
-    stays_readable: bool,
-) -> Result<(), SeccompError> {
+pub(super) fn add_rules(context: &mut ScmpFilterContext, spec: &FilterSpec) -> Result<(), SeccompError> {
     for call in ABSENT {
         context.add_rule_exact(ScmpAction::Errno(libc::ENOSYS), syscall(*call))?;
     }
@@ -174,7 +170,7 @@ pub(super) fn add_rules(
     for call in FORBIDDEN {
         context.add_rule_exact(ScmpAction::Errno(libc::EPERM), syscall(*call))?;
     }
-    if !confined {
+    if !spec.confined {
         for call in REACHING {
             context.add_rule_exact(ScmpAction::Errno(libc::EPERM), syscall(*call))?;
         }
@@ -191,7 +187,7 @@ pub(super) fn add_rules(
     for bit in bits(NAMESPACES | NEW_TIME) {
         refuse(libc::EPERM, libc::SYS_unshare, &[flag(0, bit)])?;
     }
-    if stays_readable {
+    if spec.stays_readable {
         let dumpable = equal(0, libc::PR_SET_DUMPABLE as u64);
         refuse(DONE, libc::SYS_prctl, &[dumpable, equal(1, 0)])?;
     }
@@ -230,6 +226,10 @@ pub(super) fn add_rules(
     for family in over_ip {
         for protocol in all_but(2, IP_PROTOCOLS, LAST_PROTOCOL) {
             refuse(libc::EPROTONOSUPPORT, libc::SYS_socket, &[family, protocol])?;
+        }
+        if spec.walled {
+            let several = equal(2, libc::IPPROTO_MPTCP as u64);
+            refuse(libc::EPROTONOSUPPORT, libc::SYS_socket, &[family, several])?;
         }
     }
     // Raw sockets write addresses themselves, SOCK_PACKET is one of whole frames, and of the other types each has a

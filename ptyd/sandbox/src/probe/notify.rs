@@ -29,8 +29,7 @@ fn answered() -> io::Result<()> {
     let spec = FilterSpec {
         notified: vec![Notified::always(libc::SYS_getppid)],
         confined: true,
-        stays_readable: false,
-        across: false,
+        ..FilterSpec::default()
     };
     let program = filter::compile(&spec)
         .map_err(io::Error::other)?

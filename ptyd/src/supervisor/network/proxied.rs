@@ -8,7 +8,7 @@ use std::time::Instant;
 use agentsh_intercept::{Act, Outcome};
 use agentsh_netgate::Transport;
 use agentsh_policy::NetOp;
-use agentsh_proxy::{Client, Meant};
+use agentsh_proxy::{Client, Meant, Ruling};
 
 use super::names::local_port;
 use super::{BY_NAME, Judging, Leave};
@@ -35,7 +35,7 @@ impl Judging<'_> {
         self.request.address.ip().to_canonical()
     }
 
-    fn meant(&self, names: Vec<String>, provider: Option<String>, judged: bool) -> Meant {
+    fn meant(&self, names: Vec<String>, provider: Option<String>, judged: Option<Ruling>) -> Meant {
         let session = self.judge.session();
         let command = self.judge.command();
         Meant {
@@ -54,13 +54,29 @@ impl Judging<'_> {
     /// Lets it through: by way of the proxy if a provider of models is there.
     pub(super) fn pass(&self, act: &mut Act<'_>, leave: Leave<'_>) -> Outcome {
         match self.provider() {
-            Some(meant) => self.lead_to_proxy(act, meant, leave),
+            Some((names, provider)) => {
+                let meant = self.meant(names, Some(provider), Some(self.passed(leave)));
+                self.lead_to_proxy(act, meant, leave)
+            }
             None => self.perform(act, leave),
         }
     }
 
-    /// The provider that is there, if the proxy can see its traffic: in the clear, or in TLS that it opens.
-    fn provider(&self) -> Option<Meant> {
+    /// What policy, and whoever it had to ask, has said of a connection that may pass.
+    fn passed(&self, leave: Leave<'_>) -> Ruling {
+        let verdict = &self.ruling.verdict;
+        Ruling {
+            allowed: true,
+            decision: verdict.decision.word().to_owned(),
+            rule: verdict.rule.map(str::to_owned),
+            message: None,
+            approval: leave.approval.map(str::to_owned),
+        }
+    }
+
+    /// The names of the peer and the provider that is there, if the proxy can see its traffic: in the clear, or in TLS
+    /// that it opens.
+    fn provider(&self) -> Option<(Vec<String>, String)> {
         let session = self.judge.session();
         if session.config.proxy.providers.is_empty() || !self.is_stream_to_somebody() {
             return None;
@@ -79,7 +95,7 @@ impl Judging<'_> {
                 if at.address().is_none() && !names.contains(&at.host) {
                     names.push(at.host);
                 }
-                return Some(self.meant(names, Some(provider.name.clone()), true));
+                return Some((names, provider.name.clone()));
             }
         }
         None
@@ -92,8 +108,8 @@ impl Judging<'_> {
 
     /// Leads to the proxy, which judges by the name that TLS or HTTP then ask for.
     pub(super) fn lead_by_name(&self, act: &mut Act<'_>) -> Outcome {
-        let provider = self.provider().and_then(|meant| meant.provider);
-        let meant = self.meant(self.names(), provider, false);
+        let provider = self.provider().map(|(_, provider)| provider);
+        let meant = self.meant(self.names(), provider, None);
         let leave = Leave {
             rule: Some(BY_NAME),
             ..Leave::default()
@@ -112,7 +128,7 @@ impl Judging<'_> {
         }
         let mut names = self.names();
         names.extend(self.ruling.host.as_deref().map(str::to_owned));
-        let meant = self.meant(names, None, false);
+        let meant = self.meant(names, None, None);
         let leave = Leave {
             rule: Some(rule),
             ..Leave::default()

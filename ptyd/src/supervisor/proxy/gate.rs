@@ -1,7 +1,11 @@
 //! What the proxy asks, answered for the session.
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
@@ -11,7 +15,7 @@ use agentsh_netgate::{Court, Flow, Owner, Transport, is_machine, is_special};
 use agentsh_policy::{
     ConnectTarget, ConnectTo, Decision, NetOp, NetworkQuery, OnFailure, Protocol, ServiceView, Subject, Verdict,
 };
-use agentsh_proxy::{Client, Event, Gate, Meant, Route, Ruling, Service};
+use agentsh_proxy::{Client, Destination, Event, Gate, Meant, Route, Ruling, Service};
 
 use super::{owner, secret, told};
 use crate::process::Identity;
@@ -55,20 +59,27 @@ fn named_at(table: &str, address: IpAddr) -> impl Iterator<Item = String> {
 
 /// Where a connection goes that the user's policy leads elsewhere.
 fn led(redirect: &ConnectTarget) -> std::io::Result<Route> {
-    let to = match &redirect.to {
-        ConnectTo::Unix(_) => return Err(std::io::Error::other("the proxy dials no unix sockets")),
-        ConnectTo::Host(to) => to,
+    let (to, name) = match &redirect.to {
+        ConnectTo::Unix(path) => {
+            let stream = UnixStream::connect(Path::new(OsStr::from_bytes(path)))?;
+            (Destination::Unix(stream), String::from_utf8_lossy(path))
+        }
+        ConnectTo::Host(host) => {
+            let addresses = host.to_socket_addrs()?.collect();
+            (Destination::Addresses(addresses), Cow::from(host))
+        }
     };
     Ok(Route {
         ruling: Ruling {
             allowed: true,
             decision: Decision::Redirect.word().to_owned(),
             rule: Some(redirect.rule.to_string()),
-            message: Some(format!("led to {to} by `{}`", redirect.rule)),
+            message: Some(format!("led to {name} by `{}`", redirect.rule)),
             approval: None,
         },
-        addresses: to.to_socket_addrs()?.collect(),
+        to,
         server_name: redirect.sni.as_deref().map(str::to_owned),
+        max_bytes: None,
     })
 }
 
@@ -211,6 +222,8 @@ impl Session {
         let name = named.then_some(host);
         // A name that has no address is judged as a name.
         let mut strictest = ask(name, addresses.first().copied());
+        // Which of the addresses answers is not known yet: the least that a rule grants any of them holds.
+        let mut max_bytes = strictest.max_bytes;
         for address in addresses.iter().copied() {
             // No rule on names alone opens what lies inside: that takes one that names the address.
             let inner = ask(None, Some(address));
@@ -234,6 +247,7 @@ impl Session {
                     .max_by_key(|verdict| verdict.decision.strictness())
                     .unwrap_or_else(|| ask(name, Some(address))),
             };
+            max_bytes = max_bytes.into_iter().chain(verdict.max_bytes).min();
             if verdict.decision.strictness() > strictest.decision.strictness() {
                 strictest = verdict;
             }
@@ -253,8 +267,9 @@ impl Session {
         let addresses = addresses.into_iter().map(|address| SocketAddr::new(address, port));
         Route {
             ruling,
-            addresses: addresses.collect(),
+            to: Destination::Addresses(addresses.collect()),
             server_name: None,
+            max_bytes,
         }
     }
 

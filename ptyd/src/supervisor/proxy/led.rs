@@ -68,7 +68,7 @@ mod tests {
             address: ([203, 0, 113, 7], port).into(),
             names: Vec::new(),
             provider: None,
-            judged: true,
+            judged: None,
             trusts: false,
         }
     }

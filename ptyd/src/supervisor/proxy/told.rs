@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use agentsh_audit::{Decision, EventDraft, EventType, Layer, Outcome, RecordError, Value};
 use agentsh_protocol::api::{LlmUse, ProxyInfo};
-use agentsh_proxy::{Client, Counts, Event, HttpEvent, LlmRequestEvent, LlmResponseEvent, Proxy};
+use agentsh_proxy::{Client, Counts, Event, ExceededEvent, HttpEvent, LlmRequestEvent, LlmResponseEvent, Proxy};
 
 use crate::supervisor::session::Session;
 
@@ -29,6 +29,7 @@ fn counted(found: &Counts) -> serde_json::Value {
 pub(super) fn record(session: &Session, client: &Client, event: Event<'_>) -> Result<(), RecordError> {
     match event {
         Event::Http(http) => request(session, client, &http),
+        Event::Exceeded(cut) => exceeded(session, client, &cut),
         Event::LlmRequest(asked) => llm_request(session, client, &asked),
         Event::LlmResponse(answer) => llm_response(session, client, &answer),
     }
@@ -59,6 +60,21 @@ fn request(session: &Session, client: &Client, http: &HttpEvent<'_>) -> Result<(
         }),
         fields: &fields,
         ..draft(client, EventType::HttpRequest)
+    })
+}
+
+fn exceeded(session: &Session, client: &Client, cut: &ExceededEvent<'_>) -> Result<(), RecordError> {
+    let remote = format!("{}:{}", cut.host, cut.port);
+    session.recorder.emit(EventDraft {
+        domain: Some(cut.host),
+        remote: Some(&remote),
+        policy: Some(Outcome::deny(cut.rule, None)),
+        fields: &[
+            ("limit", Value::Text("max_bytes")),
+            ("bytes", Value::Unsigned(cut.bytes)),
+            ("cut", Value::Bool(true)),
+        ],
+        ..draft(client, EventType::LimitReached)
     })
 }
 

@@ -41,7 +41,7 @@ def tunnel():
 def bulk(s):
     buffer, left = bytearray(1 << 20), int(sys.argv[4])
     start = time.perf_counter()
-    s.sendall(f"GET /bulk HTTP/1.1\r\nHost: {server[0]}:{port}\r\n\r\n".encode())
+    s.sendall(b"BULK\r\n")
     while left > 0:
         got = s.recv_into(buffer); left -= got
         assert got, "the connection ended early"
@@ -74,7 +74,7 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
         if length == 0 {
             return Ok(());
         }
-        if head[..length].starts_with(b"GET /bulk") {
+        if head[..length].starts_with(b"BULK") {
             let piece = vec![b'x'; 1 << 20];
             for _ in 0..BULK >> 20 {
                 stream.write_all(&piece)?;

@@ -7,7 +7,7 @@ use agentsh_redact::{Patterns, Piece, Stream};
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Body as _, Frame, Incoming};
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 
 /// Why a body ends before its end.
 pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -116,21 +116,65 @@ pub(crate) enum Unread {
 }
 
 /// Reads a body whole, up to `limit` bytes.
-pub(crate) async fn whole(mut body: Body, limit: usize) -> Result<Vec<u8>, Unread> {
+pub(crate) async fn whole(body: Body, limit: usize) -> Result<Vec<u8>, Unread> {
+    match begun(body, limit).await? {
+        (bytes, None) => Ok(bytes),
+        (_, Some(_)) => Err(Unread::TooLarge(limit)),
+    }
+}
+
+/// Reads a body whole, or, if it has more than about `limit` bytes, no more than its beginning: then that and the rest.
+pub(crate) async fn begun(mut body: Body, limit: usize) -> Result<(Vec<u8>, Option<Body>), Unread> {
     let mut bytes = Vec::new();
     if body.size_hint().lower() > limit as u64 {
-        return Err(Unread::TooLarge(limit));
+        return Ok((bytes, Some(body)));
     }
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else {
             continue;
         };
-        if bytes.len() + data.len() > limit {
-            return Err(Unread::TooLarge(limit));
-        }
         bytes.extend_from_slice(&data);
+        if bytes.len() > limit {
+            return Ok((bytes, Some(body)));
+        }
     }
-    Ok(bytes)
+    Ok((bytes, None))
+}
+
+/// A body whose beginning was read and is put back.
+pub(crate) struct Continued {
+    first: Bytes,
+    rest: Body,
+}
+
+impl Continued {
+    /// `first`, and then `rest`.
+    pub(crate) fn body(first: Vec<u8>, rest: Body) -> Body {
+        let first = first.into();
+        Continued { first, rest }.boxed_unsync()
+    }
+}
+
+impl hyper::body::Body for Continued {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.first.is_empty() {
+            true => Pin::new(&mut self.rest).poll_frame(cx),
+            false => Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first))))),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let (first, rest) = (self.first.len() as u64, self.rest.size_hint());
+        let mut both = SizeHint::new();
+        if let Some(upper) = rest.upper() {
+            both.set_upper(upper.saturating_add(first));
+        }
+        both.set_lower(rest.lower().saturating_add(first));
+        both
+    }
 }
 
 #[cfg(test)]
@@ -163,6 +207,29 @@ mod tests {
         // Two pieces, a pause, the error.
         assert_eq!(polls, [false, false, true, false]);
         assert!(body.frame().await.is_none());
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn what_is_too_large_to_be_held_is_put_together_again() -> Result<(), Box<dyn std::error::Error>> {
+        let frames = || {
+            let frames = ["ef", "cd", "ab"].map(|text| Ok(Frame::data(Bytes::from(text))));
+            Broken(frames.into()).boxed_unsync()
+        };
+        assert_eq!(whole(frames(), 6).await?, b"abcdef");
+        assert!(matches!(whole(frames(), 5).await, Err(Unread::TooLarge(5))));
+        let (held, rest) = begun(frames(), 3).await?;
+        assert_eq!(held, b"abcd");
+        let together = Continued::body(held, rest.ok_or("all was held")?);
+        assert_eq!(
+            together.collect().await.map_err(|error| error.to_string())?.to_bytes(),
+            "abcdef"
+        );
+        // One that says how large it is is not touched.
+        let (held, rest) = begun(full("abcdef"), 3).await?;
+        let rest = rest.ok_or("all was held")?;
+        assert_eq!((held.len(), rest.size_hint().exact()), (0, Some(6)));
+        assert_eq!(Continued::body(b"xy".into(), rest).size_hint().exact(), Some(8));
         Ok(())
     }
 

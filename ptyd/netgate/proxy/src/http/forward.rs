@@ -4,32 +4,52 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::header::{EXPECT, HOST, HeaderValue};
-use hyper::{Request, Response, StatusCode};
+use hyper::http::uri::Scheme;
+use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 
 use super::body::{Body, boxed};
 use super::head::strip_hops;
+use super::line::{Unreached, Way};
 use super::server::Shared;
-use super::upstream::{self, Unreachable};
-use super::{Answer, refuse, tunnel};
-use crate::gate::{Client, Event, HttpEvent, Route};
+use super::tunnel::{self, End};
+use super::upstream;
+use super::{Answer, refuse};
+use crate::gate::{Client, Event, HttpEvent, Ruling};
 use crate::host::Authority;
+use crate::llm;
 
-/// One request; `secure`: the server speaks TLS.
+/// What a server speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speaks {
+    /// HTTP/1 in the clear.
+    Plain,
+    /// In the clear what its program speaks, which means the server itself.
+    Alike,
+    /// TLS.
+    Secure,
+}
+
+impl Speaks {
+    pub(super) fn port(self) -> u16 {
+        match self {
+            Speaks::Secure => 443,
+            Speaks::Plain | Speaks::Alike => 80,
+        }
+    }
+}
+
+/// One request.
 pub(super) async fn forward(
     shared: &Arc<Shared>,
     client: &Arc<Client>,
-    to: Authority,
-    secure: bool,
+    (to, speaks): (Authority, Speaks),
+    way: Way,
     request: Request<Incoming>,
 ) -> Answer {
-    let port = to.port_or(if secure { 443 } else { 80 });
+    let port = to.port_or(speaks.port());
     let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
-    let (asker, host) = (Arc::clone(client), to.host.clone());
-    let asked = shared.ask(move |gate| gate.connect(&asker, &host, port)).await;
-    let route = asked.unwrap_or_else(|error| Route::deny(error.to_string()));
-    let ruling = &route.ruling;
-    let record = |status: StatusCode| {
+    let record = |ruling: &Ruling, status: StatusCode| {
         let event = HttpEvent {
             method: &method,
             host: &to.host,
@@ -41,28 +61,53 @@ pub(super) async fn forward(
         };
         shared.gate.record(client, Event::Http(event))
     };
-    if !ruling.allowed {
-        record(StatusCode::FORBIDDEN);
-        let why = ruling.message.as_deref().unwrap_or("no rule allows it");
-        return refuse(StatusCode::FORBIDDEN, &format!("{to}: denied by policy: {why}"));
-    }
-    let (request, switch) = prepare(request, &to);
-    let sent = match upstream::dial(&route.addresses).await {
-        Ok(stream) if secure => {
-            let name = route.server_name.as_deref().unwrap_or(&to.host);
-            shared.upstreams.send_secure(stream, name, request).await
+    let far = match way.reach(shared, client, (&to.host, port)).await {
+        Ok(far) => far,
+        Err(unreached) => {
+            record(&unreached.ruling, unreached.status);
+            return refuse(unreached.status, &unreached.told(&to));
         }
-        Ok(stream) => upstream::send_on(stream, request).await,
-        Err(error) => Err(Unreachable(error.to_string())),
+    };
+    let (request, switch) = prepare(request, &to);
+    let sent = match speaks {
+        Speaks::Secure => {
+            let name = far.server_name.as_deref().unwrap_or(&to.host);
+            shared.upstreams.send_secure(far.line, name, request).await
+        }
+        Speaks::Alike if request.version() == Version::HTTP_2 => {
+            upstream::send_on_two(far.line, Scheme::HTTP, request).await
+        }
+        Speaks::Plain | Speaks::Alike => upstream::send_on(far.line, request).await,
     };
     let answer = match sent {
         Ok(answer) => finish(answer, switch),
         Err(error) => refuse(StatusCode::BAD_GATEWAY, &format!("{to}: {error}")),
     };
-    match record(answer.status()) {
+    match record(&far.ruling, answer.status()) {
         true => answer,
         false => refuse(StatusCode::BAD_GATEWAY, "the request cannot be recorded"),
     }
+}
+
+/// One request in the clear to the provider `name`; `rest` is the path below its address.
+pub(super) async fn provide(
+    shared: &Arc<Shared>,
+    client: &Arc<Client>,
+    to: Authority,
+    way: Way,
+    (name, rest): (&str, &str),
+    request: Request<Incoming>,
+) -> Answer {
+    let port = to.port_or(Speaks::Plain.port());
+    let ruling = way.judged(shared, client, (&to.host, port)).await;
+    if !ruling.allowed {
+        let unreached = Unreached::denied(ruling);
+        let answer = refuse(unreached.status, &unreached.told(&to));
+        let end = End { to, port, opens: false };
+        tunnel::record(shared, client, &end, &unreached.ruling, unreached.status);
+        return answer;
+    }
+    llm::request(shared, client, name, rest, request).await
 }
 
 /// The other protocol that a request asks for.

@@ -14,9 +14,8 @@ use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
-use super::rewound::Rewound;
 use super::server::{self, Failure, Place, Shared};
-use crate::gate::Client;
+use crate::gate::{Client, Meant};
 use crate::host::Authority;
 
 /// Hosts whose certificates are kept.
@@ -92,13 +91,13 @@ impl Interceptor {
         Ok(config)
     }
 
-    /// Speaks TLS as `host` and serves what is inside.
+    /// Speaks TLS as `host` and serves what is inside; `meant`: on a connection that its program meant for it.
     pub(super) fn serve<'a, S>(
         &'a self,
         shared: &'a Arc<Shared>,
         client: &'a Arc<Client>,
-        host: Authority,
-        stream: Rewound<S>,
+        (host, meant): (Authority, Option<Meant>),
+        stream: S,
     ) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -107,7 +106,7 @@ impl Interceptor {
         Box::pin(async move {
             let config = self.config(&host.host)?;
             let stream = TlsAcceptor::from(config).accept(stream).await?;
-            server::speak(shared, client, Arc::new(Place::Inside(host)), stream).await
+            server::speak(shared, client, Arc::new(Place::Inside(host, meant)), stream).await
         })
     }
 }

@@ -5,6 +5,8 @@ mod body;
 mod forward;
 mod head;
 mod intercept;
+mod line;
+mod request;
 mod rewound;
 mod screen;
 mod server;
@@ -18,7 +20,7 @@ pub use intercept::InterceptError;
 pub use server::Proxy;
 
 pub(crate) use answer::{Answer, refuse};
-pub(crate) use body::{Body, BodyError, Ending, boxed, full, whole};
+pub(crate) use body::{Body, BodyError, Continued, Ending, Unread, begun, boxed, full, whole};
 pub(crate) use head::{plain_path, strip_hops};
 pub(crate) use server::Shared;
 pub(crate) use upstream::Upstreams;

@@ -1,7 +1,7 @@
 //! Connections of programs, one task each.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -13,12 +13,15 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use super::forward::Speaks;
 use super::intercept::{InterceptError, Interceptor};
+use super::line::{Far, Way};
 use super::rewound::Rewound;
 use super::screen::{MAX_FIELDS, MAX_HEAD, Spoken, Unserved, screen};
+use super::tunnel::End;
 use super::{Answer, Upstreams, answer, forward, refuse, service, transparent, tunnel};
 use crate::Settings;
-use crate::gate::{Client, Event, Gate, HttpEvent, Meant, Ruling};
+use crate::gate::{Client, Event, Gate, HttpEvent, Meant, Route, Ruling};
 use crate::host::Authority;
 use crate::llm::{self, Meter, Provider};
 
@@ -53,6 +56,13 @@ impl Shared {
     ) -> io::Result<T> {
         let gate = Arc::clone(&self.gate);
         Ok(tokio::task::spawn_blocking(move || question(&*gate)).await?)
+    }
+
+    /// Where a connection of `client` goes.
+    pub(super) async fn route(self: &Arc<Self>, client: &Arc<Client>, (host, port): (&str, u16)) -> Route {
+        let (asker, host) = (Arc::clone(client), host.to_owned());
+        let asked = self.ask(move |gate| gate.connect(&asker, &host, port)).await;
+        asked.unwrap_or_else(|error| Route::deny(error.to_string()))
     }
 }
 
@@ -151,8 +161,10 @@ pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub(super) enum Place {
     /// To the proxy, which listens at this port.
     Proxy(u16),
-    /// Inside of the TLS of this host.
-    Inside(Authority),
+    /// Inside of the TLS of this host, on a connection that was meant for it.
+    Inside(Authority, Option<Meant>),
+    /// Inside of a tunnel in the clear, and its server's side, which the first request gets.
+    Tunnel(End, Mutex<Option<Far>>),
     /// On a connection that was meant for somebody else.
     Meant(Meant),
 }
@@ -254,7 +266,8 @@ async fn lead(
 ) -> Answer {
     let port = match place {
         Place::Meant(meant) => return transparent::request(shared, client, meant, named, request).await,
-        Place::Inside(host) => return inside(shared, client, host, named, request).await,
+        Place::Inside(host, meant) => return inside(shared, client, (host, meant.as_ref()), named, request).await,
+        Place::Tunnel(end, far) => return tunnelled(shared, client, (end, far), named, request).await,
         Place::Proxy(port) => *port,
     };
     if request.method() == Method::CONNECT {
@@ -262,7 +275,7 @@ async fn lead(
     }
     if !(named.is_loopback() && named.port_or(80) == port) {
         return match request.uri().scheme_str() {
-            Some("http") => forward::forward(shared, client, named, false, request).await,
+            Some("http") => plain(shared, client, (named, Speaks::Plain), Way::Asked, request).await,
             _ => refuse(
                 StatusCode::MISDIRECTED_REQUEST,
                 "this is the session's proxy, and no such host is here",
@@ -283,11 +296,59 @@ async fn lead(
     }
 }
 
+/// A request in the clear.
+async fn plain(
+    shared: &Arc<Shared>,
+    client: &Arc<Client>,
+    (named, speaks): (Authority, Speaks),
+    way: Way,
+    request: Request<Incoming>,
+) -> Answer {
+    let path = request.uri().path().to_owned();
+    let mut providers = shared.settings.providers.iter();
+    let provider = providers.find_map(|one| Some((one.name.as_str(), one.rest_of((&named, false), &path)?)));
+    match provider {
+        Some(its) => forward::provide(shared, client, named, way, its, request).await,
+        None => forward::forward(shared, client, (named, speaks), way, request).await,
+    }
+}
+
+/// A request inside of a tunnel to `end`, for that host, or, if the tunnel leads to an address, for a name that policy
+/// allows too.
+async fn tunnelled(
+    shared: &Arc<Shared>,
+    client: &Arc<Client>,
+    (end, far): (&End, &Mutex<Option<Far>>),
+    mut named: Authority,
+    request: Request<Incoming>,
+) -> Answer {
+    let same = named.port.is_none_or(|port| port == end.port);
+    let its = same && (named.host == end.to.host || tunnel::fits(shared, client, end, &named.host).await);
+    if !its || request.method() == Method::CONNECT {
+        let ruling = Ruling::deny(format!("HTTP asks for {named}"));
+        tunnel::record(shared, client, end, &ruling, StatusCode::FORBIDDEN);
+        return refuse(
+            StatusCode::MISDIRECTED_REQUEST,
+            "the request is for another host than its tunnel",
+        );
+    }
+    named.port = Some(end.port).filter(|port| *port != 80);
+    let made = far.lock().unwrap_or_else(PoisonError::into_inner).take();
+    plain(
+        shared,
+        client,
+        (named, Speaks::Alike),
+        made.map_or(Way::Asked, Way::Made),
+        request,
+    )
+    .await
+}
+
 /// A request inside of the TLS of `host`.
 async fn inside(
     shared: &Arc<Shared>,
     client: &Arc<Client>,
-    host: &Authority,
+    (host, meant): (&Authority, Option<&Meant>),
     named: Authority,
     request: Request<Incoming>,
 ) -> Answer {
@@ -299,10 +360,13 @@ async fn inside(
     }
     let path = request.uri().path().to_owned();
     let mut providers = shared.settings.providers.iter();
-    let provider = providers.find_map(|provider| Some((provider, provider.rest_of(host, &path)?)));
+    let provider = providers.find_map(|provider| Some((provider, provider.rest_of((host, true), &path)?)));
     match provider {
         Some((provider, rest)) => llm::request(shared, client, &provider.name, rest, request).await,
-        None => forward::forward(shared, client, named, true, request).await,
+        None => {
+            let way = meant.map_or(Way::Asked, Way::meant);
+            forward::forward(shared, client, (named, Speaks::Secure), way, request).await
+        }
     }
 }
 
@@ -342,8 +406,9 @@ fn named(request: &Request<Incoming>, place: &Place) -> Result<Authority, &'stat
     match (aimed, host) {
         (Some(aimed), Some(host)) => {
             let default = match place {
-                Place::Inside(_) => 443,
+                Place::Inside(..) => 443,
                 Place::Meant(meant) => meant.address.port(),
+                Place::Tunnel(end, _) => end.port,
                 Place::Proxy(_) if request.method() == Method::CONNECT => aimed.port_or(443),
                 Place::Proxy(_) => 80,
             };

@@ -9,14 +9,15 @@ use hyper::{Request, StatusCode};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
+use super::forward::Speaks;
+use super::line::Way;
 use super::rewound::Rewound;
 use super::server::{self, Failure, HEAD_LIMIT, Place, Shared};
 use super::sni::{self, Hello, MAX_HELLO};
 use super::tunnel::{self, End};
 use super::{Answer, forward, refuse};
-use crate::gate::{Client, Meant, Route, Ruling};
+use crate::gate::{Client, Meant, Ruling};
 use crate::host::Authority;
-use crate::llm;
 
 /// Serves one connection.
 pub(super) async fn connection(shared: Arc<Shared>, mut stream: TcpStream) -> Result<(), Failure> {
@@ -96,10 +97,12 @@ async fn secure(
     let opener = shared.interceptor.as_ref().filter(|_| meant.trusts);
     if let Some(interceptor) = opener.filter(|_| shared.gate.opens(&end.to.host)) {
         end.to.port = Some(end.port).filter(|port| *port != 443);
-        return interceptor.serve(shared, client, end.to, stream).await;
+        return interceptor
+            .serve(shared, client, (end.to, Some(meant.clone())), stream)
+            .await;
     }
-    match tunnel::reach(shared, client, &end).await {
-        Ok(far) => tunnel::carry(shared, client, &end, stream, far).await,
+    match tunnel::reach(shared, client, &end, Way::meant(meant)).await {
+        Ok(far) => tunnel::carry(shared, client, end, stream, far).await,
         // Closed without a word: what a server says there would have to be TLS.
         Err((_, why)) => tracing::debug!("a connection that was led here: {why}"),
     }
@@ -128,24 +131,13 @@ pub(super) async fn request(
     let below = provider.and_then(|provider| {
         let (at, _) = provider.at()?;
         let its = at.host == named.host || (at.is_loopback() && named.is_loopback());
-        provider.below(&path).filter(|_| its).map(|rest| (&provider.name, rest))
+        provider
+            .below(&path)
+            .filter(|_| its)
+            .map(|rest| (provider.name.as_str(), rest))
     });
-    let Some((provider, rest)) = below else {
-        return forward::forward(shared, client, named, false, request).await;
-    };
-    if !meant.judged {
-        let (asker, host, port) = (Arc::clone(client), named.host.clone(), meant.address.port());
-        let asked = shared.ask(move |gate| gate.connect(&asker, &host, port)).await;
-        let route = asked.unwrap_or_else(|error| Route::deny(error.to_string()));
-        if !route.ruling.allowed {
-            let end = End {
-                to: named,
-                ..by_address(meant)
-            };
-            tunnel::record(shared, client, &end, &route.ruling, StatusCode::FORBIDDEN);
-            let why = route.ruling.message.as_deref().unwrap_or("no rule allows it");
-            return refuse(StatusCode::FORBIDDEN, &format!("{}: denied by policy: {why}", end.to));
-        }
+    match below {
+        Some(below) => forward::provide(shared, client, named, Way::meant(meant), below, request).await,
+        None => forward::forward(shared, client, (named, Speaks::Alike), Way::meant(meant), request).await,
     }
-    llm::request(shared, client, provider, rest, request).await
 }

@@ -2,19 +2,20 @@
 //! name must be that host.
 
 use std::io;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
-use tokio::net::TcpStream;
 
+use super::line::{Far, Line, Way};
 use super::rewound::Rewound;
-use super::server::Shared;
+use super::server::{self, Place, Shared};
 use super::sni::{self, Hello, MAX_HELLO};
-use super::{Answer, full, refuse, upstream};
-use crate::gate::{Client, Event, HttpEvent, Route, Ruling};
+use super::{Answer, full, refuse, request};
+use crate::gate::{Client, Event, HttpEvent, Ruling};
 use crate::host::Authority;
 
 /// A buffer begins with so many bytes, and grows where it is filled.
@@ -40,51 +41,34 @@ pub(super) async fn open(
         return refuse(StatusCode::BAD_REQUEST, "CONNECT needs host:port");
     };
     let end = End { to, port, opens: true };
-    let far = match reach(shared, client, &end).await {
+    let far = match reach(shared, client, &end, Way::Asked).await {
         Ok(far) => far,
         Err((status, why)) => return refuse(status, &why),
     };
     let (shared, client) = (Arc::clone(shared), Arc::clone(client));
     tokio::spawn(async move {
         match hyper::upgrade::on(request).await {
-            Ok(upgraded) => carry(&shared, &client, &end, TokioIo::new(upgraded), far).await,
+            Ok(upgraded) => carry(&shared, &client, end, TokioIo::new(upgraded), far).await,
             Err(error) => tracing::debug!("a tunnel: {error}"),
         }
     });
     Response::new(full(bytes::Bytes::new()))
 }
 
-/// The server's side of a tunnel.
-pub(super) struct Far {
-    stream: TcpStream,
-    /// The name that its TLS is to ask for instead.
-    server_name: Option<String>,
-}
-
-/// Judges a tunnel, dials its end, and puts it on record; else what its program is told.
-pub(super) async fn reach(shared: &Arc<Shared>, client: &Arc<Client>, end: &End) -> Result<Far, (StatusCode, String)> {
-    let (asker, host, port) = (Arc::clone(client), end.to.host.clone(), end.port);
-    let asked = shared.ask(move |gate| gate.connect(&asker, &host, port)).await;
-    let route = asked.unwrap_or_else(|error| Route::deny(error.to_string()));
-    let ruling = &route.ruling;
-    if !ruling.allowed {
-        record(shared, client, end, ruling, StatusCode::FORBIDDEN);
-        let why = ruling.message.as_deref().unwrap_or("no rule allows it");
-        return Err((StatusCode::FORBIDDEN, format!("{}: denied by policy: {why}", end.to)));
-    }
-    let stream = match upstream::dial(&route.addresses).await {
-        Ok(stream) => stream,
-        Err(error) => {
-            record(shared, client, end, ruling, StatusCode::BAD_GATEWAY);
-            return Err((StatusCode::BAD_GATEWAY, format!("{}: {error}", end.to)));
+/// Judges a tunnel, unless that was done, makes it, and puts it on record; else what its program is told.
+pub(super) async fn reach(
+    shared: &Arc<Shared>,
+    client: &Arc<Client>,
+    end: &End,
+    way: Way,
+) -> Result<Far, (StatusCode, String)> {
+    match way.reach(shared, client, (&end.to.host, end.port)).await {
+        Ok(far) if record(shared, client, end, &far.ruling, StatusCode::OK) => Ok(far),
+        Ok(_) => Err((StatusCode::BAD_GATEWAY, "the request cannot be recorded".to_owned())),
+        Err(unreached) => {
+            record(shared, client, end, &unreached.ruling, unreached.status);
+            Err((unreached.status, unreached.told(&end.to)))
         }
-    };
-    match record(shared, client, end, ruling, StatusCode::OK) {
-        true => Ok(Far {
-            stream,
-            server_name: route.server_name,
-        }),
-        false => Err((StatusCode::BAD_GATEWAY, "the request cannot be recorded".to_owned())),
     }
 }
 
@@ -102,23 +86,23 @@ pub(super) fn record(shared: &Shared, client: &Client, end: &End, ruling: &Rulin
 }
 
 /// Passes bytes in both directions, the client's only after its first were looked at; or opens the TLS in them.
-pub(super) async fn carry<C>(shared: &Arc<Shared>, client: &Arc<Client>, end: &End, mut program: C, far: Far)
+pub(super) async fn carry<C>(shared: &Arc<Shared>, client: &Arc<Client>, end: End, mut program: C, mut far: Far)
 where
     C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let mut looked = Vec::new();
     if let Some(interceptor) = shared.interceptor.as_ref().filter(|_| end.opens && end.port == 443) {
-        let Ok(first) = first(shared, client, end, &mut program).await else {
+        let Ok(first) = first(shared, client, &end, &mut program).await else {
             return;
         };
         if let Hello::Tls(Some(name)) = sni::look(&first)
             && let Some(host) = Authority::parse(&name).filter(|name| name.port.is_none())
             && shared.gate.opens(&host.host)
         {
-            let opened = Rewound::new(first, program);
+            let opened = far.line.counted_at(Rewound::new(first, program));
             // Nothing of it is passed on: each request dials for itself.
             drop(far);
-            if let Err(error) = interceptor.serve(shared, client, host, opened).await {
+            if let Err(error) = interceptor.serve(shared, client, (host, None), opened).await {
                 tracing::debug!("a tunnel whose TLS is opened: {error}");
             }
             return;
@@ -127,19 +111,58 @@ where
     }
     if far.server_name.is_some() {
         let why = "the server name inside of TLS that is not opened cannot be changed";
-        record(shared, client, end, &Ruling::deny(why), StatusCode::FORBIDDEN);
+        record(shared, client, &end, &Ruling::deny(why), StatusCode::FORBIDDEN);
         return;
     }
-    let (mut from_program, mut to_program) = split(Rewound::new(looked, program));
-    let (mut from_server, mut to_server) = split(far.stream);
+    let mut program = Rewound::new(looked, program);
+    let (mut said, mut heard) = (Vec::new(), Vec::with_capacity(SMALL));
+    let Far { ruling, mut line, .. } = far;
+    // A server that speaks first speaks no HTTP.
+    let begun = tokio::select! {
+        is_http = request::begins(&mut program, &mut said) => is_http,
+        read = line.read_buf(&mut heard) => read.map(|_| false),
+    };
+    let program = Rewound::new(said, program);
+    match begun {
+        Ok(true) if end.port != 443 => {
+            let program = line.counted_at(program);
+            let far = Far {
+                ruling,
+                line,
+                server_name: None,
+            };
+            return converse(shared, client, end, program, far).await;
+        }
+        Ok(_) => {}
+        Err(error) => return tracing::debug!("a tunnel: {error}"),
+    }
+    let (mut from_program, mut to_program) = split(program);
+    let (mut from_server, mut to_server) = split(Rewound::new(heard, line));
     let up = async {
-        let first = first(shared, client, end, &mut from_program).await?;
+        let first = first(shared, client, &end, &mut from_program).await?;
         to_server.write_all(&first).await?;
         pump(&mut from_program, &mut to_server).await
     };
     let down = pump(&mut from_server, &mut to_program);
     // An end of one direction is passed on; a failure, or a refusal, ends both.
     let _ = tokio::try_join!(up, down);
+}
+
+/// Serves HTTP inside of a tunnel.
+fn converse<'a>(
+    shared: &'a Arc<Shared>,
+    client: &'a Arc<Client>,
+    end: End,
+    program: Line,
+    far: Far,
+) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+    // What is inside may again be a tunnel as far as types can tell.
+    Box::pin(async move {
+        let place = Arc::new(Place::Tunnel(end, Mutex::new(Some(far))));
+        if let Err(error) = server::speak(shared, client, place, program).await {
+            tracing::debug!("a tunnel in the clear: {error}");
+        }
+    })
 }
 
 /// The client's first bytes, once they may pass.
@@ -171,15 +194,13 @@ async fn first(
     Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
 }
 
-/// A tunnel to an address may carry TLS for a name that policy allows too; one to a name carries that name.
-async fn fits(shared: &Arc<Shared>, client: &Arc<Client>, end: &End, name: &str) -> bool {
+/// A tunnel to an address may carry TLS, or HTTP, for a name that policy allows too; one to a name carries that name.
+pub(super) async fn fits(shared: &Arc<Shared>, client: &Arc<Client>, end: &End, name: &str) -> bool {
     let plain = Authority::parse(name).filter(|name| name.port.is_none() && name.address().is_none());
     let (Some(_), Some(plain)) = (end.to.address(), plain) else {
         return false;
     };
-    let (asker, port) = (Arc::clone(client), end.port);
-    let asked = shared.ask(move |gate| gate.connect(&asker, &plain.host, port)).await;
-    asked.is_ok_and(|route| route.ruling.allowed)
+    shared.route(client, (&plain.host, end.port)).await.ruling.allowed
 }
 
 /// Passes bytes in both directions.

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::{Request, Response, Uri};
+use hyper::header::{HOST, HeaderValue, TE};
+use hyper::http::uri::Scheme;
+use hyper::{Request, Response, Uri, Version};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -20,6 +22,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::body::{Body, boxed};
+use super::line::Line;
 use crate::gate::Gate;
 
 /// How long a server may take to accept a connection, TLS included.
@@ -66,10 +69,15 @@ impl AsyncWrite for Wire {
     }
 }
 
+/// Whether HTTP/2 was agreed on.
+fn is_two<S>(stream: &TlsStream<S>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(b"h2")
+}
+
 impl Connection for Wire {
     fn connected(&self) -> Connected {
         match self {
-            Wire::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => Connected::new().negotiated_h2(),
+            Wire::Tls(stream) if is_two(stream) => Connected::new().negotiated_h2(),
             _ => Connected::new(),
         }
     }
@@ -78,8 +86,10 @@ impl Connection for Wire {
 /// The servers that the operator named: providers and services.
 pub(crate) struct Upstreams {
     pool: Client<Connector, Body>,
-    /// For connections that change their protocol.
+    /// For connections that change their protocol, and requests of HTTP/1.
     old: Connector,
+    /// For requests of HTTP/2: their server may speak nothing else.
+    new: Connector,
 }
 
 impl Upstreams {
@@ -100,6 +110,7 @@ impl Upstreams {
         Ok(Upstreams {
             pool,
             old: connector(&[b"http/1.1"])?,
+            new: connector(&[b"h2", b"http/1.1"])?,
         })
     }
 
@@ -126,15 +137,23 @@ impl Upstreams {
 }
 
 impl Upstreams {
-    /// Sends a request over TLS on a connection that was dialled to `host`.
+    /// Sends a request over TLS on a connection that was dialled to `host`: what its program speaks is offered.
     pub(super) async fn send_secure(
         &self,
-        stream: TcpStream,
+        stream: Line,
         host: &str,
         request: Request<Body>,
     ) -> Result<Response<Body>, Unreachable> {
-        let wire = self.old.secure(stream, host.to_owned()).await;
-        send_on(wire.map_err(|error| Unreachable(error.to_string()))?, request).await
+        let connector = match request.version() {
+            Version::HTTP_2 => &self.new,
+            _ => &self.old,
+        };
+        let stream = connector.secure(stream, host.to_owned()).await;
+        let stream = stream.map_err(|error| Unreachable(error.to_string()))?;
+        match is_two(&stream) {
+            true => send_on_two(stream, Scheme::HTTPS, request).await,
+            false => send_on(stream, request).await,
+        }
     }
 }
 
@@ -167,6 +186,40 @@ where
     let (mut sender, connection) = handshake.map_err(|error| Unreachable(chain(&error)))?;
     tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
+            tracing::debug!("a server's connection: {error}");
+        }
+    });
+    let answer = sender
+        .send_request(request)
+        .await
+        .map_err(|error| Unreachable(chain(&error)))?;
+    Ok(answer.map(boxed))
+}
+
+/// Sends one request of HTTP/2 on a connection of its own, to the host that it names.
+pub(super) async fn send_on_two<S>(
+    wire: S,
+    scheme: Scheme,
+    mut request: Request<Body>,
+) -> Result<Response<Body>, Unreachable>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let malformed = || Unreachable("the target is malformed".to_owned());
+    let host = request.headers_mut().remove(HOST).ok_or_else(malformed)?;
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    *request.uri_mut() = Uri::builder()
+        .scheme(scheme)
+        .authority(host.as_bytes())
+        .path_and_query(path)
+        .build()
+        .map_err(|_| malformed())?;
+    // What comes behind a body is passed on, and gRPC asks for it by this field.
+    request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(wire)).await;
+    let (mut sender, connection) = handshake.map_err(|error| Unreachable(chain(&error)))?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
             tracing::debug!("a server's connection: {error}");
         }
     });
@@ -238,13 +291,15 @@ impl Connector {
         if !secure {
             return Ok(Wire::Plain(stream));
         }
-        self.secure(stream, host).await
+        Ok(Wire::Tls(Box::new(self.secure(stream, host).await?)))
     }
 
-    async fn secure(&self, stream: TcpStream, host: String) -> io::Result<Wire> {
+    async fn secure<S>(&self, stream: S, host: String) -> io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let name = ServerName::try_from(host).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        let stream = tokio::time::timeout(CONNECT_LIMIT, self.tls.connect(name, stream)).await??;
-        Ok(Wire::Tls(Box::new(stream)))
+        tokio::time::timeout(CONNECT_LIMIT, self.tls.connect(name, stream)).await?
     }
 }
 

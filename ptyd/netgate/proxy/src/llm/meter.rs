@@ -17,6 +17,13 @@ pub struct Limits {
     pub budget: u64,
 }
 
+impl Limits {
+    /// Whether there is one on tokens.
+    pub(super) fn count_tokens(&self) -> bool {
+        self.tokens > 0 || self.budget > 0
+    }
+}
+
 /// What one model was used.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ModelUse {

@@ -83,12 +83,13 @@ impl Provider {
         names.into_iter().map(|name| (name, to.clone())).collect()
     }
 
-    /// The path below the provider's address, without its first slash, if it is there over TLS that `path` of
-    /// `host` is.
-    pub(crate) fn rest_of<'p>(&self, host: &crate::Authority, path: &'p str) -> Option<&'p str> {
-        let (at, secure) = self.at()?;
-        let same = (&at.host, at.port_or(443)) == (&host.host, host.port_or(443));
-        self.below(path).filter(|_| same && secure)
+    /// The path below the provider's address, without its first slash, if it is there, over TLS or in the clear, that
+    /// `path` of `host` is.
+    pub(crate) fn rest_of<'p>(&self, (host, secure): (&crate::Authority, bool), path: &'p str) -> Option<&'p str> {
+        let (at, its) = self.at()?;
+        let port = Some(host.port_or(if secure { 443 } else { 80 }));
+        let same = at.host == host.host || (!secure && at.is_loopback() && host.is_loopback());
+        self.below(path).filter(|_| same && at.port == port && its == secure)
     }
 
     /// The path below the provider's address, without its first slash.
@@ -149,9 +150,9 @@ mod tests {
     }
 
     #[test]
-    fn its_own_traffic_is_known_inside_of_tls() -> Result<(), ProviderError> {
+    fn its_own_traffic_is_known() -> Result<(), ProviderError> {
         let provider = Provider::new("openai", "https://api.example.org/v1")?;
-        let rest = |host, path| crate::Authority::parse(host).and_then(|host| provider.rest_of(&host, path));
+        let rest = |host, path| crate::Authority::parse(host).and_then(|host| provider.rest_of((&host, true), path));
         assert_eq!(
             rest("api.example.org", "/v1/chat/completions"),
             Some("chat/completions")
@@ -159,6 +160,13 @@ mod tests {
         assert_eq!(rest("api.example.org", "/v2/chat"), None);
         assert_eq!(rest("api.example.org", "/v10/chat"), None);
         assert_eq!(rest("other.example.org", "/v1/chat"), None);
+        let provider = Provider::new("ollama", "http://localhost:11434")?;
+        let rest = |host, secure| {
+            crate::Authority::parse(host).and_then(|host| provider.rest_of((&host, secure), "/api/chat"))
+        };
+        assert_eq!(rest("127.0.0.1:11434", false), Some("api/chat"));
+        assert_eq!(rest("127.0.0.1:11434", true), None);
+        assert_eq!(rest("127.0.0.1", false), None);
         Ok(())
     }
 

@@ -1,9 +1,10 @@
-//! A request to a model: read whole, limited, searched, and sent on.
+//! A request to a model: read whole, limited, searched, and sent on. What is too large for that passes where nothing has
+//! to look into it.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderValue, RETRY_AFTER,
 };
@@ -14,11 +15,12 @@ use super::answer::{self, Asked};
 use super::json;
 use super::provider::{Provider, ProviderKind};
 use super::roles::{Role, role};
+use crate::Settings;
 use crate::dlp::{Counts, Dlp, Mode};
 use crate::gate::{Client, Event, LlmRequestEvent};
-use crate::http::{Answer, Body, Shared, boxed, full, plain_path, refuse, strip_hops, whole};
+use crate::http::{Answer, Body, Continued, Shared, Unread, begun, boxed, full, plain_path, refuse, strip_hops};
 
-/// Most bytes of a request: four times what the providers take.
+/// Most bytes of a request that is read before it is sent on: four times what the providers take.
 const MAX_REQUEST: usize = 128 << 20;
 
 /// One request to the provider `name`; `rest` is its path there, without the first slash.
@@ -59,12 +61,17 @@ pub(crate) async fn request(
         let why = "a compressed request cannot be searched";
         return unread(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request_error", why);
     }
-    let body = match whole(boxed(body), MAX_REQUEST).await {
-        Ok(body) => body,
+    let read = match begun(boxed(body), MAX_REQUEST).await {
+        Ok((_, Some(_))) if must_read(&shared.settings) => Err(Unread::TooLarge(MAX_REQUEST)),
+        read => read,
+    };
+    let (body, more) = match read {
+        Ok(read) => read,
         Err(problem) => {
             return unread(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", &problem.to_string());
         }
     };
+    let length = body.len() as u64 + more.as_ref().map_or(0, |more| more.size_hint().lower());
     let asked = About::of(provider.kind, rest, &body);
     let model = asked.model.as_deref().unwrap_or("unknown");
     let uses = head.method == Method::POST;
@@ -77,13 +84,13 @@ pub(crate) async fn request(
             method: head.method.as_str(),
             path: &format!("/{rest}"),
             stream: asked.stream,
-            bytes: body.len() as u64,
+            bytes: length,
             refused,
             found,
         };
         shared.gate.record(client, Event::LlmRequest(event))
     };
-    let expected = if uses { asked.expected(body.len()) } else { 0 };
+    let expected = if uses { asked.expected(length) } else { 0 };
     if uses && let Err(reached) = shared.meter.admit(Instant::now(), &provider.name, model, expected) {
         record(Some(&reached.message), &found);
         let mut answer = turn_away(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", &reached.message);
@@ -123,8 +130,11 @@ pub(crate) async fn request(
         let stored = shared.ask(move |gate| gate.store(&part, "request", &kept)).await;
         drop(stored);
     }
-    let length = sent.len() as u64;
-    let outgoing = match outgoing(&provider, rest, &head, sent) {
+    let length = match &more {
+        Some(_) => length,
+        None => sent.len() as u64,
+    };
+    let outgoing = match outgoing(&provider, rest, &head, (sent, more)) {
         Ok(outgoing) => outgoing,
         Err(why) => return turn_away(StatusCode::BAD_REQUEST, "invalid_request_error", why),
     };
@@ -148,6 +158,11 @@ pub(crate) async fn request(
             turn_away(StatusCode::BAD_GATEWAY, "api_error", &why)
         }
     }
+}
+
+/// Whether a request has to be read whole before it is sent on.
+fn must_read(settings: &Settings) -> bool {
+    settings.dlp.patterns.is_some() || settings.store_bodies || settings.limits.count_tokens()
 }
 
 /// Whether a body is compressed.
@@ -243,8 +258,8 @@ impl About {
     }
 
     /// Tokens that it may use, by its length and what it says.
-    fn expected(&self, length: usize) -> u64 {
-        (length as u64).div_ceil(4).saturating_add(self.most.unwrap_or(USUAL))
+    fn expected(&self, length: u64) -> u64 {
+        length.div_ceil(4).saturating_add(self.most.unwrap_or(USUAL))
     }
 }
 
@@ -284,12 +299,15 @@ fn outgoing(
     provider: &Provider,
     rest: &str,
     head: &hyper::http::request::Parts,
-    body: Vec<u8>,
+    (body, more): (Vec<u8>, Option<Body>),
 ) -> Result<Request<Body>, &'static str> {
     let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let target = format!("{}/{rest}{query}", provider.base);
-    let length = body.len();
-    let mut request = Request::new(full(body));
+    let length = more.is_none().then_some(body.len());
+    let mut request = Request::new(match more {
+        Some(more) => Continued::body(body, more),
+        None => full(body),
+    });
     *request.method_mut() = head.method.clone();
     *request.uri_mut() = target.parse().map_err(|_| "the path is malformed")?;
     let mut headers = head.headers.clone();
@@ -299,7 +317,8 @@ fn outgoing(
     headers.remove(HOST);
     headers.remove(EXPECT);
     headers.remove(CONTENT_LENGTH);
-    if length > 0 || head.method == Method::POST {
+    // Of what was not read whole its body says it, if it can.
+    if let Some(length) = length.filter(|length| *length > 0 || head.method == Method::POST) {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     // What is compressed cannot be searched, nor learnt from.
