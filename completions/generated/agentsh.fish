@@ -394,9 +394,9 @@ complete -c agentsh -n "__fish_agentsh_using_subcommand output" -s h -l help -d 
 complete -c agentsh -n "__fish_agentsh_using_subcommand replay" -l format -d 'The version of the asciicast file' -r -f -a "v2\t'For old players'
 v3\t'What is recorded'"
 complete -c agentsh -n "__fish_agentsh_using_subcommand replay" -s o -l out -d 'Export to this new file instead of stdout' -r -F
-complete -c agentsh -n "__fish_agentsh_using_subcommand replay" -l at -d 'Begin at this time, or draw it (`90`, `1:30`, `1:02:03.5`)' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand replay" -l at -d 'Begin at this time of the recording, or draw it (`90`, `1:30`, `1:02:03.5`)' -r
 complete -c agentsh -n "__fish_agentsh_using_subcommand replay" -l speed -d 'Play so many times faster, 0.1 to 100' -r
-complete -c agentsh -n "__fish_agentsh_using_subcommand replay" -l idle -d 'Cut pauses to this time (`2`, `0.5`); without, to the recording\'s own limit or 2 seconds' -r
+complete -c agentsh -n "__fish_agentsh_using_subcommand replay" -l idle -d 'Cut pauses of what is played to this time (`2`, `0.5`), also of the page, and name that limit in the asciicast file; without, to the recording\'s own limit or 2 seconds' -r
 complete -c agentsh -n "__fish_agentsh_using_subcommand replay" -l search -d 'Look for this text at once' -r
 complete -c agentsh -n "__fish_agentsh_using_subcommand replay" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
 always\t''

@@ -11,7 +11,7 @@ use agentsh_policy::LoadError;
 use agentsh_protocol::api::{ApiError, ErrorKind};
 use miette::{Diagnostic, LabeledSpan, SourceCode};
 
-use crate::client::ClientError;
+use crate::client::{ClientError, Silence};
 use crate::exit;
 use crate::load_report::LoadReport;
 
@@ -136,6 +136,10 @@ impl Diagnostic for Error {
                 _ => return None,
             },
             Error::Client(ClientError::NoBroker { .. }) => "`agentsh broker start` starts one",
+            Error::Client(ClientError::Silent(Silence::Stopped(pid))) => {
+                return Some(Box::new(format!("`kill -CONT {pid}` has it go on")));
+            }
+            Error::Client(ClientError::Silent(Silence::Stuck)) => "`agentsh logs` may show what it does",
             Error::Client(ClientError::NotStarted { .. } | ClientError::Foreign { .. }) => {
                 "`agentsh doctor` looks for the cause"
             }

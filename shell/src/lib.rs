@@ -21,6 +21,7 @@ mod record;
 mod recordings;
 mod render;
 mod repl;
+mod running;
 mod sys;
 mod verbs;
 

@@ -4,7 +4,7 @@ use agentsh_audit::read::{self, ReadProblem};
 use agentsh_audit::{Event, SessionDir, Store, Stream};
 use agentsh_protocol::api::{CommandInfo, SessionInfo};
 
-use crate::client;
+use crate::client::{self, ClientError};
 use crate::context::Context;
 use crate::error::Error;
 use crate::render;
@@ -37,7 +37,10 @@ pub fn settle(context: &Context, sessions: &[SessionDir]) {
     };
     for dir in living {
         // Who is told of commands finds their events; an answer that does not come keeps nobody from reading.
-        let _ = broker.get::<Vec<CommandInfo>>(&client::path(&["sessions", dir.id(), "commands"]));
+        let told = broker.get::<Vec<CommandInfo>>(&client::path(&["sessions", dir.id(), "commands"]));
+        if matches!(told, Err(ClientError::Silent(_))) {
+            return;
+        }
     }
 }
 
@@ -110,17 +113,26 @@ pub fn print_json_line(event: &Event) -> Result<(), Error> {
     let mut line = Vec::new();
     let written = read::write_json_lines(&mut line, [event]);
     written.map_err(|source| Error::io("writing an event", source))?;
-    render::print(&String::from_utf8_lossy(&line))
+    render::print(&render::escaped(&String::from_utf8_lossy(&line)))
 }
 
-/// Prints events as CSV.
+/// Prints events as CSV. It has no escapes of its own: to a person's terminal the lines go made visible.
 ///
 /// # Errors
 /// stdout cannot be written.
-pub fn print_csv(events: &[Event]) -> Result<(), Error> {
+pub fn print_csv(context: &Context, events: &[Event]) -> Result<(), Error> {
     let mut text = Vec::new();
     read::write_csv(&mut text, events).map_err(|source| Error::io("writing CSV", source))?;
-    render::print(&String::from_utf8_lossy(&text))
+    let text = String::from_utf8_lossy(&text);
+    match context.stdout_is_terminal {
+        true => render::print(
+            &text
+                .lines()
+                .map(|line| render::visible(line) + "\n")
+                .collect::<String>(),
+        ),
+        false => render::print(&text),
+    }
 }
 
 /// Both streams, for loops.

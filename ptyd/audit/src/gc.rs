@@ -31,7 +31,7 @@ impl Default for Retention {
     }
 }
 
-/// A session newer than this is left alone even if nobody writes its record: it may be starting.
+/// What does not say when it ended is left alone as long as it is newer than this: it may be a session that starts.
 const STARTING: Duration = Duration::from_secs(600);
 
 /// What was, or would be, removed.
@@ -59,10 +59,14 @@ struct Candidate {
     bytes: u64,
     ended: u64,
     live: bool,
+    /// Whether it says itself that it has ended.
+    over: bool,
+    /// Whether it never came to stand.
+    unbegun: bool,
 }
 
-/// Removes the sessions that `retention` does not keep; with `dry_run` only says which. Running sessions are counted and
-/// never touched.
+/// Removes the sessions that `retention` does not keep, and what never became one; with `dry_run` only says which. Running
+/// sessions are counted and never touched, and neither is for ten minutes what does not say that it has ended.
 pub fn collect(store: &Store, retention: &Retention, dry_run: bool) -> Result<Collected, StoreError> {
     let mut collected = Collected::default();
     if !dry_run {
@@ -80,8 +84,9 @@ pub fn collect(store: &Store, retention: &Retention, dry_run: bool) -> Result<Co
     let now = time::parse_rfc3339(&time::now_rfc3339()).unwrap_or(0);
     for candidate in all {
         let age = Duration::from_nanos(now.saturating_sub(candidate.ended));
-        let wanted = age <= retention.max_age && total <= retention.max_bytes;
-        if wanted || candidate.live || age < STARTING {
+        let wanted = !candidate.unbegun && age <= retention.max_age && total <= retention.max_bytes;
+        let starting = !candidate.over && age < STARTING;
+        if wanted || candidate.live || starting {
             collected.kept += 1;
             continue;
         }
@@ -107,8 +112,9 @@ pub fn collect(store: &Store, retention: &Retention, dry_run: bool) -> Result<Co
 
 fn candidate(dir: SessionDir) -> Result<Candidate, StoreError> {
     let path = dir.path();
-    let ended = dir.info().ok().and_then(|info| info.ended);
-    let ended = match ended.and_then(|ended| time::parse_rfc3339(&ended)) {
+    let said = dir.info().ok().and_then(|info| info.ended);
+    let said = said.and_then(|ended| time::parse_rfc3339(&ended));
+    let ended = match said {
         Some(ended) => ended,
         // It died, or its session.json is unreadable: the last change of its record is when it was last seen.
         None => last_change(&dir).map_err(StoreError::io(&path, "read"))?,
@@ -116,6 +122,8 @@ fn candidate(dir: SessionDir) -> Result<Candidate, StoreError> {
     Ok(Candidate {
         bytes: size(&path).map_err(StoreError::io(&path, "read"))?,
         live: dir.is_live(),
+        over: said.is_some(),
+        unbegun: dir.is_unbegun(),
         ended,
         dir,
     })
@@ -160,6 +168,17 @@ fn remove(dir: &SessionDir) -> io::Result<bool> {
 /// Removes what was made of a session that does not come to stand. Nobody but its maker knows of it.
 pub fn discard(dir: &SessionDir) -> io::Result<()> {
     take_away(dir)
+}
+
+/// Removes what is left of sessions whose maker was killed before they had a record; their ids. Whoever makes one now for
+/// itself loses it, so this is for a broker that begins.
+pub fn discard_unbegun(store: &Store) -> Result<Vec<String>, StoreError> {
+    let mut gone = Vec::new();
+    for dir in store.dirs()?.iter().filter(|dir| dir.is_unbegun()) {
+        take_away(dir).map_err(StoreError::io(&dir.path(), "remove"))?;
+        gone.push(dir.id().to_owned());
+    }
+    Ok(gone)
 }
 
 fn take_away(dir: &SessionDir) -> io::Result<()> {

@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use agentsh_audit::gc::{Retention, collect};
+use agentsh_audit::gc::{Retention, collect, discard_unbegun};
 use agentsh_audit::read::{
     Filter, Order, PathFilter, ReadProblem, Start, Step, Tail, commands, query, summarize, write_csv, write_json_lines,
 };
@@ -314,5 +314,39 @@ fn gc_removes_what_is_old_or_too_much_and_never_what_runs() -> Done {
     drop(recorder);
     assert_eq!(collect(&store, &nothing, false)?.removed.len(), 1);
     assert!(new.path().exists() && !older_but_live.path().exists());
+    Ok(())
+}
+
+#[test]
+fn what_has_ended_goes_when_it_is_wanted_and_what_never_began_whenever_it_is_seen() -> Done {
+    let state = tempfile::tempdir()?;
+    let store = Store::new(state.path());
+    let mut over = info(None);
+    over.ended = Some(agentsh_audit::time::now_rfc3339());
+    let ended = store.create(&over, "")?;
+    Recorder::open(&ended, Options::default())?.seal()?;
+    let all = Retention {
+        max_age: Duration::ZERO,
+        ..Retention::default()
+    };
+    assert_eq!(collect(&store, &all, false)?.removed.len(), 1);
+
+    // As one leaves it who dies between two steps.
+    let begun = store.create(&info(None), "")?;
+    let half = SessionDir::new(state.path(), &agentsh_protocol::new_id())?;
+    std::fs::create_dir_all(half.path().join("output"))?;
+    assert_eq!(collect(&store, &all, false)?.removed.len(), 0);
+    let hour_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    std::fs::File::open(half.path())?.set_modified(hour_ago)?;
+    let removed = collect(&store, &Retention::default(), false)?.removed;
+    assert_eq!(removed.len(), 1);
+    assert!(begun.path().exists() && !half.path().exists());
+
+    // With a record it is a session that died, whatever else is missing.
+    let recorded = store.create(&info(None), "")?;
+    drop(Recorder::open(&recorded, Options::default())?);
+    std::fs::remove_file(recorded.path().join("session.json"))?;
+    assert_eq!(discard_unbegun(&store)?, [begun.id()]);
+    assert!(!begun.path().exists() && recorded.path().exists());
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `GET /v1/approvals` | | `[Approval]`, what waits, oldest first |
 //! | `GET /v1/approvals/watch` | | server-sent events, each a [`Change`]; while one is open somebody can be asked |
+//! | `GET /v1/sessions/SESSION/approvals/watch` | | the same of one session, which alone then can ask |
 //! | `GET /v1/approvals/ID` | | [`Approval`] |
 //! | `POST /v1/approvals/ID` | [`Reply`] | [`Approval`] as it was when it was answered |
 //! | `GET /v1/grants` | | `[Grant]` |
@@ -115,7 +116,7 @@ pub enum Change {
     Resolved {
         id: String,
         answer: Answer,
-        /// `person`, `timeout`.
+        /// `person`, `timeout`, `session_end`.
         by: String,
     },
 }

@@ -52,7 +52,10 @@ pub(super) async fn answer(registry: &Rc<Registry>, method: &Method, path: &str,
         ("GET", ["v1", "sessions", id, "commands"]) => json(&commands(registry, id).await?),
         ("GET", ["v1", "sessions", id, "commands", command]) => json(&command_of(registry, id, command).await?),
         ("GET", ["v1", "approvals"]) => json(&approvals::pending(registry).await?),
-        ("GET", ["v1", "approvals", "watch"]) => Ok(events(approvals::watch(registry).await?)),
+        ("GET", ["v1", "approvals", "watch"]) => Ok(events(approvals::watch(registry, None).await?)),
+        ("GET", ["v1", "sessions", id, "approvals", "watch"]) => {
+            Ok(events(approvals::watch(registry, Some(id)).await?))
+        }
         ("GET", ["v1", "approvals", id]) => json(&approvals::find(registry, id).await?),
         ("POST", ["v1", "approvals", id]) => json(&approvals::reply(registry, id, parse(body)?).await?),
         ("GET", ["v1", "grants"]) => json(&approvals::grants(registry).await?),
@@ -93,7 +96,7 @@ async fn create(registry: &Rc<Registry>, wanted: CreateSession) -> Result<Sessio
 
 async fn session(registry: &Rc<Registry>, word: &str) -> Result<SessionInfo, ApiError> {
     match registry.find_running(word) {
-        Ok(supervisor) => match supervisor.call(Call::Info).await? {
+        Ok(supervisor) => match supervisor.ask(Call::Info).await? {
             Answer::Info { info } => Ok(*info),
             _ => Err(api_error(ErrorKind::Failed, "the supervisor answered something else")),
         },
@@ -104,7 +107,7 @@ async fn session(registry: &Rc<Registry>, word: &str) -> Result<SessionInfo, Api
 
 async fn proxy(registry: &Rc<Registry>, word: &str) -> Result<ProxyInfo, ApiError> {
     match registry.find_running(word) {
-        Ok(supervisor) => match supervisor.call(Call::Proxy).await? {
+        Ok(supervisor) => match supervisor.ask(Call::Proxy).await? {
             Answer::Proxy { proxy } => Ok(*proxy),
             _ => Err(api_error(ErrorKind::Failed, "the supervisor answered something else")),
         },
@@ -145,7 +148,7 @@ async fn end(registry: &Rc<Registry>, word: &str) -> Result<SessionInfo, ApiErro
 
 async fn commands(registry: &Rc<Registry>, word: &str) -> Result<Vec<CommandInfo>, ApiError> {
     match registry.find_running(word) {
-        Ok(supervisor) => match supervisor.call(Call::Commands).await? {
+        Ok(supervisor) => match supervisor.ask(Call::Commands).await? {
             Answer::Commands { commands } => Ok(commands),
             _ => Err(api_error(ErrorKind::Failed, "the supervisor answered something else")),
         },

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use agentsh_protocol::api::{ApiError, ErrorKind};
 use agentsh_protocol::approvals::{Approval, Change, Grant, Reply};
 use agentsh_protocol::control::{Answer, Call};
+use futures_util::future::join_all;
 
 use super::registry::{Registry, api_error};
 use super::supervise::Supervisor;
@@ -22,14 +23,28 @@ pub(super) async fn pending(registry: &Registry) -> Result<Vec<Approval>, ApiErr
 
 async fn all(registry: &Registry) -> Result<Vec<(Rc<Supervisor>, Approval)>, ApiError> {
     let mut found = Vec::new();
-    for supervisor in registry.running() {
-        // A session that ends meanwhile asks nobody.
-        if let Ok(Answer::Approvals { approvals }) = supervisor.call(Call::Approvals).await {
+    for (supervisor, answer) in ask_all(registry, |_| Call::Approvals).await {
+        if let Answer::Approvals { approvals } = answer {
             found.extend(approvals.into_iter().map(|approval| (Rc::clone(&supervisor), approval)));
         }
     }
     found.sort_by(|(_, a), (_, b)| a.id.cmp(&b.id));
     Ok(found)
+}
+
+/// What the running sessions answer, all asked at once. One that does not answer keeps nobody from hearing the others.
+async fn ask_all(registry: &Registry, call: impl Fn(&Supervisor) -> Call) -> Vec<(Rc<Supervisor>, Answer)> {
+    let asked = registry.running().into_iter().map(|supervisor| {
+        let call = call(&supervisor);
+        async move {
+            let answer = supervisor.ask(call).await;
+            answer
+                .inspect_err(|error| tracing::debug!(session = supervisor.id(), "{error}"))
+                .ok()
+                .map(|answer| (supervisor, answer))
+        }
+    });
+    join_all(asked).await.into_iter().flatten().collect()
 }
 
 /// The one that an id or the beginning of one means.
@@ -72,8 +87,8 @@ pub(super) async fn reply(registry: &Registry, word: &str, reply: Reply) -> Resu
 
 async fn all_grants(registry: &Registry) -> Vec<(Rc<Supervisor>, Grant)> {
     let mut found = Vec::new();
-    for supervisor in registry.running() {
-        if let Ok(Answer::Grants { grants }) = supervisor.call(Call::Grants).await {
+    for (supervisor, answer) in ask_all(registry, |_| Call::Grants).await {
+        if let Answer::Grants { grants } = answer {
             found.extend(grants.into_iter().map(|grant| (Rc::clone(&supervisor), grant)));
         }
     }
@@ -118,25 +133,28 @@ pub(super) async fn revoke(registry: &Registry, word: &str) -> Result<Grant, Api
     }
 }
 
-/// What waits now, then every change. Once this is answered all sessions know that somebody watches.
-pub(super) async fn watch(registry: &Registry) -> Result<Events, ApiError> {
-    let events = registry.watchers.open();
+/// What waits now, then every change, of one session or of all. Once this is answered these sessions know that somebody
+/// watches.
+pub(super) async fn watch(registry: &Registry, session: Option<&str>) -> Result<Events, ApiError> {
+    let session = session.map(|word| registry.find_running(word)).transpose()?;
+    let session = session.map(|supervisor| supervisor.id());
+    let events = registry.watchers.open(session.clone());
     tell_all(registry).await;
     for approval in pending(registry).await? {
-        events.begin_with(&Change::Asked {
-            approval: Box::new(approval),
-        });
+        if session.as_ref().is_none_or(|own| *own == approval.session_id) {
+            events.begin_with(&Change::Asked {
+                approval: Box::new(approval),
+            });
+        }
     }
     Ok(events)
 }
 
 async fn tell_all(registry: &Registry) {
-    let count = registry.watchers.count();
-    for supervisor in registry.running() {
-        if let Err(error) = supervisor.call(Call::Watchers { count }).await {
-            tracing::debug!("{error}");
-        }
-    }
+    let watchers = |supervisor: &Supervisor| Call::Watchers {
+        count: registry.watchers.count(&supervisor.id()),
+    };
+    ask_all(registry, watchers).await;
 }
 
 /// Keeps all sessions told how many people watch.

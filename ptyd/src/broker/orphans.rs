@@ -26,6 +26,11 @@ pub(super) enum OrphanError {
 /// that still have one.
 pub(super) fn end(account: &Account) -> Forsaken {
     let store = Store::new(&account.state_dir());
+    match agentsh_audit::gc::discard_unbegun(&store) {
+        Ok(gone) if gone.is_empty() => {}
+        Ok(gone) => tracing::info!("sessions that never came to stand are removed: {}", gone.join(", ")),
+        Err(error) => tracing::error!("removing sessions that never came to stand: {error}"),
+    }
     let listing = match store.list() {
         Ok(listing) => listing,
         Err(error) => {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use agentsh_audit::{Store, StoreError};
+use agentsh_audit::{SessionDir, Store, StoreError};
 use agentsh_policy::config::Config;
 use agentsh_protocol::api::{ApiError, CreateSession, ErrorKind, Killed, SessionInfo, SessionState};
 use agentsh_protocol::control::{Answer, Call, Setup};
@@ -213,22 +213,30 @@ impl Registry {
 
     async fn make(self: &Rc<Self>, wanted: CreateSession, automatic: bool) -> Result<Rc<Supervisor>, ApiError> {
         self.refuse_if_killed()?;
+        let session_id = new_id();
         let setup = Setup {
-            session_id: new_id(),
+            watchers: self.watchers.count(&session_id),
+            session_id,
             name: wanted.name,
             workspace: wanted.workspace,
             policy: wanted.policy,
             automatic,
-            watchers: self.watchers.count(),
         };
         let watchers = setup.watchers;
+        let id = setup.session_id.clone();
         let registry = Rc::downgrade(self);
-        let supervisor = Supervisor::start(setup, Rc::clone(&self.watchers), move |ended| {
+        let started = Supervisor::start(setup, Rc::clone(&self.watchers), move |ended| {
             if let Some(registry) = registry.upgrade() {
                 registry.ended(&ended);
             }
-        })
-        .await?;
+        });
+        let supervisor = match started.await {
+            Ok(supervisor) => supervisor,
+            Err(error) => {
+                self.discard(&id);
+                return Err(error);
+            }
+        };
         // What was told to end everything meanwhile did not know of this one. Nobody else runs between this look and
         // the moment in which it becomes known.
         if let Err(refusal) = self.refuse_if_killed() {
@@ -239,11 +247,21 @@ impl Registry {
         self.running
             .borrow_mut()
             .insert(supervisor.id(), Rc::clone(&supervisor));
-        let count = self.watchers.count();
+        let count = self.watchers.count(&supervisor.id());
         if count != watchers {
             supervisor.call(Call::Watchers { count }).await?;
         }
         Ok(supervisor)
+    }
+
+    /// A supervisor that fails leaves nothing of its session; one that was killed meanwhile could not see to it.
+    fn discard(&self, session: &str) {
+        let Ok(dir) = SessionDir::new(self.store.path(), session) else {
+            return;
+        };
+        if let Err(error) = agentsh_audit::gc::discard(&dir) {
+            tracing::error!(session, "what was made of it stays: {error}");
+        }
     }
 
     /// Nothing new starts while the kill switch is on, or the broker is about to end.

@@ -1,7 +1,7 @@
 //! One supervisor, seen from the broker.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use agentsh_protocol::api::{ApiError, ErrorKind, SessionInfo};
+use agentsh_protocol::approvals::{self, Change};
 use agentsh_protocol::control::{Answer, Call, FromSupervisor, Peer, Setup, ToSupervisor};
 use agentsh_protocol::frame::{self, FrameError};
 use agentsh_protocol::launch::LaunchRequest;
@@ -24,6 +25,9 @@ use crate::sys;
 
 /// A supervisor that does not read for this long is stuck, and counts as dead.
 const SEND_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long it may take to say what it knows.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long a session may take to be made.
 const BEGIN_LIMIT: Duration = Duration::from_secs(30);
@@ -41,6 +45,8 @@ pub(super) struct Supervisor {
     busy: Cell<usize>,
     idle_since: Cell<Instant>,
     gone: Cell<bool>,
+    /// What people are asked, and have not answered.
+    asked: RefCell<BTreeSet<String>>,
     watchers: Rc<Watchers>,
 }
 
@@ -78,18 +84,14 @@ impl Supervisor {
             .map_err(|error| failed(format!("cannot start a supervisor: {error}")))?;
         frame::send(&ours, &ToSupervisor::Begin { setup: Box::new(setup) }, &[]).map_err(failed)?;
         let reader = sys::readable(ours.try_clone().map_err(failed)?.into()).map_err(failed)?;
-        let info = match tokio::time::timeout(BEGIN_LIMIT, receive(&reader)).await {
-            Ok(Ok(FromSupervisor::Ready { info })) => info,
-            Ok(Ok(FromSupervisor::Failed { error })) => return Err(error),
-            Ok(Ok(_)) => return Err(failed("the supervisor answered out of turn")),
-            Ok(Err(error)) => {
-                return Err(failed(format!(
-                    "the supervisor died while it made the session: {error}"
-                )));
-            }
-            Err(_) => {
-                let _ = child.start_kill();
-                return Err(failed("the session could not be made in time"));
+        let info = match begin(&reader).await {
+            Ok(info) => info,
+            Err(error) => {
+                // What it has made is nobody's once this returns, so it must not make more.
+                if tokio::time::timeout(SEND_LIMIT, child.wait()).await.is_err() {
+                    let _ = child.kill().await;
+                }
+                return Err(error);
             }
         };
         let pid = child.id().ok_or_else(|| failed("the supervisor died"))?;
@@ -103,6 +105,7 @@ impl Supervisor {
             busy: Cell::new(0),
             idle_since: Cell::new(Instant::now()),
             gone: Cell::new(false),
+            asked: RefCell::default(),
             watchers,
         });
         tokio::task::spawn_local(Rc::clone(&supervisor).listen(reader, child, ended));
@@ -119,13 +122,21 @@ impl Supervisor {
                 }
                 FromSupervisor::Busy { commands } => self.set_busy(commands),
                 FromSupervisor::Info { info } => *self.info.borrow_mut() = *info,
-                FromSupervisor::Approval { change } => self.watchers.tell(&change),
+                FromSupervisor::Approval { change } => self.tell(&change),
                 FromSupervisor::Ready { .. } | FromSupervisor::Failed { .. } => break,
             }
         }
         self.gone.set(true);
-        // Whoever waits for an answer learns that none comes.
+        // Whoever waits for an answer learns that none comes, and whoever is asked that none is needed.
         self.pending.borrow_mut().clear();
+        let asked = self.asked.take();
+        for id in asked {
+            self.tell(&Change::Resolved {
+                id,
+                answer: approvals::Answer::Deny,
+                by: "session_end".to_owned(),
+            });
+        }
         // A supervisor that closed its socket has ended, or does not do its work any more.
         if tokio::time::timeout(SEND_LIMIT, child.wait()).await.is_err() {
             let _ = child.start_kill();
@@ -135,6 +146,15 @@ impl Supervisor {
             supervisor: self,
             status,
         });
+    }
+
+    /// Tells those who watch this session.
+    fn tell(&self, change: &Change) {
+        match change {
+            Change::Asked { approval } => self.asked.borrow_mut().insert(approval.id.clone()),
+            Change::Resolved { id, .. } => self.asked.borrow_mut().remove(id),
+        };
+        self.watchers.tell(&self.id(), change);
     }
 
     fn set_busy(&self, commands: usize) {
@@ -191,7 +211,21 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Asks, and waits for the answer.
+    /// Asks for what it knows, or tells it something: what is answered at once, or never.
+    pub(super) async fn ask(&self, call: Call) -> Result<Answer, ApiError> {
+        match tokio::time::timeout(ANSWER_LIMIT, self.call(call)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(ApiError {
+                hint: Some(format!("`agentsh kill {}` ends the session", self.id())),
+                ..failed(format_args!(
+                    "the session's supervisor (process {}) does not answer",
+                    self.process.pid
+                ))
+            }),
+        }
+    }
+
+    /// Has it do something, and waits for the answer as long as it takes.
     pub(super) async fn call(&self, call: Call) -> Result<Answer, ApiError> {
         self.call_with(call, &[]).await
     }
@@ -221,6 +255,19 @@ impl Supervisor {
     /// Ends it at once; its session is then ended from outside.
     pub(super) fn kill(&self) {
         self.process.signal(Signal::KILL);
+    }
+}
+
+/// Waits until the session stands.
+async fn begin(reader: &AsyncFd<OwnedFd>) -> Result<Box<SessionInfo>, ApiError> {
+    match tokio::time::timeout(BEGIN_LIMIT, receive(reader)).await {
+        Ok(Ok(FromSupervisor::Ready { info })) => Ok(info),
+        Ok(Ok(FromSupervisor::Failed { error })) => Err(error),
+        Ok(Ok(_)) => Err(failed("the supervisor answered out of turn")),
+        Ok(Err(error)) => Err(failed(format!(
+            "the supervisor died while it made the session: {error}"
+        ))),
+        Err(_) => Err(failed("the session could not be made in time")),
     }
 }
 

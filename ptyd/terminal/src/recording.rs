@@ -9,6 +9,8 @@ use crate::recorder::{SideError, SideReader};
 
 /// What a recording may take in memory: a small compressed file can claim any length.
 const MAX_BYTES: usize = 1 << 30;
+/// Pauses are cut to this if the recording names no limit.
+const PAUSE: Duration = Duration::from_secs(2);
 /// Between the recordings of a film that was joined.
 const BETWEEN: Duration = Duration::from_secs(1);
 
@@ -53,6 +55,14 @@ impl Recording {
             path: path.to_owned(),
             problem,
         })
+    }
+
+    /// What pauses are cut to where they are: the recording's own limit, or two seconds.
+    pub fn pause_limit(&self) -> Duration {
+        let limit = self.header.idle_time_limit;
+        limit
+            .and_then(|limit| Duration::try_from_secs_f64(limit).ok())
+            .unwrap_or(PAUSE)
     }
 
     /// Several recordings as one, each after the end of the one before, on a cleared screen of its own size and

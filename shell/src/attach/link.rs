@@ -23,7 +23,7 @@ fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
 
 impl Link {
     pub(super) fn new(socket: Socket) -> Result<Link, Error> {
-        socket.get_ref().set_nonblocking(true).map_err(broken)?;
+        socket.get_ref().stream().set_nonblocking(true).map_err(broken)?;
         Ok(Link {
             socket,
             decoder: Decoder::default(),

@@ -2,7 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::ops::ControlFlow;
-use std::os::unix::net::UnixStream;
+
+use super::connection::Connection;
 
 /// The longest head and the longest body that are read.
 const MAX_HEAD: u64 = 64 << 10;
@@ -20,7 +21,7 @@ pub struct Answer {
 ///
 /// # Errors
 /// The connection's own; `InvalidData` for an answer that is not HTTP/1.1 or is too long, `UnexpectedEof` for one cut short.
-pub fn exchange(mut stream: UnixStream, method: &str, path: &str, body: Option<&[u8]>) -> io::Result<Answer> {
+pub fn exchange(mut stream: Connection, method: &str, path: &str, body: Option<&[u8]>) -> io::Result<Answer> {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: agentsh\r\nConnection: close\r\n");
     if let Some(body) = body {
         head += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
@@ -35,7 +36,7 @@ pub fn exchange(mut stream: UnixStream, method: &str, path: &str, body: Option<&
 ///
 /// # Errors
 /// As [`exchange`]; `Other` for an answer that is not 200.
-pub fn events(mut stream: UnixStream, path: &str) -> io::Result<Events> {
+pub fn events(mut stream: Connection, path: &str) -> io::Result<Events> {
     stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: agentsh\r\n\r\n").as_bytes())?;
     let mut reader = BufReader::new(stream);
     let head = read_head(&mut reader)?;
@@ -49,7 +50,7 @@ pub fn events(mut stream: UnixStream, path: &str) -> io::Result<Events> {
 }
 
 /// Server-sent events that were asked for.
-pub struct Events(BufReader<UnixStream>);
+pub struct Events(BufReader<Connection>);
 
 impl Events {
     /// The data of one after the other, until `each` says stop or the sender ends. What stands in other fields is left
@@ -58,7 +59,7 @@ impl Events {
     /// # Errors
     /// Those of the connection, `InvalidData` for what is no text.
     pub fn each(mut self, mut each: impl FnMut(&str) -> ControlFlow<()>) -> io::Result<()> {
-        self.0.get_ref().set_read_timeout(None)?;
+        self.0.get_mut().wait_for_ever();
         let mut line = Vec::new();
         loop {
             line.clear();

@@ -1,6 +1,7 @@
 //! A small client of `api.sock`: one request, one connection. Synchronous, because `exec` is run for every command of an
 //! agent and an asynchronous runtime would cost more than the request.
 
+mod connection;
 #[cfg(test)]
 pub mod fake;
 mod http;
@@ -9,21 +10,17 @@ mod start;
 #[cfg(test)]
 mod tests;
 
+pub use connection::{Connection, Silence};
 pub use start::{Starter, beside_us};
 
 use std::io;
 use std::ops::ControlFlow;
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use agentsh_protocol::api::ApiError;
 use agentsh_protocol::places;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-
-/// The longest time that the broker may take for one answer; a session's end kills a whole tree first.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 /// Why the broker (or, inside a session, the supervisor) was not asked, or did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +33,8 @@ pub enum ClientError {
     Place(#[from] places::PlaceError),
     #[error("the broker {program} did not start: {reason}")]
     NotStarted { program: PathBuf, reason: String },
+    #[error("{0}")]
+    Silent(Silence),
     #[error("asking the broker at {path}")]
     Io {
         path: PathBuf,
@@ -49,7 +48,7 @@ pub enum ClientError {
 }
 
 /// An open WebSocket.
-pub type Socket = tungstenite::WebSocket<UnixStream>;
+pub type Socket = tungstenite::WebSocket<Connection>;
 
 /// Somebody who answers on `api.sock`.
 #[derive(Debug, Clone)]
@@ -111,7 +110,10 @@ impl Client {
             .body(())
             .map_err(|error| answer(error.to_string()))?;
         match tungstenite::client(request, self.connect()?) {
-            Ok((socket, _)) => Ok(socket),
+            Ok((mut socket, _)) => {
+                socket.get_mut().wait_for_ever();
+                Ok(socket)
+            }
             Err(tungstenite::HandshakeError::Failure(tungstenite::Error::Http(response))) => {
                 let told = response
                     .body()
@@ -122,6 +124,7 @@ impl Client {
                     ClientError::Api,
                 ))
             }
+            Err(tungstenite::HandshakeError::Failure(tungstenite::Error::Io(source))) => Err(self.io(source)),
             Err(error) => Err(answer(error.to_string())),
         }
     }
@@ -157,27 +160,23 @@ impl Client {
         ))
     }
 
-    fn connect(&self) -> Result<UnixStream, ClientError> {
-        let stream = UnixStream::connect(&self.socket).map_err(|source| match source.kind() {
+    fn connect(&self) -> Result<Connection, ClientError> {
+        let connection = Connection::open(&self.socket).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoBroker {
                 path: self.socket.clone(),
             },
             _ => self.io(source),
         })?;
-        peer::check(&stream, &self.socket, self.uid)?;
-        stream
-            .set_read_timeout(Some(ANSWER_WITHIN))
-            .map_err(|source| self.io(source))?;
-        stream
-            .set_write_timeout(Some(ANSWER_WITHIN))
-            .map_err(|source| self.io(source))?;
-        Ok(stream)
+        peer::check(connection.stream(), &self.socket, self.uid)?;
+        Ok(connection)
     }
 
     fn io(&self, source: io::Error) -> ClientError {
-        ClientError::Io {
-            path: self.socket.clone(),
-            source,
+        let path = self.socket.clone();
+        match Silence::of(&source) {
+            Some(Silence::Stopped(pid)) => ClientError::Silent(Silence::Stopped(*pid)),
+            Some(Silence::Stuck) => ClientError::Silent(Silence::Stuck),
+            None => ClientError::Io { path, source },
         }
     }
 }

@@ -12,7 +12,7 @@ pub use difference::difference;
 pub use error::error;
 pub use style::{Color, Style};
 pub use table::Table;
-pub use text::{argv, bytes, kind, pairs, time, visible};
+pub use text::{argv, bytes, escaped, kind, pairs, time, visible};
 
 use std::io::Write;
 
@@ -37,9 +37,22 @@ pub fn say(text: &str) {
 
 /// Writes `value` to stdout as JSON: one line, or indented for a terminal.
 pub fn json(context: &Context, value: &impl Serialize) -> Result<(), Error> {
-    let text = match context.stdout_is_terminal {
-        true => serde_json::to_string_pretty(value),
-        false => serde_json::to_string(value),
-    };
-    print(&(text.map_err(|error| Error::io("writing JSON", error.into()))? + "\n"))
+    match context.stdout_is_terminal {
+        true => {
+            let text = serde_json::to_string_pretty(value).map_err(not_json)?;
+            print(&(escaped(&text) + "\n"))
+        }
+        false => print(&(json_line(value)? + "\n")),
+    }
+}
+
+/// `value` as JSON in one line, without its end.
+pub fn json_line(value: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(value)
+        .map(|text| escaped(&text))
+        .map_err(not_json)
+}
+
+fn not_json(error: serde_json::Error) -> Error {
+    Error::io("writing JSON", error.into())
 }

@@ -20,6 +20,24 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
+/// JSON that says the same with all of that as `\u` escapes (RFC 8259, 7): it can stand in strings alone there, but for the
+/// ends of lines between values.
+pub fn escaped(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\n' => shown.push(c),
+            c if c.is_control() || is_deceptive(c) => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    shown.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
 fn is_deceptive(c: char) -> bool {
     matches!(u32::from(c),
         0xAD | 0x34F | 0x61C | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F | 0x2028..=0x202E
@@ -109,7 +127,24 @@ mod tests {
         assert_eq!(text, "id      1\nlayers  a\n        b\n");
     }
 
+    #[test]
+    fn json_says_the_same_without_what_drives_or_deceives_a_terminal() -> Result<(), serde_json::Error> {
+        let said = "\u{9b}31m\x7f\u{202e}\u{e0041}\n\u{e9}";
+        let json = serde_json::to_string_pretty(&[said])?;
+        let shown = escaped(&json);
+        assert_eq!(shown, "[\n  \"\\u009b31m\\u007f\\u202e\\udb40\\udc41\\n\u{e9}\"\n]");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&shown)?, [said]);
+        Ok(())
+    }
+
     proptest! {
+        #[test]
+        fn json_of_any_text_is_harmless_and_the_same(text: String) {
+            let shown = escaped(&serde_json::to_string(&text)?);
+            prop_assert!(!shown.chars().any(|c| c.is_control() || is_deceptive(c)));
+            prop_assert_eq!(serde_json::from_str::<String>(&shown)?, text);
+        }
+
         #[test]
         fn no_control_character_is_ever_shown(text: String) {
             prop_assert!(!visible(&text).chars().any(|c| c.is_control() || is_deceptive(c)));

@@ -105,13 +105,7 @@ impl<'a> Repl<'a> {
         let notices = Notices::new(editor.create_external_printer().ok());
         let own = shell.command().to_owned();
         let teller = Teller::start(dir, own.clone(), context.out, notices.clone());
-        questions::show(
-            &context.broker()?,
-            session.id.clone(),
-            own,
-            context.out,
-            notices.clone(),
-        );
+        questions::show(&context.broker()?, &session.id, own, context.out, notices.clone());
         let history = session::history(&session, context);
         if let Some(path) = &history {
             // The first time there is none.

@@ -15,16 +15,17 @@ use crate::render::{self, Style, consent};
 
 /// Watches until the process or the broker ends; the first line can ask already. `shell` is the editor's own command:
 /// what it asks for is what the person waits for.
-pub fn show(broker: &Client, session: String, shell: String, style: Style, notices: Notices) {
+pub fn show(broker: &Client, session: &str, shell: String, style: Style, notices: Notices) {
     // A broker that is gone asks nothing.
-    let Ok(questions) = broker.events(&client::path(&["approvals", "watch"])) else {
+    // Other sessions must not take this terminal for one on which somebody sees what they ask.
+    let Ok(questions) = broker.events(&client::path(&["sessions", session, "approvals", "watch"])) else {
         return;
     };
     let watch = move || {
         let _ = questions.each(|change: Change| {
             let approval = match change {
-                Change::Asked { approval } if approval.session_id == session => approval,
-                _ => return ControlFlow::Continue(()),
+                Change::Asked { approval } => approval,
+                Change::Resolved { .. } => return ControlFlow::Continue(()),
             };
             let own = approval.command_id.as_deref() == Some(&shell);
             let id = render::visible(&approval.id);

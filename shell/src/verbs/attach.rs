@@ -1,6 +1,6 @@
 use clap::{Args, ValueEnum};
 
-use agentsh_protocol::api::{CommandInfo, ErrorKind, SessionInfo, SessionState};
+use agentsh_protocol::api::{CommandInfo, ErrorKind, SessionInfo};
 use agentsh_protocol::terminal::SizeRule;
 
 use crate::attach::{self, Keys, key};
@@ -8,7 +8,7 @@ use crate::client::{self, Client, ClientError};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::render;
+use crate::{render, running};
 
 /// Look at a command's terminal while it runs, and type into it
 #[derive(Debug, Args)]
@@ -105,27 +105,13 @@ fn find(broker: &Client, target: &str, except: Option<&str>) -> Result<CommandIn
         Err(ClientError::Api(error)) if error.error == ErrorKind::NotFound => {}
         Err(error) => return Err(error.into()),
     }
-    let sessions: Vec<SessionInfo> = broker.get(&client::path(&["sessions"]))?;
-    let mut found = Vec::new();
-    for session in sessions.iter().filter(|session| session.state == SessionState::Running) {
-        found.extend(
-            commands(&session.id)?
-                .into_iter()
-                .filter(|command| command.id.starts_with(target)),
-        );
-    }
-    match (found.pop(), found.is_empty()) {
-        (Some(command), true) => Ok(command),
-        (Some(_), false) => Err(Error::unknown(
-            format!("several commands begin with {}", render::visible(target)),
-            "give more characters of the id",
-        )),
-        (None, _) => Err(Error::unknown(
+    running::command(broker, target)?.ok_or_else(|| {
+        Error::unknown(
             format!(
                 "no session and no running command is called {}",
                 render::visible(target)
             ),
             "`agentsh session list` and `agentsh session info SESSION` show them",
-        )),
-    }
+        )
+    })
 }

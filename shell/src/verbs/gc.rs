@@ -13,6 +13,10 @@ use crate::render;
 
 /// Remove the records of sessions that ended long ago, or that take too much room
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Running sessions are never touched. What does not say when it ended (a session that is being made, or whose supervisor was \
+killed) stays for ten minutes after its last change, whatever the options say; of what never became a session nothing \
+is kept longer.")]
 pub struct Gc {
     /// Remove what ended longer ago (else as the configuration's `sessions.retention` says)
     #[arg(long, value_name = "TIME", value_parser = time)]

@@ -1,11 +1,11 @@
-use agentsh_protocol::api::{self, CommandInfo, ErrorKind, Killed, SessionInfo};
+use agentsh_protocol::api::{self, ErrorKind, Killed, SessionInfo};
 use clap::Args;
 
 use crate::client::{self, Client, ClientError};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::render;
+use crate::{render, running};
 
 /// End a command or a session with all of its processes, or everything
 #[derive(Debug, Args)]
@@ -59,39 +59,22 @@ fn lift(broker: &Client) -> Result<Exit, Error> {
 fn find(broker: &Client, target: &str) -> Result<api::Kill, Error> {
     match broker.get::<SessionInfo>(&client::path(&["sessions", target])) {
         Ok(session) => return Ok(api::Kill::Session { session: session.id }),
+        // It runs, and its supervisor does not say what it is: it is not asked whether it may be ended.
+        Err(ClientError::Api(error)) if error.error == ErrorKind::Failed => {
+            let session = target.to_owned();
+            return Ok(api::Kill::Session { session });
+        }
         Err(ClientError::Api(error)) if error.error == ErrorKind::NotFound => {}
         Err(error) => return Err(error.into()),
     }
-    let mut found = commands_like(broker, target)?;
-    match (found.pop(), found.is_empty()) {
-        (Some(command), true) => Ok(api::Kill::Command {
+    match running::command(broker, target)? {
+        Some(command) => Ok(api::Kill::Command {
             session: command.session_id,
             command: command.id,
         }),
-        (Some(_), false) => Err(ambiguous(target)),
-        (None, _) => Err(Error::unknown(
+        None => Err(Error::unknown(
             format!("no session and no command is called {}", render::visible(target)),
             "`agentsh session list` and `agentsh session info SESSION` show them",
         )),
     }
-}
-
-fn commands_like(broker: &Client, target: &str) -> Result<Vec<CommandInfo>, Error> {
-    let sessions: Vec<SessionInfo> = broker.get(&client::path(&["sessions"]))?;
-    let mut found = Vec::new();
-    for session in sessions
-        .iter()
-        .filter(|session| session.state == api::SessionState::Running)
-    {
-        let commands: Vec<CommandInfo> = broker.get(&client::path(&["sessions", &session.id, "commands"]))?;
-        found.extend(commands.into_iter().filter(|command| command.id.starts_with(target)));
-    }
-    Ok(found)
-}
-
-fn ambiguous(target: &str) -> Error {
-    Error::unknown(
-        format!("several commands begin with {}", render::visible(target)),
-        "give more characters of the id",
-    )
 }

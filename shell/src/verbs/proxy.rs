@@ -1,13 +1,13 @@
 //! `agentsh proxy`: the proxies of sessions.
 
-use agentsh_protocol::api::{ProxyInfo, SessionInfo, SessionState};
+use agentsh_protocol::api::ProxyInfo;
 use clap::Subcommand;
 
 use crate::client::{self, Client};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::render;
+use crate::{render, running};
 
 /// What there is to see of proxies.
 #[derive(Debug, Subcommand)]
@@ -40,19 +40,10 @@ impl ProxyVerb {
 
 /// The proxy of one session, or of all that run.
 pub(super) fn of(broker: &Client, session: Option<&str>) -> Result<Vec<ProxyInfo>, Error> {
-    let words = match session {
-        Some(word) => vec![word.to_owned()],
-        None => {
-            let all: Vec<SessionInfo> = broker.get(&client::path(&["sessions"]))?;
-            let running = all.into_iter().filter(|info| info.state == SessionState::Running);
-            running.map(|info| info.id).collect()
-        }
-    };
-    let mut found = Vec::new();
-    for word in words {
-        found.push(broker.get(&client::path(&["sessions", &word, "proxy"]))?);
+    match session {
+        Some(word) => Ok(vec![broker.get(&client::path(&["sessions", word, "proxy"]))?]),
+        None => running::each(broker, "proxy"),
     }
-    Ok(found)
 }
 
 fn text(proxy: &ProxyInfo) -> String {

@@ -91,7 +91,7 @@ impl Search {
                     line: &hit.line,
                     command: hit.command.as_deref(),
                 };
-                text += &serde_json::to_string(&found).map_err(|error| Error::io("writing JSON", error.into()))?;
+                text += &render::json_line(&found)?;
                 text.push('\n');
                 continue;
             }

@@ -131,3 +131,65 @@ fn a_person_who_leaves_lets_nothing_pass() -> Result {
         Ok(())
     })
 }
+
+#[test]
+fn a_question_that_is_over_makes_room_for_the_next() -> Result {
+    for_each_user(|world, id| {
+        let mut terminal = second_terminal(&world, &id)?;
+        let first = session::exec(&id, &[], &["seq", "2"]).spawn(&world)?;
+        terminal.expect(PROMPT)?;
+        let second = session::exec(&id, &[], &["tac", "/dev/null"]).spawn(&world)?;
+        // Both have been asked before the first is answered elsewhere; the second has little time.
+        let third = session::exec(&id, &[], &["seq", "4"]).spawn(&world)?;
+        let waiting = await_questions(&world, 2, |approval| approval.path.lossy().ends_with("seq"))?;
+        let asked = waiting
+            .iter()
+            .find(|approval| approval.argv.last().is_some_and(|last| last.lossy() == "2"));
+        let asked = asked.ok_or_else(|| fail("the first question"))?;
+        world
+            .agentsh(["approve", "allow", &asked.id])?
+            .expect_success("elsewhere")?;
+        terminal.expect("allowed by a person")?;
+        first.finish(PATIENCE)?.expect_success("answered elsewhere")?;
+        let shown = terminal.expect(PROMPT)?;
+        let shown = match shown.contains("/dev/null") {
+            true => {
+                terminal.expect("denied for its time is over")?;
+                terminal.expect(PROMPT)?
+            }
+            false => shown,
+        };
+        second.finish(PATIENCE)?.expect_exit(126, "nobody answered")?;
+        if !shown.contains("[1] 4") {
+            return Err(fail(shown));
+        }
+        // Its session's end is one too.
+        world.agentsh(["kill", &id])?.expect_success("kill")?;
+        terminal.expect("denied for its session has ended")?;
+        third.finish(PATIENCE).map(drop)
+    })
+}
+
+#[test]
+fn the_editor_of_one_session_is_nobody_to_another() -> Result {
+    let (world, id) = world(User::agent())?;
+    let path = world.user().home.join("policies/asks.yaml");
+    let own = session::create(&world, &["--policy", &path.to_string_lossy(), "--name", "own"])?.id;
+    let editor = agentsh(&["shell", "--session", &own])
+        .on_terminal()
+        .env("TERM", "xterm");
+    let mut terminal = Terminal::open(&editor, &world, &Subject::Real)?;
+    let nobody_for = |session: &str| {
+        let info = world.agentsh(["session", "info", "--json", session]);
+        info.is_ok_and(|info| info.out().contains("nobody can be asked"))
+    };
+    if !wait_until(PATIENCE, || !nobody_for(&own)) {
+        return Err(fail("its own session does not learn of it"));
+    }
+    session::run(&world, &id, &["seq", "7"])?.expect_exit(126, "with nobody there")?;
+    if !nobody_for(&id) {
+        return Err(fail("another session counts on it"));
+    }
+    terminal.send("\u{4}")?;
+    terminal.finish().map(drop)
+}

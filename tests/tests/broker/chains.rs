@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use agentsh_tests::shell::Subject;
 use agentsh_tests::world::processes::{signal_all, wait_until};
-use agentsh_tests::{Output, Result, Shell, User, World, enforced, fail, record};
+use agentsh_tests::{Output, Result, Shell, User, World, enforced, fail, record, session};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -150,4 +150,31 @@ fn a_stopped_supervisor_does_not_stop_the_switch() -> Result {
         }
     }
     Ok(())
+}
+
+#[test]
+fn a_stopped_supervisor_keeps_nobody_from_the_commands_of_another_session() -> Result {
+    let world = World::new(User::agent())?;
+    session::create(&world, &["--name", "stopped"])?;
+    signal_all(&world.supervisors(), libc::SIGSTOP);
+    let id = session::create(&world, &["--name", "other"])?.id;
+    let child = session::exec(&id, &[], &["sleep", "6006"]).spawn(&world)?;
+    world.await_process("sleep 6006")?;
+    let started = record::await_event(&world, "sleep", |event| {
+        event.kind == "command_started" && event.line().contains("6006")
+    })?;
+    let begun = Instant::now();
+    let killed = world.agentsh(["kill", &started.command_id.unwrap_or_default()])?;
+    killed.expect_success("the command")?;
+    if !killed.err().contains("is left out") {
+        return Err(fail(format!("{killed:?}")));
+    }
+    child.finish(PATIENCE)?;
+    world.agentsh(["approve", "list"])?.expect_success("approve list")?;
+    world.agentsh(["llm", "usage"])?.expect_success("llm usage")?;
+    world.agentsh(["kill", "stopped"])?.expect_success("the stopped one")?;
+    match begun.elapsed() < Duration::from_secs(30) {
+        true => Ok(()),
+        false => Err(fail(format!("it took {:?}", begun.elapsed()))),
+    }
 }

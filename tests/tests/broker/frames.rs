@@ -5,7 +5,7 @@ use std::time::Duration;
 use agentsh_protocol::frame;
 use agentsh_protocol::launch::{LaunchRequest, Start};
 use agentsh_tests::shell::Subject;
-use agentsh_tests::{Ended, Outcome, Result, Shell, User, World, enforced, fail};
+use agentsh_tests::{Ended, Outcome, Result, Shell, User, World, enforced, fail, session};
 
 fn socket(world: &World) -> String {
     format!("/run/agentsh/{}/launch.sock", world.user().uid)
@@ -139,6 +139,41 @@ fn a_stopped_broker_or_supervisor_is_not_waited_for_for_ever() -> Result {
         if outcome.ended != Ended::Exit(126) || !outcome.err().contains("does not answer") || !outcome.stdout.is_empty()
         {
             return Err(fail(format!("{stopped:?}: {outcome:?}")));
+        }
+        still_serves(&world)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn every_verb_says_soon_that_the_broker_is_stopped() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        let id = session::create(&world, &[])?.id;
+        let stopped = world.brokers();
+        agentsh_tests::world::processes::signal_all(&stopped, libc::SIGSTOP);
+        let verbs: [(&[&str], i32); 7] = [
+            (&["status"], 1),
+            (&["session", "list"], 1),
+            (&["kill", "--all"], 1),
+            (&["approve", "--watch"], 1),
+            (&["attach", &id], 1),
+            (&["broker", "stop"], 1),
+            (&["exec", "--output", "json", &id, "--", "true"], 125),
+        ];
+        let begun = std::time::Instant::now();
+        let said = verbs.map(|(verb, status)| (verb, status, world.agentsh(verb)));
+        let took = begun.elapsed();
+        agentsh_tests::world::processes::signal_all(&stopped, libc::SIGCONT);
+        for (verb, status, outcome) in said {
+            let outcome = outcome?;
+            outcome.expect_exit(status, &format!("{verb:?}"))?;
+            if !outcome.err().contains("is stopped") || !outcome.err().contains("kill -CONT") {
+                return Err(fail(format!("{verb:?}: {outcome:?}")));
+            }
+        }
+        if took > Duration::from_secs(40) {
+            return Err(fail(format!("it took {took:?}")));
         }
         still_serves(&world)?;
     }

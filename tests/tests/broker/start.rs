@@ -372,3 +372,48 @@ fn it_takes_the_usual_place_whoever_starts_it() -> Result {
     }
     Ok(())
 }
+
+/// The folders of sessions that have no `session.json`.
+fn halves(world: &World) -> Result<Vec<PathBuf>> {
+    let mut halves = record::sessions(world)?;
+    halves.retain(|folder| !folder.join("session.json").exists());
+    Ok(halves)
+}
+
+#[test]
+fn of_a_session_whose_maker_is_killed_nothing_stays() -> Result {
+    let world = World::new(User::agent())?;
+    world.shimmed("true")?;
+    // Killed at whatever moment: at first, and at the next steps of the making.
+    for delay in 0..40 {
+        let known = world.supervisors();
+        let maker = Shell::program(format!("{PRODUCT}/agentsh")).args(["session", "create", "--workspace", "."]);
+        let child = maker.spawn(&world)?;
+        let mut new = Vec::new();
+        wait_until(PATIENCE, || {
+            new = world.supervisors();
+            new.retain(|process| !known.iter().any(|old| old.pid == process.pid));
+            !new.is_empty()
+        });
+        std::thread::sleep(Duration::from_millis(delay));
+        signal_all(&new, libc::SIGKILL);
+        child.finish(PATIENCE)?;
+        let left = halves(&world)?;
+        if !left.is_empty() {
+            return Err(fail(format!("after {delay} ms: {left:?}")));
+        }
+    }
+    // Of one whose broker died with it the next broker sees to it.
+    let half = world
+        .state_dir()
+        .join("sessions")
+        .join("0199f3a0-0000-7000-8000-000000000000");
+    world.user().make_folder(&half.join("recordings"))?;
+    world.agentsh(["broker", "stop"])?.expect_success("broker stop")?;
+    world.agentsh(["status"])?.expect_success("status")?;
+    world.shimmed("true")?;
+    match half.exists() {
+        false => Ok(()),
+        true => Err(fail(format!("{} stays", half.display()))),
+    }
+}

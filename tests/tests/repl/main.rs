@@ -1,6 +1,7 @@
 //! `agentsh` by hand, on a real terminal and without one.
 
 mod lines;
+mod prompts;
 mod recorded;
 mod verbs;
 

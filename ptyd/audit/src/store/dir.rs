@@ -5,6 +5,9 @@ use agentsh_protocol::api::SessionInfo;
 use super::{StoreError, atomic};
 use crate::lock;
 
+/// The folders in it.
+pub(super) const PARTS: [&str; 3] = ["recordings", "output", "checkpoints"];
+
 /// One output stream of a command, as it is kept on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
@@ -100,6 +103,22 @@ impl SessionDir {
     /// also when `session.json` is out of date.
     pub fn is_live(&self) -> bool {
         lock::is_held(&self.events_path())
+    }
+
+    /// Whether it was left before there was a record: nothing was ever written there or kept.
+    pub fn is_unbegun(&self) -> bool {
+        let absent = |path: PathBuf| {
+            let found = std::fs::symlink_metadata(path);
+            found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+        };
+        let empty = |part: &str| match std::fs::read_dir(self.path().join(part)) {
+            Ok(mut entries) => entries.next().is_none(),
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        };
+        [self.events_path(), self.anchor_path(), self.spool_path()]
+            .into_iter()
+            .all(absent)
+            && PARTS.into_iter().all(empty)
     }
 
     /// What `session.json` says.

@@ -47,7 +47,7 @@ impl Store {
         let path = dir.path();
         let heads = self.state.join("heads");
         make_dir(&heads).map_err(StoreError::io(&heads, "create"))?;
-        for part in ["recordings", "output", "checkpoints"] {
+        for part in dir::PARTS {
             let part = path.join(part);
             make_dir(&part).map_err(StoreError::io(&part, "create"))?;
         }

@@ -10,8 +10,6 @@ use crate::replay::{Clock, Film, marks};
 
 /// Between two frames, at least.
 const STEP: Duration = Duration::from_millis(40);
-/// Pauses of the page are cut to this.
-const IDLE: Duration = Duration::from_secs(2);
 
 /// A moment: when, and the rows that differ from the moment before.
 #[derive(Serialize)]
@@ -24,11 +22,11 @@ struct Page<'a> {
     marks: Vec<(u64, &'a str)>,
 }
 
-/// Writes a page that plays the recording by itself: no outside file, no request, no sequence of the
+/// Writes a page that plays the recording by itself, with pauses cut to [`Recording::pause_limit`]: no outside file, no request, no sequence of the
 /// recording. Its content security policy allows its own script and style only.
 pub fn html(recording: &Recording, out: &mut impl Write) -> io::Result<()> {
     let palette = Palette::new(recording.header.theme.as_ref());
-    let clock = Clock::new(&recording.events, Some(IDLE));
+    let clock = Clock::new(&recording.events, Some(recording.pause_limit()));
     let mut film = Film::new(recording.clone()).map_err(io::Error::other)?;
     let mut frames = Vec::new();
     let mut shown: Vec<String> = Vec::new();

@@ -85,6 +85,16 @@ fn a_page_holds_no_markup_of_the_recording_and_asks_for_nothing() -> Result<(), 
 }
 
 #[test]
+fn the_pauses_of_a_page_are_cut_as_the_recording_says() -> Result<(), Failure> {
+    let mut recording = recording();
+    recording.header.idle_time_limit = Some(0.5);
+    let mut out = Vec::new();
+    html(&recording, &mut out)?;
+    assert!(String::from_utf8(out)?.contains("[510,"));
+    Ok(())
+}
+
+#[test]
 fn a_picture_shows_the_moment_asked_for() -> Result<(), Failure> {
     let early = svg(&recording(), Duration::from_millis(5))?;
     assert!(early.contains("$ cat x") && !early.contains("alert"));

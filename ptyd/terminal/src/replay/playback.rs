@@ -11,8 +11,6 @@ pub const MIN_SPEED: f64 = 0.1;
 pub const MAX_SPEED: f64 = 100.0;
 /// Steps of speed.
 const SPEEDS: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0];
-/// Pauses are cut to this if the recording names no limit.
-const IDLE: Duration = Duration::from_secs(2);
 
 /// What a viewer asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +23,8 @@ pub enum Action {
     StepBack,
     /// To this time of the film.
     Seek(Duration),
+    /// To this time of the recording, of which no pause is cut.
+    SeekRecorded(Duration),
     /// So many seconds on, or back.
     Skip(f64),
     /// To the next marker of a command line.
@@ -65,17 +65,13 @@ pub struct Playback {
 }
 
 impl Playback {
-    /// At the start of a recording, paused, at the recorded speed, with pauses cut to the recording's
-    /// own limit or two seconds.
+    /// At the start of a recording, paused, at the recorded speed, with pauses cut to
+    /// [`Recording::pause_limit`].
     ///
     /// # Errors
     /// None in practice: sizes are never zero.
     pub fn new(recording: Recording) -> Result<Playback, avt::InvalidSize> {
-        let limit = recording
-            .header
-            .idle_time_limit
-            .and_then(|limit| Duration::try_from_secs_f64(limit).ok());
-        let idle = Some(limit.unwrap_or(IDLE));
+        let idle = Some(recording.pause_limit());
         Ok(Playback {
             clock: Clock::new(&recording.events, idle),
             marks: marks(&recording.events),
@@ -126,6 +122,7 @@ impl Playback {
             Action::Step => self.stop_after(self.film.played() + 1),
             Action::StepBack => self.stop_after(self.film.played().saturating_sub(1)),
             Action::Seek(time) => self.seek(time),
+            Action::SeekRecorded(time) => self.seek_recorded(time),
             Action::Skip(seconds) => {
                 let span = Duration::try_from_secs_f64(seconds.abs()).unwrap_or(Duration::MAX);
                 let time = match seconds < 0.0 {
@@ -165,6 +162,18 @@ impl Playback {
     fn seek(&mut self, time: Duration) {
         self.time = time.min(self.clock.length());
         self.film.seek(self.clock.played(self.time));
+    }
+
+    /// Within a pause of which more is cut than is left of it, to the end of the pause.
+    fn seek_recorded(&mut self, time: Duration) {
+        let recorded = Clock::new(&self.film.recording().events, None);
+        let played = recorded.played(time);
+        let last = played.checked_sub(1);
+        let before = |clock: &Clock| last.and_then(|last| clock.time(last)).unwrap_or_default();
+        let since = time.saturating_sub(before(&recorded));
+        let next = self.clock.time(played).unwrap_or(self.clock.length());
+        self.time = before(&self.clock).saturating_add(since).min(next);
+        self.film.seek(played);
     }
 
     /// Pauses right after the first `played` events.

@@ -66,6 +66,34 @@ fn it_plays_by_the_clock_and_cuts_pauses() -> Result<(), Failure> {
 }
 
 #[test]
+fn a_time_of_the_recording_is_the_same_moment_whatever_is_cut() -> Result<(), Failure> {
+    let mut play = Playback::new(recording(session()))?;
+    for cut in [true, false] {
+        for (recorded, shown) in [
+            (0, "$ make"),
+            (29_999, "compiling"),
+            (30_000, "Warning: x"),
+            (90_000, "$ ls"),
+        ] {
+            play.act(Action::SeekRecorded(Duration::from_millis(recorded)));
+            let text = play.screen().text();
+            let last = text.iter().rfind(|line| !line.is_empty() && *line != "warn.txt");
+            assert_eq!((last.map(String::as_str), cut), (Some(shown), play.cuts_pauses()));
+        }
+        play.act(Action::ToggleIdle);
+    }
+    // What is left of a pause is waited for, as far as it is not cut.
+    for (recorded, pause) in [(200 + 500, 1_500), (20_000, 0)] {
+        play.act(Action::SeekRecorded(Duration::from_millis(recorded)));
+        if !play.playing() {
+            play.act(Action::Toggle);
+        }
+        assert_eq!(play.pause(), Some(Duration::from_millis(pause)));
+    }
+    Ok(())
+}
+
+#[test]
 fn steps_go_both_ways() -> Result<(), Failure> {
     let mut play = Playback::new(recording(session()))?;
     let mut screens = vec![play.screen().text()];

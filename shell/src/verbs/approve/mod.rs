@@ -1,6 +1,8 @@
 //! `agentsh approve`: what sessions ask a person, and the person's answers.
 
 mod answer;
+mod ask;
+mod changes;
 mod list;
 mod watch;
 

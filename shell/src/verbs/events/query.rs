@@ -64,7 +64,7 @@ impl Query {
         record::say_problems(&found.problems);
         match (self.json, self.csv) {
             (true, _) => found.events.iter().try_for_each(record::print_json_line)?,
-            (_, true) => record::print_csv(&found.events)?,
+            (_, true) => record::print_csv(context, &found.events)?,
             _ => {
                 let lines = found
                     .events

@@ -22,8 +22,10 @@ use crate::{record, recordings, render};
 Examples:
   agentsh replay 0199f3                      a command, or all commands of a session
   agentsh replay --at 1:20 --speed 4 demo.cast
-  agentsh replay --html --out page.html 0199f3
+  agentsh replay --html --idle 0.5 --out page.html 0199f3
   agentsh replay --cast --format v2 demo.cast
+
+Times are those of the recording, as --json and `agentsh search` tell them, whatever is cut of its pauses.
 
 Keys: space plays and pauses, . and , step, arrows seek, [ and ] go to commands, d to the next denial, / searches, \
 + and - change the speed, i cuts pauses or not, ? shows all. Whatever a recording holds, it is drawn as cells: it cannot \
@@ -53,17 +55,18 @@ pub struct Replay {
     /// Export to this new file instead of stdout
     #[arg(long, short, value_name = "FILE", requires = "form", conflicts_with = "json")]
     out: Option<PathBuf>,
-    /// Begin at this time, or draw it (`90`, `1:30`, `1:02:03.5`)
-    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    /// Begin at this time of the recording, or draw it (`90`, `1:30`, `1:02:03.5`)
+    #[arg(long, value_name = "TIME", value_parser = moment::parse, conflicts_with_all = ["text", "html", "cast", "json"])]
     at: Option<Duration>,
     /// Play so many times faster, 0.1 to 100
-    #[arg(long, value_name = "TIMES", value_parser = speed, default_value = "1")]
+    #[arg(long, value_name = "TIMES", value_parser = speed, default_value = "1", conflicts_with = "form")]
     speed: f64,
-    /// Cut pauses to this time (`2`, `0.5`); without, to the recording's own limit or 2 seconds
-    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    /// Cut pauses of what is played to this time (`2`, `0.5`), also of the page, and name that limit in the asciicast file;
+    /// without, to the recording's own limit or 2 seconds
+    #[arg(long, value_name = "TIME", value_parser = moment::parse, conflicts_with_all = ["text", "svg", "json"])]
     idle: Option<Duration>,
     /// Look for this text at once
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "form")]
     search: Option<String>,
 }
 
@@ -102,13 +105,14 @@ impl Replay {
         let mut playback =
             Playback::new(recording).map_err(|error| Error::io("playing", std::io::Error::other(error)))?;
         playback.act(Action::Speed(self.speed));
-        if let Some(text) = &self.search {
-            playback.act(Action::Search(text.clone()));
-        } else {
+        if self.search.is_none() {
             playback.act(Action::Toggle);
         }
         if let Some(at) = self.at {
-            playback.act(Action::Seek(at));
+            playback.act(Action::SeekRecorded(at));
+        }
+        if let Some(text) = self.search {
+            playback.act(Action::Search(text));
         }
         player::run(Viewer::new(playback))?;
         Ok(Exit::DONE)
