@@ -98,7 +98,9 @@ impl Relay {
         };
         let mut watch = Watch::new(&self.scene.tty);
         while !self.is_over() {
-            let typing = self.raw && self.waiting.is_empty() && !self.hung_up;
+            // What comes after the command's end is for whoever has the terminal next.
+            let wanted = self.ended.is_none() && !self.hung_up;
+            let typing = self.raw && self.waiting.is_empty() && wanted;
             let tty = (!self.hung_up).then_some(&self.scene.tty);
             let monitor = self.ended.is_none().then_some(&self.monitor);
             let writes = !self.waiting.is_empty();
