@@ -245,6 +245,18 @@ pub fn dialogues() -> Vec<Dialogue> {
             },
         ),
         talk(
+            "a session that has no terminal gets none from the one that it is shown on",
+            outer(),
+            |terminal| {
+                let looks = "(: < /dev/tty) 2>&1 | sed s/line.*:.//; ps -o tty= -p $$; stty size";
+                terminal.at(PROMPT, &format!("setsid -w $SHELL -c '{looks}'"))?;
+                terminal.at(PROMPT, &format!("setsid -w sh -c '$SHELL -c \"$0\"; :' '{looks}'"))?;
+                terminal.at(PROMPT, "setsid -w $SHELL --norc --noprofile -i")?;
+                terminal.at(PROMPT, "cat < /dev/tty; echo $-; exit 3")?;
+                terminal.at(PROMPT, "echo $?; exit")
+            },
+        ),
+        talk(
             "settings outlive a stop",
             outer(),
             |terminal| {
