@@ -1,3 +1,5 @@
+use super::encoded::{self, Key};
+
 /// The keys that are not the command's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keys {
@@ -18,23 +20,29 @@ pub(super) enum Typed<'a> {
 
 impl Keys {
     /// Splits what was typed at our keys; what comes after the one that leaves is nobody's.
-    pub(super) fn split<'a>(&self, mut typed: &'a [u8]) -> Vec<Typed<'a>> {
+    pub(super) fn split<'a>(&self, typed: &'a [u8]) -> Vec<Typed<'a>> {
         let mut parts = Vec::new();
-        while !typed.is_empty() {
-            let ours = |byte: &u8| *byte == self.detach || *byte == self.take;
-            let end = typed.iter().position(ours).unwrap_or(typed.len());
-            if end > 0 {
-                parts.push(Typed::Bytes(&typed[..end]));
-            }
-            match typed.get(end) {
-                None => break,
-                Some(byte) if *byte == self.detach => {
-                    parts.push(Typed::Detach);
-                    break;
+        let (mut start, mut at) = (0, 0);
+        while at < typed.len() {
+            let key = encoded::control_key(&typed[at..]).unwrap_or_else(|| Key::plain(typed[at]));
+            let end = at + key.length;
+            if key.byte == self.detach || key.byte == self.take {
+                if start < at {
+                    parts.push(Typed::Bytes(&typed[start..at]));
                 }
-                Some(_) => parts.push(Typed::Take),
+                start = end;
+                if key.pressed && key.byte == self.detach {
+                    parts.push(Typed::Detach);
+                    return parts;
+                }
+                if key.pressed {
+                    parts.push(Typed::Take);
+                }
             }
-            typed = &typed[end + 1..];
+            at = end;
+        }
+        if start < at {
+            parts.push(Typed::Bytes(&typed[start..at]));
         }
         parts
     }
@@ -69,6 +77,26 @@ mod tests {
         assert_eq!(
             keys.split(b"ab\x1ec\x1dd"),
             [Typed::Bytes(b"ab"), Typed::Take, Typed::Bytes(b"c"), Typed::Detach]
+        );
+    }
+
+    #[test]
+    fn so_they_are_where_a_program_has_keys_told_by_another_protocol() {
+        let keys = Keys { detach: 29, take: 30 };
+        // ctrl-^, its repetition and its end; an arrow, ctrl-x; ctrl-].
+        assert_eq!(
+            keys.split(b"a\x1b[54:94;6u\x1b[54;6:2u\x1b[54;6:3u\x1b[A\x1b[120;5ub\x1b[93;5uc"),
+            [
+                Typed::Bytes(b"a"),
+                Typed::Take,
+                Typed::Bytes(b"\x1b[A\x1b[120;5ub"),
+                Typed::Detach
+            ]
+        );
+        // xterm's way.
+        assert_eq!(
+            keys.split(b"\x1b[27;5;120~\x1b[27;6;94~\x1b[27;5;93~"),
+            [Typed::Bytes(b"\x1b[27;5;120~"), Typed::Take, Typed::Detach]
         );
     }
 }

@@ -1,5 +1,6 @@
 //! A person on the terminal of a running command.
 
+mod encoded;
 mod keys;
 mod link;
 mod view;

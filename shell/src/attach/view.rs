@@ -20,8 +20,9 @@ use crate::error::Error;
 const LEAVE_WITHIN: u16 = 1000;
 
 /// Puts a terminal in order that shows what nobody can tell any more: out of a sequence, on the main screen, without mouse,
-/// marked pastes and other modes, on a fresh line.
-const IN_ORDER: &[u8] = b"\x18\x1b[?1047l\x1b[?9l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1005l\x1b[?1006l\
+/// marked pastes, keys told by other protocols and other modes, on a fresh line.
+const IN_ORDER: &[u8] = b"\x18\x1b[<16u\x1b[?1047l\x1b[<16u\x1b[>1m\x1b[>2m\x1b[>4m\x1b[>4f\x1b[?5l\x1b[?66l\x1b[?69l\
+    \x1b[?2026l\x1b[?2027l\x1b[?2031l\x1b[?2048l\x1b[?7727l\x1b[?9001l\x1b[?9l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1005l\x1b[?1006l\
     \x1b[?1015l\x1b[?2004l\x1b[?1l\x1b>\x1b[r\x1b[?6l\x1b[4l\x1b[?7h\x1b[?25h\x1b[0 q\x1b[m\x1b(B\x0f\x1b[9999;1H\r\n";
 
 pub(super) struct View {

@@ -38,6 +38,16 @@ pub fn escaped(json: &str) -> String {
     shown
 }
 
+/// A line of what a command has printed, with its end if it has one: tabs stay, the rest is made [`visible`].
+pub fn output_line(bytes: &[u8]) -> String {
+    let (text, end) = match bytes.strip_suffix(b"\n") {
+        Some(text) => (text.strip_suffix(b"\r").unwrap_or(text), "\n"),
+        None => (bytes, ""),
+    };
+    let cells: Vec<String> = String::from_utf8_lossy(text).split('\t').map(visible).collect();
+    cells.join("\t") + end
+}
+
 fn is_deceptive(c: char) -> bool {
     matches!(u32::from(c),
         0xAD | 0x34F | 0x61C | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F | 0x2028..=0x202E
@@ -113,6 +123,12 @@ mod tests {
             visible("a\x1b[31m\u{202e}b\u{200b}\u{9b}é\n"),
             "a\\x1b[31m\\u{202e}b\\u{200b}\\x9bé\\n"
         );
+    }
+
+    #[test]
+    fn a_line_of_output_keeps_its_tabs_and_its_end() {
+        assert_eq!(output_line(b"a\tb\x1b[2J\rc\r\n"), "a\tb\\x1b[2J\\rc\n");
+        assert_eq!(output_line(b"\xffhalf"), "\u{fffd}half");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::io;
+use std::io::{self, BufReader};
 use std::path::PathBuf;
 
 use agentsh_audit::{SessionDir, Stream};
@@ -15,7 +15,9 @@ use crate::render;
 
 /// Print what `exec --output json` kept of a command whose output was long
 #[derive(Debug, Args)]
-#[command(after_help = "Without --stream its stdout goes to stdout and its stderr to stderr.")]
+#[command(
+    after_help = "Without --stream its stdout goes to stdout and its stderr to stderr. On a terminal everything that could drive it is written out; elsewhere every byte is as it was."
+)]
 pub struct Output {
     /// The command: id, or a unique beginning of it
     command: String,
@@ -74,8 +76,8 @@ impl Output {
         }
         for stream in STREAMS.into_iter().filter(|stream| wanted(*stream)) {
             match stream == Stream::Stderr && self.stream.is_none() {
-                true => copy(&dir, &command, stream, &mut io::stderr())?,
-                false => copy(&dir, &command, stream, &mut io::stdout())?,
+                true => print(&dir, &command, stream, io::stderr())?,
+                false => print(&dir, &command, stream, io::stdout())?,
             }
         }
         Ok(Exit::DONE)
@@ -91,13 +93,30 @@ fn place(dir: &SessionDir, command: &str, stream: Stream) -> Result<PathBuf, Err
     }
 }
 
-fn copy(dir: &SessionDir, command: &str, stream: Stream, to: &mut dyn io::Write) -> Result<(), Error> {
+fn print(
+    dir: &SessionDir,
+    command: &str,
+    stream: Stream,
+    mut to: impl io::Write + io::IsTerminal,
+) -> Result<(), Error> {
     let path = place(dir, command, stream)?;
-    let copied = match File::open(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        file => file.and_then(|mut file| io::copy(&mut file, to)),
+    let printed = match (File::open(&path), to.is_terminal()) {
+        (Err(error), _) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        (Err(error), _) => Err(error),
+        (Ok(mut file), false) => io::copy(&mut file, &mut to).map(drop),
+        (Ok(file), true) => show(BufReader::new(file), &mut to),
     };
-    copied.map(drop).map_err(|source| Error::file(path, source))
+    printed.map_err(|source| Error::file(path, source))
+}
+
+/// Line by line: what a command has printed must not drive the terminal of who reads it.
+fn show(mut from: impl io::BufRead, to: &mut impl io::Write) -> io::Result<()> {
+    let mut line = Vec::new();
+    while from.read_until(b'\n', &mut line)? > 0 {
+        to.write_all(render::output_line(&line).as_bytes())?;
+        line.clear();
+    }
+    to.flush()
 }
 
 fn read(dir: &SessionDir, command: &str, stream: Stream) -> Result<Option<Bytes>, Error> {

@@ -4,13 +4,24 @@ use std::os::fd::OwnedFd;
 
 use super::sys::{self, Tty};
 
+/// Whom a signal is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// The command alone.
+    Command,
+    /// Its process group.
+    Group,
+    /// The one or the other: whatever the monitor, which is in the caller's process group, had itself was sent to that.
+    AsHere,
+}
+
 /// Relay to monitor.
 #[derive(Clone, Copy)]
 pub(super) enum Order {
     /// Go on, with the terminal if `true`, which is set so first.
     Continue(bool, Option<Tty>),
     /// Give the command this signal.
-    Signal(i32),
+    Signal(i32, Reach),
 }
 
 /// Monitor to relay.
@@ -27,7 +38,9 @@ impl Order {
     pub(super) fn send(self, to: &OwnedFd) {
         let (kind, value, settings) = match self {
             Order::Continue(front, settings) => (b'c', i32::from(front), settings),
-            Order::Signal(signal) => (b's', signal, None),
+            Order::Signal(signal, Reach::Command) => (b's', signal, None),
+            Order::Signal(signal, Reach::Group) => (b'g', signal, None),
+            Order::Signal(signal, Reach::AsHere) => (b'h', signal, None),
         };
         // A monitor that is gone is noticed where its reports are read.
         let _ = sys::send(to, &packet(kind, value, settings.as_ref()));
@@ -38,7 +51,9 @@ impl Order {
         let (kind, value, settings) = parts(sys::receive(from, &mut [0; LONGEST])?)?;
         match kind {
             b'c' => Some(Order::Continue(value != 0, settings)),
-            b's' => Some(Order::Signal(value)),
+            b's' => Some(Order::Signal(value, Reach::Command)),
+            b'g' => Some(Order::Signal(value, Reach::Group)),
+            b'h' => Some(Order::Signal(value, Reach::AsHere)),
             _ => None,
         }
     }

@@ -4,7 +4,8 @@
 //! mode, size, suspension) and carries what is typed to the hub. Its child, the *monitor*, leads a session
 //! on the new terminal, waits for the program and tells of its stops and its end. The *command*, the
 //! monitor's child, enters the sandbox and becomes the program. Output does not come through here where
-//! the hub can write to the caller's terminal itself.
+//! the hub can write to the caller's terminal itself. A *witness* stays in the caller's process group where the monitor
+//! has left it, and tells whether a signal was sent to that.
 
 mod ahead;
 mod job;
@@ -13,6 +14,7 @@ mod relay;
 mod sys;
 mod turns;
 mod watch;
+mod witness;
 
 use std::os::fd::OwnedFd;
 

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use super::job::{Order, Report};
+use super::job::{Order, Reach, Report};
 use super::sys::{self, Change, Mask, Tty};
 use super::watch::Watch;
 use super::{Place, Standing};
@@ -89,7 +89,7 @@ fn watch(standing: Standing, command: i32, slave: OwnedFd, relay: OwnedFd) -> ! 
         {
             match Order::receive(near) {
                 None => relay = None,
-                Some(Order::Signal(signal)) => sys::signal_command(standing, command, signal),
+                Some(Order::Signal(signal, reach)) => give(signal, reach, standing, command),
                 Some(Order::Continue(front, settings)) => {
                     stopped = false;
                     if let Some(settings) = settings {
@@ -98,7 +98,7 @@ fn watch(standing: Standing, command: i32, slave: OwnedFd, relay: OwnedFd) -> ! 
                     if standing == Standing::Job {
                         sys::set_foreground(&slave, if front { command } else { sys::own_group() });
                     }
-                    sys::signal_command(standing, command, libc::SIGCONT);
+                    give(libc::SIGCONT, Reach::Group, standing, command);
                 }
             }
         }
@@ -116,6 +116,16 @@ fn watch(standing: Standing, command: i32, slave: OwnedFd, relay: OwnedFd) -> ! 
         sys::continue_parent(caller);
     }
     sys::end(0)
+}
+
+fn give(signal: i32, reach: Reach, standing: Standing, command: i32) {
+    let shared = reach == Reach::AsHere && sys::take_signal(signal);
+    match (standing, shared || reach == Reach::Group) {
+        // It is in the caller's process group, and had it there.
+        (Standing::Guest, _) if shared => {}
+        (Standing::Guest, _) | (_, false) => sys::signal_process(command, signal),
+        (_, true) => sys::signal_group(command, signal),
+    }
 }
 
 fn report(relay: Option<&OwnedFd>, report: &Report) {

@@ -4,10 +4,11 @@ use std::os::fd::OwnedFd;
 
 use agentsh_protocol::terminal::{Cooked, Decoder, FromClient, FromHub, Modes};
 
-use super::job::{Order, Report};
+use super::job::{Order, Reach, Report};
 use super::sys::{self, OURS, Ready, Signal, Tty};
 use super::turns::{Editor, Turn};
 use super::watch::Watch;
+use super::witness::Witness;
 use super::{Scene, Standing};
 
 pub(super) struct Relay {
@@ -39,6 +40,10 @@ pub(super) struct Relay {
     draining: usize,
     /// The same, of how the terminal was set by somebody else.
     setting: usize,
+    /// Tells what was sent to the caller's job, where the monitor is not in it.
+    witness: Option<Witness>,
+    /// Signals that came before anybody could tell so.
+    early: Vec<i32>,
 }
 
 impl Relay {
@@ -68,15 +73,24 @@ impl Relay {
             stopping: None,
             draining: 0,
             setting: 0,
+            witness: None,
+            early: Vec::new(),
         }
     }
 
     /// Relays until the command has ended; ends as it did.
     pub(super) fn run(mut self) -> ! {
+        // Our children's numbers stay theirs until they are reaped.
+        sys::stop_ignoring_children();
+        if self.scene.standing == Standing::Job {
+            self.witness = Witness::start();
+        }
+        self.early = sys::pending_signals();
         // Whoever waits for the end of the caller's pipes must not wait for this process.
         let editor = self.editor.iter().map(|editor| &editor.socket);
+        let witness = self.witness.iter().map(Witness::socket);
         let kept = [&self.scene.tty, &self.monitor].into_iter().chain(&self.hub);
-        let kept: Vec<&OwnedFd> = kept.chain(editor).collect();
+        let kept: Vec<&OwnedFd> = kept.chain(editor).chain(witness).collect();
         sys::keep_only(&kept);
         let Ok(signals) = sys::all_signals() else {
             self.restore();
@@ -84,7 +98,9 @@ impl Relay {
         };
         let mut watch = Watch::new(&self.scene.tty);
         while !self.is_over() {
-            let typing = self.raw && self.waiting.is_empty() && !self.hung_up;
+            // What comes after the command's end is for whoever has the terminal next.
+            let wanted = self.ended.is_none() && !self.hung_up;
+            let typing = self.raw && self.waiting.is_empty() && wanted;
             let tty = (!self.hung_up).then_some(&self.scene.tty);
             let monitor = self.ended.is_none().then_some(&self.monitor);
             let writes = !self.waiting.is_empty();
@@ -251,7 +267,7 @@ impl Relay {
         let was_stopped = sys::stop(signal, self.scene.standing);
         if is_want(signal) && !was_stopped && !self.scene.in_front() {
             // Nobody could ever continue it: the kernel hangs such jobs up.
-            Order::Signal(libc::SIGHUP).send(&self.monitor);
+            Order::Signal(libc::SIGHUP, Reach::Group).send(&self.monitor);
         }
         let wants = match &self.editor {
             Some(editor) => editor.commands_turn,
@@ -263,6 +279,7 @@ impl Relay {
     /// Goes on, in front if the caller's job is there.
     fn resume(&mut self, wants: bool) {
         self.stopping = None;
+        self.witness.iter().for_each(Witness::go_on);
         let front = wants && self.scene.in_front();
         let taken = front && self.take_terminal() && self.editor.is_none();
         // It is set as whoever brought the job to the front has set it. Between two turns of an editor the command stays in
@@ -310,6 +327,7 @@ impl Relay {
                 // An editor that was killed has left it as it needed it.
                 self.before.apply(&self.scene.tty);
                 self.hang_up();
+                Order::Signal(libc::SIGHUP, Reach::Group).send(&self.monitor);
             }
         }
     }
@@ -329,14 +347,32 @@ impl Relay {
                     let wants = self.raw || self.scene.eager && !self.is_editors_turn();
                     self.resume(wants);
                 }
-                // The terminal's own end comes to the command through its terminal.
-                libc::SIGHUP if by_kernel && self.hub.is_some() => self.hang_up(),
+                // To whoever leads the session its terminal's end comes through its terminal. Anybody else gets the signal
+                // because the leader has ended.
+                libc::SIGHUP if by_kernel && self.scene.standing == Standing::Leader && self.hub.is_some() => {
+                    self.hang_up();
+                }
                 // Meant for the editor, whose process group this is.
                 _ if self.is_editors_turn() => {}
-                // Guests are in the caller's process group, and have what was sent to it.
-                _ if self.scene.standing == Standing::Guest && !by_kernel => {}
-                number => Order::Signal(number).send(&self.monitor),
+                number => Order::Signal(number, self.reach_of(number)).send(&self.monitor),
             }
+        }
+    }
+
+    /// Whether a signal that came here was sent to the caller's whole process group.
+    fn reach_of(&mut self, signal: i32) -> Reach {
+        sys::await_group();
+        if let Some(at) = self.early.iter().position(|early| *early == signal) {
+            self.early.swap_remove(at);
+            return Reach::Group;
+        }
+        match (&self.witness, self.scene.standing) {
+            (None, Standing::Job) => Reach::Group,
+            (None, _) => Reach::AsHere,
+            (Some(witness), _) => match witness.had(signal) {
+                Some(false) => Reach::Command,
+                _ => Reach::Group,
+            },
         }
     }
 
@@ -423,6 +459,9 @@ impl Relay {
             self.before.apply(&self.scene.tty);
         }
         sys::reap(self.monitor_pid);
+        if let Some(witness) = self.witness.take() {
+            witness.end();
+        }
         if !self.left && self.hub.is_some() && sys::fork().is_ok_and(|child| child == 0) {
             self.follow()
         }

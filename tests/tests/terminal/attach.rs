@@ -94,6 +94,34 @@ fn a_person_types_a_password_that_no_record_has_and_gives_the_terminal_back() ->
     )
 }
 
+/// Whoever leaves has keys that are told as before, and can leave while they are told by another protocol.
+#[test]
+fn how_a_program_has_keys_told_does_not_stay_with_who_leaves() -> Result {
+    let world = World::new(User::agent())?;
+    let script = "printf '\\033[>1u\\033[?2004h'; read -r line; printf '\\033[>4;2m\\033[?1004hset'; read -r line";
+    let mut caller = open(&interactive("bash", &["-c", script]), &world)?;
+    caller.expect("2004h")?;
+    // Of what was set before they came, and of what is set since.
+    let mut person = attach(&world, &["--take"])?;
+    person.expect("\x1b\\[>1u")?;
+    person.send("\r")?;
+    person.expect("\x1b\\[>4;2m\x1b\\[\\?1004hset")?;
+    person.send("\x1b[93;5u")?;
+    let (ended, seen) = person.finish()?;
+    check(ended == Ended::Exit(0), "left", &ended)?;
+    let seen = String::from_utf8_lossy(&seen).into_owned();
+    for (set, undone) in [
+        ("\x1b[>1u", "\x1b[<16u"),
+        ("\x1b[?2004h", "\x1b[?2004l"),
+        ("\x1b[>4;2m", "\x1b[>4m"),
+        ("\x1b[?1004h", "\x1b[?1004l"),
+    ] {
+        check(seen.rfind(undone) > seen.rfind(set), undone, &seen)?;
+    }
+    caller.send("\r")?;
+    caller.finish().map(drop)
+}
+
 #[test]
 fn a_watcher_that_takes_nothing_slows_nobody() -> Result {
     let world = World::new(User::agent())?;

@@ -85,7 +85,8 @@ fn relay_and_monitor_at_once() -> Result {
 #[test]
 fn a_watcher_of_a_killed_supervisor() -> Result {
     let world = World::new(User::agent())?;
-    let script = "printf '\\033[?1049h\\033[?1000h\\033[?2004h\\033[?25lfull screen'; exec sleep 1000";
+    let script =
+        "printf '\\033[?1049h\\033[>1u\\033[>4;2m\\033[?1000h\\033[?2004h\\033[?25lfull screen'; exec sleep 1000";
     let mut caller = open(&interactive("bash", &["-c", script]), &world)?;
     caller.expect("full screen")?;
     let mut watcher = agentsh(&world, &["attach", "--watch", &command(&world)?])?;
@@ -99,6 +100,8 @@ fn a_watcher_of_a_killed_supervisor() -> Result {
     for (set, undone) in [
         ("\x1b[?1047h", "\x1b[?1047l"),
         ("\x1b[?1000h", "\x1b[?1000l"),
+        ("\x1b[>1u", "\x1b[<16u"),
+        ("\x1b[>4;2m", "\x1b[>4m"),
         ("\x1b[?2004h", "\x1b[?2004l"),
         ("\x1b[?25l", "\x1b[?25h"),
     ] {

@@ -11,5 +11,6 @@ mod programs;
 mod recordings;
 mod rendered;
 mod screen;
+mod signals;
 mod sizes;
 mod support;

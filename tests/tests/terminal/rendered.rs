@@ -3,7 +3,7 @@
 use agentsh_tests::{Ended, Input, Result, Shell, User, World, session};
 use serde_json::Value;
 
-use super::support::{check, interactive, open};
+use super::support::{agentsh, check, interactive, open};
 
 fn configured(world: &World) -> Result {
     let path = world.user().home.join(".config/agentsh/config.yaml");
@@ -80,5 +80,32 @@ fn a_variable_changes_the_form_of_exec_alone() -> Result {
         outcome.out() == "hello\n" && outcome.ended == Ended::Exit(0),
         "a shell",
         &outcome,
+    )
+}
+
+/// What a command has printed drives nobody's terminal; who wants the bytes has them.
+#[test]
+fn kept_output_is_written_out_on_a_terminal() -> Result {
+    let world = World::new(User::agent())?;
+    let id = session::create(&world, &[])?.id;
+    let text = "printf 'one\\ttwo\\033]0;title\\007\\033[31mred\\r\\n'; seq 300000";
+    let told: Value = session::exec(&id, &["--output", "json"], &["sh", "-c", text])
+        .run(&world)?
+        .json()?;
+    let id = told["command_id"].as_str().unwrap_or_default().to_owned();
+    let raw = world.agentsh(["output", &id])?;
+    check(
+        raw.out().starts_with("one\ttwo\x1b]0;title\x07\x1b[31mred\r\n1\n"),
+        "its bytes",
+        &raw.out().len(),
+    )?;
+    let mut terminal = agentsh(&world, &["output", &id])?;
+    terminal.expect("300000\r\n")?;
+    let (_, seen) = terminal.finish()?;
+    let seen = String::from_utf8_lossy(&seen).into_owned();
+    check(
+        seen.contains("two\\x1b]0;title\\x07\\x1b[31mred\r\n1\r\n") && !seen.contains('\x1b'),
+        "on a terminal",
+        &seen.len(),
     )
 }

@@ -104,20 +104,19 @@ pub fn output(recording: &Recording) -> String {
 
 /// Relay and monitor of the world's only terminal.
 pub fn relay_and_monitor(world: &World) -> Result<(Process, Process)> {
-    let mut found = Vec::new();
-    let ours = |process: &Process| process.exe.ends_with("agentsh-shell-shim");
+    let mut found = None;
     wait_until(SOON, || {
-        found = world.processes().into_iter().filter(ours).collect::<Vec<_>>();
-        found.len() == 2
+        let (ours, programs): (Vec<_>, Vec<_>) = world
+            .processes()
+            .into_iter()
+            .partition(|process| process.exe.ends_with("agentsh-shell-shim"));
+        // The program's parent, and that one's.
+        let above = |one: &Process| ours.iter().find(|other| other.pid == one.parent).cloned();
+        found = programs.iter().find_map(|program| {
+            let monitor = above(program)?;
+            Some((above(&monitor)?, monitor))
+        });
+        found.is_some()
     });
-    let monitor = found
-        .iter()
-        .find(|one| found.iter().any(|other| other.pid == one.parent));
-    let relay = found
-        .iter()
-        .find(|one| monitor.is_some_and(|monitor| monitor.parent == one.pid));
-    match (relay, monitor) {
-        (Some(relay), Some(monitor)) => Ok((relay.clone(), monitor.clone())),
-        _ => Err(fail(format!("no relay with a monitor: {found:#?}"))),
-    }
+    found.ok_or_else(|| fail(format!("no relay with a monitor: {:#?}", world.processes())))
 }

@@ -245,6 +245,18 @@ pub fn dialogues() -> Vec<Dialogue> {
             },
         ),
         talk(
+            "a session that has no terminal gets none from the one that it is shown on",
+            outer(),
+            |terminal| {
+                let looks = "(: < /dev/tty) 2>&1 | sed s/line.*:.//; ps -o tty= -p $$; stty size";
+                terminal.at(PROMPT, &format!("setsid -w $SHELL -c '{looks}'"))?;
+                terminal.at(PROMPT, &format!("setsid -w sh -c '$SHELL -c \"$0\"; :' '{looks}'"))?;
+                terminal.at(PROMPT, "setsid -w $SHELL --norc --noprofile -i")?;
+                terminal.at(PROMPT, "cat < /dev/tty; echo $-; exit 3")?;
+                terminal.at(PROMPT, "echo $?; exit")
+            },
+        ),
+        talk(
             "settings outlive a stop",
             outer(),
             |terminal| {
@@ -324,25 +336,39 @@ impl Dialogue {
     }
 }
 
-/// The end of a terminal is a hang-up for the session on it, and for nobody else.
+/// The end of a terminal is a hang-up for the session on it, and for nobody else: whether the shell leads the session, or
+/// another one does that ends by it.
 pub fn hang_up_is_noticed(world: &World, subject: &Subject) -> Result {
+    let text = "trap 'echo hup > hup; exit 1' HUP; nohup sh -c 'echo > up; while [ ! -e hup ]; do sleep 0.02; done; echo yes > alive' > /dev/null 2>&1 & while [ ! -e up ]; do sleep 0.02; done; echo ready; while :; do sleep 0.02; done";
+    let died = Ended::Signal {
+        number: libc::SIGHUP,
+        core: false,
+    };
+    for (shell, expected) in [
+        (Shell::named("bash").args(["-c", text]), Ended::Exit(1)),
+        (
+            Shell::program("/bin/sh").args(["-c", "$SHELL -c \"$0\"; :", text]),
+            died,
+        ),
+    ] {
+        hung_up(&shell.on_terminal(), expected, world, subject)?;
+    }
+    Ok(())
+}
+
+fn hung_up(shell: &Shell, expected: Ended, world: &World, subject: &Subject) -> Result {
     let folder = world.workspace().join("hang-up");
     world.user().make_folder(&folder)?;
     let (hup, alive) = (folder.join("hup"), folder.join("alive"));
-    let text = "trap 'echo hup > hup; exit 1' HUP; nohup sh -c 'echo > up; while [ ! -e hup ]; do sleep 0.02; done; echo yes > alive' > /dev/null 2>&1 & while [ ! -e up ]; do sleep 0.02; done; echo ready; while :; do sleep 0.02; done";
-    let mut terminal = Terminal::open(
-        &Shell::named("bash").args(["-c", text]).on_terminal().cwd(&folder),
-        world,
-        subject,
-    )?;
+    let mut terminal = Terminal::open(&shell.clone().cwd(&folder), world, subject)?;
     terminal.expect("ready")?;
     let mut child = terminal.hang_up();
     let ended = child.wait(Duration::from_secs(30))?;
     let both = wait_until(Duration::from_secs(30), || hup.exists() && alive.exists());
-    match both && ended == Ended::Exit(1) {
+    match both && ended == expected {
         true => Ok(std::fs::remove_dir_all(folder)?),
         false => Err(fail(format!(
-            "{subject:?}: {ended:?}, hang-up noticed: {}, the nohup job went on: {}",
+            "{shell} with {subject:?}: {ended:?}, hang-up noticed: {}, the nohup job went on: {}",
             hup.exists(),
             alive.exists()
         ))),

@@ -6,6 +6,7 @@
 //! at, to those last lines that can still be seen, and what is painted over is not painted: both give the same state.
 
 mod flood;
+mod keyboard;
 mod modes;
 mod overdraw;
 mod paint;

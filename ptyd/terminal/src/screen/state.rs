@@ -150,8 +150,10 @@ impl Screen {
     /// scrollback, both screens, cursor, modes, title. It asks the terminal nothing.
     pub fn redraw(&mut self) -> Vec<u8> {
         self.catch_up();
+        let mut out = self.modes.clear();
         // Off the alternate screen, no margins, no origin or insert mode, wrap on, default pen and charset.
-        let mut out = b"\x1b[?1047l\x1b[r\x1b[?6l\x1b[4l\x1b[?7h\x1b[?25h\x1b[m\x1b(B\x0f\x1b[H\x1b[2J".to_vec();
+        out.extend_from_slice(b"\x1b[?1047l\x1b[r\x1b[?6l\x1b[4l\x1b[?7h\x1b[?25h\x1b[m\x1b(B\x0f\x1b[H\x1b[2J");
+        self.modes.enter_main(&mut out);
         let rows = usize::from(self.size.rows);
         let history: Vec<&avt::Line> = {
             let primary = self.terminal.primary_screen();
@@ -180,6 +182,7 @@ impl Screen {
         let mut out = self.modes.leave();
         if self.terminal.active_screen_kind() == ScreenKind::Alternate {
             out.extend_from_slice(b"\x1b[?1049l");
+            self.modes.leave_main(&mut out);
         }
         out.extend_from_slice(b"\x1b[r\x1b[?6l\x1b[4l\x1b[?1l\x1b[?7h\x1b[?25h\x1b[m\x1b(B\x0f");
         out.extend_from_slice(format!("\x1b[{};1H\r\n", self.size.rows).as_bytes());

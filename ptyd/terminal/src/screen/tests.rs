@@ -51,7 +51,41 @@ fn modes_are_restored_and_undone() -> Result<(), Failure> {
         "{redraw:?}"
     );
     let leave = String::from_utf8(screen.leave())?;
-    assert!(leave.starts_with("\x1b[?2004l\x1b[?1006l\x1b>\x1b[0 q"), "{leave:?}");
+    // Also what the command has taken back itself, which not everybody has seen.
+    let undone = "\x1b[?2004l\x1b[?1000l\x1b[?1006l\x1b>\x1b[0 q";
+    assert!(leave.starts_with(undone) && redraw.starts_with(undone), "{leave:?}");
+    Ok(())
+}
+
+#[test]
+fn how_keys_are_told_is_restored_and_undone_on_both_screens() -> Result<(), Failure> {
+    let mut screen = Screen::new(SIZE, 0)?;
+    // A shell's flags, and an editor's over them; xterm's options, one of them set back.
+    screen.push(b"\x1b[>1u\x1b[>4;2m\x1b[>1;3m\x1b[>1m\x1b[?1049h\x1b[>5u\x1b[>9u\x1b[=2;2u\x1b[?2031h\x1b]11;red\x07");
+    let redraw = String::from_utf8(screen.redraw())?;
+    let (main, alternate) = redraw.split_once("\x1b[?1047h").ok_or("no alternate screen")?;
+    assert!(
+        main.contains("\x1b[?1047l") && main.contains("\x1b[<16u\x1b[>1u"),
+        "{main:?}"
+    );
+    assert!(
+        alternate.ends_with("\x1b[<16u\x1b[>5u\x1b[>11u\x1b[>4;2m\x1b[?2031h"),
+        "{alternate:?}"
+    );
+    assert!(!redraw.contains("\x1b]111"), "{redraw:?}");
+    let leave = String::from_utf8(screen.leave())?;
+    let (first, then) = leave.split_once("\x1b[?1049l").ok_or("no main screen")?;
+    assert_eq!(first, "\x1b[>4m\x1b[>1m\x1b[?2031l\x1b[<16u\x1b]111\x07");
+    assert!(then.starts_with("\x1b[<16u"), "{then:?}");
+    // Both ends of a program that asks for nothing more.
+    screen.push(b"\x1b[<2u\x1b[?1049l\x1b[<u\x1b[>4;m\x1b[?2031l");
+    let redraw = String::from_utf8(screen.redraw())?;
+    assert!(!redraw.contains("\x1b[>1u") && !redraw.contains(";2m"), "{redraw:?}");
+    // Nothing of it is said where nobody has asked.
+    let mut plain = Screen::new(SIZE, 0)?;
+    plain.push(b"\x1b[<u\x1b[31mtext\x1b]11;?\x07");
+    let both = [plain.redraw(), plain.leave()].concat();
+    assert!(!both.iter().any(|byte| b"u>]".contains(byte)), "{both:?}");
     Ok(())
 }
 

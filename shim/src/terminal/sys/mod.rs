@@ -8,7 +8,6 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use super::Standing;
 use crate::sys::{SignalSet, change_mask, out_of_the_way};
 
 pub(super) use signals::*;
@@ -128,15 +127,25 @@ pub(super) fn keep_only(kept: &[&OwnedFd]) {
     unsafe { libc::chdir(c"/".as_ptr()) };
 }
 
-/// Sends a signal to the command and its process group; to the command alone where the group is not its own.
-/// It is our child and not reaped, so its number is its own.
-pub(super) fn signal_command(standing: Standing, command: i32, signal: i32) {
+/// Sends a signal to a child, which is not reaped: its number is its own.
+pub(super) fn signal_process(child: i32, signal: i32) {
     // SAFETY: takes numbers.
-    unsafe {
-        if standing == Standing::Guest || libc::kill(-command, signal) != 0 {
-            libc::kill(command, signal);
-        }
+    unsafe { libc::kill(child, signal) };
+}
+
+/// Sends a signal to the process group that a child leads; to the child alone if it leads none yet.
+pub(super) fn signal_group(child: i32, signal: i32) {
+    // SAFETY: takes numbers.
+    if unsafe { libc::kill(-child, signal) } != 0 {
+        signal_process(child, signal);
     }
+}
+
+/// Returns once a signal that is on its way to this process's group has reached all of it: the kernel holds its list of
+/// processes for as long as that takes, and for who sets a group too (`kill(2)`, `setpgid(2)`).
+pub(super) fn await_group() {
+    // SAFETY: takes numbers. The group stays what it is; who leads a session may not even ask.
+    unsafe { libc::setpgid(0, libc::getpgrp()) };
 }
 
 /// The parent's number.

@@ -57,6 +57,17 @@ pub(in super::super) fn is_pending(signal: i32) -> bool {
     pending().contains(signal)
 }
 
+/// The signals that are held back and have come.
+pub(in super::super) fn pending_signals() -> Vec<i32> {
+    let come = pending();
+    (1..=64).filter(|signal| come.contains(*signal)).collect()
+}
+
+/// Takes a signal that is held back; whether it had come.
+pub(in super::super) fn take_signal(signal: i32) -> bool {
+    take(SignalSet::of(&[signal]))
+}
+
 /// A signal that came.
 pub(in super::super) struct Signal {
     pub number: i32,
