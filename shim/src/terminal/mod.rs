@@ -50,6 +50,8 @@ enum Standing {
 #[derive(Clone, Copy)]
 struct Place {
     standing: Standing,
+    /// The monitor leads the session that the terminal controls.
+    monitor_leads: bool,
     controlling: bool,
     in_front: bool,
 }
@@ -60,6 +62,8 @@ struct Scene {
     standing: Standing,
     /// The terminal controls the caller.
     controlling: bool,
+    /// See [`Place`]. It has left the caller's process group for that.
+    monitor_leads: bool,
     /// Typing goes to the command from the start; else once it asks for it. A pipeline's other programs may
     /// be the ones that read the terminal.
     eager: bool,
@@ -88,16 +92,19 @@ pub(crate) fn split(terminal: Terminal, slave: OwnedFd, hub: OwnedFd, launch: Ow
         (false, true) => Standing::Job,
         (false, false) => Standing::Guest,
     };
-    let scene = Scene {
+    let mut scene = Scene {
         eager: standing != Standing::Job || terminal.turns.is_some() || !(0..3).any(sys::is_pipe),
         tty,
         standing,
         controlling,
+        monitor_leads: standing == Standing::Job,
     };
     let (near, far) = sys::pair().map_err(|error| failed("socketpair", error))?;
     let mut before = Tty::of(&scene.tty).map_err(|error| failed("tcgetattr", error))?;
     // From here on signals wait: the relay hands them on, the command gets its own mask back.
     let mask = sys::block_all();
+    // A terminal that is another session's cannot be had by opening it, and so must its stand-in be.
+    scene.monitor_leads |= !controlling && sys::is_anothers(&scene.tty);
     let in_front = scene.eager && scene.in_front();
     let ahead = in_front.then(|| ahead::Ahead::lines(&scene.tty, &before));
     // As late as can be: a driver may set the terminal as soon as it has started us, and means the command's.
@@ -122,6 +129,7 @@ pub(crate) fn split(terminal: Terminal, slave: OwnedFd, hub: OwnedFd, launch: Ow
             drop((near, hub, terminal.turns));
             let place = Place {
                 standing,
+                monitor_leads: scene.monitor_leads,
                 controlling,
                 in_front,
             };
@@ -148,6 +156,7 @@ pub(crate) fn detach(slave: OwnedFd, launch: OwnedFd) -> Result<OwnedFd, Refusal
             drop((near, running));
             let place = Place {
                 standing: Standing::Nobody,
+                monitor_leads: false,
                 controlling: true,
                 in_front: true,
             };

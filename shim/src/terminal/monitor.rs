@@ -18,9 +18,10 @@ pub(super) fn begin(
     launch: OwnedFd,
 ) -> Result<OwnedFd, Refusal> {
     match place.standing {
-        Standing::Job => sys::lead_session(&slave, true),
         Standing::Nobody => sys::lead_session(&slave, false),
-        Standing::Leader | Standing::Guest => {}
+        Standing::Job | Standing::Leader if place.monitor_leads => sys::lead_session(&slave, true),
+        // A guest stays in the caller's session, which its parent leaves once there is one.
+        _ => {}
     }
     // Ignored by the caller, it would hide the command's end from us; the command gets that back.
     let ignored = sys::stop_ignoring_children();
@@ -45,6 +46,9 @@ pub(super) fn begin(
         }
         Ok(command) => {
             drop(launch);
+            if place.monitor_leads && place.standing == Standing::Guest {
+                sys::lead_session(&slave, true);
+            }
             watch(place.standing, command, slave, relay)
         }
     }

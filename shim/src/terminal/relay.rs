@@ -82,7 +82,7 @@ impl Relay {
     pub(super) fn run(mut self) -> ! {
         // Our children's numbers stay theirs until they are reaped.
         sys::stop_ignoring_children();
-        if self.scene.standing == Standing::Job {
+        if self.scene.monitor_leads {
             self.witness = Witness::start();
         }
         self.early = sys::pending_signals();
@@ -354,24 +354,29 @@ impl Relay {
                 }
                 // Meant for the editor, whose process group this is.
                 _ if self.is_editors_turn() => {}
-                number => Order::Signal(number, self.reach_of(number)).send(&self.monitor),
+                number => {
+                    if let Some(reach) = self.reach_of(number) {
+                        Order::Signal(number, reach).send(&self.monitor);
+                    }
+                }
             }
         }
     }
 
-    /// Whether a signal that came here was sent to the caller's whole process group.
-    fn reach_of(&mut self, signal: i32) -> Reach {
+    /// Whom a signal that came here is for: was it sent to the caller's whole process group? `None` if it got there.
+    fn reach_of(&mut self, signal: i32) -> Option<Reach> {
         sys::await_group();
         if let Some(at) = self.early.iter().position(|early| *early == signal) {
             self.early.swap_remove(at);
-            return Reach::Group;
+            return Some(Reach::Group);
         }
-        match (&self.witness, self.scene.standing) {
-            (None, Standing::Job) => Reach::Group,
-            (None, _) => Reach::AsHere,
-            (Some(witness), _) => match witness.had(signal) {
-                Some(false) => Reach::Command,
-                _ => Reach::Group,
+        match &self.witness {
+            None if self.scene.monitor_leads => Some(Reach::Group),
+            None => Some(Reach::AsHere),
+            Some(witness) => match witness.had(signal) {
+                Some(false) => Some(Reach::Command),
+                _ if self.scene.standing == Standing::Guest => None,
+                _ => Some(Reach::Group),
             },
         }
     }

@@ -251,6 +251,18 @@ fn one_that_is_killed_leaves_a_sane_terminal_and_no_shell() -> Result {
 }
 
 #[test]
+fn one_whose_terminal_closes_while_a_line_runs_leaves_nothing() -> Result {
+    let world = World::new(User::agent())?;
+    let mut terminal = open(&world, &[])?;
+    terminal.at(PROMPT, "echo up; sleep 1000")?;
+    terminal.expect("up\r\n")?;
+    sleeping(&world)?;
+    terminal.hang_up().wait(Duration::from_secs(30))?;
+    let gone = wait_until(Duration::from_secs(30), || world.strays().is_empty());
+    check(gone, "the shell and what it ran are gone", &world.strays())
+}
+
+#[test]
 fn other_shells_serve_too() -> Result {
     let world = World::new(User::agent())?;
     for shell in ["dash", "zsh"] {

@@ -102,9 +102,9 @@ fn how_a_program_has_keys_told_does_not_stay_with_who_leaves() -> Result {
     let mut caller = open(&interactive("bash", &["-c", script]), &world)?;
     caller.expect("2004h")?;
     // Of what was set before they came, and of what is set since.
-    let mut person = attach(&world, &["--take"])?;
+    let mut person = attach(&world, &[])?;
     person.expect("\x1b\\[>1u")?;
-    person.send("\r")?;
+    caller.send("\r")?;
     person.expect("\x1b\\[>4;2m\x1b\\[\\?1004hset")?;
     person.send("\x1b[93;5u")?;
     let (ended, seen) = person.finish()?;

@@ -14,7 +14,7 @@ use super::support::{SOON, check};
 const SCRIPT: &str = "exec 2>/dev/null
 trap 'echo shell >> had; exit 4' TERM
 (trap '' HUP; trap 'echo child >> had; touch gone; exit' TERM; touch up; until [ -e over ]; do sleep 0.02; done; touch gone) &
-until [ -e up ]; do sleep 0.02; done; echo ready; touch ready
+until [ -e up ]; do sleep 0.02; done; touch ready; echo ready
 while :; do sleep 0.02; done
 ";
 

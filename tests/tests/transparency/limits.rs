@@ -116,6 +116,11 @@ pub fn cases() -> Vec<Case> {
             "test -t 5; echo $?; stty -F /dev/fd/5 size; (: < /dev/tty) 2>&1 | sed 's/line [0-9]*//'; echo x >&5; read -r -u 6 x; echo \"$x\" | od -c",
         ),
         by_python(
+            "a session's leader with a terminal that is nobody's own",
+            "import pty; m, s = pty.openpty(); os.dup2(s, 0); os.dup2(m, 6); os.getsid(0) == os.getpid() or os.setsid()",
+            "(: < /dev/tty) && echo has; ps -o tty= -p $$ | grep -c pts; ps -o pid=,sid= -p $$ | xargs -n 1 | sort -u | wc -l",
+        ),
+        by_python(
             "the other side of a terminal as input",
             "import pty; m, s = pty.openpty(); os.dup2(m, 0); os.dup2(s, 5); os.set_inheritable(5, True)",
             "test -t 0; echo $?; echo x >&5; read -r x; echo \"$x\" | od -c; ls -l /proc/self/fd/0 | sed 's/.* //'",

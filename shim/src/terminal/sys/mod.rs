@@ -91,6 +91,29 @@ pub(super) fn set_foreground(tty: &OwnedFd, group: i32) {
     unsafe { libc::tcsetpgrp(tty.as_raw_fd(), group) };
 }
 
+/// Whether a terminal that does not control this process is another session's, or for another reason may not be had: a
+/// child tries, and gives it back.
+pub(super) fn is_anothers(tty: &OwnedFd) -> bool {
+    let ignored = stop_ignoring_children();
+    let refused = match fork() {
+        Err(_) => false,
+        // SAFETY: take numbers. Nobody else is in the child's session, and its signals wait.
+        Ok(0) => unsafe {
+            libc::setsid();
+            if libc::ioctl(tty.as_raw_fd(), libc::TIOCSCTTY, 0) == 0 {
+                libc::ioctl(tty.as_raw_fd(), libc::TIOCNOTTY);
+                end(0)
+            }
+            end(i32::from(
+                io::Error::last_os_error().raw_os_error() == Some(libc::EPERM),
+            ))
+        },
+        Ok(child) => libc::WEXITSTATUS(reap(child)) == 1,
+    };
+    ignore_children(ignored);
+    refused
+}
+
 /// A session of one's own, on this terminal if it is to control it.
 pub(super) fn lead_session(tty: &OwnedFd, controlling: bool) {
     // SAFETY: take numbers. A child just born leads no group, so both succeed.
