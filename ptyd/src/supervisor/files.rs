@@ -179,7 +179,7 @@ impl FileJudge for Files {
             return denied(Errno::ACCESS, Some(GUARDED));
         }
         // What cannot be put on record is not done.
-        if !question.operation.observes() && !session.recorder.is_good() {
+        if !question.operation.observes() && !session.recorder.takes_changes() {
             return denied(Errno::NOSPC, Some(GUARDED));
         }
         let found = match question.content {

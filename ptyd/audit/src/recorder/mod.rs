@@ -152,9 +152,10 @@ impl Recorder {
         self.0.shared.health()
     }
 
-    /// Whether [`Recorder::health`] is good, without a lock: it is asked for every change of a file.
-    pub fn is_good(&self) -> bool {
-        self.0.shared.is_good()
+    /// Whether what is about to be changed can be put on record: by [`Recorder::health`], and while the disk is full as long
+    /// as the spool has room. Without a lock: it is asked for every change of a file.
+    pub fn takes_changes(&self) -> bool {
+        self.0.shared.takes_changes()
     }
 
     /// Ends the record: refuses further events, writes and syncs what was accepted, seals the anchor. The last event

@@ -1,7 +1,7 @@
 //! What the emitting threads and the writer share.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,13 @@ use crate::spool::{Spool, record};
 
 /// When the spool holds this much, the writer does not wait for the window to pass.
 pub(super) const BATCH: u64 = 256 << 10;
+
+const GOOD: u8 = 0;
+const FULL: u8 = 1;
+const FAILED: u8 = 2;
+
+/// Room that is left, while the disk is full, for what was let through and is not on record yet.
+const RESERVE: u64 = 256 << 10;
 
 /// How long an observation waits for room before it is dropped and counted: the writer keeps up with any load that lets
 /// it run, so that only a stuck disk makes holes.
@@ -28,8 +35,8 @@ pub(super) struct Shared {
     requests: Mutex<Requests>,
     wake: Condvar,
     health: Mutex<Health>,
-    /// Whether `health` is good, for those who only ask for that and often.
-    good: AtomicBool,
+    /// How far `health` has sunk ([`GOOD`], [`FULL`], [`FAILED`]), for those who ask often.
+    sunk: AtomicU8,
     /// Told on every change of `drained` and `health`.
     progress: Condvar,
 }
@@ -68,7 +75,7 @@ impl Shared {
             requests: Mutex::default(),
             wake: Condvar::new(),
             health: Mutex::new(Health::Good),
-            good: AtomicBool::new(true),
+            sunk: AtomicU8::new(GOOD),
             progress: Condvar::new(),
         }
     }
@@ -239,14 +246,27 @@ impl Shared {
         hold(&self.health).clone()
     }
 
-    pub(super) fn is_good(&self) -> bool {
-        self.good.load(SeqCst)
+    pub(super) fn takes_changes(&self) -> bool {
+        let has_room = || {
+            let used = self.spool.tail().saturating_sub(self.drained.load(SeqCst));
+            used + RESERVE <= self.spool.capacity()
+        };
+        match self.sunk.load(SeqCst) {
+            GOOD => true,
+            FULL => has_room(),
+            _ => false,
+        }
     }
 
     pub(super) fn set_health(&self, health: Health) {
         let mut current = hold(&self.health);
         if *current != health {
-            self.good.store(health == Health::Good, SeqCst);
+            let sunk = match health {
+                Health::Good => GOOD,
+                Health::Full { .. } => FULL,
+                Health::Failed { .. } => FAILED,
+            };
+            self.sunk.store(sunk, SeqCst);
             *current = health;
             self.progress.notify_all();
         }
