@@ -128,6 +128,23 @@ fn a_server_of_http_2_alone_is_spoken_to_as_programs_speak() -> Result {
         "the answer and what comes behind it",
         &seen,
     )?;
+    let clear = r#"
+const to = new URL(process.env.http_proxy), path = "plain.example:8080";
+const tunnel = { host: to.hostname, port: to.port, method: "CONNECT", path, headers: { host: path } };
+require("http").request(tunnel).on("connect", (answer, socket) => {
+    const server = require("http2").connect("http://plain.example:8080", { createConnection: () => socket });
+    const ask = (path, then) => server.request({ ":path": path }).on("data", (text) => console.log(String(text))).on("end", then);
+    ask("/a", () => ask("/b", () => server.close()));
+}).end();"#;
+    world
+        .user()
+        .write_file(&world.workspace().join("clear.js"), clear, 0o644)?;
+    let seen = run(&world, &session, "node clear.js")?;
+    check(
+        seen.out() == "plain.example:8080 /a  trailers\nplain.example:8080 /b  trailers\n",
+        "in the clear",
+        &seen,
+    )?;
     // Who speaks the older version gets no further than it would by itself.
     let seen = ask("--http1.1")?;
     check(seen.starts_with("HTTP/1.1 502"), "the older version", &seen)?;

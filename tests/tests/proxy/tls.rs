@@ -40,19 +40,19 @@ with open(sys.argv[2], "w") as file: file.write(str(server.server_port) + "\n")
 server.serve_forever()
 "#;
 
-/// Speaks HTTP/2 and nothing else; says whom it was asked for, and behind that that all is well.
+/// Speaks HTTP/2 and nothing else, at port 8080 in the clear; says whom it was asked for, and behind that that all is well.
 const SERVER_OF_TWO: &str = r#"
-const fs = require("fs"), [,, folder, known, , at] = process.argv;
+const fs = require("fs"), http2 = require("http2"), [,, folder, known, , at] = process.argv;
 const read = (name) => fs.readFileSync(folder + "/" + name);
-const server = require("http2").createSecureServer({ cert: read("leaf.pem"), key: read("leaf.key") });
-server.on("stream", (stream, headers) => {
+const servers = [http2.createSecureServer({ cert: read("leaf.pem"), key: read("leaf.key") }), http2.createServer()];
+for (const server of servers) server.on("stream", (stream, headers) => {
     stream.on("error", () => {});
     stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
     stream.respond({ ":status": 200 }, { waitForTrailers: true });
     stream.end([headers[":authority"], headers[":path"], headers.host, headers.te].join(" "));
 });
 const [host, port] = at.split(":");
-server.listen(Number(port), host, () => fs.writeFileSync(known, server.address().port + "\n"));
+servers[1].listen(8080, host, () => servers[0].listen(Number(port), host, () => fs.writeFileSync(known, port + "\n")));
 "#;
 
 /// An authority of the test's own, which this world's host trusts, and a certificate of localhost.

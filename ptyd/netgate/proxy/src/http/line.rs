@@ -9,6 +9,7 @@ use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 
+use super::rewound::Rewound;
 use super::server::Shared;
 use super::upstream;
 use crate::gate::{Client, Destination, Event, ExceededEvent, Meant, Route, Ruling};
@@ -34,6 +35,17 @@ struct Allowance {
 }
 
 impl Line {
+    /// The same, with what was read of it put back: it will be counted then.
+    pub(super) fn rewound(mut self, bytes: Vec<u8>) -> Line {
+        if let Some(allowance) = &mut self.allowance {
+            allowance.carried = allowance.carried.saturating_sub(bytes.len() as u64);
+        }
+        Line {
+            stream: Box::new(Rewound::new(bytes, self.stream)),
+            allowance: self.allowance,
+        }
+    }
+
     /// The program's side of the same connection, on which its bytes are counted from now on.
     pub(super) fn counted_at(&mut self, program: impl Stream + 'static) -> Line {
         Line {
@@ -284,6 +296,20 @@ mod tests {
         let mut seen = Vec::new();
         assert!(line.read_to_end(&mut seen).await.is_err() && seen.is_empty());
         assert_eq!(heard.try_iter().collect::<Vec<_>>(), [11]);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn what_is_put_back_is_counted_once() -> io::Result<()> {
+        let (mut line, mut server, heard) = line();
+        server.write_all(b"ten bytes!").await?;
+        let mut seen = Vec::with_capacity(16);
+        line.read_buf(&mut seen).await?;
+        let mut line = line.rewound(seen);
+        let mut again = [0; 10];
+        line.read_exact(&mut again).await?;
+        assert_eq!((&again, heard.try_iter().count()), (b"ten bytes!", 0));
+        assert!(line.write(b"x").await.is_err());
         Ok(())
     }
 

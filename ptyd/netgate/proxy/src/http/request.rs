@@ -21,6 +21,12 @@ pub(super) async fn begins(from: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<
     }
 }
 
+/// Whether a server's first bytes are the frame that it begins HTTP/2 with, which waits for nobody (RFC 9113, section
+/// 3.4).
+pub(super) fn is_settings(bytes: &[u8]) -> bool {
+    bytes.get(3..9) == Some(&[4, 0, 0, 0, 0, 0])
+}
+
 /// `None`: more of them will tell.
 fn is_request(bytes: &[u8]) -> Option<bool> {
     // Many servers skip empty lines, and what stands before a method.

@@ -117,11 +117,15 @@ where
     let mut program = Rewound::new(looked, program);
     let (mut said, mut heard) = (Vec::new(), Vec::with_capacity(SMALL));
     let Far { ruling, mut line, .. } = far;
-    // A server that speaks first speaks no HTTP.
+    // A server that speaks first speaks no HTTP, but for the newer one.
     let begun = tokio::select! {
         is_http = request::begins(&mut program, &mut said) => is_http,
-        read = line.read_buf(&mut heard) => read.map(|_| false),
+        read = line.read_buf(&mut heard) => match read {
+            Ok(_) if request::is_settings(&heard) => request::begins(&mut program, &mut said).await,
+            read => read.map(|_| false),
+        },
     };
+    let mut line = line.rewound(heard);
     let program = Rewound::new(said, program);
     match begun {
         Ok(true) if end.port != 443 => {
@@ -137,7 +141,7 @@ where
         Err(error) => return tracing::debug!("a tunnel: {error}"),
     }
     let (mut from_program, mut to_program) = split(program);
-    let (mut from_server, mut to_server) = split(Rewound::new(heard, line));
+    let (mut from_server, mut to_server) = split(line);
     let up = async {
         let first = first(shared, client, &end, &mut from_program).await?;
         to_server.write_all(&first).await?;
