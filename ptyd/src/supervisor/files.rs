@@ -334,8 +334,9 @@ pub(super) fn engine(session: &Arc<Session>) -> Result<Arc<FileEngine>, String> 
     let policy = std::fs::canonicalize(dir.policy_path()).map_err(|error| error.to_string())?;
     let authorities = policy.with_file_name(proxy::AUTHORITIES);
     let sources = session.choice.files(account, &session.config);
+    let links = session.choice.links(account, &session.config);
     let aliases = Aliases::now().map_err(|error| format!("/proc/self/mountinfo: {error}"))?;
-    let own = Own::new(account, trash.places(), [policy, authorities], sources, &aliases);
+    let own = Own::new(account, trash.places(), [policy, authorities], sources, links, &aliases);
     let parts = Parts {
         judge: Arc::new(Files {
             kernels: aliases.of_kernel(),

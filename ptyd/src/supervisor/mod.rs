@@ -46,6 +46,7 @@ mod territory;
 mod unseen;
 mod wall;
 mod watch;
+mod way;
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;

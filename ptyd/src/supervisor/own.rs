@@ -19,7 +19,7 @@ pub(super) struct Own {
     folded: Places,
     /// What may be read of what is closed: the session's resolved policy, and the authorities that it trusts.
     readable: [PathBuf; 2],
-    /// The files of the session's policy, by their names and where these lead.
+    /// The files of the session's policy, by their names and where these lead, and the links on the way.
     sources: Vec<PathBuf>,
 }
 
@@ -34,12 +34,13 @@ struct Places {
 }
 
 impl Own {
-    /// `sources`: what the session's policy is made from, as far as it is there.
+    /// `sources`: what the session's policy is made from, as far as it is there; `links`: those on the way to it.
     pub(super) fn new(
         account: &Account,
         trash: Vec<PathBuf>,
         readable: [PathBuf; 2],
         sources: Vec<PathBuf>,
+        links: Vec<PathBuf>,
         aliases: &Aliases,
     ) -> Own {
         let folders = own_folders(account);
@@ -47,6 +48,8 @@ impl Own {
         let mut closed = closed_folders(account);
         let mut fixed: Vec<PathBuf> = files.iter().map(|file| canonical(file)).collect();
         let mut sources: Vec<PathBuf> = sources.into_iter().flat_map(|file| [canonical(&file), file]).collect();
+        // Who turns one puts another policy in the place of it. What else lies where it leads is not meant.
+        sources.extend(links);
         // By another mount they are the same.
         for own in [&mut closed, &mut fixed, &mut sources] {
             let others: Vec<PathBuf> = own.iter().flat_map(|path| aliases.of(path)).collect();
@@ -210,6 +213,7 @@ mod tests {
             Vec::new(),
             [policy.clone(), policy],
             Vec::new(),
+            Vec::new(),
             &Aliases::default(),
         )
     }
@@ -249,6 +253,7 @@ mod tests {
             Vec::new(),
             Default::default(),
             vec![policy.clone()],
+            vec![workspace.join("dots/current")],
             &Aliases::default(),
         );
         let is_guarded = |operation, path: &Path| own.is_guarded(operation, path, false);
@@ -267,6 +272,10 @@ mod tests {
         assert!(is_guarded(Operation::Rename, &folder) && is_guarded(Operation::Rename, &workspace));
         assert!(!is_guarded(Operation::Read, &policy) && !is_guarded(Operation::Create, &folder.join("other")));
         assert!(!is_guarded(Operation::Rename, &workspace.join("src")));
+        for operation in [Operation::Delete, Operation::Rename, Operation::Symlink] {
+            assert!(is_guarded(operation, &workspace.join("dots/current")), "{operation:?}");
+        }
+        assert!(!is_guarded(Operation::Create, &workspace.join("dots/v2/other")));
         Ok(())
     }
 

@@ -8,6 +8,8 @@ use agentsh_policy::{Document, LoadError, Policy, Variables, host_folding, host_
 use agentsh_protocol::api::{ApiError, ErrorKind};
 use agentsh_protocol::places::Account;
 
+use super::way;
+
 /// A workspace's own policy: it may only narrow the user's.
 const WORKSPACE_POLICY: &str = ".agentsh/policy.yaml";
 
@@ -92,6 +94,12 @@ impl Choice {
         };
         let own = self.workspace.as_deref().map(|dir| dir.join(WORKSPACE_POLICY));
         base.into_iter().chain(own).collect()
+    }
+
+    /// The links on the way to these files, as it is now.
+    pub(crate) fn links(&self, account: &Account, config: &Config) -> Vec<PathBuf> {
+        let files = self.files(account, config);
+        files.iter().flat_map(|file| way::links(file)).collect()
     }
 
     fn base(&self, account: &Account, config: &Config) -> Result<Document, ApiError> {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -12,13 +12,11 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
+use super::way;
 use crate::sys;
 
 /// How often is looked at most: a build in the same folder makes thousands of names.
 const PACE: Duration = Duration::from_millis(20);
-
-/// The most links that are followed on the way to a file, as in path_resolution(7).
-const MAX_LINKS: usize = 40;
 
 /// What tells that a name leads elsewhere, or who may go there.
 const NAMES: AddWatchFlags = AddWatchFlags::IN_MOVED_TO
@@ -71,34 +69,11 @@ impl PolicyWatch {
         self.sees_all
     }
 
-    /// Goes to the file as the kernel does. Each folder is watched before a name in it is looked at.
+    /// Each folder is watched before a name in it is looked at.
     fn add(&mut self, file: &Path) {
-        let mut folder = PathBuf::from("/");
-        let mut left = names(file);
-        let mut links = 0;
-        while let Some(name) = left.pop() {
-            if name == ".." {
-                folder.pop();
-                continue;
-            }
-            self.add_name(&folder, &name);
-            let place = folder.join(&name);
-            match place.read_link() {
-                Ok(target) if links < MAX_LINKS => {
-                    links += 1;
-                    if target.is_absolute() {
-                        folder = PathBuf::from("/");
-                    }
-                    left.extend(names(&target));
-                }
-                Err(_) if place.is_dir() => folder = place,
-                _ => {
-                    if left.is_empty() && place.is_file() {
-                        self.add_file(&place);
-                    }
-                    return;
-                }
-            }
+        let end = way::walk(file, |folder, name| self.add_name(folder, name));
+        if let Some(file) = end.filter(|place| place.is_file()) {
+            self.add_file(&file);
         }
     }
 
@@ -155,16 +130,6 @@ impl PolicyWatch {
             }
         }
     }
-}
-
-/// The names of a path, the last one first; dots that mean nothing are none.
-fn names(path: &Path) -> Vec<OsString> {
-    let names = path.components().rev().filter_map(|component| match component {
-        Component::Normal(name) => Some(name.to_owned()),
-        Component::ParentDir => Some("..".into()),
-        _ => None,
-    });
-    names.collect()
 }
 
 fn armed() -> EpollEvent {

@@ -35,7 +35,7 @@ pub struct Create {
 impl Create {
     pub fn run(self, context: &Context) -> Result<Exit, Error> {
         let request = CreateSession {
-            workspace: Some(Bytes::from(absolute(&self.workspace)?.as_path())),
+            workspace: Some(Bytes::from(resolved(&self.workspace)?.as_path())),
             policy: self.policy.map(policy).transpose()?,
             name: self.name,
         };
@@ -57,14 +57,15 @@ pub fn policy(text: String) -> Result<String, Error> {
     if !is_file(&text) {
         return Ok(text);
     }
-    let path = absolute(Path::new(&text))?;
+    // As it is written: where links lead may change, and the session follows.
+    let path = std::path::absolute(&text).map_err(|source| Error::file(Path::new(&text), source))?;
     // The broker reads it too; here an error is shown with its line.
     agentsh_policy::read(&path)?;
     let utf8 = path.to_str().map(str::to_owned);
     utf8.ok_or_else(|| Error::usage(format!("{}: not UTF-8", path.display()), "a policy file's path is text"))
 }
 
-fn absolute(path: &Path) -> Result<PathBuf, Error> {
+fn resolved(path: &Path) -> Result<PathBuf, Error> {
     path.canonicalize().map_err(|source| Error::file(path, source))
 }
 
