@@ -5,6 +5,7 @@ use std::time::Duration;
 use agentsh_protocol::frame;
 use agentsh_protocol::launch::{LaunchRequest, Start};
 use agentsh_tests::shell::Subject;
+use agentsh_tests::world::processes::{Process, signal_all};
 use agentsh_tests::{Ended, Outcome, Result, Shell, User, World, enforced, fail, session};
 
 fn socket(world: &World) -> String {
@@ -128,21 +129,27 @@ const STOPPED: Duration = Duration::from_secs(80);
 
 #[test]
 fn a_stopped_broker_or_supervisor_is_not_waited_for_for_ever() -> Result {
+    // Side by side: each takes what a shell waits.
+    std::thread::scope(|scope| {
+        let both = [World::brokers, World::supervisors].map(|daemons| scope.spawn(move || is_given_up(daemons)));
+        both.into_iter()
+            .try_for_each(|one| one.join().unwrap_or_else(|_| Err(fail("it panicked"))))
+    })
+}
+
+fn is_given_up(daemons: fn(&World) -> Vec<Process>) -> Result {
     let world = World::new(User::agent())?;
     world.shimmed("true")?;
-    for daemons in [World::brokers, World::supervisors] {
-        let stopped = daemons(&world);
-        agentsh_tests::world::processes::signal_all(&stopped, libc::SIGSTOP);
-        let shell = Shell::named("bash").args(["-c", "echo in"]).deadline(STOPPED);
-        let outcome = shell.run_shimmed(&world)?;
-        agentsh_tests::world::processes::signal_all(&stopped, libc::SIGCONT);
-        if outcome.ended != Ended::Exit(126) || !outcome.err().contains("does not answer") || !outcome.stdout.is_empty()
-        {
-            return Err(fail(format!("{stopped:?}: {outcome:?}")));
-        }
-        still_serves(&world)?;
+    let stopped = daemons(&world);
+    signal_all(&stopped, libc::SIGSTOP);
+    let shell = Shell::named("bash").args(["-c", "echo in"]).deadline(STOPPED);
+    let outcome = shell.run_shimmed(&world);
+    signal_all(&stopped, libc::SIGCONT);
+    let outcome = outcome?;
+    if outcome.ended != Ended::Exit(126) || !outcome.err().contains("does not answer") || !outcome.stdout.is_empty() {
+        return Err(fail(format!("{stopped:?}: {outcome:?}")));
     }
-    Ok(())
+    still_serves(&world)
 }
 
 #[test]
@@ -151,7 +158,7 @@ fn every_verb_says_soon_that_the_broker_is_stopped() -> Result {
         let world = World::new(user)?;
         let id = session::create(&world, &[])?.id;
         let stopped = world.brokers();
-        agentsh_tests::world::processes::signal_all(&stopped, libc::SIGSTOP);
+        signal_all(&stopped, libc::SIGSTOP);
         let verbs: [(&[&str], i32); 7] = [
             (&["status"], 1),
             (&["session", "list"], 1),
@@ -164,7 +171,7 @@ fn every_verb_says_soon_that_the_broker_is_stopped() -> Result {
         let begun = std::time::Instant::now();
         let said = verbs.map(|(verb, status)| (verb, status, world.agentsh(verb)));
         let took = begun.elapsed();
-        agentsh_tests::world::processes::signal_all(&stopped, libc::SIGCONT);
+        signal_all(&stopped, libc::SIGCONT);
         for (verb, status, outcome) in said {
             let outcome = outcome?;
             outcome.expect_exit(status, &format!("{verb:?}"))?;
