@@ -34,9 +34,14 @@ if [[ " $* " == *" --net "* ]]; then
     ip link set lo up
     openssl req -x509 -newkey rsa:2048 -nodes -keyout "$work/key.pem" -out "$work/cert.pem" -days 1 -subj /CN=example.com \
         -addext subjectAltName=DNS:example.com 2>/dev/null
-    openssl s_server -quiet -accept 127.0.0.1:443 -key "$work/key.pem" -cert "$work/cert.pem" -www >/dev/null 2>&1 &
+    # Elsewhere, as seen from the session: what listens on this host needs a rule of its own.
+    unshare --net openssl s_server -quiet -accept 443 -key "$work/key.pem" -cert "$work/cert.pem" -www >/dev/null 2>&1 &
     server=$!
-    cat /etc/hosts > "$work/hosts" && echo "127.0.0.1 example.com" >> "$work/hosts" && mount --bind "$work/hosts" /etc/hosts
+    until [ "$(readlink "/proc/$server/ns/net")" != "$(readlink /proc/self/ns/net)" ]; do kill -0 "$server"; done
+    ip link add here type veth peer name there netns "$server"
+    ip addr add 203.0.113.1/24 dev here && ip link set here up
+    nsenter -t "$server" -n sh -c 'ip addr add 203.0.113.10/24 dev there && ip link set there up'
+    cat /etc/hosts > "$work/hosts" && echo "203.0.113.10 example.com" >> "$work/hosts" && mount --bind "$work/hosts" /etc/hosts
     bundle=$(readlink -f /etc/ssl/certs/ca-certificates.crt)
     cat "$bundle" "$work/cert.pem" > "$work/ca.pem" && mount --bind "$work/ca.pem" "$bundle"
     until curl -s -m 2 -o /dev/null https://example.com; do kill -0 "$server"; done
