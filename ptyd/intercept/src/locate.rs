@@ -52,11 +52,6 @@ impl Locator {
         Arc::clone(&self.folders)
     }
 
-    /// How many names the session has moved.
-    pub(crate) fn changes(&self) -> u64 {
-        self.folders.changes()
-    }
-
     /// What is known of the calling thread.
     pub(crate) fn client(&self, caller: &Caller<'_>) -> Result<Rc<Client>, Errno> {
         caller.client(&self.host)

@@ -167,8 +167,7 @@ impl Links<'_> {
     fn add_loader(&self, subjects: &mut Vec<Subject>, path: Vec<u8>, argv: &[CString]) -> Result<(), Errno> {
         let path = CString::new(path).map_err(|_| Errno::NOEXEC)?;
         let at_our_root = self.caller.common().is_some_and(Common::at_our_root);
-        let changes = self.locator.changes();
-        if at_our_root && self.locator.headers.is_loader(&path, changes) {
+        if at_our_root && self.locator.headers.is_loader(&path) {
             return Ok(());
         }
         let pin = self.file(&path)?;
@@ -176,7 +175,7 @@ impl Links<'_> {
         if matches!(header, Header::Elf { loader: true, .. }) {
             subjects.pop();
             if at_our_root && !pin.procfs {
-                self.locator.headers.learn_loader(&path, &pin.stat, changes);
+                self.locator.headers.learn_loader(&path, &pin.stat);
             }
         }
         Ok(())

@@ -13,7 +13,7 @@ use rustix::fs::Stat;
 use rustix::time::ClockId;
 
 use super::header::Header;
-use crate::{coarse, kernel};
+use crate::kernel;
 
 /// Files from which on all are forgotten.
 const REMEMBERED: usize = 1024;
@@ -56,19 +56,8 @@ pub struct Headers(Mutex<Known>);
 #[derive(Default)]
 struct Known {
     files: HashMap<Version, Header, RandomState>,
-    loaders: HashMap<CString, Loader, RandomState>,
+    loaders: HashMap<CString, Version, RandomState>,
 }
-
-/// What a path that is a loader of the system leads to, and when that was looked at: by [`coarse::now`], and by how
-/// many names the session had moved.
-#[derive(Debug, Clone, Copy)]
-struct Loader {
-    version: Version,
-    looked: (u64, u64),
-}
-
-/// For so many milliseconds that is believed: whoever else exchanges the system's loader puts one in its place.
-const TRUST: u64 = 1_000;
 
 impl Headers {
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -90,33 +79,23 @@ impl Headers {
         known.files.insert(version, header.clone());
     }
 
-    /// Whether `path` was found to be a loader of the system and leads to the same file still; `changes`: how many names
-    /// the session has moved.
-    pub fn is_loader(&self, path: &CStr, changes: u64) -> bool {
-        let Some(known) = self.known().loaders.get(path).copied() else {
+    /// Whether `path` was found to be a loader of the system and leads to the same file still.
+    pub fn is_loader(&self, path: &CStr) -> bool {
+        let Some(expected) = self.known().loaders.get(path).copied() else {
             return false;
         };
-        let (now, (then, before)) = (coarse::now(), known.looked);
-        if before == changes && now.saturating_sub(then) < TRUST {
-            return true;
-        }
-        let same = rustix::fs::stat(path).is_ok_and(|stat| Version::of(&stat) == Some(known.version));
-        if let Some(loader) = self.known().loaders.get_mut(path).filter(|_| same) {
-            loader.looked = (now, changes);
-        }
-        same
+        rustix::fs::stat(path).is_ok_and(|stat| Version::of(&stat) == Some(expected))
     }
 
-    /// Remembers that `path` leads to a loader with these attributes, as of so many `changes`.
-    pub fn learn_loader(&self, path: &CStr, stat: &Stat, changes: u64) {
+    /// Remembers that `path` leads to a loader with these attributes.
+    pub fn learn_loader(&self, path: &CStr, stat: &Stat) {
         let text = path.to_bytes();
         let of_the_system = LOADER_FOLDERS.iter().any(|folder| text.starts_with(folder));
         if of_the_system
             && !text.windows(2).any(|two| two == b"..")
             && let Some(version) = Version::of(stat)
         {
-            let looked = (coarse::now(), changes);
-            self.known().loaders.insert(path.to_owned(), Loader { version, looked });
+            self.known().loaders.insert(path.to_owned(), version);
         }
     }
 }
@@ -151,20 +130,10 @@ mod tests {
     fn only_a_loader_of_the_system_is_believed_by_its_path() -> Result<(), rustix::io::Errno> {
         let stat = rustix::fs::stat("/bin/sh")?;
         let headers = Headers::default();
-        for path in [c"/bin/sh", c"/lib/../bin/sh"] {
-            headers.learn_loader(path, &stat, 0);
-            assert!(!headers.is_loader(path, 0));
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn a_loader_is_looked_at_anew_once_a_name_has_moved() -> Result<(), rustix::io::Errno> {
-        let stat = rustix::fs::stat("/bin/sh")?;
-        let headers = Headers::default();
-        headers.learn_loader(c"/lib/nothing-is-there", &stat, 7);
-        assert!(headers.is_loader(c"/lib/nothing-is-there", 7));
-        assert!(!headers.is_loader(c"/lib/nothing-is-there", 8));
+        headers.learn_loader(c"/bin/sh", &stat);
+        headers.learn_loader(c"/lib/../bin/sh", &stat);
+        assert!(!headers.is_loader(c"/bin/sh"));
+        assert!(!headers.is_loader(c"/lib/../bin/sh"));
         Ok(())
     }
 }

@@ -97,7 +97,7 @@ struct Folder {
 }
 
 impl Folders {
-    /// A name was moved, made a link or given to something that has another: no entry is believed any more.
+    /// A name was moved or made a link: no entry is believed any more.
     pub fn changed(&self) {
         self.changes.fetch_add(1, Ordering::AcqRel);
     }

@@ -296,14 +296,9 @@ impl<'e> Call<'e, '_> {
     /// Records the result of a change and is the answer.
     pub fn finish(&mut self, permit: &Permit, result: Result<(), Errno>, aside: Aside<'_>) -> Result<Outcome, Outcome> {
         self.rest();
-        if result.is_ok() {
-            let moves = permit.operation.moves_names();
-            if moves || permit.operation == Operation::Link {
-                self.engine.folders.changed();
-            }
-            if moves {
-                self.engine.parts.judge.names_moved();
-            }
+        if result.is_ok() && permit.operation.moves_names() {
+            self.engine.folders.changed();
+            self.engine.parts.judge.names_moved();
         }
         self.record(permit, Effect::CarriedOut, result, aside);
         super::call::done(result)
