@@ -18,6 +18,9 @@ use crate::files::host::{Host, ObjectId};
 use crate::files::resolve::{At, Canonical, How, Pin, Place, Resolver, Root, Tasks, canonical, guard, task_of};
 use crate::process::Common;
 
+/// Folders that are links on many systems, and that nobody turns: all others are looked up for each start of a program.
+const SYSTEMS: [&[u8]; 2] = [b"/bin/", b"/sbin/"];
+
 /// Longer paths of folders are looked up each time.
 const LONGEST: usize = 1024;
 
@@ -71,7 +74,7 @@ impl Locator {
         Ok(pin)
     }
 
-    /// The file that `path` means for an exec, links followed: mostly by what is known of its folder.
+    /// The file that `path` means for an exec, links followed: mostly by what is known of the system's folders.
     pub(crate) fn program(&self, caller: &Caller<'_>, path: &CStr) -> Result<Pin, Errno> {
         match self.known_program(caller, path) {
             Some(pin) => Ok(pin),
@@ -82,7 +85,7 @@ impl Locator {
     fn known_program(&self, caller: &Caller<'_>, path: &CStr) -> Option<Pin> {
         let path = path.to_bytes();
         let name = path.iter().rposition(|byte| *byte == b'/')? + 1;
-        if !path.starts_with(b"/") || !caller.common().is_some_and(Common::at_our_root) {
+        if !SYSTEMS.contains(&&path[..name]) || !caller.common().is_some_and(Common::at_our_root) {
             return None;
         }
         let mut folder = [0; LONGEST];

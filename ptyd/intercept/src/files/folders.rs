@@ -2,7 +2,8 @@
 //!
 //! Programs open many files in few folders. What a folder's name leads to is remembered for a second, as a
 //! canonical path, so that nothing is held open. A stale entry can only put another path before the judge:
-//! it serves calls that are continued alone, where the hull decides what is really opened, and starts of programs,
+//! it serves calls that are continued alone, where the hull decides what is really opened, and starts of programs in the
+//! system's folders,
 //! where what runs is compared afterwards with the file that was judged.
 
 use std::collections::HashMap;

@@ -68,6 +68,10 @@ fn remove(call: &mut Call<'_, '_>, place: &Place, flags: AtFlags) -> Result<Outc
         },
         None => work(),
     };
+    if object.st_mode & libc::S_IFMT == libc::S_IFLNK {
+        // Another folder may come to lie there.
+        call.engine.folders.changed();
+    }
     drop(guard);
     let kept = call.settle(kept, result.is_ok());
     call.finish(
