@@ -4,6 +4,7 @@
 mod support;
 
 mod behaviour;
+mod content;
 mod decisions;
 mod hidden;
 mod native;

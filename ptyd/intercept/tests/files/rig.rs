@@ -183,13 +183,17 @@ impl Rig {
     }
 
     pub fn with_trash(rules: Rules, refuse: Option<Errno>) -> Result<Self> {
+        Self::judged_by(Arc::new(rules), refuse)
+    }
+
+    pub fn judged_by(judge: Arc<dyn FileJudge>, refuse: Option<Errno>) -> Result<Self> {
         let seen = Arc::new(Seen::default());
         let trash = Arc::new(List {
             kept: Mutex::default(),
             refuse,
         });
         let parts = Parts {
-            judge: Arc::new(rules),
+            judge,
             trash: trash.clone(),
             recorder: seen.clone(),
             tasks: Arc::new(NotUs),

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -20,13 +20,28 @@ use crate::files::sys;
 /// What comes to a name, and that nobody writes to it for as long as this lives.
 pub struct Coming {
     bytes: Vec<u8>,
-    _lease: Option<OwnedFd>,
+    lease: Option<OwnedFd>,
+    begun: Instant,
 }
 
 impl Coming {
     /// What a judge is told.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// What a judge was told, where it need not stay so.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// Whether it is as it was read: nobody has opened it for writing, and it has no second name by which that could be
+    /// done. Who holds back all that makes names may rely on it.
+    pub fn is_as_read(&self) -> bool {
+        // Who waits for the end of the lease does so for a second at least (`fs.lease-break-time`, `fcntl(2)`).
+        let is_held = |fd: &OwnedFd| self.begun.elapsed() < Duration::from_secs(1) || sys::is_leased(fd);
+        let one = |fd: &OwnedFd| rustix::fs::fstat(fd).is_ok_and(|stat| stat.st_nlink == 1);
+        self.lease.as_ref().is_none_or(|fd| one(fd) && is_held(fd))
     }
 }
 
@@ -41,7 +56,8 @@ pub fn coming(call: &Call<'_, '_>, operation: Operation, path: &Path, source: &P
         // A folder or link has none of its own; a link is followed by whoever reads.
         return (source.kind() == libc::S_IFDIR).then(|| Coming {
             bytes: Vec::new(),
-            _lease: None,
+            lease: None,
+            begun: Instant::now(),
         });
     }
     actor::as_reader(|| read(call, source)).ok()
@@ -64,6 +80,7 @@ fn read(call: &Call<'_, '_>, source: &Pin) -> Result<Coming, Errno> {
     let number = rustix::path::DecInt::from_fd(&source.fd);
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let fd = rustix::fs::openat(call.descriptors(), number, flags, Mode::empty())?;
+    let begun = Instant::now();
     without_writers(&fd)?;
     let stat = rustix::fs::fstat(&fd)?;
     if stat.st_nlink != 1 || !u64::try_from(stat.st_size).is_ok_and(|size| size <= MOST) {
@@ -77,6 +94,7 @@ fn read(call: &Call<'_, '_>, source: &Pin) -> Result<Coming, Errno> {
         .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
     Ok(Coming {
         bytes,
-        _lease: Some(file.into()),
+        lease: Some(file.into()),
+        begun,
     })
 }

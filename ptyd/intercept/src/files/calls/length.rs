@@ -3,14 +3,14 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
-use rustix::fs::{FallocateFlags, OFlags};
+use rustix::fs::{FallocateFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::call::{Call, path_to};
 use super::permit::Aside;
 use crate::files::actor;
 use crate::files::operation::Operation;
-use crate::files::resolve::{How, Pin};
+use crate::files::resolve::{Canonical, How, Pin};
 use crate::files::sys;
 use crate::files::trash::Loss;
 use crate::outcome::Outcome;
@@ -26,8 +26,30 @@ pub fn truncate(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
         _ => return Err(Outcome::Errno(Errno::INVAL)),
     }
     within_limit(call, &pin, length)?;
-    let work = || sys::truncate(&path_to(&pin.fd), length);
+    let place = call.path_of(&pin)?;
+    let work = |call: &Call<'_, '_>| match call.engine.parts.judge.judges_content() {
+        true => cut_where_it_was(call, &pin, &place, length),
+        false => sys::truncate(&path_to(&pin.fd), length),
+    };
     lose(call, &pin, shorter(&pin, length), work)
+}
+
+/// Who cuts a file may have to wait until it was judged by its content: under a name that it has from then on it is
+/// another question.
+fn cut_where_it_was(call: &Call<'_, '_>, pin: &Pin, was: &Canonical, length: u64) -> Result<(), Errno> {
+    let number = rustix::path::DecInt::from_fd(&pin.fd);
+    let fd = rustix::fs::openat(
+        call.descriptors(),
+        number,
+        OFlags::WRONLY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    let now = call.resolver().own_descriptor(fd.as_fd())?;
+    let place = call.path_of(&now)?;
+    if place != *was || call.content_is_elsewhere(&now, &place)? {
+        return Err(Errno::ACCESS);
+    }
+    rustix::fs::ftruncate(&fd, length)
 }
 
 pub fn ftruncate(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
@@ -37,7 +59,9 @@ pub fn ftruncate(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
         return Err(Outcome::Errno(Errno::INVAL));
     }
     within_limit(call, &pin, length)?;
-    lose(call, &pin, shorter(&pin, length), || rustix::fs::ftruncate(&fd, length))
+    lose(call, &pin, shorter(&pin, length), |_| {
+        rustix::fs::ftruncate(&fd, length)
+    })
 }
 
 /// Only what takes content away is carried out; what the mode says lies in a register, so that the rest
@@ -51,7 +75,7 @@ pub fn fallocate(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
     let (offset, length) = (length(call, 2)?, length(call, 3)?);
     let (fd, pin) = writable(call)?;
     let loss = (pin.kind() == libc::S_IFREG).then_some(Loss::Punch);
-    lose(call, &pin, loss, || rustix::fs::fallocate(&fd, mode, offset, length))
+    lose(call, &pin, loss, |_| rustix::fs::fallocate(&fd, mode, offset, length))
 }
 
 fn length(call: &Call<'_, '_>, index: usize) -> Result<u64, Errno> {
@@ -96,10 +120,10 @@ fn lose(
     call: &mut Call<'_, '_>,
     pin: &Pin,
     loss: Option<Loss>,
-    work: impl Fn() -> Result<(), Errno>,
+    work: impl Fn(&Call<'_, '_>) -> Result<(), Errno>,
 ) -> Result<Outcome, Outcome> {
     let Some(path) = call.path_of(pin)?.path().map(PathBuf::from) else {
-        return super::call::done(work());
+        return super::call::done(work(call));
     };
     let permit = call.strictest(&[Operation::Truncate], path)?;
     let permit = call.ask_if_needed(permit)?;
@@ -113,7 +137,7 @@ fn lose(
             Err(errno) => return Err(call.refuse(&permit, errno)),
         }
     }
-    let result = work();
+    let result = work(call);
     let kept = call.settle(kept, result.is_ok());
     call.finish(
         &permit,

@@ -38,6 +38,9 @@ pub fn renameat2(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
     Move::new(call, &old, &new, flags)?.carry_out(call)
 }
 
+/// What the record says where a file does not stay as it was read.
+const CHANGED: &str = "it is not what was judged any more, or has got a second name";
+
 struct Move {
     old: Entry,
     new: Entry,
@@ -136,7 +139,10 @@ impl Move {
         let onto = call.weighed(onto_operations, new, content.as_ref().map(Coming::bytes))?;
         let onto = call.not_denied(call.comes_and_goes(onto, source, target))?;
         // Nobody is kept waiting while a person is asked.
-        let content = content.filter(|_| onto.judgement.verdict != Verdict::Approve);
+        let (content, asked) = match onto.judgement.verdict {
+            Verdict::Approve => (None, content.map(Coming::into_bytes)),
+            _ => (content, None),
+        };
         let onto = match from.approved {
             // The person was shown one question for both ends.
             Some(true) if onto.judgement.verdict == Verdict::Approve => Permit {
@@ -145,6 +151,10 @@ impl Move {
             },
             _ => call.ask_if_needed(onto)?,
         };
+        let content = match asked {
+            Some(bytes) => Some(as_asked(call, &onto, source, &bytes)?),
+            None => content,
+        };
         call.not_redirected(&from)?;
         call.not_redirected(&onto)?;
         let (there, back_again) = (
@@ -152,7 +162,9 @@ impl Move {
             exchange && target.is_some_and(|target| call.tree_matters(target, &onto.path, &from.path)),
         );
         let engine = call.engine;
-        let (_stay, _move) = match there || back_again {
+        // What was read gets no second name meanwhile, by which it could be changed afterwards.
+        let read = content.is_some() || back.is_some();
+        let (_stay, _move) = match there || back_again || read {
             true => (None, Some(engine.names_move())),
             false => (Some(engine.names_stay()), None),
         };
@@ -171,6 +183,9 @@ impl Move {
             }
         }
         self.unchanged(source, target)?;
+        if !content.iter().chain(&back).chain(&below).all(Coming::is_as_read) {
+            return Err(call.refuse_because(&onto, Errno::STALE, CHANGED));
+        }
         let kept = match target {
             Some(target) if !exchange => self.keep(call, target, &onto)?,
             _ => None,
@@ -221,6 +236,13 @@ impl Move {
             Err(errno) => Err(call.refuse(onto, errno)),
         }
     }
+}
+
+/// What comes to a name after a person was asked about it: nothing else than what was there then.
+fn as_asked(call: &Call<'_, '_>, onto: &Permit, source: &Pin, asked: &[u8]) -> Result<Coming, Outcome> {
+    coming(call, Operation::Rename, &onto.path, source)
+        .filter(|content| content.bytes() == asked)
+        .ok_or_else(|| call.refuse_because(onto, Errno::STALE, CHANGED))
 }
 
 /// What a rename does at the end that something leaves.

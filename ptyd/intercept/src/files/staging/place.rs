@@ -91,6 +91,16 @@ fn has_its_name(staged: &Staged) -> bool {
     there.is_ok_and(|there| staged.base.is(&there))
 }
 
+/// Whether nobody writes to it or has changed anything else of it since it was judged, and it has no name by which it
+/// could be changed once it is in its place. The lease holds back who would write, the guard who would give it a name.
+fn is_as_judged(staged: &Staged, version: &Version) -> bool {
+    let shown = |of: &Stat| (of.st_nlink, of.st_mode, of.st_uid, of.st_gid);
+    let same = |now: Stat| shown(&now) == shown(&version.stat);
+    rustix::fs::fstat(&staged.file).is_ok_and(same)
+        && has_attributes(&staged.file) == Ok(version.attributes)
+        && sys::lease_against_writers(&staged.file).is_ok()
+}
+
 /// What else was done to it through the descriptor is judged as if it had been done to the file.
 fn judge(engine: &FileEngine, staged: &Staged, version: &Version) -> (Operation, Judgement) {
     let base = &staged.base.stat;
@@ -200,7 +210,7 @@ impl Told<'_> {
     fn place(&self, version: &Version) {
         let _move = self.engine.names_move();
         let now = of_name(&self.engine.host, &self.staged.parent, self.staged.name.as_bytes());
-        if !has_its_name(self.staged) || now.as_ref() != Ok(&version.path) {
+        if !has_its_name(self.staged) || now.as_ref() != Ok(&version.path) || !is_as_judged(self.staged, version) {
             return self.refused(&version.path, Errno::STALE);
         }
         let kept = match self.keep(version) {

@@ -20,3 +20,10 @@ pub fn lease_against_writers(fd: impl AsFd) -> Result<(), Errno> {
     }
     Ok(())
 }
+
+/// Whether the lease that was taken is in force, and nobody waits for its end.
+pub fn is_leased(fd: impl AsFd) -> bool {
+    // SAFETY: fd is open for the call; the command takes nothing and touches no memory.
+    let held = unsafe { libc::fcntl(fd.as_fd().as_raw_fd(), libc::F_GETLEASE) };
+    held == libc::F_RDLCK
+}

@@ -7,7 +7,7 @@ mod raw;
 pub use identity::{
     TaskInfo, file_size_limit, open_descriptor_limit, set_fsgid, set_fsuid, signal_thread, task_info, unshare_fs,
 };
-pub use lease::lease_against_writers;
+pub use lease::{is_leased, lease_against_writers};
 pub use raw::{
     INODE_FLAGS, OpenHow, add_watch, check_open_how, name_to_handle, peer, set_inode_flags, set_times, stat_bytes,
     statx_bytes, truncate,

@@ -142,9 +142,11 @@ pub(super) fn reopen(
     };
     let content = || pin.kind() == libc::S_IFREG && call.engine.parts.judge.judges_content();
     if flags.writes() && second.is_none() && !call.is_still_there(pin) && content() {
-        // Opening may have waited for a rename: under its new name it is another question.
+        // Opening may have waited for a rename, or for a version that was written to take its place: under its new name
+        // it is another question.
         let now = call.resolver().own_descriptor(fd.as_fd())?;
-        if call.path_of(&now)?.path() != Some(&permit.path) {
+        let place = call.path_of(&now)?;
+        if place.path() != Some(&permit.path) || call.content_is_elsewhere(&now, &place)? {
             return Err(call.refuse(permit, Errno::ACCESS));
         }
     }
