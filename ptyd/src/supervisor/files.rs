@@ -437,6 +437,8 @@ const LOOKS: &[i64] = &[
     // getxattrat, listxattrat (Linux 6.13).
     464,
     465,
+    // file_getattr (Linux 6.17).
+    468,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_stat,
     #[cfg(target_arch = "x86_64")]

@@ -147,6 +147,7 @@ calls = {
     "lstat": (F, False, lambda d, p, free: said(call("lstat", p, room()))),
     "newfstatat": (F, OF, lambda d, p, free: said(call("newfstatat", d, p, room(), 0))),
     "statx": (F, OF, lambda d, p, free: said(call("statx", d, p, 0, 0x7ff, room()))),
+    "file_getattr": (F, OF, lambda d, p, free: said(call("file_getattr", d, p, room(), 24, 0))),
     "access": (F, OF, lambda d, p, free: said(call("access", p, 4))),
     "faccessat": (F, OF, lambda d, p, free: said(call("faccessat", d, p, 4))),
     "faccessat2": (F, OF, lambda d, p, free: said(call("faccessat2", d, p, 4, 0x200))),

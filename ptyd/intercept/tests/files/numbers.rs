@@ -47,6 +47,8 @@ pub fn numbers() -> String {
         ("getxattrat", 464),
         ("listxattrat", 465),
         ("removexattrat", 466),
+        // Linux 6.17.
+        ("file_getattr", 468),
     ];
     #[cfg(target_arch = "x86_64")]
     let old: &[(&str, i64)] = &[

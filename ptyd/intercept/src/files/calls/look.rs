@@ -1,10 +1,10 @@
-//! Calls that only look: `stat(2)`, `access(2)`, `readlink(2)`, `name_to_handle_at(2)`.
+//! Calls that only look: `stat(2)`, `access(2)`, `readlink(2)`, `name_to_handle_at(2)`, `file_getattr` (Linux 6.17).
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{Access, AtFlags};
+use rustix::fs::{Access, AtFlags, OFlags};
 use rustix::io::Errno;
 
 use super::attributes::how;
@@ -58,6 +58,35 @@ fn attributes(call: &mut Call<'_, '_>, place: &Place, to: usize, flags: i32) -> 
     };
     let bytes = sys::stat_bytes(pin.fd.as_fd())?;
     call.give(call.caller.arg(to), &bytes)?;
+    observed(call, permit, Outcome::Value(0))
+}
+
+/// `struct file_attr`, the attributes that `FS_IOC_FSGETXATTR` tells through a descriptor (`ioctl_xfs_fsgetxattr(2)`).
+pub fn file_getattr(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
+    use std::os::fd::AsFd;
+    let (to, size) = (call.caller.arg(2), call.caller.arg(3));
+    let flags = call.at_flags(4, 0)?;
+    let (least, most) = sys::FILE_ATTRIBUTES;
+    let size = usize::try_from(size).ok().filter(|size| *size <= most);
+    let size = size.ok_or(Errno::TOOBIG)?;
+    if size < least {
+        return Err(Outcome::Errno(Errno::INVAL));
+    }
+    let place = place_or_null(call, flags)?;
+    // Unlike its kin it takes no descriptor that is only a path.
+    let start = place
+        .start
+        .as_ref()
+        .filter(|_| place.path.is_empty() && call.caller.arg_i32(0) >= 0);
+    if start.is_some_and(|fd| rustix::fs::fcntl_getfl(fd).is_ok_and(|flags| flags.contains(OFlags::PATH))) {
+        return Err(Outcome::Errno(Errno::BADF));
+    }
+    call.act(false)?;
+    let Some(Seen { pin, permit }) = call.seen(&place, flags, how(flags), Operation::Stat)? else {
+        return Ok(Outcome::Answered);
+    };
+    let bytes = sys::file_attributes(call.descriptors(), pin.fd.as_fd(), size)?;
+    call.give(to, &bytes)?;
     observed(call, permit, Outcome::Value(0))
 }
 

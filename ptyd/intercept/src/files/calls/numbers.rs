@@ -1,5 +1,7 @@
 //! Which number is which call, on x86-64 and aarch64.
 
+use crate::files::sys::FILE_GETATTR;
+
 use super::{Handle, attributes, length, links, look, make, open, remove, rename, requests, watch, xattr};
 
 /// Numbers of the calls that `libc` does not name yet; the same on all architectures.
@@ -48,6 +50,7 @@ const TABLE: &[(i64, Handle)] = &[
     (libc::SYS_faccessat, look::faccessat),
     (libc::SYS_faccessat2, look::faccessat2),
     (libc::SYS_name_to_handle_at, look::name_to_handle_at),
+    (FILE_GETATTR, look::file_getattr),
     (libc::SYS_inotify_add_watch, watch::inotify_add_watch),
     (libc::SYS_ioctl, requests::ioctl),
 ];

@@ -9,8 +9,8 @@ pub use identity::{
 };
 pub use lease::{is_leased, lease_against_writers};
 pub use raw::{
-    INODE_FLAGS, OpenHow, add_watch, check_open_how, name_to_handle, peer, set_inode_flags, set_times, stat_bytes,
-    statx_bytes, truncate,
+    FILE_ATTRIBUTES, FILE_GETATTR, INODE_FLAGS, OpenHow, add_watch, check_open_how, file_attributes, name_to_handle,
+    peer, set_inode_flags, set_times, stat_bytes, statx_bytes, truncate,
 };
 
 use rustix::io::Errno;

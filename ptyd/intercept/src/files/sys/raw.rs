@@ -126,6 +126,36 @@ pub fn name_to_handle(fd: BorrowedFd<'_>, handle: &mut [u64], flags: i32) -> Res
     Ok(mount)
 }
 
+/// `file_getattr` (Linux 6.17), the same number on all architectures.
+pub const FILE_GETATTR: i64 = 468;
+
+/// The sizes of `struct file_attr` that the kernel takes: from its first version to a page.
+pub const FILE_ATTRIBUTES: (usize, usize) = (24, 4096);
+
+/// `file_getattr` of the object behind `fd` itself, whose number is a link in the folder `descriptors`: `size` bytes as
+/// the kernel writes them.
+///
+/// # Errors
+/// `EINVAL` for a size that it does not know.
+pub fn file_attributes(descriptors: BorrowedFd<'_>, fd: BorrowedFd<'_>, size: usize) -> Result<Vec<u8>, Errno> {
+    let number = rustix::path::DecInt::from_fd(fd);
+    let mut words = vec![0u64; size.div_ceil(8)];
+    // SAFETY: the path is NUL-terminated; the kernel writes at most `size` bytes, for which there is room, aligned as
+    // the structure needs.
+    checked(unsafe {
+        libc::syscall(
+            FILE_GETATTR,
+            descriptors.as_raw_fd(),
+            number.as_c_str().as_ptr(),
+            words.as_mut_ptr(),
+            size,
+            0,
+        )
+    })?;
+    let bytes = words.into_iter().flat_map(u64::to_ne_bytes);
+    Ok(bytes.take(size).collect())
+}
+
 /// `truncate(2)`.
 pub fn truncate(path: &CStr, length: u64) -> Result<(), Errno> {
     // SAFETY: path is NUL-terminated and only read.
