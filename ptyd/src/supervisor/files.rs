@@ -417,8 +417,8 @@ const OPENS: &[(i64, u32)] = &[
 /// those of all that is below it.
 const NOTICED: u64 = (libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC | libc::O_DIRECTORY) as u64;
 
-/// `FALLOC_FL_PUNCH_HOLE`, `COLLAPSE_RANGE`, `ZERO_RANGE`, `INSERT_RANGE` (`fallocate(2)`).
-const PUNCHING: u64 = 0x02 | 0x08 | 0x10 | 0x20;
+/// `FALLOC_FL_PUNCH_HOLE`, `COLLAPSE_RANGE`, `ZERO_RANGE`, `INSERT_RANGE` (`fallocate(2)`), `WRITE_ZEROES` (Linux 6.17).
+const PUNCHING: u64 = 0x02 | 0x08 | 0x10 | 0x20 | 0x80;
 
 /// Calls that look at names and attributes: asked about only where a rule needs it. The texts of links
 /// are always asked for: those of procfs are read for the caller.

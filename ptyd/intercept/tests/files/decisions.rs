@@ -178,6 +178,24 @@ fn an_approval_decides_and_is_recorded() -> Result {
 }
 
 #[test]
+fn zeroes_over_what_is_there_are_a_loss_by_every_mode_that_writes_them() -> Result {
+    // FALLOC_FL_ZERO_RANGE, FALLOC_FL_WRITE_ZEROES (Linux 6.17); the second only where the disk below does it.
+    for mode in [0x10, 0x80] {
+        let folder = folder()?;
+        let top = folder.path();
+        let rules = Rules::allow_all().rule(top, true, &[Operation::Truncate], Verdict::Deny(Errno::PERM));
+        let script = format!(
+            "python3 -c 'import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+libc.fallocate(os.open(\"free/file\", os.O_RDWR), {mode}, ctypes.c_long(0), ctypes.c_long(4)); print(ctypes.get_errno())'"
+        );
+        assert_eq!(Rig::new(rules)?.sh(top, &script)?, "1\n", "{mode}");
+        assert_eq!(fs::read_to_string(top.join("free/file"))?, "free text");
+    }
+    Ok(())
+}
+
+#[test]
 fn every_way_to_lose_bytes_is_kept_first() -> Result {
     let soft =
         |top: &Path| Rules::allow_all().rule(top, true, &[Operation::Delete, Operation::Rmdir], Verdict::SoftDelete);

@@ -15,6 +15,9 @@ use crate::files::sys;
 use crate::files::trash::Loss;
 use crate::outcome::Outcome;
 
+/// `FALLOC_FL_WRITE_ZEROES` (Linux 6.17).
+const WRITE_ZEROES: FallocateFlags = FallocateFlags::from_bits_retain(0x80);
+
 pub fn truncate(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
     let length = length(call, 1)?;
     let place = call.place_here(0)?;
@@ -68,7 +71,8 @@ pub fn ftruncate(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
 /// can be continued.
 pub fn fallocate(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
     let mode = FallocateFlags::from_bits_retain(call.caller.arg_u32(1));
-    let taking = FallocateFlags::PUNCH_HOLE | FallocateFlags::COLLAPSE_RANGE | FallocateFlags::ZERO_RANGE;
+    let taking =
+        FallocateFlags::PUNCH_HOLE | FallocateFlags::COLLAPSE_RANGE | FallocateFlags::ZERO_RANGE | WRITE_ZEROES;
     if !mode.intersects(taking) {
         return Ok(Outcome::Continue);
     }
