@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Output;
@@ -142,14 +143,22 @@ fn a_banned_program_as_somebodys_loader_is_refused() -> Result {
     let flag = format!("-Wl,--dynamic-linker={}", interpreter.display());
     let name = format!("odd{}", std::process::id());
     let odd = compiled(&name, "int main(void) { return 0; }\n", &[&flag])?;
-    let log = Arc::new(Log::banning(&["banned"]));
-    let output = shell(&log, &odd.display().to_string(), folder.path())?;
-    assert_eq!((text(&output.stdout), output.status.code()), (String::new(), Some(126)));
-    assert!(
-        log.asked().iter().any(|asked| asked.contains("Interpreter:banned")),
-        "{:?}",
-        log.asked()
-    );
+    // Class and byte order are the file's to name and nobody's to heed.
+    for (class, order) in [(2, 1), (1, 1), (0, 2)] {
+        let mut bytes = fs::read(&odd)?;
+        (bytes[4], bytes[5]) = (class, order);
+        let named = folder.path().join("odd");
+        fs::write(&named, bytes)?;
+        fs::set_permissions(&named, fs::Permissions::from_mode(0o755))?;
+        let log = Arc::new(Log::banning(&["banned"]));
+        let output = shell(&log, "./odd", folder.path())?;
+        assert_eq!((text(&output.stdout), output.status.code()), (String::new(), Some(126)));
+        assert!(
+            log.asked().iter().any(|asked| asked.contains("Interpreter:banned")),
+            "{class}: {:?}",
+            log.asked()
+        );
+    }
     Ok(())
 }
 

@@ -7,8 +7,8 @@ use rustix::io::Errno;
 /// How much of a file the kernel looks at (`BINPRM_BUF_SIZE`).
 const LOOK: usize = 256;
 
-/// The most program headers that are looked at; the kernel's own bound is one page of them.
-const MAX_HEADERS: u64 = 512;
+/// The most bytes of program headers that the kernel takes.
+const MAX_HEADERS: u64 = 64 << 10;
 
 /// The most of a dynamic section that is looked at, in bytes.
 const MAX_DYNAMIC: u64 = 64 << 10;
@@ -100,27 +100,37 @@ fn script(start: &[u8]) -> Option<Header> {
 /// Numbers of one ELF class, read where they lie.
 struct Layout {
     wide: bool,
-    big: bool,
 }
 
+/// `EM_*` of the programs that the kernel executes here: its own, and those of its 32-bit forerunner.
+#[cfg(target_arch = "x86_64")]
+const MACHINES: (u64, u64) = (62, 3);
+#[cfg(target_arch = "aarch64")]
+const MACHINES: (u64, u64) = (183, 40);
+
 impl Layout {
-    fn number(&self, bytes: &[u8], at: usize, size: usize) -> Option<u64> {
-        let bytes = bytes.get(at..at.checked_add(size)?)?;
-        let fold = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
-        Some(if self.big {
-            bytes.iter().fold(0, fold)
-        } else {
-            bytes.iter().rev().fold(0, fold)
-        })
+    /// The kernel goes by the machine alone: class and byte order, which the file names as well, it does not look at.
+    fn of(start: &[u8]) -> Option<Layout> {
+        let machine = number(start, 18, 2)?;
+        let (own, narrow) = MACHINES;
+        [own, narrow]
+            .contains(&machine)
+            .then_some(Layout { wide: machine == own })
     }
 
     fn word(&self, bytes: &[u8], narrow: usize, wide: usize) -> Option<u64> {
         if self.wide {
-            self.number(bytes, wide, 8)
+            number(bytes, wide, 8)
         } else {
-            self.number(bytes, narrow, 4)
+            number(bytes, narrow, 4)
         }
     }
+}
+
+fn number(bytes: &[u8], at: usize, size: usize) -> Option<u64> {
+    let bytes = bytes.get(at..at.checked_add(size)?)?;
+    let fold = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
+    Some(bytes.iter().rev().fold(0, fold))
 }
 
 const ET_DYN: u64 = 3;
@@ -129,22 +139,19 @@ const PT_INTERP: u64 = 3;
 const DT_FLAGS_1: u64 = 0x6fff_fffb;
 const DF_1_PIE: u64 = 0x0800_0000;
 
-/// What an ELF file is; `None` where it is cut short.
+/// What an ELF file is; `None` where it is cut short, or another machine's.
 ///
 /// A loader is a shared object that runs by itself and does not say that it is a program: it asks for no
 /// loader, has a dynamic section and lacks the mark of a position-independent program. That is what the
 /// loaders of glibc and musl are, under whatever name.
 fn elf(fd: BorrowedFd<'_>, start: &[u8]) -> Option<Header> {
-    let layout = Layout {
-        wide: start.get(4)? == &2,
-        big: start.get(5)? == &2,
-    };
-    let shared = layout.number(start, 16, 2)? == ET_DYN;
+    let layout = Layout::of(start)?;
+    let shared = number(start, 16, 2)? == ET_DYN;
     let mut dynamic = None;
     let mut interpreter = None;
     for header in program_headers(fd, start, &layout)? {
         let place = (layout.word(&header, 4, 8)?, layout.word(&header, 16, 32)?);
-        match layout.number(&header, 0, 4)? {
+        match number(&header, 0, 4)? {
             PT_INTERP if interpreter.is_none() => {
                 let mut path = content(fd, place, libc::PATH_MAX as u64)?;
                 path.truncate(path.iter().position(|byte| *byte == 0).unwrap_or(path.len()));
@@ -164,10 +171,10 @@ fn elf(fd: BorrowedFd<'_>, start: &[u8]) -> Option<Header> {
 fn program_headers(fd: BorrowedFd<'_>, start: &[u8], layout: &Layout) -> Option<Vec<Vec<u8>>> {
     let table = layout.word(start, 28, 32)?;
     let (size, count) = if layout.wide { (54, 56) } else { (42, 44) };
-    let size = layout.number(start, size, 2)?;
-    let count = layout.number(start, count, 2)?.min(MAX_HEADERS);
+    let size = number(start, size, 2)?;
+    let count = number(start, count, 2)?;
     // The kernel takes no other size.
-    if size != if layout.wide { 56 } else { 32 } {
+    if size != if layout.wide { 56 } else { 32 } || size * count > MAX_HEADERS {
         return None;
     }
     let headers = content(fd, (table, size * count), u64::MAX)?;
@@ -251,10 +258,45 @@ mod tests {
         assert_eq!(kind("/etc/passwd"), Some(Header::Other));
     }
 
+    #[test]
+    fn a_loader_is_found_behind_as_many_headers_as_the_kernel_takes() -> std::io::Result<()> {
+        let program = std::fs::read("/bin/sh")?;
+        let at = |at: usize, size| number(&program, at, size).unwrap_or_default() as usize;
+        let (table, count) = (at(32, 8), at(56, 2));
+        for (all, found) in [(600, true), (1170, true), (1171, false)] {
+            let mut moved = program.clone();
+            moved[32..40].copy_from_slice(&program.len().to_le_bytes());
+            moved[56..58].copy_from_slice(&(all as u16).to_le_bytes());
+            moved.resize(program.len() + 56 * (all - count), 0);
+            moved.extend_from_slice(&program[table..table + 56 * count]);
+            let file = tempfile::tempfile()?;
+            std::io::Write::write_all(&mut &file, &moved)?;
+            let header = look(file.as_fd())?;
+            let has_loader = matches!(
+                header,
+                Header::Elf {
+                    interpreter: Some(_),
+                    ..
+                }
+            );
+            assert_eq!(
+                (has_loader, header == Header::Other),
+                (found, !found),
+                "{all}: {header:?}"
+            );
+        }
+        Ok(())
+    }
+
     proptest! {
         #[test]
         fn no_bytes_make_it_fail(bytes: Vec<u8>, elf: bool) {
-            let mut text = if elf { b"\x7fELF\x02\x01".to_vec() } else { b"#!".to_vec() };
+            let mut text = b"#!".to_vec();
+            if elf {
+                text = b"\x7fELF\x02\x01".to_vec();
+                text.resize(18, 3);
+                text.extend((MACHINES.0 as u16).to_le_bytes());
+            }
             text.extend(bytes);
             let file = tempfile::tempfile()?;
             std::io::Write::write_all(&mut &file, &text)?;
