@@ -119,6 +119,9 @@ const LOCKING: &[u64] = &[
     0xc0c8_9425,
 ];
 
+/// `USERFAULTFD_IOC_NEW`: what userfaultfd(2) does, by way of `/dev/userfaultfd`.
+const FAULTS: u64 = 0xaa00;
+
 /// `FIOSETOWN` and `SIOCSPGRP`, `ioctl(2)`, and `F_SETOWN_EX`, `fcntl(2)`.
 const OWNER_IN_MEMORY: &[u64] = &[0x8901, 0x8902];
 const OWNER_BY_STRUCT: u64 = 15;
@@ -204,6 +207,7 @@ pub(super) fn add_rules(context: &mut ScmpFilterContext, spec: &FilterSpec) -> R
     for request in SUBVOLUMES {
         refuse(libc::EPERM, libc::SYS_ioctl, &[equal(1, *request)])?;
     }
+    refuse(libc::EPERM, libc::SYS_ioctl, &[equal(1, FAULTS)])?;
     for request in LOCKING {
         refuse(libc::EOPNOTSUPP, libc::SYS_ioctl, &[equal(1, *request)])?;
     }

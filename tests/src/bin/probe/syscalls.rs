@@ -15,7 +15,7 @@ pub fn try_all() -> Value {
     const NONE: [usize; 6] = [0; 6];
     let path = c"/".as_ptr() as usize;
     let with = |first: i32| [first as usize, 0, 0, 0, 0, 0];
-    let tries: [(&str, libc::c_long, [usize; 6]); 34] = [
+    let tries: [(&str, libc::c_long, [usize; 6]); 35] = [
         ("io_uring_setup", libc::SYS_io_uring_setup, [1, 0, 0, 0, 0, 0]),
         ("io_uring_enter", libc::SYS_io_uring_enter, NONE),
         ("io_uring_register", libc::SYS_io_uring_register, NONE),
@@ -43,6 +43,8 @@ pub fn try_all() -> Value {
         ("bpf", libc::SYS_bpf, NONE),
         ("perf_event_open", libc::SYS_perf_event_open, NONE),
         ("userfaultfd", libc::SYS_userfaultfd, NONE),
+        // USERFAULTFD_IOC_NEW.
+        ("userfault_device", libc::SYS_ioctl, [0, 0xaa00, 0, 0, 0, 0]),
         ("keyctl", libc::SYS_keyctl, NONE),
         ("add_key", libc::SYS_add_key, NONE),
         ("request_key", libc::SYS_request_key, NONE),
