@@ -21,12 +21,23 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
+use tokio::sync::Semaphore;
 
 use super::session::Session;
 use super::shells;
 
 /// How long a caller may take to say what it wants.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+
+/// With how many of them it is talked at once: whoever comes beyond that finds the connection closed.
+const MOST_TALKS: usize = 256;
+
+/// What is longer than this is read only where there is room for it: for two requests of the largest kind, in KiB.
+const SHORT: usize = 64 << 10;
+const MOST_READ: usize = (2 * MAX_FRAME) >> 10;
+
+static TALKS: Semaphore = Semaphore::const_new(MOST_TALKS);
+static ROOM: Semaphore = Semaphore::const_new(MOST_READ);
 
 /// Most denials that one answer holds.
 const MOST_DENIALS: usize = 100;
@@ -46,9 +57,17 @@ pub(super) fn accept(
     insider: Insider,
 ) {
     let stream = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream));
+    let Ok(talk) = TALKS.try_acquire() else {
+        tracing::warn!(tid = insider.tid, "a connection from inside is one too many");
+        return;
+    };
     match stream {
         Ok(stream) => {
-            tokio::task::spawn_local(serve(Arc::clone(session), socket, stream, insider));
+            let served = serve(Arc::clone(session), socket, stream, insider);
+            tokio::task::spawn_local(async move {
+                served.await;
+                drop(talk);
+            });
         }
         Err(error) => tracing::error!("a connection from inside: {error}"),
     }
@@ -98,13 +117,19 @@ async fn read_request(stream: &mut UnixStream) -> Result<LaunchRequest, String> 
     if length > MAX_FRAME {
         return Err(format!("a request of {length} bytes is over the limit of {MAX_FRAME}"));
     }
-    let mut payload = Vec::new();
+    let room = match length > SHORT {
+        true => Some(ROOM.acquire_many((length >> 10) as u32).await),
+        false => None,
+    };
+    let mut payload = Vec::with_capacity(length);
     stream
         .take(length as u64)
         .read_to_end(&mut payload)
         .await
         .map_err(|error| error.to_string())?;
-    serde_json::from_slice(&payload).map_err(|error| format!("the request is malformed: {error}"))
+    let request = serde_json::from_slice(&payload).map_err(|error| format!("the request is malformed: {error}"));
+    drop(room);
+    request
 }
 
 async fn api(session: Arc<Session>, stream: UnixStream, insider: Insider) {
@@ -113,10 +138,8 @@ async fn api(session: Arc<Session>, stream: UnixStream, insider: Insider) {
         let (session, insider) = (Arc::clone(&session), Rc::clone(&insider));
         async move { Ok::<_, Infallible>(respond(&session, &insider, &request)) }
     });
-    if let Err(error) = hyper::server::conn::http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await
-    {
+    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    if let Ok(Err(error)) = tokio::time::timeout(REQUEST_LIMIT, connection).await {
         tracing::debug!("inside api connection: {error}");
     }
 }

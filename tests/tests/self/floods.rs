@@ -52,6 +52,45 @@ print("done")
     Ok(())
 }
 
+#[test]
+fn what_is_told_to_it_from_inside_does_not_fill_its_memory() -> Result {
+    let (world, id) = world(User::root())?;
+    let text = r#"
+import os, socket, struct, threading, time
+def talk(name):
+    s = socket.socket(socket.AF_UNIX); s.connect("/run/agentsh/%d/%s.sock" % (os.getuid(), name)); return s
+def tell(s):
+    try: s.sendall(struct.pack("<I", 16 << 20) + b'["' + b"x" * (15 << 20))
+    except OSError: pass
+talks = [talk("launch") for _ in range(30)]
+for s in talks: threading.Thread(target=tell, args=(s,), daemon=True).start()
+time.sleep(1.5)
+idle = [talk("api") for _ in range(300)]
+time.sleep(0.3)
+for s in idle: s.setblocking(False)
+def ended(s):
+    try: return s.recv(1) == b""
+    except BlockingIOError: return False
+print(sum(map(ended, idle)) > 40, flush=True)
+os._exit(0)
+"#;
+    let out = python(&world, &id, text)?;
+    if out != "True\n" {
+        return Err(fail(out));
+    }
+    for daemon in world.daemons() {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid))?;
+        let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let most: u64 = most
+            .and_then(|text| text.split_whitespace().next()?.parse().ok())
+            .unwrap_or(0);
+        if most > 200 << 10 {
+            return Err(fail(format!("{most} KiB: {daemon:?}")));
+        }
+    }
+    still_guards(&world, &id, "after floods of requests")
+}
+
 /// How many descriptors broker and supervisors have open.
 fn descriptors(world: &World) -> Result<usize> {
     let mut count = 0;
