@@ -9,15 +9,17 @@ command_rules:
   - {name: rest, commands: ["*"], decision: allow}
 "#;
 
-/// Executes `printenv EVIL` many times, with a thread that writes the name into the call's memory and takes it out again
-/// all the time: half of the calls are looked at while the name is another one, and half of these read it nevertheless.
+/// Executes `printenv EVIL WORD` many times, with a thread that writes the name into the call's memory and takes it out again
+/// all the time: half of the calls are looked at while the name is another one, and half of these read it nevertheless. So
+/// it does with the word, which nobody cares for: as often as not something else runs than what was judged.
 const EXCHANGE: &str = r#"
 import ctypes, os, sys, threading, time
 sys.setswitchinterval(0.0001)
 libc = ctypes.CDLL(None)
-entry = ctypes.create_string_buffer(b"LIVE=1")
+entry, word = ctypes.create_string_buffer(b"LIVE=1"), ctypes.create_string_buffer(b"ONE")
 path = b"/usr/bin/printenv"
-argv = (ctypes.c_char_p * 3)(path, b"EVIL", None)
+texts = [ctypes.create_string_buffer(text) for text in (path, b"EVIL")]
+argv = (ctypes.c_void_p * 4)(*map(ctypes.addressof, texts + [word]), None)
 envp = (ctypes.c_void_p * 2)(ctypes.addressof(entry), None)
 given = killed = 0
 for number in range(400):
@@ -27,8 +29,8 @@ for number in range(400):
         os.dup2(w, 1)
         def exchange():
             while True:
-                ctypes.memmove(entry, b"EVIL", 4)
-                ctypes.memmove(entry, b"LIVE", 4)
+                ctypes.memmove(entry, b"EVIL", 4); ctypes.memmove(word, b"TWO", 3)
+                ctypes.memmove(entry, b"LIVE", 4); ctypes.memmove(word, b"ONE", 3)
         threading.Thread(target=exchange, daemon=True).start()
         time.sleep(number % 40 * 0.00001)
         libc.execve(path, argv, envp)
@@ -66,7 +68,7 @@ fn what_was_exchanged_behind_the_judges_back_does_not_run() -> Result {
         record::await_event(&world, "that it was killed", |event| {
             event.kind == "process_exec"
                 && event.fields.get("killed").is_some_and(|killed| *killed == true)
-                && event.line() == "/usr/bin/printenv EVIL"
+                && event.line().starts_with("/usr/bin/printenv EVIL ")
         })?;
     }
     Ok(())

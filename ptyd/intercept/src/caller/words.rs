@@ -23,6 +23,17 @@ impl Words {
         ends: Vec::new(),
     };
 
+    /// The strings of a block as the kernel has laid it out.
+    pub fn of_block(block: &[u8]) -> Words {
+        let mut words = Words::default();
+        for text in block.split_inclusive(|byte| *byte == 0) {
+            words.block.extend_from_slice(text.strip_suffix(&[0]).unwrap_or(text));
+            words.block.push(0);
+            words.ends.push(words.block.len());
+        }
+        words
+    }
+
     /// Room for so many strings of the usual length.
     pub(super) fn for_strings(count: usize) -> Words {
         Words {

@@ -69,14 +69,19 @@ pub struct ExecRequest<'a> {
     pub above: Above,
     /// The files that run, the one that was asked for first; all must be allowed.
     pub subjects: Vec<Subject>,
-    /// The new environment; none for [`Stage::Running`].
+    /// The new environment; none for one of whom nobody saw the start.
     pub(crate) environment: Option<Rc<Environment>>,
     pub(crate) locator: &'a Locator,
 }
 
 impl ExecRequest<'_> {
-    /// The new environment's entries, read once; none for [`Stage::Running`]. Whoever has asked for them has judged
-    /// them: what runs with others is killed.
+    /// Whether it is known with which environment it was started.
+    pub fn tells_environment(&self) -> bool {
+        self.environment.is_some()
+    }
+
+    /// The new environment's entries, read once; none for one of whom nobody saw the start. Whoever has asked for them
+    /// has judged them: what runs with others is killed.
     ///
     /// # Errors
     /// `EFAULT`, `E2BIG` as the call itself.

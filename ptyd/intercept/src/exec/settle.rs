@@ -2,12 +2,14 @@
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use rustix::io::Errno;
 use rustix::process::Signal;
 
 use super::chain::{Chain, Links};
+use super::environment::Environment;
 use super::expectation::{Expectation, Image};
 use super::guard::Guard;
 use super::request::{ExecDecision, ExecRequest, Stage, Subject};
@@ -40,9 +42,10 @@ impl Guard {
         let Some(expectations) = self.expectations(known.tgid) else {
             return Ok(());
         };
+        let given = || Environment::given(image.environment.as_deref());
         if expectations.iter().all(|one| image.is_still(&one.before)) {
             if !self.common.layouts.differ(caller.tid())
-                && let killed @ ExecSettled::Killed(_) = self.judge_running(caller, known, &image)
+                && let killed @ ExecSettled::Killed(_) = self.judge_running(caller, known, &image, Some(given()))
             {
                 return self.finish(caller, known, (&image, true), killed);
             }
@@ -51,7 +54,7 @@ impl Guard {
         }
         let met: Vec<_> = expectations.iter().filter(|one| one.is_met_by(&image)).collect();
         let settled = match met.first() {
-            None => self.judge_running(caller, known, &image),
+            None => self.judge_running(caller, known, &image, Some(given())),
             Some(_) if met.iter().any(|one| one.has_environment(&image)) => ExecSettled::Ran,
             // What it was given has been exchanged since, and may have brought in code that nobody judged.
             Some(one) => ExecSettled::Killed(one.subjects.clone()),
@@ -108,7 +111,7 @@ impl Guard {
         if self.table.has_judged(image.file) {
             return Ok(());
         }
-        match self.judge_running(caller, known, &image) {
+        match self.judge_running(caller, known, &image, None) {
             settled @ ExecSettled::Killed(_) => {
                 kill(caller);
                 self.observer.exec_settled(known.tgid, &settled);
@@ -118,8 +121,14 @@ impl Guard {
         }
     }
 
-    /// Judges what runs as what it is.
-    fn judge_running(&self, caller: &Caller<'_>, known: &Known, image: &Image) -> ExecSettled {
+    /// Judges what runs as what it is, and with the environment that it was given if it was seen to start.
+    fn judge_running(
+        &self,
+        caller: &Caller<'_>,
+        known: &Known,
+        image: &Image,
+        environment: Option<Rc<Environment>>,
+    ) -> ExecSettled {
         let links = Links {
             locator: &self.locator,
             caller,
@@ -135,7 +144,7 @@ impl Guard {
             depth: known.execs,
             above: known.above,
             subjects,
-            environment: None,
+            environment,
             locator: &self.locator,
         };
         let nameless = request

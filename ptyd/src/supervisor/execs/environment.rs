@@ -98,6 +98,19 @@ impl CommandJudge {
         Ok(ExecDecision::Instead(Box::new(instead)))
     }
 
+    /// Whether policy leaves a program that runs already the environment that it has.
+    pub(super) fn keeps_environment(&self, rules: &Rules, request: &ExecRequest<'_>, all: &[Judged<'_>]) -> bool {
+        let filters: Vec<EnvFilter<'_>> = all.iter().map(|one| rules.policy.environment(&one.verdict)).collect();
+        let guarded = all.iter().any(|one| one.verdict.guards());
+        if !request.tells_environment() || (!guarded && filters.iter().all(EnvFilter::is_noop)) {
+            return true;
+        }
+        request.environment().is_ok_and(|words| {
+            let words: Vec<&[u8]> = words.iter().collect();
+            Filtered::new(&filters, &words, guarded).is_noop()
+        })
+    }
+
     /// Puts on record which names were removed.
     pub(super) fn tell_filtered(&self, request: &ExecRequest<'_>, filtered: &Filtered) -> Result<(), ExecDecision> {
         self.session()

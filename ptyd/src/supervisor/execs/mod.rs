@@ -177,7 +177,8 @@ impl CommandJudge {
         let refusal = wrappers::refusal(&payloads.programs(rules, request));
         if request.stage == Stage::Running {
             // What became of it is told by `exec_settled`.
-            return if one.verdict.decision.lets_run() && refusal.is_none() {
+            let lets_run = one.verdict.decision.lets_run() && refusal.is_none();
+            return if lets_run && self.keeps_environment(rules, request, &all) {
                 Ok(payloads.plain())
             } else {
                 Err(ExecDecision::Deny(Errno::ACCESS))
