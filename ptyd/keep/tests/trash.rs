@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::fs::{self, File};
+use std::fs::{self, File, FileTimes};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
@@ -215,8 +215,14 @@ fn a_lock_that_is_made_of_names_is_let_go() -> Tested {
     for _ in 0..3 {
         fs::hard_link(&file, &lock)?;
         assert_eq!(fs::metadata(&file)?.nlink(), 2);
+        File::open(&file)?.set_times(FileTimes::new().set_accessed(SystemTime::UNIX_EPOCH))?;
         let kept = discard(&trash, &lock, Removal::Unlink)?;
-        assert_eq!((exists(&lock), fs::metadata(&file)?.nlink()), (false, 1));
+        let left = fs::metadata(&file)?;
+        assert_eq!(
+            (exists(&lock), left.nlink(), left.atime()),
+            (false, 1, 0),
+            "nobody has read it"
+        );
         assert_ne!(kept.record.how, How::Moved);
     }
     let last = discard(&trash, &file, Removal::Unlink)?;

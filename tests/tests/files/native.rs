@@ -68,3 +68,19 @@ fn a_name_that_starts_at_no_folder_leads_nowhere_in_the_same_words() -> Result {
     }
     Ok(())
 }
+
+#[test]
+fn what_is_only_looked_at_before_a_call_has_no_new_access_time() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        let text = "mkdir d; echo 1 > f; ln f g; touch -a -d @0 d f; rm g; mv d e; stat -c %X e f";
+        let native = oracle::program(&world, &["sh", "-c", &format!("mkdir native; cd native; {text}")]).run(&world)?;
+        let session = session::create(&world, &[])?.id;
+        oracle::same(
+            &native,
+            &session::exec(&session, &[], &["sh", "-c", text]).run(&world)?,
+            2,
+        )?;
+    }
+    Ok(())
+}

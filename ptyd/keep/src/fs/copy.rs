@@ -1,7 +1,8 @@
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags, SeekFrom};
+use rustix::fs::{CWD, Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
+use rustix::path::Arg;
 
 /// How contents came into a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,10 +17,14 @@ pub(crate) enum Contents {
 /// Opens the object of a descriptor again, for reading its contents from the start.
 pub(crate) fn reopen(fd: impl AsFd) -> Result<OwnedFd, Errno> {
     let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    // Without a new access time where that is allowed: keeping a version is no reading.
-    match rustix::fs::open(path.as_str(), flags | OFlags::NOATIME, Mode::empty()) {
-        Err(Errno::PERM) => rustix::fs::open(path.as_str(), flags, Mode::empty()),
+    open_contents(CWD, path.as_str(), OFlags::NOCTTY)
+}
+
+/// Opens contents that are to be kept, without a new access time where that is allowed: keeping is no reading.
+pub(crate) fn open_contents(dir: impl AsFd, path: impl Arg + Copy, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let flags = flags | OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    match rustix::fs::openat(dir.as_fd(), path, flags | OFlags::NOATIME, Mode::empty()) {
+        Err(Errno::PERM) => rustix::fs::openat(dir.as_fd(), path, flags, Mode::empty()),
         result => result,
     }
 }

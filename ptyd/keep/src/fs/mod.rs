@@ -9,7 +9,7 @@ mod remove;
 mod stat;
 mod time;
 
-pub(crate) use copy::{Contents, copy_contents, reopen};
+pub(crate) use copy::{Contents, copy_contents, open_contents, reopen};
 pub(crate) use dir::{
     climb, make_private, mount_top, names, open_absolute, open_beneath, open_dir, open_private, path_of,
 };

@@ -3,13 +3,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, OFlags};
 use rustix::io::Errno;
 
 use super::place::Place;
 use super::record::Draft;
 use super::{Cause, How, Kept, Meta, Trash, TrashError};
-use crate::fs::{ENTRY_COST, Kind, Stat, make_like, stat};
+use crate::fs::{ENTRY_COST, Kind, Stat, make_like, open_contents, stat};
 
 impl Trash {
     /// Keeps `name` in `parent`, over which something is about to be renamed: the object gets a
@@ -91,8 +91,7 @@ impl Trash {
     ) -> Result<Kept, TrashError> {
         let refused = |errno| TrashError::refused(draft.original, "copy to the trash")(errno);
         if found.kind == Kind::File {
-            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-            let file = rustix::fs::openat(parent, name, flags, Mode::empty()).map_err(refused)?;
+            let file = open_contents(parent, name, OFlags::NOFOLLOW).map_err(refused)?;
             if !crate::fs::stat_fd(&file).map_err(refused)?.same_object(found) {
                 return Err(refused(Errno::BUSY));
             }

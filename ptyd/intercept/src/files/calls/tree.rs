@@ -173,7 +173,7 @@ fn list(top: &Pin) -> Result<Vec<(PathBuf, FileType)>, Errno> {
     let mut found = Vec::new();
     let mut left = vec![PathBuf::from(".")];
     while let Some(folder) = left.pop() {
-        for entry in Dir::read_from(open_below(top, &folder)?)? {
+        for entry in Dir::new(open_below(top, &folder)?)? {
             let entry = entry?;
             let name = OsStr::from_bytes(entry.file_name().to_bytes());
             if name == "." || name == ".." {
@@ -203,7 +203,11 @@ const BELOW: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINK
 
 fn open_below(top: &Pin, folder: &Path) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::openat2(&top.fd, folder, flags, Mode::empty(), BELOW)
+    // Without a new access time where that is allowed: the caller has not listed it.
+    match rustix::fs::openat2(&top.fd, folder, flags | OFlags::NOATIME, Mode::empty(), BELOW) {
+        Err(Errno::PERM) => rustix::fs::openat2(&top.fd, folder, flags, Mode::empty(), BELOW),
+        result => result,
+    }
 }
 
 fn pin_below(top: &Pin, path: &Path) -> Result<Pin, Errno> {
