@@ -229,6 +229,14 @@ fn a_lock_that_is_made_of_names_is_let_go() -> Tested {
     assert_eq!(last.record.how, How::Moved);
     trash.restore(last.record.id, &Target::Original)?;
     assert_eq!(fs::read_to_string(&file)?, "4711");
+    let (link, fifo) = (ground.work().join("link"), ground.work().join("fifo"));
+    symlink("4711", &link)?;
+    assert!(run("mkfifo", &[&fifo.to_string_lossy()]));
+    for path in [link, fifo] {
+        fs::hard_link(&path, &lock)?;
+        discard(&trash, &lock, Removal::Unlink)?;
+        assert_eq!(fs::symlink_metadata(&path)?.nlink(), 1);
+    }
     Ok(())
 }
 

@@ -12,7 +12,8 @@ use super::{Cause, How, Kept, Meta, Trash, TrashError};
 use crate::fs::{Attributes, ENTRY_COST, Kind, Stat, apply, attributes, open_dir, stat, tree_charge};
 
 /// Programs take locks by giving a small file a second name and counting its names (gpg, mail programs): the name that
-/// goes must go, so that files up to this size, in bytes, which have other names are copied instead of moved.
+/// goes must go, so that files up to this size, in bytes, which have other names are copied instead of moved; so is what
+/// has no bytes, a FIFO or a link.
 const LOCK_SIZE: u64 = 4096;
 
 /// What kind of deletion was asked for.
@@ -34,7 +35,7 @@ impl Trash {
     /// kernel would refuse the deletion it refuses the rename (sticky and immutable objects,
     /// folders that may not be written). An empty folder is described and then really removed. Where
     /// the mount can have no trash, a file or link is copied to the home place first; a small file with other
-    /// names is copied too.
+    /// names is copied too, and so is a FIFO, a link or a device with other names.
     ///
     /// # Errors
     /// The deletion is refused and nothing is done: with the kernel's error number, or EDQUOT if the
@@ -88,11 +89,17 @@ impl Trash {
         let Some(place) = place else {
             return self.copy_out(&self.home(), parent, name, found, draft);
         };
-        if found.kind == Kind::File && found.nlink > 1 && found.size <= LOCK_SIZE {
+        let is_small = match found.kind {
+            Kind::Dir => false,
+            Kind::File => found.size <= LOCK_SIZE,
+            _ => true,
+        };
+        if is_small && found.nlink > 1 {
             match self.copy_out(place, parent, name, found, draft) {
-                // What we may not read is moved.
+                // What we may not read is moved, and a device that we may not make.
                 Err(TrashError::Refused {
-                    errno: Errno::ACCESS, ..
+                    errno: Errno::ACCESS | Errno::PERM,
+                    ..
                 }) => {}
                 kept => return kept,
             }
