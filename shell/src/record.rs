@@ -1,5 +1,7 @@
 //! The caller's record on disk: read there, so that it can be read with or without a broker.
 
+use std::collections::HashSet;
+
 use agentsh_audit::read::{self, ReadProblem};
 use agentsh_audit::{Event, SessionDir, Store, Stream};
 use agentsh_protocol::api::{CommandInfo, SessionInfo};
@@ -45,8 +47,29 @@ pub fn settle(context: &Context, sessions: &[SessionDir]) {
 }
 
 fn newest(store: &Store) -> Result<SessionDir, Error> {
-    let newest = all(store)?.pop().map(|(dir, _)| dir);
+    let newest = dirs(store)?.pop();
     newest.ok_or_else(|| Error::unknown("there is no session yet", "`agentsh session create` makes one"))
+}
+
+/// The folder of every session of which there is a record, oldest first: what is read there needs no `session.json`.
+///
+/// # Errors
+/// The state folder itself cannot be read.
+pub fn dirs(store: &Store) -> Result<Vec<SessionDir>, Error> {
+    let mut dirs = store.dirs()?;
+    dirs.retain(|dir| !dir.is_unbegun());
+    Ok(dirs)
+}
+
+/// Says of which sessions nothing else is told here, because their `session.json` cannot be read.
+pub fn say_unread(store: &Store, told: &[SessionInfo]) {
+    let known: HashSet<&str> = told.iter().map(|session| session.id.as_str()).collect();
+    let unread = dirs(store).unwrap_or_default();
+    for dir in unread.iter().filter(|dir| !known.contains(dir.id())) {
+        if let Err(problem) = dir.info() {
+            render::say(&format!("agentsh: {}", render::visible(&problem.to_string())));
+        }
+    }
 }
 
 /// Every session, oldest first; folders that cannot be read are left out here (`agentsh doctor` names them).
@@ -63,7 +86,7 @@ pub fn all(store: &Store) -> Result<Vec<(SessionDir, SessionInfo)>, Error> {
 /// There is none, or several begin so.
 pub fn kept_output(store: &Store, word: &str) -> Result<(SessionDir, String), Error> {
     let mut found = Vec::new();
-    for (dir, _) in all(store)? {
+    for dir in dirs(store)? {
         found.extend(
             commands_with_output(&dir, word)
                 .into_iter()
@@ -153,6 +176,9 @@ mod tests {
         );
         let dir = store.create(&serde_json::from_str(&json)?, "")?;
         std::fs::write(dir.output_path(&command, Stream::Stdout)?, "x")?;
+        assert_eq!(dirs(&store)?, std::slice::from_ref(&dir));
+        // What was kept is found whatever became of the description.
+        std::fs::write(dir.path().join("session.json"), "{")?;
         assert_eq!(kept_output(&store, &command[..20])?, (dir, command));
         assert!(kept_output(&store, "zz").is_err());
         Ok(())

@@ -15,7 +15,7 @@ pub enum StoreError {
     Malformed { path: PathBuf, source: serde_json::Error },
     #[error("`{0}` is not an id (a UUIDv7 in its usual form)")]
     NoId(String),
-    #[error("no session `{0}` (`agentsh session list` shows them)")]
+    #[error("no session `{0}`")]
     NotFound(String),
     #[error("`{word}` is the beginning or name of {}: say more of it", candidates.join(", "))]
     Ambiguous { word: String, candidates: Vec<String> },

@@ -119,7 +119,7 @@ impl Store {
     }
 
     /// The folders that are named by an id, oldest first (ids begin with their time).
-    pub(crate) fn dirs(&self) -> Result<Vec<SessionDir>, StoreError> {
+    pub fn dirs(&self) -> Result<Vec<SessionDir>, StoreError> {
         let sessions = self.state.join("sessions");
         let entries = match std::fs::read_dir(&sessions) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -44,10 +44,7 @@ pub struct Query {
 impl Query {
     pub fn run(self, context: &Context) -> Result<Exit, Error> {
         let sessions = match self.all {
-            true => record::all(&record::store(context))?
-                .into_iter()
-                .map(|(dir, _)| dir)
-                .collect(),
+            true => record::dirs(&record::store(context))?,
             false => vec![record::session(context, self.session.as_deref())?],
         };
         let filter = self.wanted.filter()?;

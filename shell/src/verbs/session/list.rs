@@ -5,6 +5,7 @@ use crate::client;
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::record;
 use crate::render::{self, Table};
 
 /// Show the sessions, newest first
@@ -24,6 +25,7 @@ impl List {
             (false, true) => render::say("no sessions; `agentsh session create` makes one"),
             (false, false) => render::print(&table(&sessions).render(context.out, context.columns()))?,
         }
+        record::say_unread(&record::store(context), &sessions);
         Ok(Exit::DONE)
     }
 }
