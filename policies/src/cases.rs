@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::error::{LoadError, Source};
+use crate::operand::Operand;
 use crate::operation::{
     Asked, CommandOperation, EnvOperation, FileOperation, HttpOperation, NetworkOperation, Operation, SignalOperation,
     UnixOperation,
@@ -131,7 +132,7 @@ fn subject(source: &Source, case: &At<Case>, variables: &Variables) -> Result<Op
 }
 
 fn expand(source: &Source, case: &At<Case>, operation: &mut Operation, variables: &Variables) -> Result<(), LoadError> {
-    let texts: Vec<&mut String> = match operation {
+    let texts: Vec<&mut Operand> = match operation {
         Operation::File(file) => vec![&mut file.path],
         Operation::Command(command) => std::iter::once(&mut command.program)
             .chain(&mut command.called)
@@ -143,8 +144,11 @@ fn expand(source: &Source, case: &At<Case>, operation: &mut Operation, variables
     };
     for text in texts {
         let failed = |problem: String| source.error(case.range(), problem);
-        match variables.text(text).map_err(|problem| failed(problem.to_string()))? {
-            Some(bytes) => *text = String::from_utf8_lossy(&bytes).into_owned(),
+        match variables
+            .text(&text.lossy())
+            .map_err(|problem| failed(problem.to_string()))?
+        {
+            Some(bytes) => *text = Operand::from(&bytes),
             None => return Err(failed(format!("`{text}` has no value in this session"))),
         }
     }

@@ -24,6 +24,7 @@ mod load;
 mod load_tests;
 pub mod message;
 pub mod model;
+mod operand;
 mod operation;
 mod outlook;
 pub mod packs;
@@ -44,6 +45,7 @@ pub use folding::{fold, host_folding};
 pub use host::host_links;
 pub use load::{Document, parse, read};
 pub use message::Subject;
+pub use operand::Operand;
 pub use operation::{
     CommandOperation, EnvOperation, FileOperation, HttpOperation, NetworkOperation, Operation, SignalOperation,
     USAGE as OPERATION_USAGE, UnixOperation,

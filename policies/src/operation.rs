@@ -1,5 +1,6 @@
 //! One operation as a person or a table of cases names it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -8,6 +9,7 @@ use serde::Deserialize;
 
 use crate::message::Subject;
 use crate::model::SignalWord;
+use crate::operand::Operand;
 use crate::policy::{CommandQuery, NetworkQuery, Policy, SignalQuery, Targets, UnixAddress, Verdict};
 use crate::words::{FileOp, NetOp, Protocol, TargetType, UnixOp};
 
@@ -30,7 +32,7 @@ pub enum Operation {
 pub struct FileOperation {
     pub operation: FileOp,
     /// Absolute, resolved; variables are replaced in tables of cases.
-    pub path: String,
+    pub path: Operand,
 }
 
 /// The start of a program.
@@ -38,12 +40,12 @@ pub struct FileOperation {
 #[serde(deny_unknown_fields)]
 pub struct CommandOperation {
     /// Resolved path.
-    pub program: String,
+    pub program: Operand,
     /// How it was called; the program's path if not given.
     #[serde(default)]
-    pub called: Option<String>,
+    pub called: Option<Operand>,
     #[serde(default)]
-    pub args: Vec<String>,
+    pub args: Vec<Operand>,
     #[serde(default)]
     pub depth: u32,
 }
@@ -89,7 +91,7 @@ pub struct UnixOperation {
     #[serde(default = "unix_connect")]
     pub operation: UnixOp,
     /// `@name` is the abstract namespace.
-    pub path: String,
+    pub path: Operand,
 }
 
 fn unix_connect() -> UnixOp {
@@ -104,7 +106,7 @@ pub struct SignalOperation {
     /// All that the target is to the sender.
     pub target: Vec<TargetType>,
     #[serde(default)]
-    pub program: String,
+    pub program: Operand,
     #[serde(default)]
     pub pid: u32,
 }
@@ -114,10 +116,10 @@ pub struct SignalOperation {
 #[serde(deny_unknown_fields)]
 pub struct EnvOperation {
     /// The name alone, or `NAME=value`: values tell secrets too.
-    pub name: String,
+    pub name: Operand,
     /// The program's resolved path; a program without a rule of its own if not given.
     #[serde(default)]
-    pub program: String,
+    pub program: Operand,
 }
 
 /// How operations are written on a command line.
@@ -132,13 +134,20 @@ impl Operation {
     ///
     /// # Errors
     /// A sentence that says what is wrong, with the nearest word that would be right.
-    pub fn parse(words: &[&str]) -> Result<Operation, String> {
+    pub fn parse<W: AsRef<[u8]>>(words: &[W]) -> Result<Operation, String> {
         let unknown = |word: &str, what: &str, known: Vec<&'static str>| {
             let near =
                 crate::error::nearest(word, known).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
             format!("`{word}` is no {what}{near}")
         };
-        match words {
+        // What is told from other words is text; what is judged are the bytes that were given.
+        let texts: Vec<Cow<'_, str>> = words
+            .iter()
+            .map(|word| String::from_utf8_lossy(word.as_ref()))
+            .collect();
+        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+        let given = |at: usize| Operand::from(words[at].as_ref());
+        match texts.as_slice() {
             ["file", operation, path] => {
                 let known = || FileOp::ALL.iter().map(|op| op.word()).collect();
                 let operation =
@@ -148,13 +157,13 @@ impl Operation {
                 }
                 Ok(Operation::File(FileOperation {
                     operation,
-                    path: (*path).to_owned(),
+                    path: given(2),
                 }))
             }
-            ["command", program, args @ ..] => Ok(Operation::Command(CommandOperation {
-                program: (*program).to_owned(),
+            ["command", _, ..] => Ok(Operation::Command(CommandOperation {
+                program: given(1),
                 called: None,
-                args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+                args: (2..words.len()).map(given).collect(),
                 depth: 0,
             })),
             ["network", address] => network(NetOp::Connect, address),
@@ -174,17 +183,17 @@ impl Operation {
                     path: (*path).to_owned(),
                 }))
             }
-            ["unix", path] => Ok(Operation::UnixSocket(UnixOperation {
+            ["unix", _] => Ok(Operation::UnixSocket(UnixOperation {
                 operation: UnixOp::Connect,
-                path: (*path).to_owned(),
+                path: given(1),
             })),
-            ["unix", operation, path] => {
+            ["unix", operation, _] => {
                 let known = || UnixOp::ALL.iter().map(|op| op.word()).collect();
                 let operation =
                     UnixOp::parse(operation).ok_or_else(|| unknown(operation, "operation on unix sockets", known()))?;
                 Ok(Operation::UnixSocket(UnixOperation {
                     operation,
-                    path: (*path).to_owned(),
+                    path: given(2),
                 }))
             }
             ["signal", signal, target] => {
@@ -194,17 +203,17 @@ impl Operation {
                 Ok(Operation::Signal(SignalOperation {
                     signal,
                     target: vec![target],
-                    program: String::new(),
+                    program: Operand::default(),
                     pid: 0,
                 }))
             }
-            ["env", name] => Ok(Operation::Env(EnvOperation {
-                name: (*name).to_owned(),
-                program: String::new(),
+            ["env", _] => Ok(Operation::Env(EnvOperation {
+                name: given(1),
+                program: Operand::default(),
             })),
-            ["env", name, program] => Ok(Operation::Env(EnvOperation {
-                name: (*name).to_owned(),
-                program: (*program).to_owned(),
+            ["env", _, _] => Ok(Operation::Env(EnvOperation {
+                name: given(1),
+                program: given(2),
             })),
             [first, ..] if KINDS.contains(first) => Err(format!("an operation is: {USAGE}")),
             [first, ..] => Err(unknown(first, "kind of operation", KINDS.to_vec())),
@@ -363,9 +372,9 @@ pub(crate) fn net_queries(network: &NetworkOperation) -> Vec<NetworkQuery<'_>> {
     std::iter::once(written).chain(other).collect()
 }
 
-pub(crate) fn unix_address(path: &str) -> UnixAddress<'_> {
-    match path.strip_prefix('@') {
-        Some(name) => UnixAddress::Abstract(name.as_bytes()),
+pub(crate) fn unix_address(path: &Operand) -> UnixAddress<'_> {
+    match path.as_bytes().strip_prefix(b"@") {
+        Some(name) => UnixAddress::Abstract(name),
         None => UnixAddress::Path(path.as_bytes()),
     }
 }

@@ -1,5 +1,7 @@
 //! The caller's recordings on disk: which one a word means.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use agentsh_audit::Store;
@@ -23,7 +25,7 @@ pub struct Kept {
 /// The state folder itself cannot be read.
 pub fn all(store: &Store, wanted: impl Fn(&str) -> bool) -> Result<Vec<Kept>, Error> {
     let mut all = Vec::new();
-    for (dir, _) in record::all(store)? {
+    for dir in record::dirs(store)? {
         if !wanted(dir.id()) {
             continue;
         }
@@ -50,14 +52,15 @@ fn command_of(path: &Path) -> String {
 ///
 /// # Errors
 /// It means nothing, or several things, or what it means is no recording.
-pub fn open(store: &Store, word: &str) -> Result<(Recording, Vec<PathBuf>), Error> {
-    let path = Path::new(word);
-    if word.contains('/') || word.ends_with(".cast") || word.ends_with(".cast.zst") || path.is_file() {
+pub fn open(store: &Store, word: &OsStr) -> Result<(Recording, Vec<PathBuf>), Error> {
+    let (path, bytes) = (Path::new(word), word.as_bytes());
+    if bytes.contains(&b'/') || bytes.ends_with(b".cast") || bytes.ends_with(b".cast.zst") || path.is_file() {
         if path.is_dir() {
             return Err(Error::file(path, std::io::ErrorKind::IsADirectory.into()));
         }
         return Ok((Recording::open(path)?, vec![path.to_owned()]));
     }
+    let word = &*word.to_string_lossy();
     let kept = meant(store, word)?;
     let paths: Vec<PathBuf> = kept.into_iter().map(|kept| kept.path).collect();
     let opened = paths
@@ -119,13 +122,13 @@ mod tests {
         let (one, two) = (new_id(), new_id());
         std::fs::write(dir.recording_path(&one)?, CAST)?;
         std::fs::write(dir.recording_path(&two)?, CAST)?;
-        assert_eq!(open(&store, &one)?.1, [dir.recording_path(&one)?]);
-        let (joined, paths) = open(&store, "work")?;
+        assert_eq!(open(&store, one.as_ref())?.1, [dir.recording_path(&one)?]);
+        let (joined, paths) = open(&store, "work".as_ref())?;
         assert_eq!((paths.len(), joined.events.len()), (2, 6));
         let path = dir.recording_path(&one)?;
-        assert_eq!(open(&store, &path.to_string_lossy())?.0.events.len(), 1);
-        assert!(open(&store, &one[..4]).is_err() && open(&store, "nothing").is_err());
-        assert!(open(&store, "/nowhere/x.cast").is_err() && open(&store, "/tmp/").is_err());
+        assert_eq!(open(&store, path.as_os_str())?.0.events.len(), 1);
+        assert!(open(&store, one[..4].as_ref()).is_err() && open(&store, "nothing".as_ref()).is_err());
+        assert!(open(&store, "/nowhere/x.cast".as_ref()).is_err() && open(&store, "/tmp/".as_ref()).is_err());
         Ok(())
     }
 }

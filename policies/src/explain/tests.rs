@@ -180,7 +180,7 @@ fn operations_are_read_from_words_with_suggestions() {
     );
     assert!(Operation::parse(&["http", "GET", "api", "x"]).is_err());
     assert!(Operation::parse(&["signal", "TERM", "external"]).is_ok());
-    assert!(Operation::parse(&[]).is_err());
+    assert!(Operation::parse::<&str>(&[]).is_err());
 }
 
 #[test]

@@ -1,8 +1,10 @@
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use agentsh_policy::Time;
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, ValueEnum};
 
 use crate::context::Context;
@@ -42,8 +44,8 @@ pub struct Exec {
     #[arg(long, value_name = "DIR")]
     pub cwd: Option<PathBuf>,
     /// Set a variable in the command's environment (policy may still remove it)
-    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
-    pub env: Vec<(String, String)>,
+    #[arg(long, value_name = "NAME=VALUE", value_parser = OsStringValueParser::new().try_map(variable))]
+    pub env: Vec<(OsString, OsString)>,
     /// Run on a terminal of its own
     #[arg(long, requires = "detach")]
     pub pty: bool,
@@ -90,10 +92,14 @@ impl Exec {
     }
 }
 
-fn variable(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("expected NAME=VALUE".to_owned()),
+fn variable(entry: OsString) -> Result<(OsString, OsString), &'static str> {
+    let entry = entry.into_vec();
+    match entry.iter().position(|byte| *byte == b'=') {
+        Some(at) if at > 0 => Ok((
+            OsString::from_vec(entry[..at].to_vec()),
+            OsString::from_vec(entry[at + 1..].to_vec()),
+        )),
+        _ => Err("expected NAME=VALUE"),
     }
 }
 
@@ -101,4 +107,18 @@ fn duration(text: &str) -> Result<Duration, String> {
     let time = Time::parse(text).filter(|time| !time.0.is_zero());
     time.map(|time| time.0)
         .ok_or_else(|| "expected a time such as 90s, 5m, 1h30m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_is_bytes_behind_a_name() {
+        let given = |bytes: &[u8]| variable(OsString::from_vec(bytes.to_vec()));
+        let set = given(b"A=\xff=\x1b");
+        assert!(set.is_ok_and(|(name, value)| name == "A" && value.into_vec() == b"\xff=\x1b"));
+        assert!(given(b"A=").is_ok_and(|(_, value)| value.is_empty()));
+        assert!(given(b"=A").is_err() && given(b"A").is_err());
+    }
 }

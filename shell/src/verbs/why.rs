@@ -1,6 +1,6 @@
 use agentsh_audit::Event;
 use agentsh_audit::read::{self, Filter};
-use agentsh_policy::{CommandOperation, FileOp, FileOperation, Operation, UnixOp, UnixOperation};
+use agentsh_policy::{CommandOperation, FileOp, FileOperation, Operand, Operation, UnixOp, UnixOperation};
 use agentsh_protocol::Bytes;
 use agentsh_protocol::api::{self, SelfInfo};
 use agentsh_sandbox::cgroup::Controllers;
@@ -103,20 +103,21 @@ fn of_self(supervisor: &Client, target: Option<&str>) -> Result<Vec<Event>, Erro
 }
 
 fn of_record(context: &Context, target: Option<&str>) -> Result<Vec<Event>, Error> {
-    let mut sessions = record::all(&record::store(context))?;
-    sessions.reverse();
-    sessions.truncate(SESSIONS);
-    let dirs: Vec<_> = sessions.into_iter().map(|(dir, _)| dir).collect();
+    let mut dirs = record::dirs(&record::store(context))?;
+    dirs.reverse();
+    dirs.truncate(SESSIONS);
     record::settle(context, &dirs);
     let Some(target) = target else {
         return Ok(read::query(&dirs, &Filter::blocked(), read::Order::NewestFirst, 1).events);
     };
     for dir in dirs {
         let mut found = Vec::new();
-        read::for_each(&dir, &Filter::default(), |event| {
+        let read = read::for_each(&dir, &Filter::default(), |event| {
             found.extend(event.ok().filter(|event| is_meant(event, target)));
             true
-        })?;
+        });
+        // What is meant may be in another session's record.
+        record::say_problems(read.err().as_slice());
         if !found.is_empty() {
             return Ok(found);
         }
@@ -150,9 +151,9 @@ fn story(event: &Event, context: &Context) -> Option<String> {
 
 /// What was judged, in the policy's words; `None` for what no rule of a list is about.
 fn operation(event: &Event) -> Option<Operation> {
-    let text = |bytes: &Option<Bytes>| bytes.as_ref().map(Bytes::lossy);
+    let given = |bytes: &Option<Bytes>| bytes.as_ref().map(|bytes| Operand::from(&bytes.0));
     let word = event.operation.as_deref().unwrap_or_default();
-    let (place, kind) = (text(&event.path), event.kind.as_str());
+    let (place, kind) = (given(&event.path), event.kind.as_str());
     if kind.starts_with("file_") {
         return Some(Operation::File(FileOperation {
             operation: FileOp::parse(word)?,
@@ -167,17 +168,17 @@ fn operation(event: &Event) -> Option<Operation> {
     }
     if matches!(kind, "process_exec" | "command_started") {
         let depth = event.fields.get("depth").and_then(serde_json::Value::as_u64);
-        let args = event.argv.iter().flatten().skip(1).map(Bytes::lossy);
+        let args = event.argv.iter().flatten().skip(1);
         return Some(Operation::Command(CommandOperation {
-            program: text(&event.exe)?,
+            program: given(&event.exe)?,
             called: (kind == "process_exec").then_some(place).flatten(),
-            args: args.collect(),
+            args: args.map(|arg| Operand::from(&arg.0)).collect(),
             depth: depth.and_then(|depth| u32::try_from(depth).ok()).unwrap_or(0),
         }));
     }
     if kind == "http_request" {
         let service = event.fields.get("service")?.as_str()?;
-        return Operation::parse(&["http", word, service, &place?]).ok();
+        return Operation::parse(&["http", word, service, &place?.lossy()]).ok();
     }
     if kind.starts_with("net_") {
         let words = ["network", word, event.remote.as_deref()?];

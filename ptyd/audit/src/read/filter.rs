@@ -1,3 +1,5 @@
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use agentsh_protocol::Bytes;
@@ -28,29 +30,38 @@ pub struct Filter {
 pub enum PathFilter {
     /// This file, or what is below this folder.
     Below(Vec<u8>),
-    Glob(GlobMatcher),
+    /// What this glob matches, or the file or folder that is called so: `[slug]` is a name, too.
+    Glob(GlobMatcher, Vec<u8>),
 }
 
 impl PathFilter {
-    /// A pattern with `*`, `?`, `[` or `{` is a glob in which `*` stops at a slash and `**` does not; anything else is a
+    /// A text with `*`, `?`, `[` or `{` is a glob in which `*` stops at a slash and `**` does not; anything else is a
     /// file or folder.
-    pub fn new(pattern: &str) -> Result<PathFilter, globset::Error> {
-        if !pattern.contains(['*', '?', '[', '{']) {
-            return Ok(PathFilter::Below(pattern.trim_end_matches('/').as_bytes().to_vec()));
+    pub fn new(pattern: &OsStr) -> Result<PathFilter, globset::Error> {
+        let mut name = pattern.as_bytes();
+        while let Some(rest) = name.strip_suffix(b"/") {
+            name = rest;
         }
-        let glob = GlobBuilder::new(pattern).literal_separator(true).build()?;
-        Ok(PathFilter::Glob(glob.compile_matcher()))
+        match pattern.to_str() {
+            Some(text) if text.contains(['*', '?', '[', '{']) => {
+                let glob = GlobBuilder::new(text).literal_separator(true).build()?;
+                Ok(PathFilter::Glob(glob.compile_matcher(), name.to_vec()))
+            }
+            _ => Ok(PathFilter::Below(name.to_vec())),
+        }
     }
 
     fn accepts(&self, path: &Bytes) -> bool {
         match self {
-            PathFilter::Below(folder) => path
-                .0
-                .strip_prefix(folder.as_slice())
-                .is_some_and(|rest| rest.is_empty() || rest[0] == b'/'),
-            PathFilter::Glob(glob) => glob.is_match(Path::new(path.as_os_str())),
+            PathFilter::Below(folder) => is_below(path, folder),
+            PathFilter::Glob(glob, name) => glob.is_match(Path::new(path.as_os_str())) || is_below(path, name),
         }
     }
+}
+
+fn is_below(path: &Bytes, folder: &[u8]) -> bool {
+    let rest = path.0.strip_prefix(folder);
+    rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }
 
 impl Filter {
@@ -163,5 +174,26 @@ fn in_value(value: &serde_json::Value, text: &str) -> bool {
         serde_json::Value::Array(list) => list.iter().any(|value| in_value(value, text)),
         serde_json::Value::Object(map) => map.values().any(|value| in_value(value, text)),
         other => serde_json::from_str::<serde_json::Value>(text).is_ok_and(|wanted| wanted == *other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_bytes_and_what_looks_like_a_glob_may_be_a_name() -> Result<(), globset::Error> {
+        for (pattern, path, fits) in [
+            (&b"/w/\xff/"[..], &b"/w/\xff/a"[..], true),
+            (b"/w/\xff", b"/w/\xfe", false),
+            (b"/w/\xff*", b"/w/\xff*", true),
+            (b"/app/[slug]", b"/app/[slug]/page.tsx", true),
+            (b"/app/[slug]", b"/app/s", true),
+            (b"/app/[slug]", b"/app/x", false),
+        ] {
+            let filter = PathFilter::new(OsStr::from_bytes(pattern))?;
+            assert_eq!(filter.accepts(&Bytes::from(path)), fits, "{}", pattern.escape_ascii());
+        }
+        Ok(())
     }
 }

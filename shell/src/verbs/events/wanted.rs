@@ -1,3 +1,5 @@
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::time::{Duration, SystemTime};
 
 use agentsh_audit::Decision;
@@ -22,7 +24,7 @@ pub struct Wanted {
     decision: Vec<Decision>,
     /// On this file, on what is below this folder, or on what this glob matches
     #[arg(long, value_name = "PATH|GLOB")]
-    path: Option<String>,
+    path: Option<OsString>,
     /// Not before this time (RFC 3339, or how long ago: `10m`)
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<u64>,
@@ -62,28 +64,28 @@ impl Wanted {
 
 /// The record has whole paths; what is said from here is meant from here. A glob that begins with `**` or
 /// with a choice is left as it is.
-fn absolute(path: &str) -> Result<String, Error> {
-    if path.starts_with(['/', '{']) || path.starts_with("**") {
+fn absolute(path: &OsStr) -> Result<OsString, Error> {
+    let bytes = path.as_bytes();
+    if bytes.starts_with(b"/") || bytes.starts_with(b"{") || bytes.starts_with(b"**") {
         return Ok(path.to_owned());
     }
     let here = std::env::current_dir().map_err(|source| Error::io("the current folder", source))?;
-    let here = here
-        .to_str()
-        .ok_or_else(|| Error::usage("the current folder's path is not UTF-8", "give a whole path"))?;
-    Ok(below(here, path))
+    Ok(below(here.as_os_str(), path))
 }
 
 /// `path` from the folder `here` on, by its words alone: what it names may be gone.
-fn below(here: &str, path: &str) -> String {
-    let mut parts: Vec<&str> = here.split('/').filter(|part| !part.is_empty()).collect();
-    for part in path.split('/') {
+fn below(here: &OsStr, path: &OsStr) -> OsString {
+    let slash = |byte: &u8| *byte == b'/';
+    let here = here.as_bytes().split(slash);
+    let mut parts: Vec<&[u8]> = here.filter(|part| !part.is_empty()).collect();
+    for part in path.as_bytes().split(slash) {
         match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
+            b"" | b"." => {}
+            b".." => drop(parts.pop()),
             part => parts.push(part),
         }
     }
-    format!("/{}", parts.join("/"))
+    OsString::from_vec([b"/".to_vec(), parts.join(&b'/')].concat())
 }
 
 /// A time as nanoseconds since 1970: RFC 3339 in UTC, or how long ago.
@@ -114,8 +116,10 @@ mod tests {
             (".", "/w/x"),
             ("../../..", "/"),
         ] {
-            assert_eq!(below("/w/x", path), whole);
+            assert_eq!(below("/w/x".as_ref(), path.as_ref()), whole);
         }
+        let here = OsStr::from_bytes(b"/w/\xff");
+        assert_eq!(below(here, "a".as_ref()).as_bytes(), b"/w/\xff/a");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The policy that a question is asked of: that of a session, or one by name as it would be in a workspace.
 
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -21,7 +22,7 @@ const WORKSPACE_POLICY: &str = ".agentsh/policy.yaml";
 pub struct Against {
     /// A policy by name, or the file of one (else the configured default)
     #[arg(long, value_name = "NAME|FILE", conflicts_with = "session")]
-    policy: Option<String>,
+    policy: Option<OsString>,
     /// The folder that a session would work in (else the outermost git tree around this one, or this one)
     #[arg(long, value_name = "DIR", conflicts_with = "session")]
     workspace: Option<PathBuf>,
@@ -56,7 +57,7 @@ impl Against {
     pub fn document(&self, context: &Context) -> Result<Document, Error> {
         match &self.policy {
             Some(policy) => super::document(context, policy),
-            None => super::document(context, &config::load(context)?.config.sessions.default_policy),
+            None => super::document(context, config::load(context)?.config.sessions.default_policy.as_ref()),
         }
     }
 

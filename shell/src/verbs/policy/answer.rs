@@ -1,6 +1,6 @@
 //! What a policy answers to one operation.
 
-use agentsh_policy::{Decision, Operation, Policy, Subject};
+use agentsh_policy::{Decision, Operand, Operation, Policy, Subject};
 use serde::Serialize;
 
 use super::starts;
@@ -32,11 +32,14 @@ impl Answer {
     pub fn of(policy: &Policy, operation: &Operation) -> Answer {
         let verdict = policy.judge(operation);
         let args = match operation {
-            Operation::Command(command) => command.args.join(" "),
-            _ => String::new(),
+            Operation::Command(command) => {
+                let args: Vec<&[u8]> = command.args.iter().map(Operand::as_bytes).collect();
+                args.join(&b' ')
+            }
+            _ => Vec::new(),
         };
         let subject = Subject {
-            args: args.as_bytes(),
+            args: &args,
             ..operation.subject()
         };
         let own = Answer {

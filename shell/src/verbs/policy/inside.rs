@@ -1,6 +1,6 @@
 //! What else a command line runs: what its wrappers start, and what a text for a shell in it seems to run.
 
-use agentsh_policy::{CommandOperation, Decision, Operation, Policy};
+use agentsh_policy::{CommandOperation, Decision, Operand, Operation, Policy};
 use agentsh_protocol::Bytes;
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::render::{self, Style, Table};
 /// A command in a command line.
 #[derive(Debug, Serialize)]
 pub struct Inside {
-    command: Vec<String>,
+    command: Vec<Bytes>,
     decision: Decision,
     rule: Option<String>,
 }
@@ -20,7 +20,7 @@ pub struct Inside {
 impl Inside {
     fn of(policy: &Policy, command: CommandOperation) -> Inside {
         let name = command.called.as_ref().unwrap_or(&command.program);
-        let words = std::iter::once(name).chain(&command.args).cloned().collect();
+        let words = std::iter::once(name).chain(&command.args).map(bytes).collect();
         let Answer { decision, rule, .. } = Answer::of(policy, &Operation::Command(command));
         Inside {
             command: words,
@@ -42,21 +42,22 @@ pub fn seeming(policy: &Policy, operation: &Operation) -> Vec<Inside> {
         return Vec::new();
     };
     let name = outer.called.as_ref().unwrap_or(&outer.program);
-    let argv: Vec<Bytes> = std::iter::once(name)
-        .chain(&outer.args)
-        .map(|word| Bytes::from(word.as_str()))
-        .collect();
+    let argv: Vec<Bytes> = std::iter::once(name).chain(&outer.args).map(bytes).collect();
     let commands = label::of(&argv).map(|label| label.commands).unwrap_or_default();
     let judged = commands.into_iter().map(|command| {
         let nested = CommandOperation {
-            program: command[0].clone(),
+            program: Operand::from(&command[0]),
             called: None,
-            args: command[1..].to_vec(),
+            args: command[1..].iter().map(Operand::from).collect(),
             depth: outer.depth + 1,
         };
         Inside::of(policy, operation::found_in(nested, None))
     });
     judged.collect()
+}
+
+fn bytes(word: &Operand) -> Bytes {
+    Bytes::from(word.as_bytes())
 }
 
 /// For people: tables, or nothing.
@@ -70,9 +71,8 @@ fn table(what: &'static str, inside: &[Inside], style: Style, width: Option<usiz
     }
     let mut table = Table::new(&[what, "DECISION", "RULE"]);
     for one in inside {
-        let argv: Vec<Bytes> = one.command.iter().map(|word| Bytes::from(word.as_str())).collect();
         let rule = one.rule.as_deref().map_or_else(|| "-".to_owned(), render::visible);
-        table.row(vec![render::argv(&argv), one.decision.word().to_owned(), rule]);
+        table.row(vec![render::argv(&one.command), one.decision.word().to_owned(), rule]);
     }
     format!("\n{}", table.render(style, width))
 }

@@ -18,6 +18,8 @@ pub use against::of_session;
 pub use engine::Engine;
 pub use explain::Story;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use agentsh_policy::Document;
@@ -79,17 +81,18 @@ fn named(context: &Context, name: &str) -> Result<Entry, Error> {
 }
 
 /// Whether a word on the command line names a file and not a policy.
-pub fn is_file(word: &str) -> bool {
-    word.contains('/') || word.ends_with(".yaml") || word.ends_with(".yml")
+pub fn is_file(word: &OsStr) -> bool {
+    let word = word.as_bytes();
+    word.contains(&b'/') || word.ends_with(b".yaml") || word.ends_with(b".yml")
 }
 
 /// The policy that a name or a file says.
 ///
 /// # Errors
 /// There is none, or it is wrong.
-fn document(context: &Context, word: &str) -> Result<Document, Error> {
+fn document(context: &Context, word: &OsStr) -> Result<Document, Error> {
     match is_file(word) {
         true => Ok(agentsh_policy::read(Path::new(word))?),
-        false => Ok(named(context, word)?.load()?),
+        false => Ok(named(context, &word.to_string_lossy())?.load()?),
     }
 }

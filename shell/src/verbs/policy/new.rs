@@ -1,3 +1,4 @@
+use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -21,7 +22,7 @@ pub struct New {
     name: String,
     /// The policy that it begins as
     #[arg(long, value_name = "NAME|FILE", default_value = "default")]
-    from: String,
+    from: OsString,
     /// The file to write (else among the user's policies, where it is found by name)
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,

@@ -1,10 +1,10 @@
 //! An operation as it is typed: with paths made absolute and programs found, as the kernel would have them.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use agentsh_policy::{CommandOperation, OPERATION_USAGE, Operation};
+use agentsh_policy::{CommandOperation, OPERATION_USAGE, Operand, Operation};
 use clap::Args;
 
 use crate::error::Error;
@@ -14,7 +14,7 @@ use crate::error::Error;
 pub struct Asked {
     /// The operation: its kind and what it is about
     #[arg(value_name = "OPERATION", trailing_var_arg = true, allow_hyphen_values = true)]
-    words: Vec<String>,
+    words: Vec<OsString>,
 }
 
 impl Asked {
@@ -30,14 +30,14 @@ impl Asked {
     pub fn operation(&self) -> Result<Operation, Error> {
         let mut words = self.words.clone();
         if let [kind, .., path] = words.as_mut_slice()
-            && (kind == "file" || kind == "unix" && !path.starts_with('@'))
+            && (kind == "file" || kind == "unix" && !path.as_bytes().starts_with(b"@"))
         {
-            *path = resolved(Path::new(path)).to_string_lossy().into_owned();
+            *path = resolved(Path::new(path)).into();
         }
-        let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
         // What policies call a command, the record calls an exec.
-        if let Some(kind) = words.first_mut().filter(|kind| **kind == "exec") {
-            *kind = "command";
+        if let Some(kind) = words.first_mut().filter(|kind| **kind == b"exec") {
+            *kind = b"command";
         }
         let operation = Operation::parse(&words).map_err(|problem| Error::usage(problem, OPERATION_USAGE))?;
         Ok(found(operation))
@@ -67,19 +67,20 @@ pub fn found(operation: Operation) -> Operation {
 /// The same, looked for along a `PATH` of its own.
 pub fn found_in(mut command: CommandOperation, path: Option<&[u8]>) -> CommandOperation {
     let called = std::mem::take(&mut command.program);
-    let file = match called.contains('/') {
-        true => PathBuf::from(&called),
-        false => in_path(&called, path).unwrap_or_else(|| PathBuf::from(&called)),
+    let is_path = called.as_bytes().contains(&b'/');
+    let file = match is_path {
+        true => called.as_path().to_owned(),
+        false => in_path(called.as_path(), path).unwrap_or_else(|| called.as_path().to_owned()),
     };
-    command.program = match file.is_absolute() || called.contains('/') {
-        true => resolved(&file).to_string_lossy().into_owned(),
+    command.program = match file.is_absolute() || is_path {
+        true => Operand::from(resolved(&file).as_os_str().as_bytes()),
         false => called.clone(),
     };
     command.called = Some(called);
     command
 }
 
-fn in_path(name: &str, path: Option<&[u8]>) -> Option<PathBuf> {
+fn in_path(name: &Path, path: Option<&[u8]>) -> Option<PathBuf> {
     let path = match path {
         Some(path) => OsStr::from_bytes(path).to_owned(),
         None => std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()),
@@ -94,7 +95,7 @@ mod tests {
     use super::*;
 
     fn asked(words: &[&str]) -> Result<String, Error> {
-        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        let words = words.iter().map(OsString::from).collect();
         Ok(Asked { words }.operation()?.to_string())
     }
 
@@ -109,6 +110,30 @@ mod tests {
             asked(&["file", "create", &link])?,
             format!("create {}/new/file", real.display())
         );
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_judged_are_the_bytes_that_were_given() -> Result<(), Error> {
+        use std::os::unix::ffi::OsStringExt as _;
+
+        let path = OsString::from_vec(b"/no-such/\xff\n\x1b".to_vec());
+        for words in [["file", "read"], ["unix", "connect"]] {
+            let words = words.iter().map(OsString::from).chain([path.clone()]).collect();
+            let judged = match (Asked { words }).operation()? {
+                Operation::File(file) => file.path,
+                Operation::UnixSocket(unix) => unix.path,
+                _ => Operand::default(),
+            };
+            assert_eq!(judged.as_bytes(), path.as_bytes());
+        }
+        let words = ["command", "sh"]
+            .iter()
+            .map(OsString::from)
+            .chain([path.clone()])
+            .collect();
+        let operation = (Asked { words }).operation()?;
+        assert!(matches!(operation, Operation::Command(run) if run.args == [Operand::from(path.as_bytes())]));
         Ok(())
     }
 

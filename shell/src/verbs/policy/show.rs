@@ -1,3 +1,5 @@
+use std::ffi::OsString;
+
 use agentsh_policy::Document;
 use agentsh_protocol::api::SelfInfo;
 use clap::Args;
@@ -17,7 +19,7 @@ use crate::verbs::{config, why};
 pub struct Show {
     /// A policy by name, or the file of one
     #[arg(value_name = "NAME|FILE")]
-    policy: Option<String>,
+    policy: Option<OsString>,
     /// The resolved policy of this session
     #[arg(long, conflicts_with = "policy")]
     session: Option<String>,
@@ -44,7 +46,7 @@ impl Show {
                 Some(supervisor) => of_self(supervisor.get(&client::path(&["self"]))?),
                 None => {
                     let default = config::load(context)?.config.sessions.default_policy;
-                    of_document(&super::document(context, &default)?)
+                    of_document(&super::document(context, default.as_ref())?)
                 }
             },
         };

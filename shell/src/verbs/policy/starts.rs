@@ -1,7 +1,7 @@
 //! What wrappers (`sudo`, `env`, `timeout`) are told to execute, judged as a session judges it: with the wrapper, and the
 //! stricter answer counts.
 
-use agentsh_policy::{CommandOperation, Operation, Payload, Policy, Wrappers};
+use agentsh_policy::{CommandOperation, Operand, Operation, Payload, Policy, Wrappers};
 
 use super::operation;
 
@@ -51,7 +51,7 @@ fn payload(wrappers: &Wrappers, wrapper: &CommandOperation, inside: bool) -> Opt
         Payload::Applet { argv } => (argv, None),
         Payload::Program { argv, variables } => (argv, Some(variables)),
     };
-    let mut argv = argv.iter().map(|word| String::from_utf8_lossy(word).into_owned());
+    let mut argv = argv.iter().map(Operand::from);
     let name = argv.next()?;
     let command = CommandOperation {
         program: name,

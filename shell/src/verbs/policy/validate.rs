@@ -1,3 +1,6 @@
+use std::ffi::OsString;
+
+use agentsh_protocol::Bytes;
 use clap::Args;
 use serde::Serialize;
 
@@ -11,7 +14,7 @@ use crate::render;
 pub struct Validate {
     /// Policies by name, or their files
     #[arg(value_name = "NAME|FILE", required = true)]
-    policies: Vec<String>,
+    policies: Vec<OsString>,
     /// Print JSON: a list of outcomes
     #[arg(long)]
     json: bool,
@@ -20,7 +23,7 @@ pub struct Validate {
 /// What is to be said of one policy.
 #[derive(Debug, Serialize)]
 struct Checked {
-    policy: String,
+    policy: Bytes,
     good: bool,
     problem: Option<Problem>,
     /// Keys that are read and held by no layer yet.
@@ -46,7 +49,7 @@ impl Validate {
                 Ok(document) => {
                     let not_held = document.file.later();
                     checked.push(Checked {
-                        policy,
+                        policy: policy.into(),
                         good: true,
                         problem: None,
                         not_held,
@@ -58,7 +61,7 @@ impl Validate {
                         render::error(&Error::Load(report), context);
                     }
                     checked.push(Checked {
-                        policy,
+                        policy: policy.into(),
                         good: false,
                         problem,
                         not_held: Vec::new(),
@@ -77,11 +80,11 @@ impl Validate {
 
 impl Checked {
     fn say(&self) {
-        render::say(&format!("{}: good", render::visible(&self.policy)));
+        render::say(&format!("{}: good", render::visible(&self.policy.lossy())));
         for key in &self.not_held {
             render::say(&format!(
                 "{}: `{key}` is read, and held by no layer of this build",
-                render::visible(&self.policy)
+                render::visible(&self.policy.lossy())
             ));
         }
     }

@@ -4,6 +4,7 @@ mod export;
 pub mod moment;
 mod summary;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ reach your terminal's clipboard, title or links.")]
 pub struct Replay {
     /// A command or session by a unique beginning of its id, a session by name, or an asciicast file
     #[arg(value_name = "SESSION|COMMAND|FILE")]
-    target: String,
+    target: OsString,
     /// Write everything that was printed, as text
     #[arg(long, group = "form")]
     text: bool,

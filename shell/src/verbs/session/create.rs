@@ -54,7 +54,7 @@ impl Create {
 
 /// A name stays a name; what looks like a file is one.
 pub fn policy(text: String) -> Result<String, Error> {
-    if !is_file(&text) {
+    if !is_file(text.as_ref()) {
         return Ok(text);
     }
     // As it is written: where links lead may change, and the session follows.
