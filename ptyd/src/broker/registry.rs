@@ -359,7 +359,7 @@ impl Registry {
         }
     }
 
-    /// Every session, running and past, oldest first.
+    /// Every session, running and past, oldest first; one that runs also where nothing is left of its folder.
     pub(super) fn all(&self) -> Result<Vec<SessionInfo>, ApiError> {
         let listing = self.store.list().map_err(store_error)?;
         for problem in &listing.problems {
@@ -374,7 +374,17 @@ impl Registry {
             },
             None => stored,
         };
-        Ok(listing.sessions.into_iter().map(|(_, info)| current(info)).collect())
+        let mut all: BTreeMap<String, SessionInfo> = running
+            .iter()
+            .map(|(id, supervisor)| (id.clone(), supervisor.info.borrow().clone()))
+            .collect();
+        all.extend(
+            listing
+                .sessions
+                .into_iter()
+                .map(|(_, info)| (info.id.clone(), current(info))),
+        );
+        Ok(all.into_values().collect())
     }
 }
 

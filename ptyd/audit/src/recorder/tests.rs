@@ -237,3 +237,17 @@ fn an_emit_costs_about_a_microsecond() -> Done {
     assert!(median < Duration::from_micros(50), "{median:?}");
     Ok(())
 }
+
+#[test]
+fn a_record_that_somebody_removed_takes_nothing_more() -> Done {
+    let (_state, dir) = session()?;
+    let recorder = Recorder::open(&dir, Options::default())?;
+    recorder.emit(read(b"/a"))?;
+    recorder.flush(Duration::from_secs(10))?;
+    std::fs::remove_file(dir.events_path())?;
+    recorder.emit(read(b"/b"))?;
+    assert!(recorder.flush(Duration::from_secs(2)).is_err());
+    assert!(matches!(recorder.health(), Health::Failed { message } if message.contains("removed")));
+    assert!(!recorder.takes_changes());
+    Ok(())
+}

@@ -92,6 +92,9 @@ impl Writer {
     /// Writes one batch. What it is made of is fixed in the spool before the first byte is written, so that after a
     /// death the very same bytes are written to the same place again.
     fn batch(&mut self, end: u64) -> io::Result<()> {
+        if self.log.is_removed()? {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "it was removed"));
+        }
         let spool = &self.shared.spool;
         // After a failure the batch of before is still the one to write.
         let end = if self.base.batch_end > self.base.drained {
