@@ -4,6 +4,8 @@ use std::ffi::{CStr, CString, c_char, c_int};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use agentsh_protocol::shown::visible;
+
 use crate::{Invocation, Refusal, run};
 
 mod arena;
@@ -45,7 +47,7 @@ fn end(status: c_int) -> ! {
 
 /// One line on stderr, if there is one.
 fn say(message: &str) {
-    let line = format!("agentsh: {message}\n");
+    let line = format!("agentsh: {}\n", visible(message));
     // SAFETY: descriptor 2 is only borrowed for this write; if it is closed the write fails, harmlessly.
     let stderr = unsafe { BorrowedFd::borrow_raw(2) };
     let _ = write_without_sigpipe(stderr, line.as_bytes());

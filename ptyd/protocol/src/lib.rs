@@ -15,6 +15,7 @@ pub mod control;
 pub mod frame;
 pub mod launch;
 pub mod places;
+pub mod shown;
 pub mod terminal;
 
 pub use bytes::Bytes;

@@ -12,7 +12,7 @@ pub use difference::difference;
 pub use error::error;
 pub use style::{Color, Style};
 pub use table::Table;
-pub use text::{argv, bytes, escaped, kind, output_line, pairs, time, visible};
+pub use text::{argv, bytes, count, escaped, kind, output_line, pairs, time, visible};
 
 use std::io::Write;
 

@@ -2,23 +2,8 @@
 
 use agentsh_keep::Kind;
 use agentsh_protocol::Bytes;
-
-/// `text` with everything that could drive or deceive a terminal written out: control characters, and the
-/// characters that turn direction or take no room (Unicode TR 36 and 9).
-pub fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' => shown.push_str("\\n"),
-            '\t' => shown.push_str("\\t"),
-            '\r' => shown.push_str("\\r"),
-            c if c.is_control() && u32::from(c) < 0x100 => shown.push_str(&format!("\\x{:02x}", u32::from(c))),
-            c if is_deceptive(c) => shown.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
-            c => shown.push(c),
-        }
-    }
-    shown
-}
+use agentsh_protocol::shown::is_deceptive;
+pub use agentsh_protocol::shown::visible;
 
 /// JSON that says the same with all of that as `\u` escapes (RFC 8259, 7): it can stand in strings alone there, but for the
 /// ends of lines between values.
@@ -46,12 +31,6 @@ pub fn output_line(bytes: &[u8]) -> String {
     };
     let cells: Vec<String> = String::from_utf8_lossy(text).split('\t').map(visible).collect();
     cells.join("\t") + end
-}
-
-fn is_deceptive(c: char) -> bool {
-    matches!(u32::from(c),
-        0xAD | 0x34F | 0x61C | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F | 0x2028..=0x202E
-        | 0x2060..=0x206F | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF9..=0xFFFB | 0xE0000..=0xE0FFF)
 }
 
 /// An argument vector as one could type it: quoted for a shell where that is needed, and visible.
@@ -82,6 +61,16 @@ pub fn bytes(bytes: u64) -> String {
     match units.into_iter().find(|(_, size)| bytes >= *size) {
         Some((unit, size)) => format!("{}.{} {unit}", bytes / size, bytes % size * 10 / size),
         None => format!("{bytes} bytes"),
+    }
+}
+
+/// So many things of a kind: `1 session`, `2 sessions`, `2 processes`.
+pub fn count(number: impl TryInto<u64>, thing: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    match (number, thing.ends_with('s')) {
+        (1, _) => format!("1 {thing}"),
+        (_, true) => format!("{number} {thing}es"),
+        (_, false) => format!("{number} {thing}s"),
     }
 }
 
@@ -123,6 +112,12 @@ mod tests {
             visible("a\x1b[31m\u{202e}b\u{200b}\u{9b}é\n"),
             "a\\x1b[31m\\u{202e}b\\u{200b}\\x9bé\\n"
         );
+    }
+
+    #[test]
+    fn one_thing_is_not_several() {
+        let said = [count(0, "session"), count(1, "process"), count(2, "process")];
+        assert_eq!(said, ["0 sessions", "1 process", "2 processes"]);
     }
 
     #[test]

@@ -71,7 +71,11 @@ fn text(verdict: &Verdict, style: Style) -> String {
         (false, false, true) => "sealed",
         (false, false, false) => "not sealed",
     };
-    let mut text = format!("{word}  {}  {} events, {state}\n", verdict.session_id, verdict.lines);
+    let mut text = format!(
+        "{word}  {}  {}, {state}\n",
+        verdict.session_id,
+        render::count(verdict.lines, "event")
+    );
     for finding in &verdict.findings {
         text += &format!("      {}\n", render::visible(&finding.to_string()));
     }

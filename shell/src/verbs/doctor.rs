@@ -171,7 +171,13 @@ fn wall(found: &Host) -> Check {
 fn configuration(context: &Context) -> Check {
     match config::load(context) {
         Ok(loaded) if loaded.files.is_empty() => Check::good("configuration", "the defaults"),
-        Ok(loaded) => Check::good("configuration", format!("{} files are good", loaded.files.len())),
+        Ok(loaded) => Check::good(
+            "configuration",
+            match loaded.files.len() {
+                1 => "1 file is good".to_owned(),
+                many => format!("{many} files are good"),
+            },
+        ),
         Err(error) => Check::bad(
             "configuration",
             error.to_string(),
@@ -227,7 +233,7 @@ fn broker(context: &Context) -> Check {
         ),
         Ok(Some(status)) => Check::good(
             "broker",
-            format!("process {}, {} sessions", status.pid, status.sessions),
+            format!("process {}, {}", status.pid, render::count(status.sessions, "session")),
         ),
     }
 }
@@ -249,7 +255,14 @@ fn state_folder(context: &Context) -> Check {
         .ancestors()
         .find(|folder| folder.exists())
         .unwrap_or(Path::new("/"));
-    let writable = rustix::fs::access(existing, rustix::fs::Access::WRITE_OK).is_ok();
+    let writable = existing.is_dir() && rustix::fs::access(existing, rustix::fs::Access::WRITE_OK).is_ok();
+    if writable && rustix::fs::statvfs(existing).is_ok_and(|room| room.f_blocks > 0 && room.f_bavail == 0) {
+        return Check::bad(
+            "state folder",
+            format!("{} has no room: no session begins", folder.display()),
+            "`agentsh gc` and `agentsh trash purge` make some",
+        );
+    }
     let private = std::fs::metadata(&folder).is_ok_and(|meta| meta.uid() == context.uid && meta.mode() & 0o022 == 0);
     match (writable, existing != folder || private) {
         (true, true) => Check::good("state folder", folder.display().to_string()),
@@ -270,7 +283,7 @@ fn records(context: &Context) -> Check {
     match record::store(context).list() {
         Err(error) => Check::bad("records", error.to_string(), "see that the state folder can be read"),
         Ok(listing) => match listing.problems.first() {
-            None => Check::good("records", format!("{} sessions", listing.sessions.len())),
+            None => Check::good("records", render::count(listing.sessions.len(), "session")),
             Some(problem) => Check::warning(
                 "records",
                 problem.to_string(),

@@ -63,8 +63,8 @@ fn text(collected: &Collected, dry_run: bool) -> String {
         )
     });
     let kept = format!(
-        "{} sessions kept, {}\n",
-        collected.kept,
+        "{} kept, {}\n",
+        render::count(collected.kept, "session"),
         render::bytes(collected.kept_bytes)
     );
     removed.collect::<String>() + &kept

@@ -36,8 +36,9 @@ impl Kill {
         };
         let killed: Killed = broker.post(&client::path(&["kill"]), &what)?;
         render::say(&format!(
-            "ended: {} sessions, {} processes",
-            killed.sessions, killed.processes
+            "ended: {}, {}",
+            render::count(killed.sessions, "session"),
+            render::count(killed.processes, "process")
         ));
         match killed.left {
             0 => Ok(Exit::DONE),
