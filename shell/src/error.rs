@@ -143,6 +143,7 @@ impl Diagnostic for Error {
             Error::Client(ClientError::NotStarted { .. } | ClientError::Foreign { .. }) => {
                 "`agentsh doctor` looks for the cause"
             }
+            Error::Store(StoreError::NotFound(_)) => "`agentsh session list` shows what there is",
             Error::Trash(error) => trash_help(error)?,
             Error::Checkpoint(error) => checkpoint_help(error)?,
             Error::Usage { help, .. } | Error::Unknown { help, .. } => help,
@@ -170,7 +171,7 @@ fn trash_help(error: &TrashError) -> Option<&'static str> {
 
 fn checkpoint_help(error: &CheckpointError) -> Option<&'static str> {
     Some(match error {
-        CheckpointError::Refused { errno, .. } if is_forbidden(errno.raw_os_error()) => OUTSIDE,
+        CheckpointError::Refused { errno, .. } if error.is_closed() && is_forbidden(errno.raw_os_error()) => OUTSIDE,
         CheckpointError::Unknown(_) => "`agentsh checkpoint list` shows those of this workspace",
         CheckpointError::Ambiguous(_) => "give more characters of the id",
         CheckpointError::NotThere(_) => "paths are those of the workspace, without its own path before them",
@@ -179,7 +180,7 @@ fn checkpoint_help(error: &CheckpointError) -> Option<&'static str> {
 }
 
 fn is_forbidden(errno: i32) -> bool {
-    [libc::EACCES, libc::EPERM, libc::EROFS].contains(&errno)
+    [libc::EACCES, libc::EPERM].contains(&errno)
 }
 
 #[cfg(test)]
@@ -197,5 +198,12 @@ mod tests {
         for step in ["restore", "open"] {
             assert_eq!(trash_help(&refused(step)), None);
         }
+        let refused = |step| CheckpointError::Refused {
+            path: "/work".into(),
+            step,
+            errno: rustix::io::Errno::ACCESS,
+        };
+        assert_eq!(checkpoint_help(&refused("open the store")), Some(OUTSIDE));
+        assert_eq!(checkpoint_help(&refused("open the workspace")), None);
     }
 }

@@ -48,7 +48,7 @@ async fn ask_all(registry: &Registry, call: impl Fn(&Supervisor) -> Call) -> Vec
 }
 
 /// The one that an id or the beginning of one means.
-fn only<T>(found: Vec<T>, what: &str, word: &str) -> Result<T, ApiError> {
+fn only<T>(found: Vec<T>, what: &str, word: &str, gone: &str) -> Result<T, ApiError> {
     let several = found.len();
     let mut found = found.into_iter();
     match (found.next(), several) {
@@ -56,7 +56,7 @@ fn only<T>(found: Vec<T>, what: &str, word: &str) -> Result<T, ApiError> {
         (None, _) => Err(ApiError {
             error: ErrorKind::NotFound,
             message: format!("no {what} `{word}`"),
-            hint: Some("it was answered, or its time is over; `agentsh approve list` shows what waits".to_owned()),
+            hint: Some(gone.to_owned()),
         }),
         _ => Err(api_error(
             ErrorKind::Ambiguous,
@@ -68,7 +68,8 @@ fn only<T>(found: Vec<T>, what: &str, word: &str) -> Result<T, ApiError> {
 async fn place(registry: &Registry, word: &str) -> Result<(Rc<Supervisor>, Approval), ApiError> {
     let mut found = all(registry).await?;
     found.retain(|(_, approval)| approval.id.starts_with(word));
-    only(found, "approval", word)
+    let gone = "it was answered, or its time is over; `agentsh approve list` shows what waits";
+    only(found, "approval", word, gone)
 }
 
 /// One that waits.
@@ -122,7 +123,8 @@ pub(super) async fn revoke(registry: &Registry, word: &str) -> Result<Grant, Api
     let mut found: Vec<(Option<Rc<Supervisor>>, Grant)> = own.collect();
     found.extend(standing(registry)?.into_iter().map(|grant| (None, grant)));
     found.retain(|(_, grant)| grant.id.starts_with(word));
-    let (supervisor, grant) = only(found, "grant", word)?;
+    let gone = "it was revoked, or its session has ended; `agentsh grants list` shows those that hold";
+    let (supervisor, grant) = only(found, "grant", word, gone)?;
     let Some(supervisor) = supervisor else {
         standing::remove(&registry.account, &grant.id).map_err(|error| kept(registry, &error))?;
         return Ok(grant);

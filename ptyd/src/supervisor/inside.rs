@@ -149,13 +149,15 @@ fn respond(session: &Session, insider: &Insider, request: &Request<Incoming>) ->
         (&Method::GET, "/v1/self") => json(StatusCode::OK, &own(session, insider)),
         (&Method::GET, "/v1/self/why") => json(StatusCode::OK, &why(session, insider)),
         _ => {
-            let message = "inside a session only /v1/self and /v1/self/why are answered".to_owned();
+            let message = "inside a session only its own policy and denials are told".to_owned();
+            let hint = "`agentsh policy show` and `agentsh why` ask for them (GET /v1/self and /v1/self/why); all else is \
+                        for whoever runs the session";
             json(
                 StatusCode::FORBIDDEN,
                 &ApiError {
                     error: ErrorKind::Denied,
                     message,
-                    hint: None,
+                    hint: Some(hint.to_owned()),
                 },
             )
         }

@@ -45,7 +45,11 @@ fn plain(error: &Error) -> String {
     let mut text = format!("agentsh: {}", message.join("\n"));
     let mut cause = std::error::Error::source(error);
     while let Some(source) = cause {
-        text += &format!(": {}", visible(&source.to_string()));
+        let told = format!(": {}", visible(&source.to_string()));
+        // Some errors say their cause themselves.
+        if !text.ends_with(&told) {
+            text += &told;
+        }
         cause = source.source();
     }
     if let Some(help) = error.help() {
@@ -103,6 +107,9 @@ mod tests {
     fn an_error_has_its_cause_and_its_help_and_drives_no_terminal() {
         let error = Error::file("/x\u{1b}[2J", std::io::ErrorKind::PermissionDenied.into());
         insta::assert_snapshot!(plain(&error), @r"agentsh: /x\x1b[2J: permission denied");
+        let store = agentsh_audit::Store::new(Path::new("/dev/null")).list();
+        let told = store.err().map(|error| plain(&Error::Store(error))).unwrap_or_default();
+        insta::assert_snapshot!(told, @"agentsh: cannot read /dev/null/sessions: Not a directory (os error 20)");
         insta::assert_snapshot!(plain(&Error::usage("no such thing", "name another")), @r"
         agentsh: no such thing
           help: name another

@@ -150,9 +150,7 @@ impl Validate {
             false => self.files,
         };
         for file in &files {
-            if !file.exists() {
-                return Err(Error::file(file, std::io::ErrorKind::NotFound.into()));
-            }
+            std::fs::metadata(file).map_err(|source| Error::file(file, source))?;
             config::load_files(&[file])?;
             render::say(&format!("{}: good", render::visible(&file.display().to_string())));
         }

@@ -35,7 +35,15 @@ pub enum CheckpointError {
     NotThere(PathBuf),
 }
 
+/// The step that opens the store.
+pub(super) const OPENING: &str = "open the store";
+
 impl CheckpointError {
+    /// Whether the store itself could not be opened, and not the workspace.
+    pub fn is_closed(&self) -> bool {
+        matches!(self, CheckpointError::Refused { step, .. } if *step == OPENING)
+    }
+
     pub(crate) fn refused(path: impl Into<PathBuf>, step: &'static str) -> impl FnOnce(Errno) -> CheckpointError {
         let path = path.into();
         move |errno| CheckpointError::Refused { path, step, errno }

@@ -98,7 +98,7 @@ impl Checkpoints {
     /// One of the two folders cannot be opened, or the interrupted rollback's journal not be read.
     pub fn open(store: &Path, workspace: &Path, trash: Arc<Trash>) -> Result<Checkpoints, CheckpointError> {
         let io = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
-        let refused = |errno| CheckpointError::refused(store, "open the store")(errno);
+        let refused = |errno| CheckpointError::refused(store, error::OPENING)(errno);
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
