@@ -126,12 +126,20 @@ impl Terminal {
             else {
                 return false;
             };
+            let front = nix::unistd::tcgetpgrp(&self.master).ok();
+            // A stand-in has a child in front for a job.
+            let parent = all.iter().find(|one| front == Some(Pid::from_raw(one.pid)));
+            let parent = parent
+                .filter(|one| one.exe.ends_with("agentsh-shell-shim"))
+                .map(|one| one.parent);
             // Up to who has this terminal.
             let mut here = Some(program);
             while let Some(one) = here {
-                if nix::unistd::getpgid(Some(Pid::from_raw(one.pid))).ok() == nix::unistd::tcgetpgrp(&self.master).ok()
-                {
+                if nix::unistd::getpgid(Some(Pid::from_raw(one.pid))).ok() == front {
                     return program.is_in_front() && one.is_in_front();
+                }
+                if parent == Some(one.pid) {
+                    return program.is_in_front();
                 }
                 here = all.iter().find(|above| above.pid == one.parent);
             }
@@ -173,6 +181,16 @@ impl Terminal {
     /// The window's rows and columns.
     pub fn size(&self) -> Result<(u16, u16)> {
         Ok(crate::sys::window(&self.master)?)
+    }
+
+    /// Whether somebody else than who leads the session is in front.
+    pub fn has_job_in_front(&self) -> bool {
+        nix::unistd::tcgetpgrp(&self.master).is_ok_and(|front| front.as_raw() != self.child.pid())
+    }
+
+    /// Signals whoever is in front.
+    pub fn signal_front(&self, signal: nix::sys::signal::Signal) -> Result {
+        Ok(nix::sys::signal::killpg(nix::unistd::tcgetpgrp(&self.master)?, signal)?)
     }
 
     /// The process that leads the session.

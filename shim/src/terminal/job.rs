@@ -26,12 +26,16 @@ pub(super) enum Order {
 
 /// Monitor to relay.
 pub(super) enum Report {
+    /// It is this process.
+    Begun(i32),
     /// The command was stopped by this signal and left its terminal so.
     Stopped(i32, Option<Tty>),
     /// It ended with this wait status and left its terminal so.
     Ended(i32, Option<Tty>),
     /// Somebody has set its terminal.
     Set,
+    /// A key has made this signal, and it reached the command's group, or whoever has its terminal in the caller's place.
+    Key(i32),
 }
 
 impl Order {
@@ -62,9 +66,11 @@ impl Order {
 impl Report {
     pub(super) fn send(&self, to: &OwnedFd) {
         let (kind, value, settings) = match self {
+            Report::Begun(pid) => (b'b', pid, &None),
             Report::Stopped(signal, settings) => (b't', signal, settings),
             Report::Ended(status, settings) => (b'e', status, settings),
             Report::Set => (b'm', &0, &None),
+            Report::Key(signal) => (b'k', signal, &None),
         };
         let _ = sys::send(to, &packet(kind, *value, settings.as_ref()));
     }
@@ -81,9 +87,11 @@ impl Report {
     pub(super) fn receive(from: &OwnedFd) -> Option<Report> {
         let (kind, value, settings) = parts(sys::receive(from, &mut [0; LONGEST])?)?;
         match kind {
+            b'b' => Some(Report::Begun(value)),
             b't' => Some(Report::Stopped(value, settings)),
             b'e' => Some(Report::Ended(value, settings)),
             b'm' => Some(Report::Set),
+            b'k' => Some(Report::Key(value)),
             _ => None,
         }
     }

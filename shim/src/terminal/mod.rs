@@ -8,7 +8,11 @@
 //! has left it, and tells whether a signal was sent to that.
 
 mod ahead;
+mod ear;
+mod front;
 mod job;
+mod likeness;
+mod looks;
 mod monitor;
 mod relay;
 mod sys;
@@ -67,13 +71,19 @@ struct Scene {
     /// Typing goes to the command from the start; else once it asks for it. A pipeline's other programs may
     /// be the ones that read the terminal.
     eager: bool,
+    /// The process that stands in front for the command's job, if it is there.
+    stand_in: Option<i32>,
 }
 
 /// The first of the standard descriptors that is a terminal, with those that are the same one.
 pub(crate) fn find(turns: Option<OwnedFd>) -> Option<Terminal> {
     let device = |fd: i32| sys::terminal_device(fd);
     let number = (0..3).find(|fd| device(*fd).is_some())?;
-    let replaced = (number..3).filter(|fd| device(*fd) == device(number)).collect();
+    let replaced: Vec<i32> = (number..3).filter(|fd| device(*fd) == device(number)).collect();
+    // Nothing is printed there, and what is typed is somebody else's as much as ours: it stays with all who read it.
+    if replaced == [0] && !sys::controls(0) && turns.is_none() {
+        return None;
+    }
     Some(Terminal {
         number,
         replaced,
@@ -98,6 +108,7 @@ pub(crate) fn split(terminal: Terminal, slave: OwnedFd, hub: OwnedFd, launch: Ow
         standing,
         controlling,
         monitor_leads: standing == Standing::Job,
+        stand_in: None,
     };
     let (near, far) = sys::pair().map_err(|error| failed("socketpair", error))?;
     let mut before = Tty::of(&scene.tty).map_err(|error| failed("tcgetattr", error))?;
@@ -177,7 +188,9 @@ pub(crate) fn detach(slave: OwnedFd, launch: OwnedFd) -> Result<OwnedFd, Refusal
 impl Scene {
     /// Whether what is typed is meant for the caller's job.
     fn in_front(&self) -> bool {
-        !self.controlling || sys::foreground_group(&self.tty) == Some(sys::own_group())
+        !self.controlling
+            || sys::foreground_group(&self.tty)
+                .is_some_and(|group| group == sys::own_group() || Some(group) == self.stand_in)
     }
 
     fn restore(&self, before: &Tty, raw: bool) {

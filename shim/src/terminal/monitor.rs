@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
+use super::ear::{self, Ear};
 use super::job::{Order, Reach, Report};
 use super::sys::{self, Change, Mask, Tty};
 use super::watch::Watch;
@@ -49,31 +50,48 @@ pub(super) fn begin(
             if place.monitor_leads && place.standing == Standing::Guest {
                 sys::lead_session(&slave, true);
             }
-            watch(place.standing, command, slave, relay)
+            watch(place, command, slave, relay)
         }
     }
 }
 
-fn watch(standing: Standing, command: i32, slave: OwnedFd, relay: OwnedFd) -> ! {
+fn watch(place: Place, command: i32, slave: OwnedFd, relay: OwnedFd) -> ! {
+    let standing = place.standing;
     sys::keep_only(&[&slave, &relay]);
-    let Ok(children) = sys::signal_reader(&[libc::SIGCHLD]) else {
+    // Where the caller's terminal is another session's, keys signal that one: here it is this process that has the terminal.
+    let wanted: &[i32] = match place.monitor_leads && standing != Standing::Job {
+        true => &[libc::SIGCHLD, libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP],
+        false => &[libc::SIGCHLD],
+    };
+    let Ok(signals) = sys::signal_reader(wanted) else {
         sys::end(126)
+    };
+    let ear = match standing {
+        Standing::Job => {
+            sys::give_group(command);
+            Ear::in_group_of(command, &relay)
+        }
+        _ => None,
     };
     let mut relay = Some(relay);
     let caller = sys::parent();
     // The relay has stopped itself along with the command.
     let mut stopped = false;
+    report(relay.as_ref(), &Report::Begun(command));
     let mut settings = Watch::new(&slave);
     let mut told = Tty::of(&slave).ok().map(|tty| tty.modes());
     loop {
-        if sys::wait_readable(&children, relay.as_ref(), settings.due(true)) {
+        if sys::wait_readable(&signals, relay.as_ref(), settings.due(true)) {
             settings.take();
             let now = Tty::of(&slave).ok().map(|tty| tty.modes());
             if now != told && relay.as_ref().is_some_and(|relay| Report::Set.offer(relay)) {
                 told = now;
             }
         }
-        sys::drain(&children);
+        match &relay {
+            Some(relay) => ear::tell(&signals, relay),
+            None => sys::drain(&signals),
+        }
         match sys::change_of(command) {
             Change::None => {}
             Change::Stopped(signal) => {
@@ -115,6 +133,9 @@ fn watch(standing: Standing, command: i32, slave: OwnedFd, relay: OwnedFd) -> ! 
     // The hub has everything once nobody has the terminal open, and the end is told once it was reaped.
     drop(slave);
     let status = sys::reap(command);
+    if let Some(ear) = ear {
+        ear.end();
+    }
     report(relay.as_ref(), &Report::Ended(status, settings));
     if stopped {
         sys::continue_parent(caller);

@@ -1,15 +1,21 @@
 //! The relay: the caller's terminal, its signals, and its job control.
 
+mod settings;
+mod shown;
+
 use std::os::fd::OwnedFd;
 
 use agentsh_protocol::terminal::{Cooked, Decoder, FromClient, FromHub, Modes};
 
+use super::front::Front;
 use super::job::{Order, Reach, Report};
-use super::sys::{self, OURS, Ready, Signal, Tty};
+use super::looks::Looks;
+use super::sys::{self, Ready, Signal, Tty};
 use super::turns::{Editor, Turn};
 use super::watch::Watch;
 use super::witness::Witness;
 use super::{Scene, Standing};
+use shown::Command;
 
 pub(super) struct Relay {
     scene: Scene,
@@ -44,6 +50,11 @@ pub(super) struct Relay {
     witness: Option<Witness>,
     /// Signals that came before anybody could tell so.
     early: Vec<i32>,
+    /// The command, once it is known which process that is.
+    command: Option<Command>,
+    looks: Looks,
+    /// What stands for a job in front of the command's terminal.
+    front: Option<Front>,
 }
 
 impl Relay {
@@ -75,6 +86,9 @@ impl Relay {
             setting: 0,
             witness: None,
             early: Vec::new(),
+            command: None,
+            looks: Looks::default(),
+            front: None,
         }
     }
 
@@ -101,6 +115,7 @@ impl Relay {
             // What comes after the command's end is for whoever has the terminal next.
             let wanted = self.ended.is_none() && !self.hung_up;
             let typing = self.raw && self.waiting.is_empty() && wanted;
+            let reads = typing && self.front.as_ref().is_none_or(|front| !front.reads);
             let tty = (!self.hung_up).then_some(&self.scene.tty);
             let monitor = self.ended.is_none().then_some(&self.monitor);
             let writes = !self.waiting.is_empty();
@@ -108,7 +123,8 @@ impl Relay {
             let ready = sys::wait(
                 (&signals, monitor, editor),
                 (self.hub.as_ref(), writes),
-                (tty, typing),
+                (tty, reads),
+                (self.front.as_ref().map(Front::socket), self.looks.due()),
                 watch.due(typing),
             );
             if ready.hub {
@@ -123,13 +139,21 @@ impl Relay {
             if ready.signals {
                 self.take_signals(&signals);
             }
+            if ready.front {
+                self.hear_front();
+            }
             if ready.changed {
                 watch.take();
+                self.looks.stir();
+                self.look();
                 if self.raw && self.scene.in_front() {
                     self.notice_modes();
                 }
             }
-            self.read_terminal(&ready, typing);
+            self.read_terminal(&ready, reads);
+            if self.looks.take() {
+                self.look();
+            }
             self.flush();
         }
         self.end()
@@ -202,9 +226,14 @@ impl Relay {
 
     fn hear_monitor(&mut self) {
         match Report::receive(&self.monitor) {
+            Some(Report::Begun(pid)) => {
+                self.command = Some(Command::new(pid));
+                self.looks.stir();
+            }
             Some(Report::Stopped(signal, left)) => self.stopped(signal, left),
             Some(Report::Ended(status, settings)) => self.ended = Some((status, settings)),
             Some(Report::Set) => self.tell(&FromClient::Look),
+            Some(Report::Key(signal)) => self.share_key(signal),
             None => {
                 // Somebody killed it, and with that the session on the new terminal.
                 self.restore();
@@ -341,7 +370,7 @@ impl Relay {
     fn take_signals(&mut self, signals: &OwnedFd) {
         while let Some(Signal { number, by_kernel }) = sys::next_signal(signals) {
             match number {
-                libc::SIGCHLD => {}
+                libc::SIGCHLD => self.notice_front(),
                 libc::SIGWINCH => self.tell_window(),
                 libc::SIGCONT => {
                     let wants = self.raw || self.scene.eager && !self.is_editors_turn();
@@ -360,6 +389,26 @@ impl Relay {
                     }
                 }
             }
+        }
+    }
+
+    /// A key has made this signal on the command's terminal: on the caller's own it would have reached others, too.
+    fn share_key(&mut self, signal: i32) {
+        match self.scene.standing {
+            // Keys are the line editor's only while nothing runs.
+            _ if self.editor.is_some() => {}
+            Standing::Job => {
+                sys::signal_own_group(signal);
+                if let Some(witness) = &self.witness {
+                    witness.had(signal);
+                }
+            }
+            Standing::Leader | Standing::Guest if !self.scene.controlling => {
+                if let Some(front) = sys::front_above(&self.scene.tty) {
+                    sys::signal_group(front, signal);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -398,56 +447,20 @@ impl Relay {
                 return self.tell(&FromClient::Raw(false));
             }
             self.notice_modes();
-            let mut buffer = [0; 4096];
-            let typed = match sys::read_typed(&self.scene.tty, &mut buffer) {
-                Some([]) => vec![self.before.end_key()],
-                Some(bytes) => bytes.to_vec(),
-                None => return,
-            };
-            self.tell(&FromClient::Input(typed));
-        }
-    }
-
-    /// The command has set its terminal: the caller's shows that too, to whoever looks at it from the other side.
-    fn show(&mut self, modes: Modes) {
-        if self.raw {
-            // What somebody else has set in the meantime is not taken back.
-            self.notice_modes();
-        }
-        if self.setting > 0 {
-            // What was told before that is known there; the answer is how it is then.
-            return;
-        }
-        if let (true, Ok(now)) = (self.raw, Tty::of(&self.scene.tty)) {
-            let relayed = now.with(modes).relayed();
-            self.shown = relayed.modes();
-            // Whoever sets it in this very moment would be undone: not for nothing.
-            if self.shown != now.modes() {
-                relayed.apply(&self.scene.tty);
+            match &mut self.front {
+                Some(front) if self.scene.stand_in.is_some() => front.read(),
+                _ => {
+                    let mut buffer = [0; 4096];
+                    if let Some(typed) = sys::read_typed(&self.scene.tty, &mut buffer) {
+                        self.typed(typed);
+                    }
+                }
             }
         }
     }
 
-    /// Somebody else has set the caller's terminal: that was meant for the command.
-    fn notice_modes(&mut self) {
-        let Ok(settings) = Tty::of(&self.scene.tty) else { return };
-        let now = settings.modes();
-        if now == self.shown {
-            return;
-        }
-        let relayed = settings.relayed();
-        // What differs here is off, or hidden, for whoever looks: only what was switched on was meant.
-        let switched_on = now.with(self.shown, Modes::default());
-        let changed = now.changed(self.shown).with(OURS, switched_on);
-        self.shown = relayed.modes();
-        if now != self.shown {
-            relayed.apply(&self.scene.tty);
-        }
-        self.setting += 1;
-        self.tell(&FromClient::Modes { changed, now });
-    }
-
     fn restore(&mut self) {
+        self.step_back();
         if std::mem::replace(&mut self.raw, false) {
             self.before.apply(&self.scene.tty);
             self.tell(&FromClient::Raw(false));
@@ -464,6 +477,7 @@ impl Relay {
             self.before.apply(&self.scene.tty);
         }
         sys::reap(self.monitor_pid);
+        self.lose_front();
         if let Some(witness) = self.witness.take() {
             witness.end();
         }

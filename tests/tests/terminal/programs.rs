@@ -161,8 +161,27 @@ fn under_tmux() -> Result {
         tmux(&world, &["send-keys", "Enter"])?;
         shows("20 90")?;
         tmux(&world, &["resize-window", "-x", "70", "-y", "15"])?;
-        tmux(&world, &["send-keys", "clear; stty size; vim -u NONE -N", "Enter"])?;
+        tmux(
+            &world,
+            &[
+                "send-keys",
+                "mkdir sub; cd sub; clear; stty size; vim -u NONE -N",
+                "Enter",
+            ],
+        )?;
         shows("~")?;
+        let pane = || {
+            tmux(
+                &world,
+                &["display-message", "-p", "#{pane_current_command} #{pane_current_path}"],
+            )
+        };
+        let expected = format!("vim {}\n", world.workspace().join("sub").display());
+        check(
+            wait_until(SOON, || pane().is_ok_and(|shown| shown == expected)),
+            &expected,
+            &pane()?,
+        )?;
         tmux(&world, &["send-keys", "ihello from vim", "Escape"])?;
         shows("hello from vim")?;
         tmux(&world, &["send-keys", ":q!", "Enter"])?;

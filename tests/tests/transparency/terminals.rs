@@ -257,6 +257,49 @@ pub fn dialogues() -> Vec<Dialogue> {
             },
         ),
         talk(
+            "a key that interrupts reaches the rest of the job too",
+            outer(),
+            |terminal| {
+                terminal.at(PROMPT, "dash -c 'trap \"echo above\" INT; $SHELL -c \"echo ready; exec sleep 1000\"; echo $?'")?;
+                terminal.expect("ready\r\n")?;
+                terminal.send([3])?;
+                terminal.at("130\r\nP> $", "exit")
+            },
+        ),
+        talk(
+            "a key that interrupts is for those whom the terminal controls",
+            outer(),
+            |terminal| {
+                terminal.at(PROMPT, "dash -c 'trap \"touch down\" INT; setsid $SHELL -c \"echo ready; until [ -e down ]; do sleep 0.02; done\" & wait; status=$?; wait; rm down; echo $status'")?;
+                terminal.expect("ready\r\n")?;
+                terminal.send([3])?;
+                terminal.at("130\r\nP> $", "exit")
+            },
+        ),
+        talk(
+            "input that another session has from the terminal takes it nothing away",
+            outer(),
+            |terminal| {
+                terminal.at(PROMPT, "dash -c 'exec 3<&0; trap \"echo above\" INT; setsid $SHELL -c \"echo ready; until [ -e down ]; do sleep 0.02; done\" <&3 3<&- 2>&1 | cat & wait; echo $?; read -r line; echo \"got $line\"; touch down; wait; rm down'")?;
+                terminal.expect("ready\r\n")?;
+                terminal.send([3])?;
+                terminal.expect("130\r\n")?;
+                terminal.send("mine\r")?;
+                terminal.at("got mine\r\nP> $", "exit")
+            },
+        ),
+        talk(
+            "a signal to the terminal's foreground reaches the job that is there",
+            bash(),
+            |terminal| {
+                terminal.at(PROMPT, "sh -c 'trap \"echo caught; exit 9\" INT; echo ready; while :; do sleep 0.05; done'")?;
+                terminal.expect("ready\r\n")?;
+                wait_until(Duration::from_secs(30), || terminal.has_job_in_front());
+                terminal.signal_front(nix::sys::signal::Signal::SIGINT)?;
+                terminal.at("caught\r\nP> $", "echo status $?; exit")
+            },
+        ),
+        talk(
             "settings outlive a stop",
             outer(),
             |terminal| {

@@ -1,5 +1,6 @@
 //! Processes, signals and terminals, as `libc` has them.
 
+mod looks;
 mod signals;
 mod streams;
 mod tty;
@@ -10,6 +11,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use crate::sys::{SignalSet, change_mask, out_of_the_way};
 
+pub(super) use looks::*;
 pub(super) use signals::*;
 pub(super) use streams::*;
 pub(super) use tty::*;
@@ -85,6 +87,12 @@ pub(super) fn foreground_group(tty: &OwnedFd) -> Option<i32> {
     (group > 0).then_some(group)
 }
 
+/// Whether the terminal of this number controls this process.
+pub(super) fn controls(fd: i32) -> bool {
+    // SAFETY: takes and returns numbers.
+    unsafe { libc::tcgetpgrp(fd) > 0 }
+}
+
 /// Brings a process group to the front, also from the background: all signals are held back here.
 pub(super) fn set_foreground(tty: &OwnedFd, group: i32) {
     // SAFETY: takes numbers. A terminal that is gone has no front.
@@ -134,6 +142,18 @@ pub(super) fn lead_group(front: Option<&OwnedFd>) {
     }
 }
 
+/// Gives a child a process group of its own.
+pub(super) fn give_group(child: i32) {
+    // SAFETY: takes numbers. The child does it too, whoever comes first.
+    unsafe { libc::setpgid(child, child) };
+}
+
+/// Goes into a process group of this session; whether it is there.
+pub(super) fn join_group(group: i32) -> bool {
+    // SAFETY: takes numbers.
+    unsafe { libc::setpgid(0, group) == 0 }
+}
+
 /// Closes every descriptor but these, and leaves the caller's folder.
 pub(super) fn keep_only(kept: &[&OwnedFd]) {
     let mut numbers: Vec<u32> = kept.iter().map(|fd| fd.as_raw_fd() as u32).collect();
@@ -162,6 +182,13 @@ pub(super) fn signal_group(child: i32, signal: i32) {
     if unsafe { libc::kill(-child, signal) } != 0 {
         signal_process(child, signal);
     }
+}
+
+/// Sends a signal to the rest of this process's group. All signals are held back here.
+pub(super) fn signal_own_group(signal: i32) {
+    // SAFETY: takes numbers.
+    unsafe { libc::kill(0, signal) };
+    take_signal(signal);
 }
 
 /// Returns once a signal that is on its way to this process's group has reached all of it: the kernel holds its list of

@@ -34,6 +34,7 @@ pub(in super::super) struct Ready {
     pub monitor: bool,
     pub editor: bool,
     pub hub: bool,
+    pub front: bool,
     pub typed: bool,
     pub hung_up: bool,
     /// Somebody may have set the terminal.
@@ -51,7 +52,8 @@ pub(in super::super) fn wait(
     (signals, monitor, editor): (&OwnedFd, Option<&OwnedFd>, Option<&OwnedFd>),
     (hub, writes): (Option<&OwnedFd>, bool),
     (tty, reads): (Option<&OwnedFd>, bool),
-    (changes, milliseconds): (Option<&OwnedFd>, libc::c_int),
+    (front, look): (Option<&OwnedFd>, libc::c_int),
+    (changes, rest): (Option<&OwnedFd>, libc::c_int),
 ) -> Ready {
     let hub_events = libc::POLLIN | if writes { libc::POLLOUT } else { 0 };
     let mut set = [
@@ -60,16 +62,23 @@ pub(in super::super) fn wait(
         poll_of(editor, libc::POLLIN),
         poll_of(hub, hub_events),
         poll_of(tty, if reads { libc::POLLIN } else { 0 }),
+        poll_of(front, libc::POLLIN),
         poll_of(changes, libc::POLLIN),
     ];
+    let milliseconds = match (look, rest) {
+        (-1, other) | (other, -1) => other,
+        (one, other) => one.min(other),
+    };
     // SAFETY: an array of the given length.
     let count = unsafe { libc::poll(set.as_mut_ptr(), set.len() as libc::nfds_t, milliseconds) };
-    let [signals, monitor, editor, hub, tty, changes] = set.map(|entry| if count > 0 { entry.revents } else { 0 });
+    let [signals, monitor, editor, hub, tty, front, changes] =
+        set.map(|entry| if count > 0 { entry.revents } else { 0 });
     Ready {
         signals: signals != 0,
         monitor: monitor != 0,
         editor: editor != 0,
         hub: hub & !libc::POLLOUT != 0,
+        front: front != 0,
         typed: tty & libc::POLLIN != 0,
         hung_up: tty & (libc::POLLHUP | libc::POLLERR) != 0,
         changed: changes != 0,
