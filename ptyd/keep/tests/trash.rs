@@ -236,6 +236,11 @@ fn a_lock_that_is_made_of_names_is_let_go() -> Tested {
         fs::hard_link(&path, &lock)?;
         discard(&trash, &lock, Removal::Unlink)?;
         assert_eq!(fs::symlink_metadata(&path)?.nlink(), 1);
+        fs::hard_link(&path, &lock)?;
+        replaced(&trash, &lock)?;
+        fs::rename(ground.file("new", "4712")?, &lock)?;
+        assert_eq!(fs::symlink_metadata(&path)?.nlink(), 1, "renamed over");
+        fs::remove_file(&lock)?;
     }
     Ok(())
 }

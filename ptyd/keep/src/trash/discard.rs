@@ -16,6 +16,16 @@ use crate::fs::{Attributes, ENTRY_COST, Kind, Stat, apply, attributes, open_dir,
 /// has no bytes, a FIFO or a link.
 const LOCK_SIZE: u64 = 4096;
 
+/// Whether the name of such an object must go when it is deleted or replaced.
+pub(super) fn names_count(found: &Stat) -> bool {
+    let is_small = match found.kind {
+        Kind::Dir => false,
+        Kind::File => found.size <= LOCK_SIZE,
+        _ => true,
+    };
+    is_small && found.nlink > 1
+}
+
 /// What kind of deletion was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
@@ -89,18 +99,16 @@ impl Trash {
         let Some(place) = place else {
             return self.copy_out(&self.home(), parent, name, found, draft);
         };
-        let is_small = match found.kind {
-            Kind::Dir => false,
-            Kind::File => found.size <= LOCK_SIZE,
-            _ => true,
-        };
-        if is_small && found.nlink > 1 {
+        if names_count(found) {
             match self.copy_out(place, parent, name, found, draft) {
-                // What we may not read is moved, and a device that we may not make.
-                Err(TrashError::Refused {
-                    errno: Errno::ACCESS | Errno::PERM,
-                    ..
-                }) => {}
+                // What we may not read or make, and what policy has too large for a copy, is moved.
+                Err(
+                    TrashError::NoPlace { .. }
+                    | TrashError::Refused {
+                        errno: Errno::ACCESS | Errno::PERM,
+                        ..
+                    },
+                ) => {}
                 kept => return kept,
             }
         }
