@@ -61,6 +61,10 @@ if held == 0: os._exit(0)
 folder = os.open(f'/proc/{held}', os.O_RDONLY); os.waitpid(held, 0)
 try: signal.pidfd_send_signal(folder, 15)
 except OSError as error: print('gone', error.errno)
+# PIDFD_SELF: numbers in the place of a descriptor.
+for number in (-10000, -10001, -10002):
+    try: print('oneself', signal.pidfd_send_signal(number, signal.SIGUSR1))
+    except OSError as error: print('oneself', error.errno)
 ";
 
 /// What a datagram socket asks for with connect(2) is refused at once: whoever comes later would be its peer.

@@ -102,20 +102,19 @@ struct Layout {
     wide: bool,
 }
 
-/// `EM_*` of the programs that the kernel executes here: its own, and those of its 32-bit forerunner.
+/// `EM_*` of the programs that the kernel executes here: its own, and those of its 32-bit forerunner (`EM_386`, `EM_486`).
 #[cfg(target_arch = "x86_64")]
-const MACHINES: (u64, u64) = (62, 3);
+const MACHINES: (u64, &[u64]) = (62, &[3, 6]);
 #[cfg(target_arch = "aarch64")]
-const MACHINES: (u64, u64) = (183, 40);
+const MACHINES: (u64, &[u64]) = (183, &[40]);
 
 impl Layout {
     /// The kernel goes by the machine alone: class and byte order, which the file names as well, it does not look at.
     fn of(start: &[u8]) -> Option<Layout> {
         let machine = number(start, 18, 2)?;
         let (own, narrow) = MACHINES;
-        [own, narrow]
-            .contains(&machine)
-            .then_some(Layout { wide: machine == own })
+        let wide = machine == own;
+        (wide || narrow.contains(&machine)).then_some(Layout { wide })
     }
 
     fn word(&self, bytes: &[u8], narrow: usize, wide: usize) -> Option<u64> {

@@ -14,6 +14,10 @@ use crate::sys::signal;
 /// `PIDFD_SIGNAL_PROCESS_GROUP`.
 pub(super) const PROCESS_GROUP: u32 = 4;
 
+/// `PIDFD_SELF_THREAD` and `PIDFD_SELF_THREAD_GROUP`, in the place of a descriptor (`<linux/pidfd.h>`).
+pub(super) const SELF_THREAD: i32 = -10_000;
+pub(super) const SELF_PROCESS: i32 = -10_001;
+
 const CAP_KILL: u32 = 5;
 
 /// A pidfd of the process that task `pid` is of, or of the thread where it is not the leader.
@@ -24,6 +28,11 @@ pub(super) fn open(pid: i32) -> Result<OwnedFd, Errno> {
         Err(Errno::INVAL) => pidfd_open(pid, PidfdFlags::empty()),
         result => result,
     }
+}
+
+/// A pidfd of process `pid`.
+pub(super) fn open_process(pid: i32) -> Result<OwnedFd, Errno> {
+    pidfd_open(Pid::from_raw(pid).ok_or(Errno::SRCH)?, PidfdFlags::empty())
 }
 
 /// Whether what it holds has not been reaped: its number is nobody else's.

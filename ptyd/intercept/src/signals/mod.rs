@@ -29,6 +29,7 @@ use crate::exec::Guard;
 use crate::handler::Handler;
 use crate::outcome::Outcome;
 use crate::process::{TaskStat, is_inside};
+use crate::sys::signal::is_oneself;
 use meant::Meant;
 use target::Surroundings;
 
@@ -201,7 +202,11 @@ impl Signals {
         around: &Surroundings<'_>,
         decide: impl Fn(Target) -> SignalDecision,
     ) -> Result<Outcome, Outcome> {
-        let pidfd = caller.fetch_fd(number)?;
+        let pidfd = match number {
+            carry::SELF_THREAD if is_oneself(number) => carry::open(caller.tid())?,
+            carry::SELF_PROCESS if is_oneself(number) => carry::open_process(around.sender)?,
+            _ => caller.fetch_fd(number)?,
+        };
         let pid = target::of_pidfd(self.guard.locator(), pidfd.as_fd())?;
         let flags = caller.arg_u32(3);
         if flags & carry::PROCESS_GROUP != 0 {

@@ -66,6 +66,22 @@ pub fn send(pidfd: BorrowedFd<'_>, signal: i32, info: &Information, flags: u32) 
     }
 }
 
+/// Whether the kernel takes this number for the caller itself (`PIDFD_SELF_THREAD` and `PIDFD_SELF_THREAD_GROUP`): it is
+/// asked about ourselves, and nothing is sent.
+pub fn is_oneself(number: i32) -> bool {
+    // SAFETY: no memory is passed.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            number,
+            0,
+            std::ptr::null::<Information>(),
+            0,
+        )
+    };
+    number < 0 && result == 0
+}
+
 /// `tgkill(2)`.
 pub fn to_thread(tgid: i32, tid: i32, signal: i32) -> Result<(), Errno> {
     // SAFETY: no memory is passed.
