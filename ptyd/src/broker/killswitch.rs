@@ -34,6 +34,12 @@ impl KillSwitch {
         !matches!(fs::symlink_metadata(&self.path), Err(error) if error.kind() == io::ErrorKind::NotFound)
     }
 
+    /// Why nobody can tell whether it is on.
+    pub(super) fn unreadable(&self) -> Option<io::Error> {
+        let error = fs::symlink_metadata(&self.path).err()?;
+        (error.kind() != io::ErrorKind::NotFound && !self.here.get()).then_some(error)
+    }
+
     /// Switches on, durably. On an error it is on all the same, and ends with this broker.
     pub(super) fn set(&self) -> io::Result<()> {
         let kept = self.keep();
@@ -72,8 +78,11 @@ mod tests {
         // A file where the folder should be, which stops root as well.
         File::create(&state)?;
         let switch = KillSwitch::of(&state);
-        assert!(switch.set().is_err() && switch.is_on());
+        assert!(switch.set().is_err() && switch.is_on() && switch.unreadable().is_none());
+        let other = KillSwitch::of(&state);
+        assert!(other.is_on() && other.unreadable().is_some());
         fs::remove_file(&state)?;
+        assert!(!other.is_on() && other.unreadable().is_none());
         assert!(switch.is_on() && !KillSwitch::of(&state).is_on());
         switch.lift()?;
         assert!(!switch.is_on());

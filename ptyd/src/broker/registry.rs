@@ -266,6 +266,12 @@ impl Registry {
 
     /// Nothing new starts while the kill switch is on, or the broker is about to end.
     pub(super) fn refuse_if_killed(&self) -> Result<(), ApiError> {
+        if let Some(error) = self.kill_switch.unreadable() {
+            let path = self.kill_switch.path().display();
+            let message =
+                format!("nobody can tell whether the kill switch is on, so no command starts: {path}: {error}");
+            return Err(api_error(ErrorKind::Refused, message));
+        }
         if self.kill_switch.is_on() {
             return Err(ApiError {
                 error: ErrorKind::Refused,
