@@ -125,7 +125,12 @@ const LINES: &[(&str, &[&str])] = &[
 ];
 
 /// Ways that lead nowhere on this machine's kernel, without any session: no such protocol, or no leave for anybody.
-const NOT_HERE: &[&str] = &["sctp", "dccp", "smc"];
+const NOT_HERE: &[&str] = &[
+    "sctp",
+    "dccp",
+    "smc",
+    "datagrams_of_a_socket_that_was_of_another_family",
+];
 
 /// Somebody outside who has a socket to where nobody may send, and hands it to whoever asks.
 const HOLDER: &str = "
