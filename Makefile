@@ -11,6 +11,9 @@ SHELLS   := bash sh zsh dash
 SCOPES   := user system
 UNITS    := agentsh-ptyd.socket agentsh-ptyd.service
 
+# Each cargo has all processors: they do not share the two jobs of make.
+unexport MAKEFLAGS
+
 .PHONY: build build-tests setup setup-test demo test bench install uninstall clean
 
 # bin/ holds the three programs. The shim is static: it starts before any loader could be pointed elsewhere. With
@@ -39,7 +42,7 @@ demo: build
 
 # The programs and the tests are built side by side, each of which alone leaves a processor idle for a third of the time.
 test: setup setup-test
-	$(MAKE) -j2 build build-tests
+	$(MAKE) -j2 CARGO='$(CARGO)' build build-tests
 	$(CARGO) test --workspace --tests --no-fail-fast
 
 build-tests: setup
