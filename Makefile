@@ -12,7 +12,7 @@ SCOPES   := user system
 UNITS    := agentsh-ptyd.socket agentsh-ptyd.service
 
 # Each cargo has all processors: they do not share the two jobs of make.
-unexport MAKEFLAGS
+unexport MAKEFLAGS MFLAGS
 
 .PHONY: build build-tests setup setup-test demo test bench install uninstall clean
 
