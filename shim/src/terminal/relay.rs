@@ -1,20 +1,22 @@
-//! The relay: the caller's terminal, its signals, and its job control.
+//! The relay: between the caller's terminal, the hub and the monitor.
 
 mod settings;
 mod shown;
+mod signals;
+mod stops;
 
 use std::os::fd::OwnedFd;
 
 use agentsh_protocol::terminal::{Cooked, Decoder, FromClient, FromHub, Modes};
 
+use super::Scene;
 use super::front::Front;
 use super::job::{Order, Reach, Report};
 use super::looks::Looks;
-use super::sys::{self, Ready, Signal, Tty};
+use super::sys::{self, Ready, Tty};
 use super::turns::{Editor, Turn};
 use super::watch::Watch;
 use super::witness::Witness;
-use super::{Scene, Standing};
 use shown::Command;
 
 pub(super) struct Relay {
@@ -243,96 +245,6 @@ impl Relay {
         }
     }
 
-    /// The command is stopped: so is the whole job, unless it only wants the terminal that it can have.
-    fn stopped(&mut self, signal: i32, left: Option<Tty>) {
-        if is_want(signal) && !self.raw && self.scene.in_front() {
-            return self.resume(true);
-        }
-        self.stopping = Some(signal);
-        if !self.raw {
-            return self.stop();
-        }
-        // The caller finds its terminal as the command left it, as if that had been the command's own.
-        if let (Some(left), None) = (left, &self.editor) {
-            self.before = left;
-        }
-        self.drain(false);
-    }
-
-    /// Asks to hear when everything that was printed so far is on the terminal.
-    fn drain(&mut self, unread: bool) {
-        match &self.hub {
-            None => self.drained(&[]),
-            Some(_) => {
-                self.draining += 1;
-                self.tell(&FromClient::Drain(unread));
-            }
-        }
-    }
-
-    /// Everything is; what waited for that is done, if it was the last question.
-    fn drained(&mut self, unread: &[u8]) {
-        if let Some(editor) = self.editor.as_mut().filter(|editor| editor.waits) {
-            editor.unread.extend_from_slice(unread);
-        }
-        if self.draining > 0 {
-            return;
-        }
-        if self.editor.as_ref().is_some_and(|editor| editor.waits) {
-            self.restore();
-            self.editor.iter_mut().for_each(Editor::given);
-        }
-        self.stop();
-    }
-
-    /// Stops the job along with the command, if that is still to be done.
-    fn stop(&mut self) {
-        let Some(signal) = self.stopping.take() else { return };
-        if self.ended.is_some() || sys::is_readable(&self.monitor) || sys::is_pending(libc::SIGCONT) {
-            // It is not stopped any more.
-            return;
-        }
-        self.restore();
-        let was_stopped = sys::stop(signal, self.scene.standing);
-        if is_want(signal) && !was_stopped && !self.scene.in_front() {
-            // Nobody could ever continue it: the kernel hangs such jobs up.
-            Order::Signal(libc::SIGHUP, Reach::Group).send(&self.monitor);
-        }
-        let wants = match &self.editor {
-            Some(editor) => editor.commands_turn,
-            None => self.scene.eager || signal == libc::SIGTSTP,
-        };
-        self.resume(wants);
-    }
-
-    /// Goes on, in front if the caller's job is there.
-    fn resume(&mut self, wants: bool) {
-        self.stopping = None;
-        self.witness.iter().for_each(Witness::go_on);
-        let front = wants && self.scene.in_front();
-        let taken = front && self.take_terminal() && self.editor.is_none();
-        // It is set as whoever brought the job to the front has set it. Between two turns of an editor the command stays in
-        // front of its own terminal.
-        Order::Continue(front || self.editor.is_some(), taken.then_some(self.before)).send(&self.monitor);
-    }
-
-    /// From now on what is typed is the command's; whether it was not before.
-    fn take_terminal(&mut self) -> bool {
-        if self.raw || self.hub.is_none() || self.hung_up {
-            return false;
-        }
-        if let Ok(now) = Tty::of(&self.scene.tty) {
-            self.before = now;
-        }
-        let relayed = self.before.relayed();
-        self.shown = relayed.modes();
-        self.raw = relayed.apply(&self.scene.tty);
-        let raw = self.raw;
-        self.tell(&FromClient::Raw(raw));
-        self.tell_window();
-        raw
-    }
-
     fn is_editors_turn(&self) -> bool {
         self.editor.as_ref().is_some_and(|editor| !editor.commands_turn)
     }
@@ -364,69 +276,6 @@ impl Relay {
     fn tell_window(&mut self) {
         if let Some(window) = sys::window(&self.scene.tty) {
             self.tell(&FromClient::Window(window));
-        }
-    }
-
-    fn take_signals(&mut self, signals: &OwnedFd) {
-        while let Some(Signal { number, by_kernel }) = sys::next_signal(signals) {
-            match number {
-                libc::SIGCHLD => self.notice_front(),
-                libc::SIGWINCH => self.tell_window(),
-                libc::SIGCONT => {
-                    let wants = self.raw || self.scene.eager && !self.is_editors_turn();
-                    self.resume(wants);
-                }
-                // To whoever leads the session its terminal's end comes through its terminal. Anybody else gets the signal
-                // because the leader has ended.
-                libc::SIGHUP if by_kernel && self.scene.standing == Standing::Leader && self.hub.is_some() => {
-                    self.hang_up();
-                }
-                // Meant for the editor, whose process group this is.
-                _ if self.is_editors_turn() => {}
-                number => {
-                    if let Some(reach) = self.reach_of(number) {
-                        Order::Signal(number, reach).send(&self.monitor);
-                    }
-                }
-            }
-        }
-    }
-
-    /// A key has made this signal on the command's terminal: on the caller's own it would have reached others, too.
-    fn share_key(&mut self, signal: i32) {
-        match self.scene.standing {
-            // Keys are the line editor's only while nothing runs.
-            _ if self.editor.is_some() => {}
-            Standing::Job => {
-                sys::signal_own_group(signal);
-                if let Some(witness) = &self.witness {
-                    witness.had(signal);
-                }
-            }
-            Standing::Leader | Standing::Guest if !self.scene.controlling => {
-                if let Some(front) = sys::front_above(&self.scene.tty) {
-                    sys::signal_group(front, signal);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Whom a signal that came here is for: was it sent to the caller's whole process group? `None` if it got there.
-    fn reach_of(&mut self, signal: i32) -> Option<Reach> {
-        sys::await_group();
-        if let Some(at) = self.early.iter().position(|early| *early == signal) {
-            self.early.swap_remove(at);
-            return Some(Reach::Group);
-        }
-        match &self.witness {
-            None if self.scene.monitor_leads => Some(Reach::Group),
-            None => Some(Reach::AsHere),
-            Some(witness) => match witness.had(signal) {
-                Some(false) => Some(Reach::Command),
-                _ if self.scene.standing == Standing::Guest => None,
-                _ => Some(Reach::Group),
-            },
         }
     }
 
@@ -496,9 +345,4 @@ impl Relay {
         }
         sys::end(0)
     }
-}
-
-/// Whether a program is stopped so that wants the terminal from the background.
-fn is_want(signal: i32) -> bool {
-    matches!(signal, libc::SIGTTIN | libc::SIGTTOU)
 }
