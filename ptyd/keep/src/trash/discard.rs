@@ -101,14 +101,8 @@ impl Trash {
         };
         if names_count(found) {
             match self.copy_out(place, parent, name, found, draft) {
-                // What we may not read or make, and what policy has too large for a copy, is moved.
-                Err(
-                    TrashError::NoPlace { .. }
-                    | TrashError::Refused {
-                        errno: Errno::ACCESS | Errno::PERM,
-                        ..
-                    },
-                ) => {}
+                // It is moved.
+                Err(error) if error.is_beyond_copies() => {}
                 kept => return kept,
             }
         }

@@ -55,6 +55,17 @@ impl TrashError {
         matches!(self, TrashError::Refused { step, .. } if *step == OPENING)
     }
 
+    /// Whether it could not be copied and can be kept by its name: what we may not read or make, and what policy has too
+    /// large for a copy.
+    pub(super) fn is_beyond_copies(&self) -> bool {
+        let forbidden = |errno: &Errno| [Errno::ACCESS, Errno::PERM].contains(errno);
+        match self {
+            TrashError::Refused { errno, .. } => forbidden(errno),
+            TrashError::NoPlace { .. } => true,
+            _ => false,
+        }
+    }
+
     /// The error number with which the refused operation is to be answered.
     pub fn errno(&self) -> i32 {
         let errno = match self {

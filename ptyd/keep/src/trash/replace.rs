@@ -16,7 +16,8 @@ impl Trash {
     /// Keeps `name` in `parent`, over which something is about to be renamed: the object gets a
     /// second name in the trash, whatever its size, and stays where it is, so that the rename
     /// replaces it atomically as ever. Where a second name cannot be had (`protected_hardlinks`,
-    /// other mounts), or names may be counted (`names_count`), the object is copied. If the rename then fails, call [`Trash::retract`].
+    /// other mounts), or names may be counted (`names_count`), the object is copied. If the rename then fails, call
+    /// [`Trash::retract`].
     ///
     /// # Errors
     /// The object is not kept, and the rename is to be refused: see [`TrashError::errno`]. ENOENT:
@@ -57,14 +58,7 @@ impl Trash {
                 || Ok(()),
             ),
             (Some(place), _) if names_count(&found) => match self.copy_in(place, parent, name, &found, &draft) {
-                // What we may not read or make, and what policy has too large for a copy, is linked.
-                Err(
-                    TrashError::NoPlace { .. }
-                    | TrashError::Refused {
-                        errno: Errno::ACCESS | Errno::PERM,
-                        ..
-                    },
-                ) => self.link_in(place, parent, name, &found, &draft),
+                Err(error) if error.is_beyond_copies() => self.link_in(place, parent, name, &found, &draft),
                 kept => kept,
             },
             (Some(place), _) => match self.link_in(place, parent, name, &found, &draft) {
