@@ -25,19 +25,21 @@ impl KillSwitch {
         &self.path
     }
 
-    /// Whether new commands are refused. What cannot be read counts as on.
+    /// Whether new commands are refused; an error: nobody can tell, and they are.
+    pub(super) fn state(&self) -> io::Result<bool> {
+        if self.here.get() {
+            return Ok(true);
+        }
+        match fs::symlink_metadata(&self.path) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The same. What cannot be read counts as on.
     pub(super) fn is_on(&self) -> bool {
-        self.here.get() || self.is_kept()
-    }
-
-    fn is_kept(&self) -> bool {
-        !matches!(fs::symlink_metadata(&self.path), Err(error) if error.kind() == io::ErrorKind::NotFound)
-    }
-
-    /// Why nobody can tell whether it is on.
-    pub(super) fn unreadable(&self) -> Option<io::Error> {
-        let error = fs::symlink_metadata(&self.path).err()?;
-        (error.kind() != io::ErrorKind::NotFound && !self.here.get()).then_some(error)
+        self.state().unwrap_or(true)
     }
 
     /// Switches on, durably. On an error it is on all the same, and ends with this broker.
@@ -56,13 +58,14 @@ impl KillSwitch {
 
     /// Switches off.
     pub(super) fn lift(&self) -> io::Result<()> {
+        let here = self.here.replace(false);
         match fs::remove_file(&self.path) {
             // A read-only folder says so before it says that there is nothing.
-            Err(error) if self.is_kept() => Err(error),
-            _ => {
-                self.here.set(false);
-                Ok(())
+            Err(error) if self.is_on() => {
+                self.here.set(here);
+                Err(error)
             }
+            _ => Ok(()),
         }
     }
 }
@@ -78,11 +81,11 @@ mod tests {
         // A file where the folder should be, which stops root as well.
         File::create(&state)?;
         let switch = KillSwitch::of(&state);
-        assert!(switch.set().is_err() && switch.is_on() && switch.unreadable().is_none());
+        assert!(switch.set().is_err() && matches!(switch.state(), Ok(true)));
         let other = KillSwitch::of(&state);
-        assert!(other.is_on() && other.unreadable().is_some());
+        assert!(other.is_on() && other.state().is_err());
         fs::remove_file(&state)?;
-        assert!(!other.is_on() && other.unreadable().is_none());
+        assert!(matches!(other.state(), Ok(false)));
         assert!(switch.is_on() && !KillSwitch::of(&state).is_on());
         switch.lift()?;
         assert!(!switch.is_on());

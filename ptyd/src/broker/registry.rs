@@ -266,13 +266,12 @@ impl Registry {
 
     /// Nothing new starts while the kill switch is on, or the broker is about to end.
     pub(super) fn refuse_if_killed(&self) -> Result<(), ApiError> {
-        if let Some(error) = self.kill_switch.unreadable() {
+        let on = self.kill_switch.state().map_err(|error| {
             let path = self.kill_switch.path().display();
-            let message =
-                format!("nobody can tell whether the kill switch is on, so no command starts: {path}: {error}");
-            return Err(api_error(ErrorKind::Refused, message));
-        }
-        if self.kill_switch.is_on() {
+            let message = "nobody can tell whether the kill switch is on, so no command starts";
+            api_error(ErrorKind::Refused, format!("{message}: {path}: {error}"))
+        })?;
+        if on {
             return Err(ApiError {
                 error: ErrorKind::Refused,
                 message: "the kill switch is on: no command starts".into(),
