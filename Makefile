@@ -41,9 +41,10 @@ demo: build
 	@docs/demo.sh
 
 # The programs and the tests are built side by side, each of which alone leaves a processor idle for a third of the time.
+# So do the tests, which wait for one another's processes: two run for each processor.
 test: setup setup-test
 	$(MAKE) -j2 CARGO='$(CARGO)' build build-tests
-	$(CARGO) test --workspace --tests --no-fail-fast
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))} $(CARGO) test --workspace --tests --no-fail-fast
 
 build-tests: setup
 	$(CARGO) test --workspace --tests --no-run

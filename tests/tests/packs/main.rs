@@ -4,6 +4,7 @@ mod around;
 mod pages;
 mod promise;
 mod tasks;
+mod warm;
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,6 +17,9 @@ const RUST: &str = "/usr/local/lib/agentsh-tests/rust";
 
 /// Where a user has it.
 const OWN_RUST: &str = ".rustup/toolchains/stable";
+
+/// Go reaches no network, and changes its module's file as it needs.
+const GO: [(&str, &str); 2] = [("GOPROXY", "off"), ("GOFLAGS", "-mod=mod")];
 
 /// The machine's Rust, to be found before a world is laid over it.
 fn rust() -> Result<Tree> {
@@ -33,7 +37,7 @@ fn run(world: &World, text: &str) -> Result<Outcome> {
         own.display()
     );
     let mut shell = Shell::named("bash").args(["-c", text]).env("PATH", path);
-    for (name, value) in [("GOPROXY", "off"), ("GOFLAGS", "-mod=mod"), ("BASH_ENV", "/nowhere")] {
+    for (name, value) in GO.into_iter().chain([("BASH_ENV", "/nowhere")]) {
         shell = shell.env(name, value);
     }
     for name in [
@@ -73,9 +77,11 @@ fn all_tasks(world: &World, before: &str, but: &[&str]) -> Result {
     }
 }
 
-/// Each user's work passes under this pack, with a toolchain of the system's and with one in the home.
+/// Each user's work passes under this pack, with a toolchain of the system's and with one in the home. Under the default
+/// pack nothing has been compiled before.
 fn passes(pack: &str, before: &str, but: &[(&str, &str)]) -> Result {
     let trees = [rust()?, rust()?];
+    let compiled = (pack != "default").then(warm::go_cache).transpose()?;
     for ((user, own), tree) in [(User::agent(), true), (User::root(), false)].into_iter().zip(trees) {
         let at = if own { user.home.join(OWN_RUST) } else { RUST.into() };
         let but: Vec<&str> = but
@@ -85,6 +91,9 @@ fn passes(pack: &str, before: &str, but: &[(&str, &str)]) -> Result {
             .collect();
         let world = World::new(user)?;
         tree.attach(&at)?;
+        if let Some(cache) = compiled {
+            warm::lay(&world, cache)?;
+        }
         session::create(&world, &["--policy", pack])?;
         all_tasks(&world, before, &but).map_err(|error| fail(format!("{pack}, {}: {error}", world.user().name)))?;
     }
