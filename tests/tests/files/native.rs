@@ -20,13 +20,24 @@ fn table(user: User, who: &str) -> Result {
     world.user().write_file(&script, TABLE, 0o644)?;
     let script = script.to_string_lossy().into_owned();
     let numbers = numbers();
-    let argv = ["python3", "-S", &script, &numbers, "/tmp/base", who];
-    let native = oracle::program(&world, &argv).deadline(PATIENCE).run(&world)?;
+    let argv = |role| ["python3", "-S", &script, &numbers, "/tmp/base", who, role];
+    let program = |role| oracle::program(&world, &argv(role)).deadline(PATIENCE);
+    for fifo in ["/tmp/base.asked", "/tmp/base.answered"] {
+        nix::unistd::mkfifo(fifo, nix::sys::stat::Mode::S_IRWXU)?;
+        world.user().own(fifo.as_ref())?;
+    }
+    let gardener = program("gardener").spawn(&world)?;
+    let native = program("caller").run(&world)?;
+    gardener.finish(PATIENCE)?;
     // Whatever the user may do is allowed: what differs is our doing.
     let policy = session::BASE.replace("write: deny", "write: allow");
     let policy = session::write_policy(&world, "free", &policy)?;
     let session = session::create(&world, &["--policy", &policy.to_string_lossy()])?.id;
-    let caged = session::exec(&session, &[], &argv).deadline(PATIENCE).run(&world)?;
+    let gardener = program("gardener").spawn(&world)?;
+    let caged = session::exec(&session, &[], &argv("caller"))
+        .deadline(PATIENCE)
+        .run(&world)?;
+    gardener.finish(PATIENCE)?;
     oracle::same(&native, &caged, 3001)
 }
 

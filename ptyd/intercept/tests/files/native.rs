@@ -19,19 +19,27 @@ fn table(who: &str, rules: Rules) -> Result {
     // Whoever the program becomes must be able to come here.
     std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     let base = folder.path().join("base");
-    let command = || -> Command {
+    for answer in ["asked", "answered"] {
+        let fifo = folder.path().join(format!("base.{answer}"));
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0)?;
+    }
+    let command = |role: &str| -> Command {
         let mut command = program("python3", &["-S", TABLE, &numbers()]);
         command
             .arg(&base)
-            .arg(who)
+            .args([who, role])
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("PYTHONDONTWRITEBYTECODE", "1");
         command
     };
-    let native = command().output()?;
+    let mut gardener = command("gardener").spawn()?;
+    let native = command("caller").output()?;
     assert!(native.status.success(), "{}", text(&native.stderr));
-    let caged = Rig::new(rules)?.run(command())?;
+    assert!(gardener.wait()?.success());
+    let mut gardener = command("gardener").spawn()?;
+    let caged = Rig::new(rules)?.run(command("caller"))?;
+    assert!(gardener.wait()?.success());
     let native = text(&native.stdout);
     let differences: Vec<String> = native
         .lines()

@@ -1,9 +1,12 @@
 # Makes every call of the table with every form of path and prints what came of it: the result, and the
 # tree afterwards. Run natively and under interception, it must print the same.
+#
+# The caller is helped by a gardener, who is never intercepted: it makes the tree, looks at it and removes it. They talk
+# by two FIFOs beside the tree: BASE.asked and BASE.answered.
 import ctypes, errno, fcntl, json, os, stat, sys
 
 numbers = json.loads(sys.argv[1])
-base, who = sys.argv[2], sys.argv[3]
+base, who, role = sys.argv[2], sys.argv[3], sys.argv[4]
 libc = ctypes.CDLL(None, use_errno=True)
 AT_FDCWD, NOFOLLOW, FOLLOW, EMPTY, REMOVEDIR = -100, 0x100, 0x400, 0x1000, 0x200
 C, W, RW, E, T, D, NF, A, TMP, PATH = (os.O_CREAT, os.O_WRONLY, os.O_RDWR, os.O_EXCL, os.O_TRUNC,
@@ -313,27 +316,62 @@ calls = {
     "faccessat2": lambda d, p, t: shown(sys_call("faccessat2", d, p, 7, 0x200)),
 }
 
-os.chdir("/")
-os.system("rm -rf " + base)
-os.mkdir(base)
-if who == "chrooted":
-    os.mkdir(base + "/jail")
-    os.chroot(base + "/jail")
-    base = "/work"
+def become():
+    """Whoever the test is about: another user, or somebody in a chroot(2)."""
+    global base
+    if who == "chrooted":
+        os.chroot(base + "/jail")
+        base = "/work"
+    if who == "nobody":
+        os.setgroups([65534, 4])
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+    os.umask(0o027)
+
+def gardener():
+    os.system("rm -rf " + base)
     os.mkdir(base)
-# Somebody else's file in a folder where only owners may remove.
-os.mkdir(base + "/sticky")
-os.chmod(base + "/sticky", 0o1777)
-with open(base + "/sticky/theirs", "w") as file:
-    file.write("theirs")
-os.chmod(base + "/sticky/theirs", 0o666)
-if who == "nobody":
-    os.chown(base, 65534, 65534)
-    os.setgroups([65534, 4])
-    os.setresgid(65534, 65534, 65534)
-    os.setresuid(65534, 65534, 65534)
-os.umask(0o027)
-chains(base)
+    top = base
+    if who == "chrooted":
+        os.mkdir(base + "/jail")
+        top = base + "/jail/work"
+        os.mkdir(top)
+    # Somebody else's file in a folder where only owners may remove.
+    os.mkdir(top + "/sticky")
+    os.chmod(top + "/sticky", 0o1777)
+    with open(top + "/sticky/theirs", "w") as file:
+        file.write("theirs")
+    os.chmod(top + "/sticky/theirs", 0o666)
+    if who == "nobody":
+        os.chown(base, 65534, 65534)
+    asked, answered = open(base + ".asked"), open(base + ".answered", "w")
+    become()
+    chains(base)
+    top = base + "/t"
+    for line in asked:
+        if line == "grow\n":
+            grow(top)
+        if line == "fell\n":
+            fell(top)
+        print(json.dumps(tree(top) if line != "fell\n" else []), file=answered, flush=True)
+
+def ask(what):
+    print(what, file=asked, flush=True)
+    return json.loads(answered.readline())
+
+def apart(fd, mode):
+    """Out of the way of the descriptors that the calls are made with."""
+    away = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 200)
+    os.close(fd)
+    return open(away, mode)
+
+os.chdir("/")
+if role == "gardener":
+    gardener()
+    sys.exit()
+asked = apart(os.open(base + ".asked", os.O_WRONLY), "w")
+answered = apart(os.open(base + ".answered", os.O_RDONLY), "r")
+become()
 os.close(0)
 for call in calls:
     top = base + "/t"
@@ -351,8 +389,7 @@ for call in calls:
         if os.getuid() != 0 and b"/fd/" in path and path[-1:].isdigit() and not call.startswith("read"):
             continue
         if not made:
-            grow(top)
-            before = tree(top)
+            before = ask("grow")
             made = True
         os.chdir(top)
         folder = os.open("d", os.O_RDONLY)
@@ -361,13 +398,13 @@ for call in calls:
         outcome = calls[call](directory, path, top)
         os.chdir("/")
         os.close(100)
-        after = tree(top)
+        after = ask("look")
         line = "%s %s %r: %s" % (call, "fd" if directory >= 0 else "", path[:60], outcome)
         print(line.replace(str(os.getpid()), "PID"))
         if after != before:
             print("\n".join(line for line in after if line not in before))
             print("\n".join("  -" + line for line in before if line not in after))
-            fell(top)
+            ask("fell")
             made = False
     if made:
-        fell(top)
+        ask("fell")
