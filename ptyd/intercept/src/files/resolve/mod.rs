@@ -247,7 +247,13 @@ impl Resolver<'_> {
             return result;
         }
         match Walk::new(self, place, how)?.into_object()? {
-            End::Object { fd, held } => Ok(Found::Object(Pin { held, ..Pin::new(fd)? })),
+            End::Object { fd, held } => {
+                let stat = procfs::look(self, fd.as_fd(), |fd| rustix::fs::fstat(fd))?;
+                Ok(Found::Object(Pin {
+                    held,
+                    ..Pin::seen(fd, stat)
+                }))
+            }
             End::Missing(entry) => Ok(Found::Missing(entry)),
         }
     }

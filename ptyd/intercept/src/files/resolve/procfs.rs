@@ -42,7 +42,7 @@ pub fn follow(
     link: BorrowedFd<'_>,
     name: &[u8],
 ) -> Result<Jump, Errno> {
-    let inside = components(resolver.host, folder)?;
+    let inside = way(resolver, folder)?;
     let Some(task) = inside.first() else {
         return root_link(resolver, link, name).map(Jump::Text);
     };
@@ -50,7 +50,7 @@ pub fn follow(
         return Ok(Jump::Text(rustix::fs::readlinkat(link, "", Vec::new())?.into_bytes()));
     };
     session_only(resolver, tgid)?;
-    if tgid != resolver.client.tgid {
+    if !is_callers(resolver, tgid) {
         // The kernel's own check, with the caller's rights: who may read this link may follow it.
         rustix::fs::readlinkat(link, "", Vec::new())?;
     }
@@ -79,22 +79,51 @@ pub fn follow(
 /// Those of `readlink(2)`.
 pub fn link_text(resolver: &Resolver<'_>, pin: &Pin) -> Result<Vec<u8>, Errno> {
     if is_procfs(&pin.fd)?
-        && let [name] = components(resolver.host, pin.fd.as_fd())?.as_slice()
+        && let [name] = way(resolver, pin.fd.as_fd())?.as_slice()
     {
         return root_link(resolver, pin.fd.as_fd(), name);
     }
     let read = || rustix::fs::readlinkat(&pin.fd, "", Vec::new());
     match read() {
-        Err(Errno::ACCESS) if is_own(resolver, pin.fd.as_fd()) => Ok(actor::as_reader(read)?.into_bytes()),
+        Err(Errno::ACCESS) if is_own(resolver, pin.fd.as_fd(), b"") => Ok(actor::as_reader(read)?.into_bytes()),
         result => Ok(result?.into_bytes()),
     }
 }
 
-/// Whether `fd` lies in the part of procfs that shows the caller's own process.
-pub fn is_own(resolver: &Resolver<'_>, fd: BorrowedFd<'_>) -> bool {
-    is_procfs(fd).is_ok_and(|procfs| procfs)
-        && components(resolver.host, fd)
-            .is_ok_and(|inside| inside.first().and_then(|task| number(task)) == Some(resolver.client.tgid))
+/// Whether what `folder` has as `name` lies in the part of procfs that shows the caller's own process.
+pub fn is_own(resolver: &Resolver<'_>, folder: BorrowedFd<'_>, name: &[u8]) -> bool {
+    is_procfs(folder).is_ok_and(|procfs| procfs)
+        && way(resolver, folder).is_ok_and(|inside| {
+            let task = inside.first().map_or(name, Vec::as_slice);
+            number(task).is_some_and(|task| is_callers(resolver, task))
+        })
+}
+
+/// Runs `look`, which asks for attributes of `fd`: a process always sees its own.
+///
+/// # Errors
+/// Those of `look`.
+pub fn look<T>(
+    resolver: &Resolver<'_>,
+    fd: BorrowedFd<'_>,
+    look: impl Fn(BorrowedFd<'_>) -> Result<T, Errno>,
+) -> Result<T, Errno> {
+    match look(fd) {
+        Err(Errno::NOENT) if is_own(resolver, fd, b"") => actor::as_reader(|| look(fd)),
+        result => result,
+    }
+}
+
+/// Whether `task` is one of the caller's own process.
+fn is_callers(resolver: &Resolver<'_>, task: i32) -> bool {
+    let client = resolver.client;
+    task == client.tgid || task == client.tid || leader(task) == Some(client.tgid)
+}
+
+/// [`components`] of what the caller may not see in every procfs (`hidepid`, `proc(5)`): that a process always sees
+/// itself does not help us, who are another one.
+fn way(resolver: &Resolver<'_>, fd: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>, Errno> {
+    actor::as_reader(|| components(resolver.host, fd))
 }
 
 /// The text of a link in procfs's own root.
@@ -119,7 +148,7 @@ pub fn guard(resolver: &Resolver<'_>, pin: &Pin) -> Result<bool, Errno> {
     if !pin.procfs || !is_procfs(&pin.fd)? {
         return Ok(false);
     }
-    let inside = components(resolver.host, pin.fd.as_fd())?;
+    let inside = way(resolver, pin.fd.as_fd())?;
     let Some(tgid) = inside.first().and_then(|first| number(first)) else {
         return Ok(false);
     };
@@ -187,8 +216,9 @@ fn session_only(resolver: &Resolver<'_>, task: i32) -> Result<(), Errno> {
     }
 }
 
+/// Which process `task` is of.
 fn leader(task: i32) -> Option<i32> {
-    status_number(task, "Tgid:")
+    actor::as_reader(|| status_number(task, "Tgid:").ok_or(Errno::NOENT)).ok()
 }
 
 /// A line of `/proc/TASK/status`, `proc_pid_status(5)`.

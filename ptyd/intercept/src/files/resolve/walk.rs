@@ -82,7 +82,7 @@ impl<'r> Walk<'r> {
                 Err(Errno::NOENT) => return Ok(End::Missing(entry)),
                 result => result?,
             };
-            let stat = rustix::fs::fstat(&fd)?;
+            let stat = self.stat(&fd)?;
             if kind(&stat) == libc::S_IFLNK && (self.how.follow || slash) {
                 self.rest = if slash { b"/".to_vec() } else { Vec::new() };
                 let held = self.follow(&fd, entry.bare(), &stat, true)?;
@@ -134,7 +134,7 @@ impl<'r> Walk<'r> {
                 b".." => self.up()?,
                 name => {
                     let fd = self.open(name, OFlags::empty())?;
-                    let stat = rustix::fs::fstat(&fd)?;
+                    let stat = self.stat(&fd)?;
                     if kind(&stat) == libc::S_IFLNK {
                         let name = name.to_vec();
                         self.rest = after.to_vec();
@@ -157,16 +157,26 @@ impl<'r> Walk<'r> {
     fn open(&self, name: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
         let open = || rustix::fs::openat(&self.here, name, PIN | OFlags::NOFOLLOW | flags, Mode::empty());
         match open() {
-            // A process may always see its own descriptors (`proc_pid_fd(5)`); we are another one.
-            Err(Errno::ACCESS | Errno::PERM) if procfs::is_own(self.resolver, self.here.as_fd()) => {
+            // A process may always see itself and its own descriptors (`proc(5)`, `proc_pid_fd(5)`); we are another one.
+            Err(Errno::ACCESS | Errno::PERM | Errno::NOENT)
+                if procfs::is_own(self.resolver, self.here.as_fd(), name) =>
+            {
                 actor::as_reader(open)
             }
             result => result,
         }
     }
 
+    fn stat(&self, fd: &OwnedFd) -> Result<Stat, Errno> {
+        procfs::look(self.resolver, fd.as_fd(), |fd| rustix::fs::fstat(fd))
+    }
+
+    fn identity(&self, fd: &OwnedFd) -> Result<ObjectId, Errno> {
+        procfs::look(self.resolver, fd.as_fd(), |fd| ObjectId::of(fd))
+    }
+
     fn up(&mut self) -> Result<OwnedFd, Errno> {
-        if ObjectId::of(&self.here)? != self.root_id {
+        if self.identity(&self.here)? != self.root_id {
             return self.open(b"..", OFlags::DIRECTORY);
         }
         if self.how.resolve.contains(ResolveFlags::BENEATH) {
@@ -177,7 +187,7 @@ impl<'r> Walk<'r> {
 
     fn step_to(&mut self, next: OwnedFd) -> Result<(), Errno> {
         if self.how.resolve.contains(ResolveFlags::NO_XDEV)
-            && ObjectId::of(&next)?.mount() != ObjectId::of(&self.here)?.mount()
+            && self.identity(&next)?.mount() != self.identity(&self.here)?.mount()
         {
             return Err(Errno::XDEV);
         }
