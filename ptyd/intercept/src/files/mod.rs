@@ -11,6 +11,7 @@ pub(crate) mod actor;
 mod calls;
 mod engine;
 pub(crate) mod folders;
+mod fresh;
 mod here;
 pub(crate) mod host;
 mod judge;

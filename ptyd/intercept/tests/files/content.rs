@@ -12,6 +12,7 @@ use rustix::fs::{AtFlags, CWD};
 
 use crate::rig::Rig;
 use crate::support::Result;
+use crate::support::sys::pinned;
 
 /// Lets only what is `fine` come to `config`, or has a person asked about the rest; `meanwhile` comes once it has decided.
 struct Meanwhile {
@@ -166,5 +167,84 @@ fn what_stays_as_it_was_judged_takes_the_name() -> Result {
         rig.sh(&top, &format!("printf '{text}' > new; mv new config"))?;
         assert_eq!(fs::read_to_string(top.join("config"))?, text);
     }
+    Ok(())
+}
+
+/// Where judging takes no time.
+fn at_once(config: PathBuf) -> Arc<Meanwhile> {
+    Arc::new(Meanwhile {
+        config,
+        asks: false,
+        meanwhile: |_| {},
+        came: AtomicBool::new(false),
+    })
+}
+
+#[test]
+fn a_write_that_began_before_the_judgement_does_not_reach_what_was_judged() -> Result {
+    const EXCHANGE: &str =
+        "python3 -c 'import ctypes; ctypes.CDLL(None).renameat2(-100, b\"new\", -100, b\"config\", 2)'";
+    for (line, place) in [
+        ("mv new config", "/var/tmp"),
+        ("mv new config", "/dev/shm"),
+        (EXCHANGE, "/var/tmp"),
+        ("mv folder there", "/dev/shm"),
+    ] {
+        let folder = tempfile::tempdir_in(place)?;
+        let top = folder.path().canonicalize()?;
+        fs::create_dir(top.join("folder"))?;
+        let (new, config) = match line.ends_with("there") {
+            true => (top.join("folder/new"), top.join("there/new")),
+            false => (top.join("new"), top.join("config")),
+        };
+        if !line.ends_with("there") {
+            fs::write(&config, "fine before")?;
+        }
+        fs::write(&new, [b"fine after".as_slice(), &[b' '; 4086]].concat())?;
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o604))?;
+        let file = fs::File::options().read(true).write(true).open(&new)?;
+        let begun = match pinned::begin(&file) {
+            Err(error) => {
+                eprintln!("skipped: userfaultfd(2): {error}");
+                return Ok(());
+            }
+            Ok(begun) => begun,
+        };
+        drop(file);
+        let times = fs::metadata(&new)?.modified()?;
+        let rig = Rig::judged_by(at_once(config.clone()), None)?;
+        let shown = rig.sh(&top, line)?;
+        begun.end(b"worse")?;
+        let at = fs::metadata(&config)?;
+        let text = fs::read_to_string(&config)?;
+        assert!(text.starts_with("fine after"), "{line} {place}: {shown} {text:.20}");
+        assert_eq!(
+            (at.nlink(), at.mode() & 0o7777, at.modified()?),
+            (1, 0o604, times),
+            "{line} {place}"
+        );
+        let left: Vec<_> = fs::read_dir(config.parent().unwrap_or(&top))?.flatten().collect();
+        assert!(
+            left.iter()
+                .all(|entry| !entry.file_name().to_string_lossy().starts_with('.')),
+            "{left:?}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_version_is_another_file_than_its_writer_had() -> Result {
+    let folder = tempfile::tempdir_in("/var/tmp")?;
+    let top = folder.path().canonicalize()?;
+    fs::write(top.join("config"), "fine before")?;
+    let rig = Rig::judged_by(at_once(top.join("config")), None)?;
+    let line = "exec 3<> config; stat -Lc %i /proc/self/fd/3; printf 'fine after.' >&3; exec 3>&-; : > seen; stat -c %i config; cat config";
+    let shown = rig.sh(&top, line)?;
+    let lines: Vec<&str> = shown.lines().collect();
+    assert!(
+        lines.len() == 3 && lines[0] != lines[1] && lines[2] == "fine after.",
+        "{shown}"
+    );
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Starting a program under a filter with a listener, `seccomp(2)`.
 
+pub mod pinned;
+
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;

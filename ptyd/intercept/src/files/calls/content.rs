@@ -1,9 +1,10 @@
 //! Rules that hold only for certain content: the new version is read when it takes its place, and does not
 //! change meanwhile.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use rustix::io::Errno;
 
 use super::call::Call;
 use crate::files::actor;
+use crate::files::fresh;
 use crate::files::operation::Operation;
 use crate::files::resolve::Pin;
 use crate::files::staging::MOST;
@@ -33,6 +35,24 @@ impl Coming {
     /// What a judge was told, where it need not stay so.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
+    }
+
+    /// Puts what was read in the place of the file that has `name` in `parent`, which was read: whoever wrote that may
+    /// still have a way to its pages. Where files without a name cannot be made it stays.
+    ///
+    /// # Errors
+    /// The caller could not make such a file there.
+    pub fn renew(&mut self, call: &Call<'_, '_>, parent: impl AsFd, name: &CStr) -> Result<(), Errno> {
+        let Some(file) = &self.lease else { return Ok(()) };
+        let fresh = match fresh::like(call.descriptors(), &parent, file, &self.bytes) {
+            Err(Errno::OPNOTSUPP) => return Ok(()),
+            fresh => fresh?,
+        };
+        self.begun = Instant::now();
+        actor::as_reader(|| without_writers(&fresh))?;
+        fresh::take_name(call.descriptors(), &fresh, parent, name)?;
+        self.lease = Some(fresh);
+        Ok(())
     }
 
     /// Whether it is as it was read: nobody has opened it for writing, and it has no second name by which that could be

@@ -25,7 +25,7 @@ pub use call::{Call, path_to};
 pub use hidden::chdir;
 pub use numbers::{handler, numbers};
 pub use requests::requests;
-pub use xattr::has_attributes;
+pub use xattr::{attributes, has_attributes};
 
 use super::engine::FileEngine;
 use crate::caller::Caller;

@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use super::call::{Call, done};
 use super::content::{Coming, coming};
 use super::permit::{Aside, Permit};
-use super::tree::MOVED;
+use super::tree::{Below, MOVED};
 use crate::files::host::ObjectId;
 use crate::files::judge::Verdict;
 use crate::files::operation::Operation;
@@ -40,6 +40,9 @@ pub fn renameat2(call: &mut Call<'_, '_>) -> Result<Outcome, Outcome> {
 
 /// What the record says where a file does not stay as it was read.
 const CHANGED: &str = "it is not what was judged any more, or has got a second name";
+
+/// What the record says where it cannot be put in a file of which nobody has a page.
+const KEPT_OPEN: &str = "what was judged could not be copied, and the file itself may be changed yet";
 
 struct Move {
     old: Entry,
@@ -120,7 +123,7 @@ impl Move {
         let onto_operations = arriving(target, exchange);
         let (old, new) = (call.path_of_entry(&self.old)?, call.path_of_entry(&self.new)?);
         // Where something only leaves, nothing comes.
-        let back = match target {
+        let mut back = match target {
             Some(target) if exchange => coming(call, Operation::Rename, &old, target),
             _ => None,
         };
@@ -151,7 +154,7 @@ impl Move {
             },
             _ => call.ask_if_needed(onto)?,
         };
-        let content = match asked {
+        let mut content = match asked {
             Some(bytes) => Some(as_asked(call, &onto, source, &bytes)?),
             None => content,
         };
@@ -183,9 +186,17 @@ impl Move {
             }
         }
         self.unchanged(source, target)?;
-        if !content.iter().chain(&back).chain(&below).all(Coming::is_as_read) {
+        let come = content.iter().chain(&back).chain(below.iter().map(Below::coming));
+        if !come.into_iter().all(Coming::is_as_read) {
             return Err(call.refuse_because(&onto, Errno::STALE, CHANGED));
         }
+        let ends = [(&mut content, &self.old), (&mut back, &self.new)];
+        let renewed = ends
+            .into_iter()
+            .filter_map(|(coming, entry)| coming.as_mut().map(|coming| (coming, entry)))
+            .try_for_each(|(coming, entry)| coming.renew(call, &entry.parent, &entry.name))
+            .and_then(|()| below.iter_mut().try_for_each(|one| one.renew(call)));
+        renewed.map_err(|errno| call.refuse_because(&onto, errno, KEPT_OPEN))?;
         let kept = match target {
             Some(target) if !exchange => self.keep(call, target, &onto)?,
             _ => None,

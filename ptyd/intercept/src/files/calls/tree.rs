@@ -1,6 +1,6 @@
 //! Moving or linking never weakens a rule.
 
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -110,7 +110,7 @@ impl Call<'_, '_> {
     /// Refuses a move of the folder `top` that brings something below it where it may not be made, or from where it may not
     /// be taken. For where [`Call::tree_matters`]; the caller holds the guard under which no name appears. What a person
     /// said yes to for the folder holds below it, by the same rule. What is returned keeps files as they were judged.
-    pub fn tree_may_move(&self, top: &Pin, leaves: &Permit, arrives: &Permit) -> Result<Vec<Coming>, Outcome> {
+    pub fn tree_may_move(&self, top: &Pin, leaves: &Permit, arrives: &Permit) -> Result<Vec<Below>, Outcome> {
         let (from, to) = (leaves.path.as_path(), arrives.path.as_path());
         let granted = [leaves, arrives].map(|permit| permit.approved.filter(|yes| *yes).map(|_| &permit.judgement));
         let mut held = Vec::new();
@@ -145,7 +145,9 @@ impl Call<'_, '_> {
                 false => content.as_ref().map(Coming::bytes),
             };
             self.strictest_unasked(arrive, &new, known, granted)?;
-            held.extend(content);
+            if let Some(content) = content {
+                held.push(Below::new(top, &name, content)?);
+            }
             self.not_weaker(&old, &new, MOVED)?;
         }
         Ok(held)
@@ -165,6 +167,40 @@ impl Call<'_, '_> {
             Verdict::Approve => Err(self.refuse(&permit, Errno::ACCESS)),
             _ => Ok(()),
         }
+    }
+}
+
+/// What comes with a folder that is moved, and where it lies.
+pub struct Below {
+    folder: OwnedFd,
+    name: CString,
+    coming: Coming,
+}
+
+impl Below {
+    fn new(top: &Pin, path: &Path, coming: Coming) -> Result<Below, Errno> {
+        let name = path.file_name().ok_or(Errno::NOENT)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Below {
+            folder: actor::as_reader(|| rustix::fs::openat2(&top.fd, folder, flags, Mode::empty(), BELOW))?,
+            name: CString::new(name.as_bytes()).map_err(|_| Errno::INVAL)?,
+            coming,
+        })
+    }
+
+    /// What comes.
+    pub fn coming(&self) -> &Coming {
+        &self.coming
+    }
+
+    /// As [`Coming::renew`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn renew(&mut self, call: &Call<'_, '_>) -> Result<(), Errno> {
+        self.coming.renew(call, &self.folder, &self.name)
     }
 }
 

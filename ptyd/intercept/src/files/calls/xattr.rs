@@ -1,6 +1,6 @@
 //! Extended attributes, `xattr(7)`.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::AsFd;
 
 use rustix::fs::XattrFlags;
@@ -263,11 +263,17 @@ fn operation(name: &CString) -> Operation {
 
 /// Whether a file has attributes that are not the kernel's own.
 pub fn has_attributes(fd: impl AsFd) -> Result<bool, Errno> {
+    attributes(&path_to(fd)).map(|names| !names.is_empty())
+}
+
+/// The attributes of the file at `path` that are not the kernel's own.
+pub fn attributes(path: &CStr) -> Result<Vec<CString>, Errno> {
     let mut names = vec![0; 4096];
-    let length = match rustix::fs::listxattr(path_to(fd), names.as_mut_slice()) {
+    let length = match rustix::fs::listxattr(path, names.as_mut_slice()) {
         Err(Errno::OPNOTSUPP) => 0,
         length => length?,
     };
-    let mut names = names[..length].split(|byte| *byte == 0);
-    Ok(names.any(|name| !name.is_empty() && !name.starts_with(b"security.")))
+    let names = names[..length].split(|byte| *byte == 0);
+    let own = names.filter(|name| !name.is_empty() && !name.starts_with(b"security."));
+    Ok(own.filter_map(|name| CString::new(name).ok()).collect())
 }

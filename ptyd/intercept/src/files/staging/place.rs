@@ -1,7 +1,6 @@
 //! A version that is complete: judged, then in its place or dropped.
 
-use std::ffi::CString;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,6 +12,7 @@ use super::{Staged, read};
 use crate::caller::held;
 use crate::files::calls::has_attributes;
 use crate::files::engine::FileEngine;
+use crate::files::fresh;
 use crate::files::judge::{Judgement, Question, Verdict};
 use crate::files::operation::Operation;
 use crate::files::record::{Effect, FileRecord};
@@ -217,7 +217,7 @@ impl Told<'_> {
             Ok(kept) => kept,
             Err(errno) => return self.refused(&version.path, errno),
         };
-        let result = self.rename();
+        let result = self.takes_its_name(version);
         if let Some(kept) = kept {
             self.engine.parts.trash.settle(kept, result.is_ok());
         }
@@ -253,21 +253,16 @@ impl Told<'_> {
         }
     }
 
-    /// Gives it a name of its own for the moment in which it takes the other's.
-    fn rename(&self) -> Result<(), Errno> {
+    /// What was read takes the name, in a file that its writer never had.
+    fn takes_its_name(&self, version: &Version) -> Result<(), Errno> {
         let Staged { parent, name, file, .. } = self.staged;
-        let passing = format!(".agentsh-new-{}", version_number(file)?);
-        let passing = CString::new(passing).map_err(|_| Errno::INVAL)?;
-        let number = rustix::path::DecInt::from_fd(file);
         let descriptors = self.engine.host.descriptors();
-        rustix::fs::linkat(descriptors, number, parent, &passing, AtFlags::SYMLINK_FOLLOW)?;
-        rustix::fs::renameat(parent, &passing, parent, name).inspect_err(|_| {
-            let _ = rustix::fs::unlinkat(parent, &passing, AtFlags::empty());
-        })
+        let Some(bytes) = &version.bytes else {
+            return fresh::take_name(descriptors, file, parent, name);
+        };
+        let fresh = fresh::like(descriptors, parent, file, bytes)?;
+        // Whoever finds it by its passing name waits until it has the other, as for the version itself.
+        sys::lease_against_writers(&fresh)?;
+        fresh::take_name(descriptors, &fresh, parent, name)
     }
-}
-
-/// No two files of one folder have the same.
-fn version_number(file: &OwnedFd) -> Result<u64, Errno> {
-    Ok(rustix::fs::fstat(file)?.st_ino)
 }
