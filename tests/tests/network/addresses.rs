@@ -103,9 +103,10 @@ for family,kind,protocol in [(F4,socket.SOCK_RAW,1),(F4,socket.SOCK_RAW,255),(F6
     (30,T,0),(41,5,0),(42,U,0),(43,T,0),(44,socket.SOCK_RAW,0),(29,socket.SOCK_RAW,1),(39,T,0),(15,socket.SOCK_RAW,2),(16,socket.SOCK_RAW,31)]:
     say(lambda: socket.socket(family,kind,protocol).close())
 s=socket.socket(F6,U)
-for option in [5,6,57]: say(lambda: s.setsockopt(socket.IPPROTO_IPV6, option, struct.pack('BBBBI16s', 0, 2, 2, 1, 0, socket.inet_pton(F6,'2001:db8:1::10'))))";
+for option in [5,6,57]: say(lambda: s.setsockopt(socket.IPPROTO_IPV6, option, struct.pack('BBBBI16s', 0, 2, 2, 1, 0, socket.inet_pton(F6,'2001:db8:1::10'))))
+say(lambda: s.setsockopt(socket.IPPROTO_IPV6, 32, struct.pack('=16sIBBHHHI', socket.inet_pton(F6,'::1'), socket.htonl(0x12345), 0, 255, 1, 6, 0, 0)))";
         let found = attempt(&world, script)?;
-        let wanted = "EPERM EPROTONOSUPPORT EPERM EPROTONOSUPPORT EPROTONOSUPPORT EPROTONOSUPPORT EPROTONOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EPROTONOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EPROTONOSUPPORT EPERM EPERM EPERM";
+        let wanted = "EPERM EPROTONOSUPPORT EPERM EPROTONOSUPPORT EPROTONOSUPPORT EPROTONOSUPPORT EPROTONOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EPROTONOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EAFNOSUPPORT EPROTONOSUPPORT EPERM EPERM EPERM EPERM";
         expect(&found, wanted)?;
         expect(&packets.count().to_string(), "0")?;
     }

@@ -150,11 +150,13 @@ const KINDS: &[i32] = &[libc::SOCK_STREAM, libc::SOCK_DGRAM];
 const SOCKET_KIND: u64 = 0xf;
 
 /// Options by which packets go another way than to their address: routing headers of IPv6 (`ipv6(7)`; the numbers
-/// of RFC 2292, 5 and 6, and that of RFC 3542, which asks for no right), and source routes of IPv4 (`ip(7)`).
+/// of RFC 2292, 5 and 6, and that of RFC 3542, which asks for no right), flow labels, which bring such a header along
+/// wherever they stand behind an address (`struct in6_flowlabel_req`), and source routes of IPv4 (`ip(7)`).
 const ROUTING: &[(i32, i32)] = &[
     (libc::IPPROTO_IPV6, 5),
     (libc::IPPROTO_IPV6, 6),
     (libc::IPPROTO_IPV6, 57),
+    (libc::IPPROTO_IPV6, libc::IPV6_FLOWLABEL_MGR),
     (libc::IPPROTO_IP, libc::IP_OPTIONS),
 ];
 
