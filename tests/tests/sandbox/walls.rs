@@ -116,6 +116,27 @@ except OSError: print('refused')";
 }
 
 #[test]
+fn an_image_does_not_say_that_it_lies_elsewhere() -> Result {
+    // Whoever nobody has seen is known by its addresses, which are those of the image that it was forked from.
+    let text = "import ctypes, struct
+libc = ctypes.CDLL(None, use_errno=True); libc.sbrk.restype = ctypes.c_void_p
+def seen(): return [int(word) for word in open('/proc/self/stat').read().rsplit(')', 1)[1].split()[1:]]
+of = lambda field: seen()[field - 4]
+stack = of(28)
+words = [of(26), of(27), of(45), of(46), of(47), libc.sbrk(0), stack + 16, of(48), of(49), of(50), of(51), 0]
+done = libc.prctl(35, 14, struct.pack('=12Q2I', *words, 0, 2**32 - 1), 104, 0)
+print(done, ctypes.get_errno(), of(28) - stack)";
+    for user in User::both() {
+        let world = World::new(user)?;
+        let shell = Shell::program("python3").args(["-c", text]);
+        shell.run(&world)?.expect_out("0 0 16\n")?;
+        let caged = Shell::named("bash").args(["-c", &format!("exec python3 -c \"{text}\"")]);
+        caged.run_shimmed(&world)?.expect_out("-1 1 0\n")?;
+    }
+    Ok(())
+}
+
+#[test]
 fn a_listener_of_ones_own_does_not_answer_for_ours() -> Result {
     for user in User::both() {
         let world = World::new(user)?;

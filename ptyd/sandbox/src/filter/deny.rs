@@ -196,6 +196,9 @@ pub(super) fn add_rules(context: &mut ScmpFilterContext, spec: &FilterSpec) -> R
         let dumpable = equal(0, libc::PR_SET_DUMPABLE as u64);
         refuse(DONE, libc::SYS_prctl, &[dumpable, equal(1, 0)])?;
     }
+    // Where an image says that it lies tells it from others (`PR_SET_MM_MAP` asks for no right).
+    let layout = equal(0, libc::PR_SET_MM as u64);
+    refuse(libc::EPERM, libc::SYS_prctl, &[layout])?;
     // When our supervisor dies the newest filter's listener would answer: there must never be another.
     let operation = equal(0, libc::SECCOMP_SET_MODE_FILTER as u64);
     refuse(
