@@ -21,6 +21,8 @@ pub(crate) fn start(state_dir: &Path, level: &str, format: LogFormat) {
         .create(true)
         .append(true)
         .mode(0o600)
+        // A FIFO there would wait for its reader.
+        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32)
         .open(log_file(state_dir))
     else {
         return;

@@ -10,6 +10,7 @@ use agentsh_protocol::api::SCHEMA_VERSION;
 use serde::{Deserialize, Serialize};
 
 use crate::spool::Base;
+use crate::store::read_plain;
 use crate::time;
 
 /// Bytes of an anchor file: written in place as a whole, within one sector, so that a full disk cannot stop it.
@@ -47,7 +48,7 @@ impl Anchor {
 
     /// Reads an anchor; `None` if there is none.
     pub fn read(path: &Path) -> io::Result<Option<Anchor>> {
-        match std::fs::read(path) {
+        match read_plain(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             other => Ok(Some(serde_json::from_slice(&other?)?)),
         }

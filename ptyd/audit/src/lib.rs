@@ -21,4 +21,4 @@ pub mod time;
 
 pub use event::{Argv, Decision, Event, EventDraft, EventType, Layer, Outcome, PolicyRecord, UnknownType, Value};
 pub use recorder::{Health, Options, RecordError, Recorder, Recovered, recover};
-pub use store::{Listing, SessionDir, Store, StoreError, Stream};
+pub use store::{Listing, SessionDir, Store, StoreError, Stream, open_plain};

@@ -356,3 +356,33 @@ fn what_has_ended_goes_when_it_is_wanted_and_what_never_began_whenever_it_is_see
     assert!(!begun.path().exists() && recorded.path().exists());
     Ok(())
 }
+
+#[test]
+fn what_is_no_file_in_a_file_s_place_keeps_nobody_waiting() -> Done {
+    let state = tempfile::tempdir()?;
+    let store = Store::new(state.path());
+    let session = session(state.path())?;
+    std::fs::create_dir_all(session.path())?;
+    let mode = rustix::fs::Mode::RWXU;
+    for name in ["session.json", "events.jsonl", "policy.yaml"] {
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            session.path().join(name),
+            rustix::fs::FileType::Fifo,
+            mode,
+            0,
+        )?;
+    }
+    let sessions = std::slice::from_ref(&session);
+    let problems = |order| query(sessions, &Filter::default(), order, 9).problems.len();
+    assert_eq!((problems(Order::OldestFirst), problems(Order::NewestFirst)), (1, 1));
+    assert!(store.list()?.sessions.is_empty() && session.info().is_err() && session.policy_text().is_err());
+    let mut tail = Tail::open(&session, Filter::default(), Start::Beginning)?;
+    assert!(tail.next(Some(LONG)).is_err());
+    // Nor is memory filled with what is no line of a record.
+    let record = session.events_path();
+    std::fs::remove_file(&record)?;
+    std::fs::File::create(&record)?.set_len(80 << 20)?;
+    assert_eq!(problems(Order::OldestFirst), 1);
+    Ok(())
+}

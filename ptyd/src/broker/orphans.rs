@@ -80,7 +80,8 @@ fn recorded_folders(dir: &SessionDir) -> Result<Vec<String>, ReadProblem> {
         ..Filter::default()
     };
     // Written before they were made. Older sessions have it in their records alone.
-    let noted = std::fs::read_to_string(dir.groups_path()).unwrap_or_default();
+    let noted = agentsh_audit::open_plain(&dir.groups_path()).and_then(std::io::read_to_string);
+    let noted = noted.unwrap_or_default();
     let mut folders: BTreeSet<String> = noted.lines().map(str::to_owned).collect();
     agentsh_audit::read::for_each(dir, &filter, |event| {
         match event {

@@ -3,6 +3,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use agentsh_audit::open_plain;
 use clap::Args;
 
 use crate::context::Context;
@@ -32,7 +33,7 @@ pub struct Logs {
 impl Logs {
     pub fn run(self, context: &Context) -> Result<Exit, Error> {
         let path = file(context);
-        let mut file = match File::open(&path) {
+        let mut file = match open_plain(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 render::say(&format!("{}: nothing was logged yet", path.display()));
                 return Ok(Exit::DONE);

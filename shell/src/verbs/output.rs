@@ -1,8 +1,7 @@
-use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Read as _};
 use std::path::PathBuf;
 
-use agentsh_audit::{SessionDir, Stream};
+use agentsh_audit::{SessionDir, Stream, open_plain};
 use agentsh_protocol::Bytes;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -100,7 +99,7 @@ fn print(
     mut to: impl io::Write + io::IsTerminal,
 ) -> Result<(), Error> {
     let path = place(dir, command, stream)?;
-    let printed = match (File::open(&path), to.is_terminal()) {
+    let printed = match (open_plain(&path), to.is_terminal()) {
         (Err(error), _) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         (Err(error), _) => Err(error),
         (Ok(mut file), false) => io::copy(&mut file, &mut to).map(drop),
@@ -121,7 +120,11 @@ fn show(mut from: impl io::BufRead, to: &mut impl io::Write) -> io::Result<()> {
 
 fn read(dir: &SessionDir, command: &str, stream: Stream) -> Result<Option<Bytes>, Error> {
     let path = place(dir, command, stream)?;
-    match std::fs::read(&path) {
+    let read = open_plain(&path).and_then(|mut file| {
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map(|_| bytes)
+    });
+    match read {
         Ok(bytes) => Ok(Some(Bytes(bytes))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(Error::file(path, source)),

@@ -3,6 +3,14 @@ use std::io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::event::Event;
+use crate::store::open_plain;
+
+/// The longest line that is looked at, in bytes. An event came in one message, which is much shorter.
+pub(crate) const LONGEST: usize = 64 << 20;
+
+pub(crate) fn too_long() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a line of more than 64 MiB")
+}
 
 /// One line of a record with its place.
 #[derive(Debug)]
@@ -24,7 +32,7 @@ pub(crate) struct Lines {
 impl Lines {
     pub(crate) fn open(path: &Path) -> io::Result<Lines> {
         Ok(Lines {
-            reader: BufReader::with_capacity(64 << 10, File::open(path)?),
+            reader: BufReader::with_capacity(64 << 10, open_plain(path)?),
             number: 0,
         })
     }
@@ -35,9 +43,10 @@ impl Iterator for Lines {
 
     fn next(&mut self) -> Option<io::Result<Line>> {
         let mut bytes = Vec::new();
-        match self.reader.read_until(b'\n', &mut bytes) {
+        match (&mut self.reader).take(LONGEST as u64).read_until(b'\n', &mut bytes) {
             Err(error) => return Some(Err(error)),
             Ok(0) => return None,
+            Ok(LONGEST) => return Some(Err(too_long())),
             Ok(_) => {}
         }
         self.number += 1;
@@ -63,7 +72,7 @@ const BLOCK: u64 = 64 << 10;
 
 impl Backward {
     pub(crate) fn open(path: &Path) -> io::Result<Backward> {
-        let mut file = File::open(path)?;
+        let mut file = open_plain(path)?;
         let start = file.seek(SeekFrom::End(0))?;
         let mut lines = Backward {
             file,
@@ -84,6 +93,9 @@ impl Backward {
     }
 
     fn fill(&mut self) -> io::Result<()> {
+        if self.rest.len() > LONGEST {
+            return Err(too_long());
+        }
         // Growing steps: a line of megabytes is put together in few copies.
         let len = BLOCK.max(self.rest.len() as u64).min(self.start);
         let mut block = vec![0; len as usize];
@@ -149,7 +161,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Event, String> {
 
 /// The number of the line that begins at `offset`.
 pub(crate) fn line_number(path: &Path, offset: u64) -> io::Result<u64> {
-    let mut reader = BufReader::with_capacity(64 << 10, File::open(path)?.take(offset));
+    let mut reader = BufReader::with_capacity(64 << 10, open_plain(path)?.take(offset));
     let mut number = 1;
     loop {
         let block = reader.fill_buf()?;

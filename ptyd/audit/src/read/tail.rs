@@ -12,9 +12,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify;
 
 use super::filter::Filter;
-use super::lines::{ReadProblem, parse};
+use super::lines::{LONGEST, ReadProblem, parse, too_long};
 use crate::event::{Event, EventType};
-use crate::store::SessionDir;
+use crate::store::{SessionDir, open_plain};
 
 /// How much is read at a time.
 const BLOCK: usize = 256 << 10;
@@ -104,7 +104,7 @@ impl Tail {
     /// Reads the next whole lines; false if there are none.
     fn read_block(&mut self, keep: bool) -> io::Result<bool> {
         if self.file.is_none() {
-            self.file = match File::open(&self.path) {
+            self.file = match open_plain(&self.path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
                 other => Some(other?),
             };
@@ -122,6 +122,7 @@ impl Tail {
                     return Ok(true);
                 }
                 None if filled < len => return Ok(false),
+                None if len > LONGEST => return Err(too_long()),
                 None => len *= 4, // one long line
             }
         }

@@ -6,6 +6,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 use crate::lock;
+use crate::store::open_plain;
 
 /// `events.jsonl`, written by position: a batch that was written in part is simply written again. It is locked against
 /// every other writer as long as this lives.
@@ -23,7 +24,7 @@ impl Log {
 
     /// Opens it for reading only, beside its writer.
     pub(super) fn reader(path: &Path) -> io::Result<Log> {
-        Ok(Log(File::open(path)?))
+        Ok(Log(open_plain(path)?))
     }
 
     pub(super) fn len(&self) -> io::Result<u64> {

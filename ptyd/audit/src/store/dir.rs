@@ -1,8 +1,9 @@
+use std::io;
 use std::path::{Path, PathBuf};
 
 use agentsh_protocol::api::SessionInfo;
 
-use super::{StoreError, atomic};
+use super::{StoreError, atomic, read_plain};
 use crate::lock;
 
 /// The folders in it.
@@ -124,7 +125,7 @@ impl SessionDir {
     /// What `session.json` says.
     pub fn info(&self) -> Result<SessionInfo, StoreError> {
         let path = self.path().join("session.json");
-        let text = std::fs::read(&path).map_err(StoreError::io(&path, "read"))?;
+        let text = read_plain(&path).map_err(StoreError::io(&path, "read"))?;
         serde_json::from_slice(&text).map_err(|source| StoreError::Malformed { path, source })
     }
 
@@ -142,7 +143,8 @@ impl SessionDir {
     /// The text of the resolved policy.
     pub fn policy_text(&self) -> Result<String, StoreError> {
         let path = self.policy_path();
-        std::fs::read_to_string(&path).map_err(StoreError::io(&path, "read"))
+        let text = read_plain(&path).and_then(|text| String::from_utf8(text).map_err(io::Error::other));
+        text.map_err(StoreError::io(&path, "read"))
     }
 
     /// Replaces the resolved policy as a whole.

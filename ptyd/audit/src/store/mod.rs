@@ -3,6 +3,7 @@
 mod atomic;
 mod dir;
 mod error;
+mod plain;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,8 @@ use agentsh_protocol::api::SessionInfo;
 pub(crate) use atomic::make_dir;
 pub use dir::{SessionDir, Stream};
 pub use error::StoreError;
+pub use plain::open_plain;
+pub(crate) use plain::read_plain;
 
 /// All sessions of one user.
 #[derive(Debug, Clone)]

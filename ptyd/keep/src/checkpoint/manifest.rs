@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use agentsh_protocol::Bytes;
@@ -164,7 +165,11 @@ fn open(path: &Path) -> Result<(Header, Lines), CheckpointError> {
         file: PathBuf::from(path),
         problem: error.to_string(),
     };
-    let file = File::open(path).map_err(damaged)?;
+    let file = File::options()
+        .read(true)
+        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32) // a FIFO waits for its writer
+        .open(path)
+        .map_err(damaged)?;
     let mut lines = BufReader::with_capacity(1 << 18, zstd::Decoder::new(file).map_err(damaged)?);
     let mut first = Vec::new();
     lines.read_until(b'\n', &mut first).map_err(damaged)?;
