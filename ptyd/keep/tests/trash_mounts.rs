@@ -7,7 +7,8 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use agentsh_keep::trash::{How, Limits, Removal, Target};
+use agentsh_keep::checkpoint::Checkpoints;
+use agentsh_keep::trash::{How, Limits, Removal, Target, Trash};
 use support::{Ground, Tested, cut, discard, exists, folder_name, in_own_mounts, refusal, replaced, run, tmpfs};
 
 const EFBIG: i32 = 27;
@@ -206,5 +207,29 @@ fn where_no_trash_can_be_made_a_large_file_is_refused_with_no_advice_to_copy_it(
     assert_eq!(refusal(discard(&trash, &path, Removal::Unlink)), EFBIG);
     assert_eq!(refusal(replaced(&trash, &path)), EFBIG);
     assert_eq!(fs::read_to_string(&path)?, "12345");
+    Ok(())
+}
+
+#[test]
+fn what_was_kept_can_be_looked_at_where_nothing_can_be_written() -> Tested {
+    if !in_own_mounts("what_was_kept_can_be_looked_at_where_nothing_can_be_written")? {
+        return Ok(());
+    }
+    let ground = Ground::new()?;
+    fs::create_dir_all(ground.state())?;
+    tmpfs(&ground.state(), "size=8m");
+    let path = ground.file("a", "x")?;
+    let kept = discard(&ground.trash()?, &path, Removal::Unlink)?.record.id;
+    let made = ground.checkpoints()?.create(None)?.header.id;
+    remount(&ground.state(), "ro");
+    assert!(matches!(ground.trash(), Err(error) if error.errno() == EROFS));
+    let trash = Trash::open_to_read(&ground.state(), Some(&ground.work()))?;
+    assert_eq!(
+        trash.list()?.iter().map(|entry| entry.record.id).collect::<Vec<_>>(),
+        [kept]
+    );
+    let checkpoints = Checkpoints::open(&ground.store(), &ground.work(), trash.into())?;
+    assert_eq!(checkpoints.list()?.checkpoints.len(), 1);
+    assert_eq!(checkpoints.show(made)?.header.id, made);
     Ok(())
 }

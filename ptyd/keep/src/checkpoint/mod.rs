@@ -104,7 +104,12 @@ impl Checkpoints {
             .mode(0o700)
             .create(store.join("packs"))
             .map_err(|error| refused(io(error)))?;
-        let lock = File::options().create(true).append(true).open(store.join("lock"));
+        let lock = store.join("lock");
+        let lock = match File::options().create(true).append(true).open(&lock) {
+            // What is there can be read.
+            Err(error) if error.kind() == std::io::ErrorKind::ReadOnlyFilesystem => File::open(&lock),
+            opened => opened,
+        };
         let root = open_absolute(workspace, true).map_err(CheckpointError::refused(workspace, "open the workspace"))?;
         let mut checkpoints = Checkpoints {
             store: std::fs::canonicalize(store).map_err(|error| refused(io(error)))?,

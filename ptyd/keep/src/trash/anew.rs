@@ -39,7 +39,7 @@ impl Trash {
             return;
         }
         // If it cannot be made, what needs it is refused.
-        if let Ok(made) = home(&self.state, self.owner) {
+        if let Ok(made) = home(&self.state, self.owner, self.reading) {
             places.home = Arc::clone(&made);
             for place in &places.others {
                 let _ = remember(&made, &place.path); // at worst only this process knows it

@@ -1,6 +1,7 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,12 +18,15 @@ use crate::fs::{climb, make_private, mount_top, open_absolute, open_private, pat
 const KNOWN: &std::ffi::CStr = c"places";
 
 /// Opens the trash of the state folder.
-pub(super) fn home(state: &Path, owner: u32) -> Result<Arc<Place>, TrashError> {
+pub(super) fn home(state: &Path, owner: u32, reading: bool) -> Result<Arc<Place>, TrashError> {
     let path = state.join("trash");
-    std::fs::create_dir_all(state)
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(state)
         .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
         .and_then(|()| open_absolute(state, true))
-        .and_then(|parent| Place::open(parent.as_fd(), c"trash", owner))
+        .and_then(|parent| Place::open(parent.as_fd(), c"trash", owner, reading))
         .map(Arc::new)
         .map_err(TrashError::refused(path, OPENING))
 }
@@ -91,7 +95,7 @@ impl Trash {
     /// workspace does not come upon it; else in the workspace.
     fn make(&self, dir: BorrowedFd, mount: u64) -> Option<Place> {
         let name = CString::new(Self::folder_name(self.owner)).ok()?;
-        let open = |folder: BorrowedFd<'_>| Place::open(folder, &name, self.owner).ok();
+        let open = |folder: BorrowedFd<'_>| Place::open(folder, &name, self.owner, false).ok();
         let top = mount_top(dir).ok().and_then(|top| open(top.as_fd()));
         if top.is_some() {
             return top;
@@ -114,7 +118,7 @@ impl Trash {
                 continue;
             };
             let path = PathBuf::from(path.as_os_str());
-            if let Ok(place) = open_noted(&path, self.owner)
+            if let Ok(place) = open_noted(&path, self.owner, self.reading)
                 && places.iter().all(|open| open.path != place.path)
             {
                 places.others.push(Arc::new(place));
@@ -136,19 +140,19 @@ pub(super) fn remember(home: &Place, path: &Path) -> Result<(), Errno> {
     write_all(file.as_fd(), &line)
 }
 
-fn open_noted(path: &Path, owner: u32) -> Result<Place, Errno> {
+fn open_noted(path: &Path, owner: u32, reading: bool) -> Result<Place, Errno> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(Errno::INVAL);
     };
     let name = CString::new(name.as_bytes()).map_err(|_| Errno::INVAL)?;
     let parent = open_absolute(parent, false)?;
     open_private(&parent, &name, owner)?; // it is there: opening does not make it
-    Place::open(parent.as_fd(), &name, owner)
+    Place::open(parent.as_fd(), &name, owner, reading)
 }
 
 /// The contents of a small file of ours; empty if it is missing.
 pub(super) fn read_small(dir: BorrowedFd, name: &std::ffi::CStr) -> Result<Vec<u8>, Errno> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = match rustix::fs::openat(dir, name, flags, Mode::empty()) {
         Ok(file) => file,
         Err(Errno::NOENT) => return Ok(Vec::new()),

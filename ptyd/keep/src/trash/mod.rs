@@ -71,6 +71,8 @@ pub struct Trash {
     owner: u32,
     workspace: Option<PathBuf>,
     limits: Limits,
+    /// Whether nothing is to be kept by it.
+    reading: bool,
     state: PathBuf,
     places: Mutex<Places>,
 }
@@ -99,12 +101,25 @@ impl Trash {
     /// # Errors
     /// The state folder's trash cannot be made, or is another user's, or open to others.
     pub fn open(state: &Path, workspace: Option<&Path>, limits: Limits) -> Result<Trash, TrashError> {
+        Self::open_for(state, workspace, limits, false)
+    }
+
+    /// The same for who only looks at what was kept, also where nothing can be written.
+    ///
+    /// # Errors
+    /// As [`Trash::open`].
+    pub fn open_to_read(state: &Path, workspace: Option<&Path>) -> Result<Trash, TrashError> {
+        Self::open_for(state, workspace, Limits::default(), true)
+    }
+
+    fn open_for(state: &Path, workspace: Option<&Path>, limits: Limits, reading: bool) -> Result<Trash, TrashError> {
         let owner = rustix::process::geteuid().as_raw();
-        let home = locate::home(state, owner)?;
+        let home = locate::home(state, owner, reading)?;
         let trash = Trash {
             owner,
             workspace: workspace.map(Path::to_owned),
             limits,
+            reading,
             state: state.to_owned(),
             places: Mutex::new(Places {
                 home,

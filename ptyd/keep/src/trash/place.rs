@@ -31,8 +31,8 @@ pub(crate) struct Place {
 
 impl Place {
     /// Opens the trash folder `name` in `parent`, and makes it if it is missing. It must be
-    /// `owner`'s and closed to all others.
-    pub fn open(parent: BorrowedFd, name: &CStr, owner: u32) -> Result<Place, Errno> {
+    /// `owner`'s and closed to all others. For `reading` it may lie where nothing can be written.
+    pub fn open(parent: BorrowedFd, name: &CStr, owner: u32, reading: bool) -> Result<Place, Errno> {
         let dir = make_private(parent, name, owner)?;
         // Root's trash takes in the files of commands that run under other uids: its inner folders
         // are open to all, and the outer one lets nobody reach them by path.
@@ -48,9 +48,16 @@ impl Place {
                 Err(errno) => Err(errno),
             }
         };
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let usage = rustix::fs::openat(&dir, c"usage", flags, Mode::RUSR | Mode::WUSR)?;
-        let ledger = rustix::fs::openat(&dir, c"recent", flags | OFlags::APPEND, Mode::RUSR | Mode::WUSR)?;
+        let file = |name: &CStr, more: OFlags| {
+            let always = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+            let open = |flags| rustix::fs::openat(&dir, name, always | flags, Mode::RUSR | Mode::WUSR);
+            match open(OFlags::RDWR | OFlags::CREATE | more) {
+                Err(Errno::ROFS) if reading => open(OFlags::RDONLY),
+                opened => opened,
+            }
+        };
+        let usage = file(c"usage", OFlags::empty())?;
+        let ledger = file(c"recent", OFlags::APPEND)?;
         ignore_in_git(dir.as_fd())?;
         Ok(Place {
             path: path_of(&dir)?,

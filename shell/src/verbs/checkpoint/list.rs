@@ -20,7 +20,7 @@ pub struct List {
 
 impl List {
     pub fn run(self, context: &Context) -> Result<Exit, Error> {
-        let mut listing = self.of.open(context)?.list()?;
+        let mut listing = self.of.open_to_read(context)?.list()?;
         listing.checkpoints.reverse();
         let checkpoints = &listing.checkpoints;
         match (self.json, checkpoints.is_empty()) {

@@ -7,11 +7,11 @@ mod rollback;
 mod show;
 mod shown;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use agentsh_keep::checkpoint::{Checkpoints, store_of};
-use agentsh_keep::trash::{Limits, Trash};
+use agentsh_keep::trash::{Limits, Trash, TrashError};
 use clap::{Args, Subcommand};
 
 use crate::context::Context;
@@ -55,10 +55,25 @@ pub struct Of {
 impl Of {
     /// The workspace's checkpoints; a rollback that was interrupted is ended first, and said.
     fn open(&self, context: &Context) -> Result<Checkpoints, Error> {
+        self.open_with(context, |state, workspace| {
+            Trash::open(state, Some(workspace), Limits::default())
+        })
+    }
+
+    /// The same for looking at them, also where nothing can be written.
+    fn open_to_read(&self, context: &Context) -> Result<Checkpoints, Error> {
+        self.open_with(context, |state, workspace| Trash::open_to_read(state, Some(workspace)))
+    }
+
+    fn open_with(
+        &self,
+        context: &Context,
+        trash: impl FnOnce(&Path, &Path) -> Result<Trash, TrashError>,
+    ) -> Result<Checkpoints, Error> {
         let workspace = self.folder(context)?;
         let workspace = std::fs::canonicalize(&workspace).map_err(|source| Error::file(&workspace, source))?;
         let state = context.account().state_dir();
-        let trash = Trash::open(&state, Some(&workspace), Limits::default())?;
+        let trash = trash(&state, &workspace)?;
         let checkpoints = Checkpoints::open(&store_of(&state, &workspace), &workspace, Arc::new(trash))?;
         if let Some(ended) = checkpoints.recovered() {
             render::say(&format!(

@@ -28,7 +28,7 @@ pub struct Show {
 
 impl Show {
     pub fn run(self, context: &Context) -> Result<Exit, Error> {
-        let checkpoints = self.of.open(context)?;
+        let checkpoints = self.of.open_to_read(context)?;
         let id = checkpoints.find(&self.id)?;
         match &self.diff {
             None => self.header(context, &checkpoints.show(id)?.header)?,

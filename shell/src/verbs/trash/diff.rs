@@ -17,7 +17,7 @@ pub struct Diff {
 
 impl Diff {
     pub fn run(self, context: &Context) -> Result<Exit, Error> {
-        let trash = super::open(context)?;
+        let trash = super::open_to_read(context)?;
         let id = trash.show(&self.id)?.record.id;
         render::difference(context, &trash.diff(id)?, self.json)?;
         Ok(Exit::DONE)

@@ -32,7 +32,7 @@ impl List {
             record::session(context, Some(word)).map_or_else(|_| word.clone(), |found| found.id().to_owned())
         });
         let below = self.path.as_deref().map(paths).transpose()?;
-        let mut entries = super::open(context)?.list()?;
+        let mut entries = super::open_to_read(context)?.list()?;
         entries.retain(|entry| is_wanted(&entry.record, session.as_deref(), below.as_deref()));
         entries.reverse();
         match (self.json, entries.is_empty()) {

@@ -41,3 +41,8 @@ impl TrashVerb {
 pub fn open(context: &Context) -> Result<Trash, Error> {
     Ok(Trash::open(&context.account().state_dir(), None, Limits::default())?)
 }
+
+/// The same for looking at it.
+pub fn open_to_read(context: &Context) -> Result<Trash, Error> {
+    Ok(Trash::open_to_read(&context.account().state_dir(), None)?)
+}

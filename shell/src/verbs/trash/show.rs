@@ -18,7 +18,7 @@ pub struct Show {
 
 impl Show {
     pub fn run(self, context: &Context) -> Result<Exit, Error> {
-        let entry = super::open(context)?.show(&self.id)?;
+        let entry = super::open_to_read(context)?.show(&self.id)?;
         if self.json {
             render::json(context, &Shown::entry(&entry))?;
             return Ok(Exit::DONE);
