@@ -39,8 +39,13 @@ pub(crate) struct Keeper {
 }
 
 fn errno(error: &TrashError) -> Errno {
-    tracing::warn!("not kept, so not deleted: {error}");
-    Errno::from_raw_os_error(error.errno())
+    let errno = Errno::from_raw_os_error(error.errno());
+    match errno {
+        // As it is without a trash.
+        Errno::NOTEMPTY => tracing::debug!("not deleted: {error}"),
+        _ => tracing::warn!("not kept, so not deleted: {error}"),
+    }
+    errno
 }
 
 impl Keeper {
