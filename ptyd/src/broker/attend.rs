@@ -1,5 +1,6 @@
 //! The broker's loop: connections, signals, idle sessions.
 
+use std::fs::File;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -7,13 +8,19 @@ use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::registry::Registry;
-use super::{http, launch};
+use super::{claim, http, launch};
 
 /// How often idle sessions are looked for.
 const IDLE_CHECK: Duration = Duration::from_secs(30);
 
-/// Serves until the broker is told to stop, by the API or by SIGTERM or SIGINT.
-pub(super) async fn attend(registry: &Rc<Registry>, launch_socket: &UnixListener, api_socket: &UnixListener) {
+/// Serves until the broker is told to stop, by the API or by SIGTERM or SIGINT, or has nothing left to do where nobody
+/// finds it any more.
+pub(super) async fn attend(
+    registry: &Rc<Registry>,
+    launch_socket: &UnixListener,
+    api_socket: &UnixListener,
+    lock: &File,
+) {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         tracing::error!("signals cannot be waited for");
@@ -35,8 +42,13 @@ pub(super) async fn attend(registry: &Rc<Registry>, launch_socket: &UnixListener
                 Err(error) => pause(&error).await,
             },
             _ = idle.tick() => {
+                let found = claim::is_found(registry.account.uid, lock);
+                if !found && registry.serves_nothing() {
+                    tracing::warn!("the runtime folder is gone or another one: nobody finds this broker");
+                    return;
+                }
                 let registry = Rc::clone(registry);
-                tokio::task::spawn_local(async move { registry.end_idle().await });
+                tokio::task::spawn_local(async move { registry.end_idle(found).await });
             }
             _ = terminate.recv() => return,
             _ = interrupt.recv() => return,

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,6 +11,9 @@ use agentsh_protocol::places::{self, PlaceError};
 use listenfd::ListenFd;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
+
+/// The name of the lock in the runtime folder.
+const LOCK: &str = "broker.lock";
 
 /// How long to wait for another broker that holds the lock and does not listen yet.
 const OTHER_STARTS: Duration = Duration::from_secs(15);
@@ -49,7 +52,7 @@ pub(super) enum Claim {
 /// Becomes the user's broker, or finds that there is one.
 pub(super) fn claim(uid: u32) -> Result<Claim, ClaimError> {
     let dir = make_run_dir(uid)?;
-    let lock_path = dir.join("broker.lock");
+    let lock_path = dir.join(LOCK);
     let lock = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -102,6 +105,20 @@ fn wait_for_other(launch: &Path) -> Result<Claim, ClaimError> {
     Err(ClaimError::Stuck(launch.to_owned()))
 }
 
+/// Whether whoever looks for the user's broker finds the one that holds `lock`. The runtime folder may be gone, as a login
+/// manager removes its own at the end of the last login, or be another one since: they start a broker there.
+pub(super) fn is_found(uid: u32, lock: &File) -> bool {
+    leads_to(&places::run_dir(uid).join(LOCK), lock)
+}
+
+fn leads_to(path: &Path, lock: &File) -> bool {
+    match (fs::symlink_metadata(path), lock.metadata()) {
+        (Ok(there), Ok(ours)) => (there.dev(), there.ino()) == (ours.dev(), ours.ino()),
+        (Err(error), _) => error.kind() != io::ErrorKind::NotFound,
+        (_, Err(_)) => true,
+    }
+}
+
 /// Makes the user's runtime folder; root's broker makes the folder above it, for everybody.
 fn make_run_dir(uid: u32) -> Result<PathBuf, ClaimError> {
     let base = Path::new(places::RUN_BASE);
@@ -118,5 +135,25 @@ fn make_run_dir(uid: u32) -> Result<PathBuf, ClaimError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ClaimError::NoBase(places::RUN_BASE)),
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(at(&dir)(error)),
         _ => Ok(places::check_run_dir(uid)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_whose_folder_is_gone_or_another_one_is_not_found() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let (dir, path) = (folder.path().join("run"), folder.path().join("run/broker.lock"));
+        fs::create_dir(&dir)?;
+        let lock = File::create(&path)?;
+        assert!(leads_to(&path, &lock));
+        fs::remove_dir_all(&dir)?;
+        assert!(!leads_to(&path, &lock));
+        fs::create_dir(&dir)?;
+        let other = File::create(&path)?;
+        assert!(!leads_to(&path, &lock) && leads_to(&path, &other));
+        Ok(())
     }
 }

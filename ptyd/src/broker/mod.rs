@@ -88,7 +88,7 @@ fn serve(options: &Options, ready: &Ready) -> Result<(), Box<dyn std::error::Err
         ready.serving();
         Forsaken::attend(&registry);
         tokio::task::spawn_local(approvals::keep_told(Rc::clone(&registry)));
-        attend::attend(&registry, &launch, &api).await;
+        attend::attend(&registry, &launch, &api, &lock).await;
         // A signal ends it as well: what is being made or asked for meanwhile is refused.
         registry.stop();
         tracing::info!("broker ends");

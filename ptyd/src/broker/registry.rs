@@ -353,11 +353,22 @@ impl Registry {
         all
     }
 
-    /// Ends the automatic sessions in which nothing has run for the idle time.
-    pub(super) async fn end_idle(&self) {
+    /// Whether it has no session.
+    pub(super) fn serves_nothing(&self) -> bool {
+        self.running.borrow().is_empty() && self.forsaken.names().is_empty() && self.making.try_lock().is_ok()
+    }
+
+    /// Ends the automatic sessions in which nothing has run for the idle time, and every one in which nothing runs if
+    /// nobody finds this broker, so that nothing can be started there.
+    pub(super) async fn end_idle(&self, found: bool) {
         let limit = self.config.sessions.idle_end;
         for supervisor in self.running() {
-            let idle = supervisor.info.borrow().automatic && supervisor.idle().is_some_and(|idle| idle >= limit);
+            let limit = match (found, supervisor.info.borrow().automatic) {
+                (false, _) => Duration::ZERO,
+                (true, true) => limit,
+                (true, false) => continue,
+            };
+            let idle = supervisor.idle().is_some_and(|idle| idle >= limit);
             if idle && let Err(error) = self.end(&supervisor, "idle").await {
                 tracing::error!(session = supervisor.id(), "ending an idle session: {error}");
             }
