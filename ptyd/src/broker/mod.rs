@@ -14,6 +14,7 @@ mod path;
 mod peer;
 mod ready;
 mod registry;
+mod state;
 mod supervise;
 mod terminal;
 mod tidy;
@@ -69,6 +70,7 @@ fn serve(options: &Options, ready: &Ready) -> Result<(), Box<dyn std::error::Err
         return Err("broker.start is manual in the configuration: start it with `agentsh broker start`".into());
     }
     host::refuse_if_sandboxed()?;
+    let closed = state::close_to_others(&account.state_dir(), account.uid)?;
     let sockets = match claim::claim(account.uid)? {
         Claim::Ours(sockets) => sockets,
         Claim::AlreadyServed => {
@@ -78,6 +80,9 @@ fn serve(options: &Options, ready: &Ready) -> Result<(), Box<dyn std::error::Err
     };
     diagnostics::start(&account.state_dir(), &configuration.log.level, configuration.log.format);
     tracing::info!(uid = account.uid, "broker {} serves", crate::build::VERSION);
+    if closed {
+        tracing::warn!("the state folder was open to other users, and is closed to them now");
+    }
     let forsaken = orphans::end(&account);
     tidy::begin(account.clone(), configuration.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

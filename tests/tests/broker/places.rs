@@ -33,6 +33,22 @@ fn a_runtime_folder_that_others_can_write_is_refused() -> Result {
 }
 
 #[test]
+fn a_state_folder_of_somebody_else_is_refused_and_an_open_one_is_closed() -> Result {
+    let world = World::new(User::agent())?;
+    let state = world.user().home.join(".local/state/agentsh");
+    world.user().make_folder(&state)?;
+    chown(&state, Some(65534), Some(65534))?;
+    refused(&world.shimmed("echo in")?)?;
+    chown(&state, Some(4242), Some(4242))?;
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o777))?;
+    world.shimmed("true")?.expect_success("in an open folder")?;
+    match fs::metadata(&state)?.permissions().mode() & 0o777 {
+        0o755 => Ok(()),
+        mode => Err(fail(format!("the folder has mode {mode:o}"))),
+    }
+}
+
+#[test]
 fn a_runtime_folder_that_is_a_link_is_refused() -> Result {
     let world = World::new(User::agent())?;
     let real = Path::new("/tmp/elsewhere");
