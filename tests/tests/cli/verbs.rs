@@ -146,6 +146,13 @@ fn a_record_that_was_touched_does_not_verify() -> Result {
             return Err(fail(format!("{what}: {outcome:?}")));
         }
     }
+    // What cannot be read is not as if nothing were there.
+    std::fs::write(&file, lines[0].to_owned() + "\nno event\n")?;
+    for count in [&[][..], &["--count"]] {
+        let query = world.agentsh([&["events", "query", &made.id], count].concat())?;
+        query.expect_exit(1, "a line that is no event")?;
+        says(&query, &["session_created"])?;
+    }
     Ok(())
 }
 

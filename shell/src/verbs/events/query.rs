@@ -70,15 +70,17 @@ impl Query {
                 render::print(&lines.collect::<String>())?;
             }
         }
-        Ok(Exit::DONE)
+        Ok(Exit::ok_if(found.problems.is_empty()))
     }
 }
 
 fn count(context: &Context, sessions: &[SessionDir], filter: &Filter, json: bool) -> Result<Exit, Error> {
     let mut all = Summary::default();
+    let mut whole = true;
     for dir in sessions {
         let (summary, problems) = read::summarize(dir, filter)?;
         record::say_problems(&problems);
+        whole &= problems.is_empty();
         for (kind, decisions) in summary.0 {
             for (decision, count) in decisions {
                 *all.0.entry(kind.clone()).or_default().entry(decision).or_default() += count;
@@ -89,7 +91,7 @@ fn count(context: &Context, sessions: &[SessionDir], filter: &Filter, json: bool
         true => render::json(context, &all)?,
         false => render::print(&table(&all).render(context.out, context.columns()))?,
     }
-    Ok(Exit::DONE)
+    Ok(Exit::ok_if(whole))
 }
 
 fn table(summary: &Summary) -> Table {
