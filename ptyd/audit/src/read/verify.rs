@@ -1,5 +1,6 @@
 //! Whether a record is what was written: chain, gaps, end.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -157,6 +158,10 @@ struct Check {
     /// The hash at the anchor's `seq`.
     anchored: Option<String>,
     head: Hash,
+    /// Which line claims a hash, of the first `learned` lines, and the reader of those that follow.
+    claims: HashMap<Hash, u64>,
+    learned: u64,
+    earlier: Option<Lines>,
 }
 
 /// Checks a whole record. An error means that it could not be read; what is wrong in it is in the verdict.
@@ -184,6 +189,9 @@ pub fn verify(session: &SessionDir) -> Result<Verdict, ReadProblem> {
         anchor,
         anchored: None,
         head: chain::genesis(session.id()),
+        claims: HashMap::new(),
+        learned: 0,
+        earlier: None,
     };
     for line in Lines::open(&path).map_err(ReadProblem::io(&path))? {
         let line = line.map_err(ReadProblem::io(&path))?;
@@ -274,20 +282,13 @@ impl Check {
     }
 
     /// Why a line's `prev` is not the hash of the line before it.
-    fn explain(&self, number: u64, prev: &str, seq: u64) -> Result<(FindingKind, String), ReadProblem> {
-        let path = &self.verdict.file;
-        for earlier in Lines::open(path).map_err(ReadProblem::io(path))? {
-            let earlier = earlier.map_err(ReadProblem::io(path))?;
-            if earlier.number + 1 >= number {
-                break;
-            }
-            if chain::hashes(&earlier.bytes).is_some_and(|(claimed, _)| claimed.to_hex().as_str() == prev) {
-                let message = format!(
-                    "the line follows line {}, as another one does: two wrote, or lines were exchanged",
-                    earlier.number
-                );
-                return Ok((FindingKind::Forked, message));
-            }
+    fn explain(&mut self, number: u64, prev: &str, seq: u64) -> Result<(FindingKind, String), ReadProblem> {
+        self.learn_claims(number)?;
+        let earlier = Hash::from_hex(prev).ok().and_then(|prev| self.claims.get(&prev));
+        if let Some(earlier) = earlier {
+            let message =
+                format!("the line follows line {earlier}, as another one does: two wrote, or lines were exchanged");
+            return Ok((FindingKind::Forked, message));
         }
         let before = self.verdict.seq;
         let message = if seq > before + 1 {
@@ -299,6 +300,27 @@ impl Check {
             format!("it does not follow the line before it (seq {seq} after seq {before})")
         };
         Ok((FindingKind::Broken, message))
+    }
+
+    /// Takes down what the lines before line `number` claim to be, the first of each, and from where the last time ended:
+    /// a good record is read once, a bad one twice.
+    fn learn_claims(&mut self, number: u64) -> Result<(), ReadProblem> {
+        let path = &self.verdict.file;
+        let mut lines = match self.earlier.take() {
+            Some(lines) => lines,
+            None => Lines::open(path).map_err(ReadProblem::io(path))?,
+        };
+        while self.learned + 2 < number
+            && let Some(line) = lines.next()
+        {
+            let line = line.map_err(ReadProblem::io(path))?;
+            if let Some((claimed, _)) = chain::hashes(&line.bytes) {
+                self.claims.entry(claimed).or_insert(line.number);
+            }
+            self.learned = line.number;
+        }
+        self.earlier = Some(lines);
+        Ok(())
     }
 
     /// Compares the end with the anchor.
