@@ -192,6 +192,22 @@ hold.set()";
 }
 
 #[test]
+fn who_gave_its_rights_up_sends_as_ever() -> Result {
+    let (world, _far) = world(User::root(), ONE)?;
+    let script = format!(
+        "{WAYS}
+e=socket.socket(F4,U); e.bind(('127.0.0.1',0)); to=e.getsockname(); l=socket.socket(); l.bind(('127.0.0.1',0)); l.listen()
+def all():
+    d=socket.socket(F4,U)
+    say(lambda: d.sendto(b'x',to)); say(lambda: d.sendmsg([b'xy'],[],0,to)); say(lambda: many(d,[made(F4,*to)]))
+    d.connect(to); say(lambda: d.sendmsg([b'xyz'])); say(lambda: socket.socket(F4,T).sendto(b'fast',0x20000000,l.getsockname()))
+os.seteuid(4242); all(); os.seteuid(0); all(); os.setgid(4242); os.setuid(4242); all()"
+    );
+    let found = attempt(&world, &script)?;
+    expect(&found, ["1 2 (1, [4]) 3 4"; 3].join(" ").as_str())
+}
+
+#[test]
 fn datagrams_to_other_programs_unix_sockets_are_judged() -> Result {
     let rules = "unix_socket_rules:\n  - {name: journal, paths: [\"/tmp/journal\", \"@journal\"], operations: [sendto], decision: deny}\n";
     for user in User::both() {

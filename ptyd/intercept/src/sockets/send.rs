@@ -256,7 +256,8 @@ impl Message {
         let mut sent = 0;
         loop {
             let most = if socket.is_stream() { CHUNK } else { total };
-            let data = self.header.parts.copy(caller, sent, most)?;
+            // The actor may not read a caller that has changed its ids: that cannot be dumped (PR_SET_DUMPABLE(2const)).
+            let data = actor::as_reader(|| self.header.parts.copy(caller, sent, most))?;
             let control = if sent == 0 { self.control.bytes.as_slice() } else { &[] };
             let last = sent + data.len() >= total;
             if sent == 0 && !caller.still_valid() {
@@ -309,7 +310,7 @@ impl Message {
             && let Ok(status) = caller.status()
         {
             // A caller that is gone meanwhile needs none.
-            let _ = signal::to_thread(status.tgid, caller.tid(), libc::SIGPIPE);
+            let _ = actor::as_reader(|| signal::to_thread(status.tgid, caller.tid(), libc::SIGPIPE));
         }
         Outcome::Errno(Errno::PIPE)
     }
