@@ -55,7 +55,7 @@ impl Aftermath {
         Ok(Some(Aftermath { command, events }))
     }
 
-    /// What is left of a command that nobody tells of any more: that it ran, and ended.
+    /// What is left of a command that nobody tells of any more, or that never ran: that it ended.
     pub fn unknown(session: &SessionDir, command: &str, argv: &[OsString]) -> Aftermath {
         let command = CommandInfo {
             id: command.to_owned(),

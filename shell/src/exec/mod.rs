@@ -134,10 +134,14 @@ fn json(exec: &Exec, context: &Context) -> Result<Exit, Error> {
             render::json(context, &Report::new(&command, outcome, events, exec.events))?;
             Ok(exit)
         }
-        // Not found is told by its own status, everything else is our failure.
+        // A program that is not there is the command's own end, everything else is our failure.
         None if outcome.end.exit_code == Some(exit::NOT_FOUND.into()) => {
-            render::error(&not_run(&outcome), context);
-            Ok(exit_of(&outcome))
+            let (exit, command) = (
+                exit_of(&outcome),
+                Aftermath::unknown(&dir, &command, &exec.argv).command,
+            );
+            render::json(context, &Report::new(&command, outcome, Vec::new(), exec.events))?;
+            Ok(exit)
         }
         None => Err(not_run(&outcome)),
     }

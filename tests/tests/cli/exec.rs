@@ -29,6 +29,10 @@ fn the_commands_end_is_its_own() -> Result {
         }
     }
     session::run(&world, &id, &["nosuchprogram"])?.expect_exit(127, "not found")?;
+    let told = report(&world, &id, &[], &["nosuchprogram"])?;
+    if told.exit_code != Some(127) || told.guidance.status != "failed" {
+        return Err(fail(format!("{told:?}")));
+    }
     session::run(&world, "nosuchsession", &["true"])?.expect_exit(125, "no session")?;
     Ok(())
 }
