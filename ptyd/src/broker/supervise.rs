@@ -96,7 +96,7 @@ impl Supervisor {
         };
         let pid = child.id().ok_or_else(|| failed("the supervisor died"))?;
         let supervisor = Rc::new(Supervisor {
-            process: Identity::of(pid as i32).map_err(failed)?,
+            process: Identity::of(pid as i32).map_err(|error| unseen(&error))?,
             info: RefCell::new(*info),
             control: ours,
             pending: RefCell::default(),
@@ -256,6 +256,13 @@ impl Supervisor {
     pub(super) fn kill(&self) {
         self.process.signal(Signal::KILL);
     }
+}
+
+/// A supervisor shows nobody what is in its memory, and a procfs with `hidepid` shows no such process to its own user.
+fn unseen(error: &io::Error) -> ApiError {
+    failed(format_args!(
+        "/proc does not show this session's supervisor ({error}): if it is mounted with hidepid, a gid= of a group of this user's shows it"
+    ))
 }
 
 /// Waits until the session stands.

@@ -72,3 +72,27 @@ fn where_none_can_be_fetched_the_lack_is_named_and_nothing_runs() -> Result {
         false => Err(fail(format!("{outcome:?}"))),
     }
 }
+
+#[test]
+fn a_procfs_that_hides_the_supervisor_from_its_user_is_named() -> Result {
+    let world = World::new(User::agent())?;
+    let shim = Subject::shims().shell("bash").display().to_string();
+    for (hidden, wanted) in [("2", None), ("1", None), ("2,gid=4242", Some("in\n"))] {
+        let text = format!(
+            "mount -o remount,hidepid={hidden} /proc && exec setpriv --reuid {0} --regid {0} --init-groups {shim} -c 'echo in'",
+            world.user().uid
+        );
+        let outcome = Shell::program("unshare")
+            .args(["--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", &text])
+            .inherit(|inherit| inherit.as_root = true)
+            .run_with(&world, &Subject::Real)?;
+        let told = match wanted {
+            Some(wanted) => outcome.out() == wanted && outcome.ended == Ended::Exit(0),
+            None => outcome.err().contains("hidepid") && outcome.ended == Ended::Exit(126),
+        };
+        if !told {
+            return Err(fail(format!("{hidden}: {outcome:?}")));
+        }
+    }
+    Ok(())
+}
