@@ -21,7 +21,11 @@ impl Ahead {
     pub(super) fn lines(tty: &OwnedFd, before: &Tty) -> Ahead {
         let mut ahead = Ahead(Vec::new());
         let mut line = [0; MOST];
-        while before.keeps_lines() && sys::is_readable(tty) {
+        // What comes beyond that is typed while this reads.
+        for _ in 0..MOST {
+            if !before.keeps_lines() || !sys::has_typed(tty) {
+                break;
+            }
             match sys::read_typed(tty, &mut line) {
                 None => break,
                 // One that was ended without a line feed, or nothing at all: by the key that ends input.

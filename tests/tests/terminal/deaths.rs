@@ -109,3 +109,33 @@ fn a_watcher_of_a_killed_supervisor() -> Result {
     }
     caller.finish().map(drop)
 }
+
+/// Types lines into a terminal while a shell starts there, hangs it up, and counts shells that stay.
+const HANG_UP: &str = r"
+import os, pty, select, sys, time
+left = 0
+for round in range(4):
+    pid, fd = pty.fork()
+    if not pid: os.execv(sys.argv[1], ['bash', '-c', 'sleep 0.2'])
+    os.set_blocking(fd, False)
+    end = time.time() + .4 + .07 * round
+    while time.time() < end:
+        reads, writes, _ = select.select([fd], [fd], [], .01)
+        try:
+            if writes: os.write(fd, b'\n' * 64)
+            if reads: os.read(fd, 65536)
+        except OSError: break
+    os.close(fd)
+    end = time.time() + 10
+    while not (ended := os.waitpid(pid, os.WNOHANG)[0]) and time.time() < end: time.sleep(.01)
+    if not ended: left += 1; os.kill(pid, 9); os.waitpid(pid, 0)
+print(left)
+";
+
+#[test]
+fn a_terminal_that_is_hung_up_while_its_shell_starts() -> Result {
+    let world = World::new(User::agent())?;
+    let shim = Subject::shims().shell("bash").display().to_string();
+    let outcome = Shell::program("python3").args(["-c", HANG_UP, &shim]).run(&world)?;
+    check(outcome.out() == "0\n", "no shell stays", &outcome)
+}

@@ -28,6 +28,14 @@ pub(in super::super) fn is_readable(fd: &OwnedFd) -> bool {
     unsafe { libc::poll(set.as_mut_ptr(), 1, 0) > 0 }
 }
 
+/// Whether something was typed on a terminal that has not been hung up: what one that has been gives to read has no end.
+pub(in super::super) fn has_typed(tty: &OwnedFd) -> bool {
+    let mut set = [poll_of(Some(tty), libc::POLLIN)];
+    // SAFETY: an array of the given length.
+    let ready = unsafe { libc::poll(set.as_mut_ptr(), 1, 0) > 0 };
+    ready && set[0].revents & (libc::POLLIN | libc::POLLHUP) == libc::POLLIN
+}
+
 /// What the relay waited for.
 pub(in super::super) struct Ready {
     pub signals: bool,
