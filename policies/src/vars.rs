@@ -39,7 +39,12 @@ pub enum VariableError {
     Unclosed,
     #[error("`{0}` is no variable name (capital letters, digits and `_`)")]
     BadName(String),
+    #[error("defaults stand in each other deeper than {MAX_DEPTH}")]
+    TooDeep,
 }
+
+/// So many defaults may stand in each other.
+const MAX_DEPTH: usize = 8;
 
 /// The names that a policy may use.
 pub const NAMES: [&str; 5] = ["PROJECT_ROOT", "GIT_ROOT", "HOME", "USER", "TMPDIR"];
@@ -75,7 +80,7 @@ impl Variables {
     /// # Errors
     /// Undefined variables, broken `${`.
     pub fn pattern(&self, text: &str) -> Result<Option<Vec<u8>>, VariableError> {
-        self.expand(text, escape)
+        self.expand(text, escape, 0)
     }
 
     /// The text with its variables replaced; `None` if a variable has no value here.
@@ -83,23 +88,34 @@ impl Variables {
     /// # Errors
     /// As [`Variables::pattern`].
     pub fn text(&self, text: &str) -> Result<Option<Vec<u8>>, VariableError> {
-        self.expand(text, <[u8]>::to_vec)
+        self.expand(text, <[u8]>::to_vec, 0)
     }
 
-    fn expand(&self, text: &str, put: impl Fn(&[u8]) -> Vec<u8>) -> Result<Option<Vec<u8>>, VariableError> {
+    fn expand(&self, text: &str, put: fn(&[u8]) -> Vec<u8>, depth: usize) -> Result<Option<Vec<u8>>, VariableError> {
+        if depth > MAX_DEPTH {
+            return Err(VariableError::TooDeep);
+        }
         let mut out = Vec::with_capacity(text.len());
+        let mut complete = true;
         for piece in pieces(text)? {
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Piece::Variable { name, default } => match (self.value(name), default) {
-                    (Some(Some(value)), _) => out.extend(put(value)),
-                    (_, Some(default)) => out.extend_from_slice(default.as_bytes()),
-                    (Some(None), None) => return Ok(None),
-                    (None, None) => return Err(VariableError::Undefined(name.to_owned())),
-                },
+                Piece::Variable { name, default } => {
+                    // Read also where it does not count: what is wrong with it is wrong in every session.
+                    let default = match default {
+                        Some(default) => Some(self.expand(default, put, depth + 1)?),
+                        None => None,
+                    };
+                    match (self.value(name), default) {
+                        (Some(Some(value)), _) => out.extend(put(value)),
+                        (_, Some(Some(default))) => out.extend(default),
+                        (Some(None), None) | (_, Some(None)) => complete = false,
+                        (None, None) => return Err(VariableError::Undefined(name.to_owned())),
+                    }
+                }
             }
         }
-        Ok(Some(out))
+        Ok(complete.then_some(out))
     }
 }
 
@@ -109,7 +125,7 @@ fn pieces(text: &str) -> Result<Vec<Piece<'_>>, VariableError> {
     while let Some(start) = rest.find("${") {
         found.push(Piece::Text(&rest[..start]));
         let inside = &rest[start + 2..];
-        let end = inside.find('}').ok_or(VariableError::Unclosed)?;
+        let end = end_of(inside).ok_or(VariableError::Unclosed)?;
         let (name, default) = match inside[..end].split_once(":-") {
             Some((name, default)) => (name, Some(default)),
             None => (&inside[..end], None),
@@ -123,6 +139,23 @@ fn pieces(text: &str) -> Result<Vec<Piece<'_>>, VariableError> {
     }
     found.push(Piece::Text(rest));
     Ok(found)
+}
+
+/// Where the `}` is that ends a variable: a default may have variables and braces of its own.
+fn end_of(inside: &str) -> Option<usize> {
+    let mut open = 0usize;
+    let mut escaped = false;
+    for (at, byte) in inside.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'{' => open += 1,
+            b'}' if open == 0 => return Some(at),
+            b'}' => open -= 1,
+            _ => {}
+        }
+    }
+    None
 }
 
 /// A path pattern without doubled separators and without one at its end.
@@ -180,6 +213,24 @@ mod tests {
         assert_eq!(variables().pattern("${HOME"), Err(VariableError::Unclosed));
         assert_eq!(variables().pattern("${}"), Err(VariableError::BadName(String::new())));
         assert_eq!(variables().pattern("$HOME"), Ok(Some(b"$HOME".to_vec())));
+    }
+
+    #[test]
+    fn a_default_may_have_variables_and_braces_of_its_own() {
+        let pattern = |text: &str| variables().pattern(text);
+        assert_eq!(pattern("${GIT_ROOT:-${HOME}}/x"), Ok(Some(b"/root/x".to_vec())));
+        assert_eq!(pattern("${HOME:-${USER}}/x"), Ok(Some(b"/root/x".to_vec())));
+        assert_eq!(
+            pattern("${GIT_ROOT:-${NO:-${PROJECT_ROOT}}}"),
+            Ok(Some(b"/work/\\[x\\]\\*".to_vec()))
+        );
+        assert_eq!(pattern("${HOME:-{/a,/b}}/x"), Ok(Some(b"/root/x".to_vec())));
+        assert_eq!(pattern("${GIT_ROOT:-{/a,/b}}/x"), Ok(Some(b"{/a,/b}/x".to_vec())));
+        assert_eq!(pattern("${NO:-${GIT_ROOT}}/x"), Ok(None));
+        assert_eq!(pattern("${HOME:-${NO}}"), Err(VariableError::Undefined("NO".into())));
+        assert_eq!(pattern("${GIT_ROOT:-${HOME}"), Err(VariableError::Unclosed));
+        let deep = format!("{}x{}", "${NO:-".repeat(100_000), "}".repeat(100_000));
+        assert_eq!(pattern(&deep), Err(VariableError::TooDeep));
     }
 
     #[test]
