@@ -16,6 +16,10 @@ pub enum GlobError {
     UnclosedClass,
     #[error("a range in `[…]` ends before it begins")]
     EmptyRange,
+    #[error("`[:name:]` is no class here: write its characters, such as `[a-z]` (`\\[` for the character itself)")]
+    NamedClass,
+    #[error("a `/` in `[…]` would never match: `[…]` stays within a part")]
+    SeparatorInClass,
     #[error("`\\` at the end escapes nothing")]
     LoneEscape,
     #[error("three or more `*` in a row; `*` stays within a part, `**` crosses parts")]
@@ -44,7 +48,7 @@ pub(super) fn tokens(pattern: &[u8], separator: Separator) -> Result<Vec<Token>,
             b'[' => {
                 let end = class_end(pattern, at)?;
                 flush(&mut literal, &mut tokens);
-                tokens.push(class(&pattern[at + 1..end - 1])?);
+                tokens.push(class(&pattern[at + 1..end - 1], separator)?);
                 at = end;
             }
             b'*' => {
@@ -102,11 +106,18 @@ fn flush(literal: &mut Vec<u8>, tokens: &mut Vec<Token>) {
     }
 }
 
-fn class(inside: &[u8]) -> Result<Token, GlobError> {
+fn class(inside: &[u8], separator: Separator) -> Result<Token, GlobError> {
     let negated = matches!(inside.first(), Some(b'!' | b'^'));
     let mut rest = &inside[usize::from(negated)..];
     let mut ranges = Vec::new();
     while !rest.is_empty() {
+        // glob(7) takes these for a class, or a set of one element: here they would be other characters, unsaid.
+        if let [b'[', b':' | b'.' | b'=', ..] = rest {
+            return Err(GlobError::NamedClass);
+        }
+        if separator == b'/' && rest[0] == separator {
+            return Err(GlobError::SeparatorInClass);
+        }
         let low = class_member(&mut rest);
         let high = if rest.len() > 1 && rest[0] == b'-' {
             rest = &rest[1..];

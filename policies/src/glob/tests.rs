@@ -85,6 +85,9 @@ fn what_is_no_pattern_is_refused() {
         ("a}", GlobError::Unopened),
         ("[a", GlobError::UnclosedClass),
         ("[b-a]", GlobError::EmptyRange),
+        ("a[[:alpha:]]", GlobError::NamedClass),
+        ("[![:digit:]x]", GlobError::NamedClass),
+        ("/x[/]y", GlobError::SeparatorInClass),
         ("a\\", GlobError::LoneEscape),
         ("/***", GlobError::TooManyStars),
         (
