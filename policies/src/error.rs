@@ -172,12 +172,17 @@ impl fmt::Display for Rendered<'_> {
     }
 }
 
-/// The word of `known` that is nearest to `word` by edit distance, if it is near enough to be meant.
+/// The word of `known` that is nearest to `word` by edit distance, if it is near enough to be meant: the same in another
+/// case always is.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (word.chars().count() / 3).clamp(1, 4);
+    let far = |candidate: &str| match candidate.eq_ignore_ascii_case(word) {
+        true => usize::from(candidate != word),
+        false => distance(word, candidate),
+    };
     known
         .into_iter()
-        .map(|candidate| (distance(word, candidate), candidate))
+        .map(|candidate| (far(candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -246,5 +251,7 @@ mod tests {
     fn far_words_are_not_suggested() {
         assert_eq!(nearest("alow", ["allow", "deny"]), Some("allow"));
         assert_eq!(nearest("zzz", ["allow", "deny"]), None);
+        assert_eq!(nearest("enoent", ["EACCES", "ENOENT"]), Some("ENOENT"));
+        assert_eq!(nearest("TCP", ["tcp", "udp"]), Some("tcp"));
     }
 }

@@ -162,7 +162,10 @@ impl Visitor<'_> for SignalVisitor {
     fn visit_str<E: Error>(self, word: &str) -> Result<SignalWord, E> {
         SignalWord::parse(word).ok_or_else(|| match word.parse::<i64>() {
             Ok(_) => E::invalid_value(Unexpected::Str(word), &self),
-            Err(_) => E::unknown_variant(word.strip_prefix("SIG").unwrap_or(word), &WORDS),
+            Err(_) => {
+                let bare = word.get(..3).filter(|start| start.eq_ignore_ascii_case("SIG"));
+                E::unknown_variant(&word[bare.map_or(0, str::len)..], &WORDS)
+            }
         })
     }
 }
