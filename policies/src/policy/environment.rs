@@ -197,6 +197,9 @@ impl<'p> EnvFilter<'p> {
     pub fn removes_entry(&self, entry: &[u8], guarded: bool) -> Option<Removed> {
         let end = entry.iter().position(|byte| *byte == b'=').unwrap_or(entry.len());
         let (name, value) = (&entry[..end], entry.get(end + 1..).unwrap_or_default());
+        if self.sets(entry) {
+            return None;
+        }
         if let Some(removed) = self.removes(name) {
             return Some(removed);
         }
@@ -234,6 +237,9 @@ impl<'p> EnvFilter<'p> {
         let mut removed = Vec::new();
         for (place, entry) in entries.iter().enumerate() {
             let entry = entry.as_ref();
+            if self.sets(entry) {
+                continue;
+            }
             if let Some(why) = self.removes_again(entry, guarded) {
                 removed.push((place, why));
                 continue;
@@ -292,6 +298,16 @@ impl<'p> EnvFilter<'p> {
                 && own.next().is_none()
         };
         self.inject().filter(|one| !is_set(one)).collect()
+    }
+
+    /// Whether an entry is what the operator sets: that beats filtering, also where a program hands it on.
+    fn sets(&self, entry: &[u8]) -> bool {
+        self.inject().any(|(name, value)| {
+            let rest = entry
+                .strip_prefix(name.as_bytes())
+                .and_then(|rest| rest.strip_prefix(b"="));
+            rest == Some(value)
+        })
     }
 
     /// What the operator sets (the user's policy; one that narrows sets nothing).

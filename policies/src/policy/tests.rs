@@ -261,6 +261,9 @@ fn denied_variables_beat_allowed_ones_and_a_rule_has_its_own_list() -> Outcome {
     assert_eq!(general.removes(b"AWS_SECRET"), Some(Removed::Denied));
     assert_eq!(general.removes(b"HOME"), Some(Removed::NotAllowed));
     assert_eq!(general.inject().collect::<Vec<_>>(), [("A", &b"/home/u/x"[..])]);
+    // What the operator sets stays, and takes no room.
+    let entries = ["A=/home/u/x", "A=other", "PATH=/bin"].map(str::as_bytes);
+    assert_eq!(general.removed(&entries, true), [(1, Removed::NotAllowed)]);
     let verdict = command(&policy, "/bin/npm", "npm", &[], 0);
     let npm = policy.environment(&verdict);
     assert_eq!(

@@ -57,6 +57,25 @@ fn what_policy_names_reaches_no_program_however_deep() -> Result {
 }
 
 #[test]
+fn what_the_operator_sets_beats_filtering_at_every_program() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        session::with_rules(
+            &world,
+            "env_policy: {deny: ['OPER*'], max_keys: 1}\nenv_inject: {OPERATOR: 'on'}\ncommand_rules:\n  - {name: all, commands: ['*'], decision: allow}\n",
+        )?;
+        for way in ["env", "OPERATOR=off OPERA=1 sh -c 'env; :'", "unset OPERATOR; exec env"] {
+            let lines = seen(&world, way)?;
+            let found: Vec<&String> = lines.iter().filter(|line| line.starts_with("OPER")).collect();
+            if found != ["OPERATOR=on"] || lines.iter().filter(|line| !line.starts_with("OPER")).count() > 4 {
+                return Err(fail(format!("{way}: {lines:?}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn a_commands_start_is_filtered_before_its_first_program() -> Result {
     for user in User::both() {
         let world = world(user)?;

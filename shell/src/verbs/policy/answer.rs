@@ -51,10 +51,11 @@ impl Answer {
             message: verdict.message(&subject),
         };
         let Operation::Env(env) = operation else { return own };
-        let removed = policy
-            .environment(&verdict)
-            .removes_entry(env.name.as_bytes(), verdict.guards());
-        let decision = if removed.is_some() {
+        let filter = policy.environment(&verdict);
+        let name = env.name.as_bytes();
+        let sets = filter.inject().any(|(set, _)| set.as_bytes() == name);
+        let removed = filter.removes_entry(name, verdict.guards());
+        let decision = if removed.is_some() && !sets {
             Decision::Deny
         } else {
             Decision::Allow
