@@ -344,6 +344,19 @@ fn what_can_never_match_is_refused() {
             "command_rules: [{name: r, commands: ['rm -rf'], decision: deny}]",
             "no name of a program",
         ),
+        (
+            "file_rules: [{name: r, paths: ['/x/[[:alpha:]]y'], decision: deny}]",
+            "`[:name:]` is no class",
+        ),
+        (
+            "http_services: [{name: s, upstream: 'https://x', default: allow, rules: [{name: r, paths: [admin/**], decision: deny}]}]",
+            "write `/admin/**`",
+        ),
+        ("env_policy: {deny: ['A=*']}", "no name of a variable"),
+        (
+            "command_rules: [{name: r, commands: [x], env_deny: [''], decision: allow}]",
+            "no name of a variable",
+        ),
     ] {
         let told = body(rule);
         assert!(told.contains(part), "{told}");
@@ -352,6 +365,43 @@ fn what_can_never_match_is_refused() {
         let told = body(&format!("file_rules: [{{name: r, paths: ['{good}'], decision: deny}}]"));
         assert!(told.starts_with("accepted"), "{told}");
     }
+}
+
+#[test]
+fn what_could_only_fail_in_a_session_is_refused() {
+    let service = |rest: &str| format!("http_services: [{{name: s, {rest}}}]");
+    for (text, part) in [
+        (service("upstream: 'https://x:99999'"), "no upstream"),
+        (service("upstream: 'https://u:p@x'"), "no upstream"),
+        (service("upstream: 'https://x/?q'"), "no upstream"),
+        (service("upstream: 'https://:1'"), "no upstream"),
+        (service("upstream: 'https://x', aliases: [a/b]"), "part of an address"),
+        (service("upstream: 'https://x', expose_as: 1A"), "environment variable"),
+        (service("upstream: 'https://x', scrub_response: true"), "needs `secret`"),
+        (
+            service("upstream: 'https://x', rules: [{name: r, methods: ['G T'], decision: deny}]"),
+            "no method",
+        ),
+        (
+            service("upstream: 'https://x', secret: {ref: k}, inject: {header: {name: A, template: x}}"),
+            "no `{{secret}}`",
+        ),
+        (
+            service("upstream: 'https://x', secret: {ref: k}, inject: {header: {name: A B, template: '{{secret}}'}}"),
+            "name of a header",
+        ),
+        ("network: {namespace: private, forward: [0]}".to_owned(), "0 is no port"),
+        ("approvals: {notify: {command: ' '}}".to_owned(), "`command` is empty"),
+        ("approvals: {notify: {webhook: x}}".to_owned(), "no address of the web"),
+    ] {
+        let told = body(&text);
+        assert!(told.contains(part), "{told}");
+    }
+    let good = service(
+        "upstream: 'https://[::1]:8443/api', expose_as: S_URL, aliases: [s.v2], secret: {ref: k}, scrub_response: true, inject: {header: {name: Authorization, template: 'Bearer {{secret}}'}}",
+    );
+    let told = body(&good);
+    assert!(told.starts_with("accepted"), "{told}");
 }
 
 #[test]

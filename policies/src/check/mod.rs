@@ -56,6 +56,35 @@ pub fn policy(source: &Source, file: &PolicyFile) -> Result<(), LoadError> {
                 .expecting("a map, or a list of maps"));
         }
     }
+    if let Some(port) = file.network.forward.iter().find(|port| port.value == 0) {
+        return Err(source.error(port.range(), "0 is no port").expecting("1 to 65535"));
+    }
+    let tells = file.approvals.notify.iter();
+    if let Some(command) = tells
+        .clone()
+        .filter_map(|to| to.command.as_ref())
+        .find(|text| text.trim().is_empty())
+    {
+        return Err(source.error(command.range(), "`command` is empty"));
+    }
+    let is_web = |text: &str| text.starts_with("http://") || text.starts_with("https://");
+    if let Some(webhook) = tells.filter_map(|to| to.webhook.as_ref()).find(|text| !is_web(text)) {
+        let message = format!("`{}` is no address of the web", webhook.value);
+        return Err(source
+            .error(webhook.range(), message)
+            .expecting("`http://…` or `https://…`"));
+    }
+    let rules = file
+        .command_rules
+        .iter()
+        .flat_map(|rule| rule.env_allow.iter().chain(&rule.env_deny));
+    let mut names = file.env_policy.allow.iter().chain(&file.env_policy.deny).chain(rules);
+    if let Some(name) = names.find(|name| name.is_empty() || name.contains('=')) {
+        let message = format!("`{}` would never match: it is no name of a variable", name.value);
+        return Err(source
+            .error(name.range(), message)
+            .expecting("a name, or a glob on names such as `*_TOKEN`"));
+    }
     for (name, value) in &file.env_inject {
         if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
             let message = format!("`{name}` cannot be an environment variable");

@@ -68,21 +68,94 @@ fn host_port(source: &Source, target: &At<String>) -> Checked {
 pub(super) fn services(source: &Source, services: &[HttpService]) -> Checked {
     unique(source, "http_services", services.iter().map(|service| &service.name))?;
     for service in services {
-        let host = service.upstream.strip_prefix("https://");
-        if host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {
+        if !is_upstream(&service.upstream) {
             let message = format!("`{}` is no upstream", service.upstream.value);
             return Err(source
                 .error(service.upstream.range(), message)
-                .expecting("`https://host`"));
+                .expecting("`https://host[:port][/path]`"));
+        }
+        for name in std::iter::once(&service.name).chain(&service.aliases) {
+            if name.is_empty()
+                || !name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
+            {
+                let message = format!("`{}` cannot be a part of an address", name.value);
+                return Err(source
+                    .error(name.range(), message)
+                    .expecting("letters, digits, `-`, `_`, `.` and `~`"));
+            }
+        }
+        if let Some(name) = service.expose_as.as_ref().filter(|name| !is_variable(name)) {
+            let message = format!("`{}` cannot be an environment variable", name.value);
+            return Err(source
+                .error(name.range(), message)
+                .expecting("letters, digits and `_`, and no digit first"));
         }
         unique(source, "rules", service.rules.iter().map(|rule| &rule.name))?;
         for rule in &service.rules {
             decision_fits(source, &rule.decision, PLAIN, "for requests")?;
+            if let Some(method) = rule.methods.iter().find(|method| !is_token(method)) {
+                return Err(source.error(method.range(), format!("`{}` is no method", method.value)));
+            }
+            let begins = |path: &&At<String>| path.starts_with(['/', '*', '{', '[', '?', '$', '\\']);
+            if let Some(path) = rule.paths.iter().find(|path| !begins(path)) {
+                let message = format!("`{}` would never match: paths of requests begin with `/`", path.value);
+                return Err(source
+                    .error(path.range(), message)
+                    .suggesting(format!("write `/{}`", path.value)));
+            }
         }
         if service.inject.is_some() && service.secret.is_none() {
             let message = format!("`inject` of service `{}` needs `secret`", service.name.value);
             return Err(source.error(service.name.range(), message));
         }
+        if let Some(inject) = &service.inject {
+            let (name, template) = (&inject.header.name, &inject.header.template);
+            if !is_token(name) {
+                return Err(source.error(name.range(), format!("`{}` is no name of a header", name.value)));
+            }
+            if !["{{secret}}", "{{.Secret}}"]
+                .iter()
+                .any(|field| template.contains(field))
+            {
+                return Err(source
+                    .error(template.range(), "the template has no `{{secret}}`")
+                    .expecting("such as `Bearer {{secret}}`"));
+            }
+        }
+        if service.scrub_response && service.secret.is_none() {
+            let message = format!("`scrub_response` of service `{}` needs `secret`", service.name.value);
+            return Err(source.error(service.name.range(), message));
+        }
     }
     Ok(())
+}
+
+/// `https://host[:port][/path]`: no user, no query.
+fn is_upstream(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("https://") else {
+        return false;
+    };
+    let host = rest.split('/').next().unwrap_or(rest);
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
+        _ => (host, None),
+    };
+    let plain = !rest.contains(['@', '?', '#', '\\'])
+        && !rest.contains(|letter: char| letter.is_whitespace() || letter.is_control());
+    let numbered = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0) || port.starts_with('$'));
+    rest.contains("${") || (plain && !name.is_empty() && numbered)
+}
+
+/// A name that shells know variables by.
+fn is_variable(name: &str) -> bool {
+    let form = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    name.bytes().all(form) && name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
+}
+
+/// A token of RFC 9110.
+fn is_token(text: &str) -> bool {
+    let form = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(form)
 }

@@ -82,6 +82,7 @@ pub struct Injection {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InjectedHeader {
-    pub name: String,
-    pub template: String,
+    pub name: At<String>,
+    /// Has `{{secret}}` where the secret goes.
+    pub template: At<String>,
 }

@@ -129,7 +129,7 @@ pub struct Network {
     /// (`namespace: private`) needs none.
     pub engine: NetworkEngine,
     /// Ports of a private namespace that are reached from the host.
-    pub forward: Vec<u16>,
+    pub forward: Vec<At<u16>>,
 }
 
 words! {
@@ -215,6 +215,6 @@ pub struct Approvals {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Notify {
-    pub command: Option<String>,
-    pub webhook: Option<String>,
+    pub command: Option<At<String>>,
+    pub webhook: Option<At<String>>,
 }

@@ -52,8 +52,8 @@ pub(crate) fn forward(session: &Session) {
     let rules = session.rules();
     let settings = rules.policy.settings();
     let ports = settings.iter().flat_map(|settings| &settings.file.network.forward);
-    for port in ports {
-        let Err(error) = private::forward(network, *port) else {
+    for port in ports.map(|port| port.value) {
+        let Err(error) = private::forward(network, port) else {
             continue;
         };
         let lost = format!("network.forward: port {port}: {error}");

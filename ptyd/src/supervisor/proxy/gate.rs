@@ -303,10 +303,7 @@ impl Session {
             (Some(inject), Some(secret)) => {
                 let template = &inject.header.template;
                 let value = template.replace("{{secret}}", secret).replace("{{.Secret}}", secret);
-                if value == *template {
-                    return Err("`inject.header.template` has no {{secret}}".to_owned());
-                }
-                Some((inject.header.name.clone(), value))
+                Some((inject.header.name.value.clone(), value))
             }
             _ => None,
         };
