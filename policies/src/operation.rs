@@ -123,7 +123,7 @@ pub struct EnvOperation {
 }
 
 /// How operations are written on a command line.
-pub const USAGE: &str = "file OPERATION PATH | command PROGRAM [ARG…] | network [connect|bind|listen|send] HOST:PORT | \
+pub const USAGE: &str = "file OPERATION PATH | command PROGRAM [ARG…] | network [connect|bind|listen|send] HOST:PORT[/udp] | \
 http METHOD SERVICE PATH | unix [connect|bind|listen|sendto] PATH | signal SIGNAL TARGET | env NAME [PROGRAM]";
 
 /// The kinds of operations on a command line.
@@ -199,10 +199,16 @@ impl Operation {
             ["signal", signal, target] => {
                 let signal = SignalWord::parse(signal).ok_or_else(|| format!("`{signal}` is no signal"))?;
                 let known = || TargetType::ALL.iter().map(|kind| kind.word()).collect();
-                let target = TargetType::parse(target).ok_or_else(|| unknown(target, "target", known()))?;
+                let kinds = target.split('+').map(|word| {
+                    let kind = TargetType::parse(word).ok_or_else(|| unknown(word, "target", known()))?;
+                    Ok(all_of(kind))
+                });
+                let mut target = kinds.collect::<Result<Vec<_>, String>>()?.concat();
+                target.sort_unstable();
+                target.dedup();
                 Ok(Operation::Signal(SignalOperation {
                     signal,
-                    target: vec![target],
+                    target,
                     program: Operand::default(),
                     pid: 0,
                 }))
@@ -263,14 +269,41 @@ impl Operation {
     }
 }
 
+/// All that a process of this kind is to the one that signals it.
+fn all_of(kind: TargetType) -> &'static [TargetType] {
+    use TargetType::{
+        Children, Descendants, External, Itself, Parent, PidRange, Process, Session, Siblings, System, User,
+    };
+    match kind {
+        Itself => &[Itself, Session, User],
+        Children => &[Children, Descendants, Session, User],
+        Descendants => &[Descendants, Session, User],
+        Siblings => &[Siblings, Session, User],
+        Session => &[Session, User],
+        // These may be of the session or not.
+        Parent => &[Parent],
+        User => &[User],
+        External => &[External],
+        System => &[System],
+        Process => &[Process],
+        PidRange => &[PidRange],
+    }
+}
+
 fn network(operation: NetOp, text: &str) -> Result<Operation, String> {
-    let wrong = || format!("`{text}` is no HOST:PORT");
-    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let wrong = || format!("`{text}` is no HOST:PORT or HOST:PORT/PROTOCOL");
+    let (address, protocol) = match text.rsplit_once('/') {
+        Some((address, word)) => (address, Protocol::parse(word).ok_or_else(wrong)?),
+        // What is sent with an address is a datagram.
+        None if operation == NetOp::Send => (text, Protocol::Udp),
+        None => (text, Protocol::Tcp),
+    };
+    let (host, port) = address.rsplit_once(':').ok_or_else(wrong)?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let address: Option<IpAddr> = host.parse().ok();
     Ok(Operation::Network(NetworkOperation {
         operation,
-        protocol: Protocol::Tcp,
+        protocol,
         host: address.is_none().then(|| host.to_owned()),
         address,
         port: port.parse().map_err(|_| wrong())?,

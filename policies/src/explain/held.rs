@@ -105,6 +105,12 @@ impl Policy {
     /// first rules in their order, then keys, then what narrowing policies may not say.
     pub fn not_held(&self, held: &Held) -> Vec<String> {
         let mut lines = Vec::new();
+        let private = |layer: &Layer| layer.file.network.namespace == NetworkNamespace::Private;
+        // What can be had counts where it is asked for.
+        let held = &Held {
+            private_network: held.private_network && self.layers.iter().any(private),
+            ..held.clone()
+        };
         for layer in &self.layers {
             let mut say = |what: String, why: &str| lines.push(format!("{}: {what}: {why}", layer.name()));
             rules(layer, held, &mut say);
@@ -196,8 +202,11 @@ fn others(layer: &Layer, held: &Held, say: &mut impl FnMut(String, &str)) {
         }
         if !held.network_bytes && model.max_bytes.is_some() {
             say(name.clone(), "`max_bytes` is not counted here");
-        } else if model.max_bytes.is_some() && model.protocol != Some(Protocol::Tcp) {
-            say(name.clone(), "`max_bytes` is counted for TCP alone");
+        } else if model.max_bytes.is_some() && model.protocol != Some(Protocol::Tcp) && !held.private_network {
+            say(
+                name.clone(),
+                "`max_bytes` counts of datagrams those that are sent with an address, and all of them only in a private network",
+            );
         }
         if asks(rule.common.decision) {
             say(name, asked);
@@ -288,6 +297,10 @@ fn keys(layer: &Layer, held: &Held, say: &mut impl FnMut(String, &str)) {
         (
             env.block_iteration && !held.environment_iteration,
             "env_policy.block_iteration",
+        ),
+        (
+            commands.iter().any(|rule| rule.env_block_iteration == Some(true)) && !held.environment_iteration,
+            "env_block_iteration of command rules",
         ),
         (wrappers && !held.transparent_commands, "transparent_commands"),
         (!file.sandbox.hide.is_empty() && !held.hide, "sandbox.hide"),

@@ -82,6 +82,52 @@ fn an_explanation_tells_which_policy_was_the_stricter() -> Result<(), LoadError>
 }
 
 #[test]
+fn what_can_be_had_counts_where_it_is_asked_for() -> Result<(), LoadError> {
+    let said = |rest: &str| -> Result<Vec<String>, LoadError> {
+        let able = Held {
+            network: true,
+            network_bytes: true,
+            command: true,
+            private_network: true,
+            ..Held::default()
+        };
+        Ok(policy(rest)?.not_held(&able))
+    };
+    let forward = ["t: network.forward: not held here".to_owned()];
+    assert_eq!(said("network: {forward: [80]}\n")?, forward);
+    assert!(said("network: {namespace: private, forward: [80]}\n")?.is_empty());
+    let bytes = "network_rules:\n  - {name: n, decision: allow, max_bytes: 1MB}\n";
+    assert!(said(bytes)?.iter().any(|line| line.contains("of datagrams")));
+    assert!(said(&format!("{bytes}network: {{namespace: private}}\n"))?.is_empty());
+    let listed = said("command_rules:\n  - {name: c, commands: [c], decision: allow, env_block_iteration: true}\n")?;
+    assert!(
+        listed.iter().any(|line| line.contains("env_block_iteration")),
+        "{listed:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_signal_is_for_all_that_its_target_is_and_a_datagram_is_no_stream() -> Result<(), LoadError> {
+    let policy = policy(
+        "signal_rules:\n  - {name: ours, signals: [USR1], target: {type: session}, decision: deny}\nnetwork_rules:\n  - {name: names, protocol: udp, ports: [53], decision: allow}\n",
+    )?;
+    for (words, decision) in [
+        (&["signal", "USR1", "self"][..], Decision::Deny),
+        (&["signal", "USR1", "children"], Decision::Deny),
+        (&["signal", "USR1", "external+user"], Decision::Deny),
+        (&["signal", "USR2", "self"], Decision::Allow),
+        (&["network", "send", "10.0.0.1:53"], Decision::Allow),
+        (&["network", "10.0.0.1:53/udp"], Decision::Allow),
+        (&["network", "10.0.0.1:53"], Decision::Deny),
+    ] {
+        assert_eq!(policy.judge(&operation(words)?).decision, decision, "{words:?}");
+    }
+    assert!(Operation::parse(&["network", "x:1/icmp"]).is_err());
+    Ok(())
+}
+
+#[test]
 fn what_is_not_held_is_said_line_by_line() -> Result<(), LoadError> {
     let policy = policy(&format!(
         "{RULES}resource_limits: {{pids_max: 5}}\nmcp_rules: [{{a: 1}}]\npackage_rules: [{{match: {{packages: [x]}}, action: block}}]\nunix_socket_rules:\n  - {{name: s, paths: ['**'], decision: approve}}\n"

@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::render::{self, Style, Table};
+use crate::verbs::config;
 
 /// Explain an answer of a policy: all rules that match, which wins, what would change it
 #[derive(Debug, Args)]
@@ -77,7 +78,8 @@ struct Whole {
 impl Explain {
     pub fn run(self, context: &Context) -> Result<Exit, Error> {
         let policy = self.against.resolve(context)?;
-        let held = placement::held(&Controllers::probe(), Extras::probe(), context.uid);
+        let mut held = placement::held(&Controllers::probe(), Extras::probe(), context.uid);
+        held.rewrite_sni = config::load(context)?.config.proxy.tls_intercept;
         let wall = Wall::of(&policy, &probe::ebpf());
         if self.asked.is_empty() {
             let whole = Whole {
