@@ -1,7 +1,12 @@
-//! What wrappers (`sudo`, `env`, `timeout`) are told to execute, judged as a session judges it: with the wrapper, and the
-//! stricter answer counts.
+//! What wrappers (`sudo`, `env`, `timeout`) are told to execute and what scripts are executed by, judged as a session judges
+//! it: with the wrapper, and the stricter answer counts.
 
-use agentsh_policy::{CommandOperation, Operand, Operation, Payload, Policy, Wrappers};
+use std::ffi::OsStr;
+use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use agentsh_policy::{CommandOperation, FileOp, FileOperation, Operand, Operation, Payload, Policy, Wrappers};
 
 use super::operation;
 
@@ -19,7 +24,11 @@ pub fn of(policy: &Policy, operation: &Operation) -> Vec<CommandOperation> {
     let mut inside = false;
     while found.len() < MAX_DEPTH {
         let wrapper = found.last().unwrap_or(outer);
-        let Some((payload, is_program)) = payload(&wrappers, wrapper, inside) else {
+        let next = match inside {
+            true => None,
+            false => interpreter(wrapper).map(|interpreter| (interpreter, true)),
+        };
+        let Some((payload, is_program)) = next.or_else(|| payload(&wrappers, wrapper, inside)) else {
             break;
         };
         inside |= found.is_empty() && !is_program;
@@ -32,12 +41,60 @@ pub fn of(policy: &Policy, operation: &Operation) -> Vec<CommandOperation> {
 pub fn deciding(policy: &Policy, operation: &Operation) -> Operation {
     let strictness = |one: &Operation| policy.judge(one).decision.strictness();
     let started = of(policy, operation).into_iter().map(Operation::Command);
-    started.fold(operation.clone(), |held, next| {
+    started.chain(left(operation)).fold(operation.clone(), |held, next| {
         match strictness(&next) > strictness(&held) {
             true => next,
             false => held,
         }
     })
+}
+
+/// What a rename is besides at the name that it leaves.
+fn left(operation: &Operation) -> Option<Operation> {
+    let Operation::File(file) = operation else { return None };
+    let path = Path::new(OsStr::from_bytes(file.path.as_bytes()));
+    let gone = match path.symlink_metadata() {
+        Ok(meta) if meta.is_dir() => FileOp::Rmdir,
+        _ => FileOp::Delete,
+    };
+    (file.operation == FileOp::Rename).then(|| {
+        Operation::File(FileOperation {
+            operation: gone,
+            path: file.path.clone(),
+        })
+    })
+}
+
+/// The most of a script's first line that the kernel looks at (`BINPRM_BUF_SIZE`).
+const FIRST_LINE: u64 = 256;
+
+/// What the kernel executes for a script (execve(2), "Interpreter scripts"), where this host has the file.
+fn interpreter(script: &CommandOperation) -> Option<CommandOperation> {
+    let path = Path::new(OsStr::from_bytes(script.program.as_bytes()));
+    let mut head = Vec::new();
+    if !path.is_absolute() || !path.metadata().ok()?.is_file() {
+        return None;
+    }
+    let file = std::fs::File::open(path).ok()?;
+    file.take(FIRST_LINE).read_to_end(&mut head).ok()?;
+    let line = head
+        .strip_prefix(b"#!")?
+        .split(|byte| *byte == b'\n')
+        .next()?
+        .trim_ascii();
+    let (program, argument) = match line.iter().position(|byte| matches!(byte, b' ' | b'\t')) {
+        Some(end) => (&line[..end], line[end..].trim_ascii()),
+        None => (line, &line[..0]),
+    };
+    let argument = (!argument.is_empty()).then(|| Operand::from(argument));
+    let args = argument.into_iter().chain([script.program.clone()]);
+    let command = CommandOperation {
+        program: Operand::from(program),
+        called: None,
+        args: args.chain(script.args.iter().cloned()).collect(),
+        depth: script.depth,
+    };
+    (!program.is_empty()).then(|| operation::found_in(command, None))
 }
 
 /// What one wrapper is told to execute, and whether it is a program of its own.
@@ -125,6 +182,35 @@ mod tests {
             "{sudo:?}"
         );
         assert!(sudo.message.is_some_and(|message| message.ends_with("rm -rf /")));
+        Ok(())
+    }
+
+    #[test]
+    fn a_script_is_judged_as_what_executes_it() -> Result<(), Error> {
+        let folder = tempfile::tempdir().map_err(|source| Error::file(Path::new("/tmp"), source))?;
+        let script = folder.path().join("script");
+        for (text, decision) in [
+            ("#! /usr/sbin/chroot -x\n", "deny"),
+            ("#!/usr/bin/env rm\n", "deny"),
+            ("#!/bin/cat\n", "allow"),
+            ("rm\n", "allow"),
+        ] {
+            std::fs::write(&script, text).map_err(|source| Error::file(&script, source))?;
+            let answer = answer("", &format!("{} x", script.display()))?;
+            assert_eq!(answer.decision.word(), decision, "{text}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_rename_is_judged_as_what_it_does_to_the_old_name() -> Result<(), Error> {
+        let rules = "version: 1\nname: t\ndefaults: {write: allow}\nfile_rules:
+  - {name: kept, paths: [/x/*], operations: [delete], decision: deny}\n";
+        let policy =
+            agentsh_policy::parse(rules, Path::new("t.yaml"))?.resolve(&agentsh_policy::Variables::default())?;
+        let operation = Operation::parse(&["file", "rename", "/x/y"]).map_err(|problem| Error::usage(problem, ""))?;
+        let answer = Answer::of_all(&policy, &operation);
+        assert_eq!((answer.decision.word(), answer.rule.as_deref()), ("deny", Some("kept")));
         Ok(())
     }
 

@@ -21,11 +21,11 @@ Examples:
   agentsh policy test --policy ./strict.yaml command npm publish
   agentsh policy test --policy ./strict.yaml --cases ./strict.cases.yaml
 
-An operation is: file OPERATION PATH, command PROGRAM [ARG...], network [connect|bind|listen|send] HOST:PORT, http METHOD SERVICE PATH, \
+An operation is: file OPERATION PATH, command PROGRAM [ARG...], network [connect|bind|listen|send] HOST:PORT[/udp], http METHOD SERVICE PATH, \
 unix [connect|bind|listen|sendto] PATH, signal SIGNAL TARGET, env NAME [PROGRAM]. Status 3 is the answer \"deny\".
 
-What a wrapper (sudo, env, timeout, xargs) is told to start is judged with it, as in a session: the strictest answer counts. \
-What a text for a shell seems to run is listed beside the answer: in a session it is judged when it runs.")]
+What a wrapper (sudo, env, timeout, xargs) is told to start is judged with it, as in a session: the strictest answer counts. So does what \
+a script names in its first line, and what a renamed file leaves. What a text for a shell seems to run is listed beside the answer: in a session it is judged when it runs.")]
 pub struct Test {
     #[command(flatten)]
     against: Against,
