@@ -59,7 +59,7 @@ impl Choice {
         config: &Config,
         before: Option<&Policy>,
     ) -> Result<Policy, ApiError> {
-        let base = self.base(account, config)?;
+        let base = self.base(account, config, before)?;
         let variables = variables(self.workspace.as_deref(), account, before);
         let policy = base.resolve(&variables).map_err(malformed)?;
         let Some(own) = self.workspace.as_deref().map(|dir| dir.join(WORKSPACE_POLICY)) else {
@@ -67,6 +67,7 @@ impl Choice {
         };
         match std::fs::symlink_metadata(&own) {
             Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => Ok(policy),
+            Err(problem) => Err(not_seen(&own, &problem)),
             // Whatever stands there and cannot be read as a policy might have narrowed: no session.
             _ => {
                 let own = agentsh_policy::read(&own).map_err(malformed)?;
@@ -102,12 +103,27 @@ impl Choice {
         files.iter().flat_map(|file| way::links(file)).collect()
     }
 
-    fn base(&self, account: &Account, config: &Config) -> Result<Document, ApiError> {
+    fn base(&self, account: &Account, config: &Config, before: Option<&Policy>) -> Result<Document, ApiError> {
         if self.wanted.starts_with('/') {
             return agentsh_policy::read(Path::new(&self.wanted)).map_err(malformed);
         }
         let folders = library::folders(&account.config_dir(), config);
-        match library::find(&self.wanted, &folders) {
+        let found = library::find(&self.wanted, &folders);
+        // What its name stands for without that file, a pack perhaps, is not what the session was made with.
+        let gone = before
+            .and_then(|policy| Some(policy.layers().first()?.origin()))
+            .filter(|file| file.is_absolute() && !file.exists());
+        if let (Some(gone), Some(_)) = (gone, &found) {
+            let message = format!(
+                "{} is gone: the policy of a session is not another one's of that name",
+                gone.display()
+            );
+            return Err(ApiError {
+                hint: Some("end the session to go on with the other".to_owned()),
+                ..error(ErrorKind::NotFound, message)
+            });
+        }
+        match found {
             Some(found) => found.load().map_err(malformed),
             None => {
                 let names: Vec<String> = library::list(&folders).into_iter().map(|entry| entry.name).collect();
@@ -118,6 +134,19 @@ impl Choice {
                 })
             }
         }
+    }
+}
+
+/// A workspace's own policy that nobody can tell is there: it might have narrowed, so there is no session.
+fn not_seen(own: &Path, problem: &std::io::Error) -> ApiError {
+    let closed = |folder: &&Path| std::fs::symlink_metadata(folder.join(".")).is_err();
+    let folders: Vec<&Path> = own.ancestors().skip(1).collect();
+    let folder = folders.iter().rev().copied().find(closed).unwrap_or(own);
+    ApiError {
+        hint: Some(format!(
+            "whether the workspace has a policy of its own, {WORKSPACE_POLICY}, has to be seen"
+        )),
+        ..error(ErrorKind::Invalid, format!("{}: {problem}", folder.display()))
     }
 }
 

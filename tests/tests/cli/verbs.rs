@@ -16,6 +16,20 @@ fn says(outcome: &Outcome, words: &[&str]) -> Result {
 }
 
 #[test]
+fn of_a_workspace_that_nobody_may_enter_it_is_the_folder_that_is_told() -> Result {
+    let world = World::new(User::agent())?;
+    let closed = world.workspace().join("closed");
+    std::fs::create_dir(&closed)?;
+    std::fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    let refused = world.agentsh(["session", "create", "--workspace", "closed"])?;
+    says(&refused, &["/closed: Permission denied", "has to be seen"])?;
+    match refused.err().contains("policy validate") {
+        true => Err(fail(format!("{refused:?}"))),
+        false => Ok(()),
+    }
+}
+
+#[test]
 fn a_session_is_made_shown_listed_and_ended() -> Result {
     for user in User::both() {
         let world = World::new(user)?;
