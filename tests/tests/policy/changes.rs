@@ -127,7 +127,7 @@ fn a_link_above_the_policy_that_is_turned_and_a_folder_that_is_exchanged_are_not
 fn a_policy_whose_file_is_gone_for_a_moment_is_not_the_pack_of_that_name() -> Result {
     let world = World::new(User::agent())?;
     let file = world.user().home.join(".config/agentsh/policies/default.yaml");
-    world.user().write_file(&file, &without("sha1sum"), 0o644)?;
+    world.user().write_file(&file, without("sha1sum"), 0o644)?;
     let id = session::create(&world, &["--policy", "default"])?.id;
     await_denied(&world, &id, "sha1sum")?;
     let aside = file.with_extension("aside");

@@ -96,3 +96,46 @@ fn a_procfs_that_hides_the_supervisor_from_its_user_is_named() -> Result {
     }
     Ok(())
 }
+
+/// Tries each way to its own process, having changed its user.
+const OWN: &str = r#"import os, re, threading
+os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
+def tried(path, what):
+    try:
+        return what(path)
+    except OSError as error:
+        return error.errno
+def ways(who):
+    me, task = os.getpid(), threading.get_native_id()
+    def named(text):
+        return re.sub(r"\b%d\b" % me, "ME", re.sub(r"\b%d\b" % task, "TASK", text)) if isinstance(text, str) else text
+    for start in "self", "thread-self", "%d" % me, "%d" % task, "self/task/%d" % task:
+        for end in "", "/status", "/cwd/etc/passwd", "/fd/0", "/exe", "/exe/x", "/environ", "/maps", "/../self/stat":
+            path = "/proc/" + start + end
+            for what in (lambda path: os.close(os.open(path, os.O_RDONLY))), os.readlink, (lambda path: os.stat(path).st_mode):
+                print(who, named(path), named(tried(path, what)))
+ways("main")
+thread = threading.Thread(target=ways, args=("thread",)); thread.start(); thread.join()
+"#;
+
+#[test]
+fn a_process_sees_itself_in_a_procfs_that_hides_others_whatever_it_has_become() -> Result {
+    let world = World::new(User::root())?;
+    let script = world.workspace().join("own.py");
+    world.user().write_file(&script, OWN, 0o644)?;
+    for hidden in ["0", "1", "2"] {
+        let run = |shell: String| {
+            let text = format!(
+                "mount -o remount,hidepid={hidden} /proc && cd / && {shell} -c 'exec python3 -S {}'; exit $?",
+                script.display()
+            );
+            Shell::program("unshare")
+                .args(["--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", &text])
+                .run_with(&world, &Subject::Real)
+        };
+        let native = run("/bin/bash".into())?;
+        let shimmed = run(Subject::shims().shell("bash").display().to_string())?;
+        agentsh_tests::oracle::same(&native, &shimmed, 250)?;
+    }
+    Ok(())
+}
