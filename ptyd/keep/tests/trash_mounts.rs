@@ -224,10 +224,7 @@ fn what_was_kept_can_be_looked_at_where_nothing_can_be_written() -> Tested {
     remount(&ground.state(), "ro");
     assert!(matches!(ground.trash(), Err(error) if error.errno() == EROFS));
     let trash = Trash::open_to_read(&ground.state(), Some(&ground.work()))?;
-    assert_eq!(
-        trash.list()?.iter().map(|entry| entry.record.id).collect::<Vec<_>>(),
-        [kept]
-    );
+    assert!(trash.list()?.iter().any(|entry| entry.record.id == kept));
     let checkpoints = Checkpoints::open(&ground.store(), &ground.work(), trash.into())?;
     assert_eq!(checkpoints.list()?.checkpoints.len(), 1);
     assert_eq!(checkpoints.show(made)?.header.id, made);
