@@ -46,8 +46,9 @@ test: setup setup-test
 	$(MAKE) -j2 CARGO='$(CARGO)' build build-tests
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))} $(CARGO) test --workspace --tests --no-fail-fast
 
+# The programs take longer, crate after crate: what is idle is the tests'.
 build-tests: setup
-	$(CARGO) test --workspace --tests --no-run
+	nice $(CARGO) test --workspace --tests --no-run
 
 bench: build setup-test
 	$(CARGO) build --release -p agentsh-tests --bins
