@@ -113,11 +113,13 @@ fn watch(place: Place, command: i32, slave: OwnedFd, relay: OwnedFd) -> ! {
                 None => relay = None,
                 Some(Order::Signal(signal, reach)) => give(signal, reach, standing, command),
                 Some(Order::Continue(front, settings)) => {
-                    stopped = false;
+                    let stopped = std::mem::take(&mut stopped);
                     if let Some(settings) = settings {
                         settings.apply(&slave);
                     }
-                    if standing == Standing::Job {
+                    // What was not stopped keeps the group that it has brought to the front, for which a hang-up is.
+                    let behind = || sys::foreground_group(&slave) == Some(sys::own_group());
+                    if standing == Standing::Job && (stopped || front && behind()) {
                         sys::set_foreground(&slave, if front { command } else { sys::own_group() });
                     }
                     give(libc::SIGCONT, Reach::Group, standing, command);

@@ -104,3 +104,41 @@ fn so_it_is_with_a_shell_that_leads_its_session() -> Result {
     }
     Ok(())
 }
+
+/// What a shell with job control brings to the front, and who goes on telling it so.
+const NESTED: [(&str, &str); 3] = [
+    ("nested", "set -m; sh ./reader; echo ended $?\n"),
+    (
+        "reader",
+        "touch up; until [ -e continued ]; do sleep 0.02; done; read line; echo got $line\n",
+    ),
+    (
+        "teller",
+        "until [ -e up ]; do sleep 0.02; done; kill -CONT -- -$(cat pid); sleep 0.3; touch continued\n",
+    ),
+];
+
+#[test]
+fn what_was_not_stopped_is_continued_where_it_is() -> Result {
+    for user in User::both() {
+        let world = World::new(user)?;
+        let folder = world.workspace();
+        for (name, text) in NESTED {
+            world.user().write_file(&folder.join(name), text, 0o644)?;
+        }
+        for subject in [Subject::Real, Subject::shims()] {
+            let shell = Shell::program("/usr/bin/bash").args(["--norc", "--noprofile", "-i"]);
+            let shell = shell.on_terminal().env("PS1", "P> ").env("HISTFILE", "/dev/null");
+            let mut terminal = Terminal::open(&shell.cwd(&folder), &world, &subject)?;
+            terminal.at("P> $", "rm -f up continued; bash ./teller &")?;
+            terminal.at("P> $", "bash -c 'echo $$ > pid; exec $SHELL ./nested'")?;
+            let told = wait_until(SOON, || folder.join("continued").exists());
+            check(told, "it is told to go on", &subject)?;
+            terminal.send("word\n")?;
+            terminal.expect("got word\r\nended 0\r\n")?;
+            terminal.at("P> $", "exit")?;
+            terminal.finish()?;
+        }
+    }
+    Ok(())
+}
