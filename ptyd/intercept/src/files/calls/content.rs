@@ -38,14 +38,14 @@ impl Coming {
     }
 
     /// Puts what was read in the place of the file that has `name` in `parent`, which was read: whoever wrote that may
-    /// still have a way to its pages. Where files without a name cannot be made it stays.
+    /// still have a way to its pages. Where files without a name cannot be made it stays, if it still is as it was read.
     ///
     /// # Errors
     /// The caller could not make such a file there.
     pub fn renew(&mut self, call: &Call<'_, '_>, parent: impl AsFd, name: &CStr) -> Result<(), Errno> {
         let Some(file) = &self.lease else { return Ok(()) };
         let fresh = match fresh::like(call.descriptors(), &parent, file, &self.bytes) {
-            Err(Errno::OPNOTSUPP) => return Ok(()),
+            Err(Errno::OPNOTSUPP) if self.is_as_read() => return Ok(()),
             fresh => fresh?,
         };
         self.begun = Instant::now();

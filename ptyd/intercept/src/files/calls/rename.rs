@@ -190,17 +190,21 @@ impl Move {
         if !come.into_iter().all(Coming::is_as_read) {
             return Err(call.refuse_because(&onto, Errno::STALE, CHANGED));
         }
+        let kept = match target {
+            Some(target) if !exchange => self.keep(call, target, &onto)?,
+            _ => None,
+        };
+        // Last, for a copy may have taken longer than a lease holds.
         let ends = [(&mut content, &self.old), (&mut back, &self.new)];
         let renewed = ends
             .into_iter()
             .filter_map(|(coming, entry)| coming.as_mut().map(|coming| (coming, entry)))
             .try_for_each(|(coming, entry)| coming.renew(call, &entry.parent, &entry.name))
             .and_then(|()| below.iter_mut().try_for_each(|one| one.renew(call)));
-        renewed.map_err(|errno| call.refuse_because(&onto, errno, KEPT_OPEN))?;
-        let kept = match target {
-            Some(target) if !exchange => self.keep(call, target, &onto)?,
-            _ => None,
-        };
+        if let Err(errno) = renewed {
+            call.settle(kept, false);
+            return Err(call.refuse_because(&onto, errno, KEPT_OPEN));
+        }
         let result = self.work();
         // Whoever may go on when the names stay again knows that they have moved.
         engine.folders.changed();
