@@ -81,6 +81,24 @@ P";
 }
 
 #[test]
+fn what_is_judged_by_its_content_keeps_mode_and_attributes() -> Result {
+    let world = World::new(User::agent())?;
+    let text = "python3 - <<'P'
+import os
+open('new', 'w').write('[core]\\n')
+os.setxattr('new', 'user.key', b'value'); os.chmod('new', 0o444); os.utime('new', (1, 2))
+os.rename('new', '.git/config')
+it = os.stat('.git/config')
+print(oct(it.st_mode), it.st_mtime, os.getxattr('.git/config', 'user.key'))
+P";
+    let outcome = world.shimmed(text)?;
+    match outcome.out() == "0o100444 2.0 b'value'\n" {
+        true => Ok(()),
+        false => Err(fail(format!("{outcome:?}"))),
+    }
+}
+
+#[test]
 fn a_workspaces_own_policy_opens_nothing_and_stays() -> Result {
     for user in User::both() {
         let world = World::new(user)?;

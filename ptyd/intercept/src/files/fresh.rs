@@ -7,7 +7,7 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, XattrFlags};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Stat, Uid, XattrFlags};
 use rustix::io::Errno;
 
 use super::calls::{attributes, path_to};
@@ -27,26 +27,45 @@ pub fn like(descriptors: BorrowedFd<'_>, parent: impl AsFd, of: impl AsFd, bytes
     })?;
     let number = rustix::path::DecInt::from_fd(&made);
     let file = rustix::fs::openat(descriptors, number, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    if rustix::io::pwrite(&made, bytes, 0)? != bytes.len() {
-        return Err(Errno::NOSPC);
-    }
-    let made_by = rustix::fs::fstat(&made)?;
-    if (made_by.st_uid, made_by.st_gid) != (stat.st_uid, stat.st_gid) {
-        rustix::fs::fchown(
-            &made,
-            Some(Uid::from_raw(stat.st_uid)),
-            Some(Gid::from_raw(stat.st_gid)),
-        )?;
-    }
-    rustix::fs::fchmod(&made, Mode::from_raw_mode(stat.st_mode & 0o7777))?;
+    write(&made, bytes)?;
+    // While it can be written: a mode of no writing refuses attributes.
     give_attributes(&made, of)?;
-    let nanoseconds = |part| i64::try_from(part).unwrap_or(0);
-    let (access, modification) = (nanoseconds(stat.st_atime_nsec), nanoseconds(stat.st_mtime_nsec));
-    sys::set_times(
-        made.as_fd(),
-        Some(&[stat.st_atime, access, stat.st_mtime, modification]),
-    )?;
+    give_looks(&made, &stat)?;
+    give_times(&made, &stat)?;
     Ok(file)
+}
+
+/// Writes the whole of it.
+///
+/// # Errors
+/// Those of `pwrite(2)`; `ENOSPC` if there is no room for all.
+pub fn write(made: &OwnedFd, bytes: &[u8]) -> Result<(), Errno> {
+    match rustix::io::pwrite(made, bytes, 0)? == bytes.len() {
+        true => Ok(()),
+        false => Err(Errno::NOSPC),
+    }
+}
+
+/// Gives it the owner and mode of `of`.
+///
+/// # Errors
+/// Those of `fchown(2)`.
+pub fn give_looks(made: &OwnedFd, of: &Stat) -> Result<(), Errno> {
+    let made_by = rustix::fs::fstat(made)?;
+    if (made_by.st_uid, made_by.st_gid) != (of.st_uid, of.st_gid) {
+        rustix::fs::fchown(made, Some(Uid::from_raw(of.st_uid)), Some(Gid::from_raw(of.st_gid)))?;
+    }
+    rustix::fs::fchmod(made, Mode::from_raw_mode(of.st_mode & 0o7777))
+}
+
+/// Gives it the times of `of`.
+///
+/// # Errors
+/// Those of `utimensat(2)`.
+pub fn give_times(made: &OwnedFd, of: &Stat) -> Result<(), Errno> {
+    let nanoseconds = |part| i64::try_from(part).unwrap_or(0);
+    let (access, modification) = (nanoseconds(of.st_atime_nsec), nanoseconds(of.st_mtime_nsec));
+    sys::set_times(made.as_fd(), Some(&[of.st_atime, access, of.st_mtime, modification]))
 }
 
 /// Gives `made` the attributes of `of`, and no others: a folder's default ACL is not the file's.

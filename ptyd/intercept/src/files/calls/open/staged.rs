@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 
-use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, ResolveFlags, Uid};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::existing::{open_again, reopen};
@@ -17,6 +17,7 @@ use crate::files::actor;
 use crate::files::calls::call::Call;
 use crate::files::calls::permit::{Aside, Permit};
 use crate::files::calls::xattr::has_attributes;
+use crate::files::fresh;
 use crate::files::operation::Operation;
 use crate::files::resolve::{Entry, Pin};
 use crate::files::staging::{MOST, Staged, Writer};
@@ -187,18 +188,12 @@ fn begin(call: &Call<'_, '_>, begun: &Begun<'_>, how: OFlags) -> Result<(OwnedFd
         Err(Errno::AGAIN) => {}
         other => return Err(other.err().unwrap_or(Errno::OPNOTSUPP)),
     }
-    let made_by = rustix::fs::fstat(&made)?;
-    if (made_by.st_uid, made_by.st_gid) != (of.st_uid, of.st_gid) {
-        rustix::fs::fchown(&made, Some(Uid::from_raw(of.st_uid)), Some(Gid::from_raw(of.st_gid)))?;
-    }
-    rustix::fs::fchmod(&made, Mode::from_raw_mode(of.st_mode & 0o7777))?;
     if !empty {
-        if rustix::io::pwrite(&made, &before, 0)? != before.len() {
-            return Err(Errno::NOSPC);
-        }
-        let nanoseconds = |part| i64::try_from(part).unwrap_or(0);
-        let (access, modification) = (nanoseconds(of.st_atime_nsec), nanoseconds(of.st_mtime_nsec));
-        sys::set_times(made.as_fd(), Some(&[of.st_atime, access, of.st_mtime, modification]))?;
+        fresh::write(&made, &before)?;
+    }
+    fresh::give_looks(&made, of)?;
+    if !empty {
+        fresh::give_times(&made, of)?;
     }
     let staged = Staged {
         parent,
