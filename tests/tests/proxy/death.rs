@@ -9,7 +9,7 @@ use std::time::Duration;
 use agentsh_tests::network::dns::NameServer;
 use agentsh_tests::network::{Far, HOSTS};
 use agentsh_tests::world::processes::{signal_all, wait_until};
-use agentsh_tests::{Output, Result, World, fail, session};
+use agentsh_tests::{Result, World, fail, session};
 
 use super::{configure, everywhere};
 
@@ -21,23 +21,30 @@ const SITE: &str = "network_rules:
 ";
 
 /// Sends through an open tunnel, makes new ones, and asks for names, without end.
-const CLIENT: &str = r#"import os, socket, threading
+const CLIENT: &str = r#"import os, socket, sys, threading, time
 to = os.environ["http_proxy"].split("//")[1].split(":"); proxy = (to[0], int(to[1]))
 def tunnel():
     s = socket.create_connection(proxy); s.settimeout(10); s.sendall(b"CONNECT www.example.org:8080 HTTP/1.1\r\nHost: www.example.org:8080\r\n\r\n")
     assert s.recv(12) == b"HTTP/1.1 200"; return s
-counts = [0, 0, 0]
+counts, failed, going = [0, 0, 0], [None] * 3, []
 def forever(place, do):
     while True:
         try:
             do()
+            counts[place] += 1
             # Nothing can be opened any more once the supervisor is dead.
-            if min(counts) == 20: open("going", "w").close()
-        except (OSError, AssertionError): pass
-        counts[place] += 1
-held = tunnel()
+            if min(counts) >= 20 and not going: open("going", "w").close(); going.append(True)
+        except (OSError, AssertionError) as error: failed[place] = error
+def patient():
+    for _ in range(5):
+        try: return tunnel()
+        except (OSError, AssertionError) as error: failed[0] = error
+    sys.exit(str(failed))
+held = patient()
 def names(): socket.getaddrinfo("www.example.org", 8080); socket.create_connection(("www.example.org", 8080)).close()
 for place, do in enumerate((lambda: held.send(b"x"), lambda: tunnel().send(b"y"), names)): threading.Thread(target=forever, args=(place, do)).start()
+time.sleep(60)
+if not going: print(counts, failed, flush=True); os._exit(1)
 "#;
 
 /// The processor time that a process has used, in ticks; `None` if it is gone.
@@ -81,14 +88,11 @@ fn with_proxy_and_resolver_dead_nothing_is_sent_and_nothing_asked() -> Result {
             .user()
             .write_file(&world.workspace().join("client.py"), CLIENT, 0o644)?;
         let run = session::exec(&session.id, &[], &["python3", "client.py"]);
-        let run = run
-            .stdout(Output::Null)
-            .stderr(Output::Null)
-            .deadline(Duration::from_secs(300));
-        let mut child = run.spawn(&world)?;
+        let mut child = run.deadline(Duration::from_secs(300)).spawn(&world)?;
         let going = world.workspace().join("going");
         if !wait_until(PATIENCE, || going.exists()) {
-            return Err(fail(format!("{engine}: the client does not get going")));
+            let ended = child.wait(Duration::from_secs(10));
+            return Err(fail(format!("{engine}: the client does not get going: {ended:?}")));
         }
         // The broker, which would end the session, is kept from it.
         signal_all(&world.brokers(), libc::SIGSTOP);
