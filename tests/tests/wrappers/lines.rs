@@ -4,6 +4,9 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use agentsh_policy::{Payload, Wrappers};
 use agentsh_tests::{Result, fail, skips};
@@ -64,6 +67,9 @@ const OTHER: [(&str, &str); 5] = [
     ("parallel", "-I"),
     ("parallel", "-i"),
 ];
+
+/// How many places are tried at once.
+const SIDE_BY_SIDE: usize = 4;
 
 fn words<'a>(text: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     text.into_iter().map(str::to_owned).collect()
@@ -155,13 +161,33 @@ fn wrong(known: &Wrappers, before: &str, behind: &[&str]) -> Result<Vec<String>>
 #[test]
 fn what_is_judged_before_is_what_a_wrapper_starts() -> Result {
     let known = Wrappers::known();
-    let mut all = Vec::new();
-    for (before, behind) in PLACES {
+    let (next, all) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let try_next = || -> Result<bool> {
+        let Some((before, behind)) = PLACES.get(next.fetch_add(1, Ordering::Relaxed)) else {
+            return Ok(false);
+        };
         let wrapper = before.split(' ').next().unwrap_or_default();
         if skips::has_programs(&format!("wrappers lines {wrapper}"), &[wrapper])? {
-            all.extend(wrong(&known, before, behind)?);
+            let wrong = wrong(&known, before, behind)?;
+            all.lock().map_err(|_| fail("a place's thread panicked"))?.extend(wrong);
         }
-    }
+        Ok(true)
+    };
+    // Most of the time is spent waiting for what never ends.
+    thread::scope(|scope| {
+        let tried: Vec<_> = (0..SIDE_BY_SIDE)
+            .map(|_| {
+                scope.spawn(|| -> Result {
+                    while try_next()? {}
+                    Ok(())
+                })
+            })
+            .collect();
+        tried
+            .into_iter()
+            .try_for_each(|tried| tried.join().map_err(|_| fail("a place's thread panicked"))?)
+    })?;
+    let all = all.into_inner().map_err(|_| fail("a place's thread panicked"))?;
     match all.is_empty() {
         true => Ok(()),
         false => Err(fail(all.join("\n"))),
