@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use agentsh_protocol::{Bytes, places};
+use agentsh_protocol::{Bytes, peer, places};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt};
@@ -65,15 +65,14 @@ fn try_connect(uid: u32) -> Result<Option<OwnedFd>, Refusal> {
     if rustix::fs::lstat(places::run_dir(uid)).is_ok() {
         places::check_run_dir(uid).map_err(Refusal::new)?;
     }
-    let peer = sockopt::socket_peercred(&socket).map_err(|errno| match errno.raw_os_error() {
-        // Nobody whose number could be told here.
-        0 => Refusal::new(format!(
+    let peer = peer::credentials(&socket).map_err(|error| Refusal::new(format!("{}: {error}", path.display())))?;
+    if peer.pid.is_none() {
+        return Err(Refusal::new(format!(
             "{}: that broker is in another pid namespace, and cannot serve who is in this one",
             path.display()
-        )),
-        _ => failed(errno),
-    })?;
-    let peer = peer.uid.as_raw();
+        )));
+    }
+    let peer = peer.uid;
     if peer != uid && peer != 0 {
         return Err(Refusal::new(format!(
             "{}: served by another user (uid {peer})",

@@ -5,7 +5,7 @@
 //! not UTF-8 survive (see [`Bytes`]); unknown fields are ignored and absent ones defaulted, so that a
 //! newer peer of the same major [`VERSION`] is understood.
 //!
-//! It does not decide who a peer is: that is read from the kernel by the receiver, never from a frame.
+//! It does not decide who a peer is: that is read from the kernel by the receiver ([`peer`]), never from a frame.
 
 pub mod act;
 pub mod api;
@@ -14,6 +14,7 @@ mod bytes;
 pub mod control;
 pub mod frame;
 pub mod launch;
+pub mod peer;
 pub mod places;
 pub mod shown;
 pub mod terminal;

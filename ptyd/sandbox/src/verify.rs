@@ -72,11 +72,6 @@ pub fn entered(pid: i32, keep: u64, filtered: bool, elsewhere: &Elsewhere) -> Re
     Ok(status)
 }
 
-/// The process `pid` has the caller's root and namespaces: nobody else put it into a sandbox made of those.
-pub fn same_world(pid: i32) -> Result<(), Mismatch> {
-    in_world(pid, &[])
-}
-
 /// The process `pid` has the caller's group and groups, or the caller may take others. Nobody may look into a process of
 /// another group, nor be looked into by it (`ptrace(2)`, access mode checking): who finds a door shut asks here why.
 pub fn same_groups(pid: i32) -> Result<(), Mismatch> {
@@ -94,7 +89,9 @@ pub fn same_groups(pid: i32) -> Result<(), Mismatch> {
     }
 }
 
-fn in_world(pid: i32, elsewhere: &Elsewhere) -> Result<(), Mismatch> {
+/// The process `pid` has the caller's root and namespaces but for those that are elsewhere: nobody else put it into a
+/// sandbox made of these.
+pub fn in_world(pid: i32, elsewhere: &Elsewhere) -> Result<(), Mismatch> {
     look(pid, elsewhere).map_err(|mismatch| match &mismatch {
         Mismatch::Unreadable(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             same_groups(pid).err().unwrap_or(mismatch)
@@ -171,5 +168,5 @@ pub fn is_at_home(pid: i32) -> Result<(), Mismatch> {
     if found != wanted {
         return Err(Mismatch::Filters { found, wanted });
     }
-    same_world(pid)
+    in_world(pid, &[])
 }

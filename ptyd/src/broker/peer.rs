@@ -4,10 +4,10 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use agentsh_protocol::control::Peer;
+use agentsh_protocol::peer;
 use agentsh_sandbox::verify::{self, Mismatch};
 use rustix::io::Errno;
-use rustix::net::sockopt;
-use rustix::process::{PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::sys;
 
@@ -37,24 +37,21 @@ impl Known {
 
 /// Identifies the process that connected.
 pub(super) fn identify(socket: impl AsFd) -> Result<Known, PeerError> {
-    let gone = |errno: Errno| PeerError::Gone(errno.into());
-    let credentials = sockopt::socket_peercred(&socket).map_err(gone)?;
-    let (ours, theirs) = (rustix::process::geteuid().as_raw(), credentials.uid.as_raw());
+    let credentials = peer::credentials(&socket).map_err(PeerError::Gone)?;
+    let (ours, theirs) = (rustix::process::geteuid().as_raw(), credentials.uid);
     if ours != theirs {
         return Err(PeerError::OtherUser { ours, theirs });
     }
-    let pid = credentials.pid.as_raw_nonzero().get();
+    let pid = credentials.pid.ok_or(PeerError::OtherPidNamespace)?;
     let pidfd = match sys::peer_pidfd(&socket) {
         Ok(pidfd) => pidfd,
         // Before Linux 6.5 the pid is all there is.
         Err(error) if error.raw_os_error() == Some(Errno::NOPROTOOPT.raw_os_error()) => {
-            pidfd_open(credentials.pid, PidfdFlags::empty()).map_err(gone)?
+            let number = Pid::from_raw(pid).ok_or(PeerError::OtherPidNamespace)?;
+            pidfd_open(number, PidfdFlags::empty()).map_err(|errno| PeerError::Gone(errno.into()))?
         }
         Err(error) => return Err(PeerError::Gone(error)),
     };
-    if pid <= 0 {
-        return Err(PeerError::OtherPidNamespace);
-    }
     let peer = Peer { pid, uid: theirs };
     Ok(Known { peer, pidfd })
 }

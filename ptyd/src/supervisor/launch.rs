@@ -365,14 +365,15 @@ fn enter_on(
         ),
         Some(_) => Entrant::announced(launch)?,
     };
+    let elsewhere = network.map(Private::links).transpose()?.unwrap_or_default();
     if !session.proof.is_answered_by(entered.proof.as_ref()) {
-        verify::same_groups(peer.pid).map_err(|mismatch| foreign::refusal(&mismatch))?;
+        let seen = verify::same_groups(peer.pid).and_then(|()| verify::in_world(entrant.identity.pid, &elsewhere));
+        seen.map_err(|mismatch| foreign::refusal(&mismatch))?;
         return Err("the caller is inside another sandbox (a Landlock domain) and is not taken out of it".into());
     }
     let number = entered.listener.ok_or("the caller has no listener")?;
     let Entrant { identity, pidfd } = entrant;
     let listener = rustix::process::pidfd_getfd(&pidfd, number, PidfdGetfdFlags::empty())?;
-    let elsewhere = network.map(Private::links).transpose()?.unwrap_or_default();
     let seen = verify::entered(identity.pid, capabilities, true, &elsewhere);
     let seen = seen.map_err(|mismatch| foreign::refusal(&mismatch))?;
     if !confined.holds(identity.pid, &pidfd) {

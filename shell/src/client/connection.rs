@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use agentsh_protocol::peer;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
@@ -65,9 +66,9 @@ impl Connection {
             other => other?,
         }
         let stream = UnixStream::from(socket);
-        let peer = rustix::net::sockopt::socket_peercred(&stream).ok();
+        let peer = peer::credentials(&stream).ok();
         Ok(Connection {
-            peer: peer.map(|peer| peer.pid.as_raw_nonzero().get()),
+            peer: peer.and_then(|peer| peer.pid),
             stream,
             waits: false,
         })

@@ -14,6 +14,8 @@ struct Cage {
     needs: &'static [&'static str],
     wrap: &'static [&'static str],
     text: &'static str,
+    /// What a refusal names.
+    named: &'static str,
     root_only: bool,
 }
 
@@ -23,6 +25,7 @@ const CAGES: [Cage; 8] = [
         needs: &["bwrap"],
         wrap: &["bwrap", "--dev-bind", "/", "/", "--tmpfs", "HIDDEN"],
         text: "cat HIDDEN/file",
+        named: "its mnt namespace",
         root_only: false,
     },
     Cage {
@@ -30,6 +33,7 @@ const CAGES: [Cage; 8] = [
         needs: &["bwrap"],
         wrap: &["bwrap", "--ro-bind", "/", "/", "--dev", "/dev"],
         text: "echo x > made && echo got-through",
+        named: "its mnt namespace",
         root_only: false,
     },
     Cage {
@@ -37,6 +41,7 @@ const CAGES: [Cage; 8] = [
         needs: &["bwrap"],
         wrap: &["bwrap", "--dev-bind", "/", "/", "--unshare-pid", "--tmpfs", "HIDDEN"],
         text: "cat HIDDEN/file",
+        named: "in another pid namespace",
         root_only: false,
     },
     Cage {
@@ -44,6 +49,7 @@ const CAGES: [Cage; 8] = [
         needs: &["unshare"],
         wrap: &["unshare", "-n"],
         text: "readlink /proc/self/ns/net | grep -qxF OUTER && echo got-through",
+        named: "net namespace",
         root_only: true,
     },
     Cage {
@@ -58,6 +64,7 @@ const CAGES: [Cage; 8] = [
             "sh",
         ],
         text: "cat HIDDEN/file",
+        named: "mnt namespace",
         root_only: true,
     },
     Cage {
@@ -73,6 +80,8 @@ const CAGES: [Cage; 8] = [
             "sh",
         ],
         text: "cat HIDDEN/file",
+        // A user's is root there, and finds no broker of root's that it could start.
+        named: "a",
         root_only: false,
     },
     Cage {
@@ -80,6 +89,7 @@ const CAGES: [Cage; 8] = [
         needs: &[],
         wrap: &[PROBE, "under-landlock"],
         text: "mkdir made && echo got-through; echo x > file && echo got-through; mv readable moved && echo got-through; rm -f readable; test -e readable || echo got-through",
+        named: "Landlock domain",
         root_only: false,
     },
     Cage {
@@ -87,6 +97,7 @@ const CAGES: [Cage; 8] = [
         needs: &[],
         wrap: &[PROBE, "under-filter"],
         text: "mkdir made && echo got-through",
+        named: "seccomp filters",
         root_only: false,
     },
 ];
@@ -158,6 +169,9 @@ fn nobody_is_lifted_out(user: User, warm: bool) -> Result {
         let outcome = run(&world, cage, &Subject::shims())?;
         if outcome.out().contains("got-through") || world.workspace().join("made").exists() {
             lifted.push(format!("{}: {outcome:?}", cage.name));
+        }
+        if warm && outcome.ended == Ended::Exit(126) && !outcome.out().contains(cage.named) {
+            lifted.push(format!("{} is not named: {outcome:?}", cage.name));
         }
         // Refused is an answer, and so is a run that the sandbox holds; a hang or a crash is none.
         if !matches!(outcome.ended, Ended::Exit(_)) {
