@@ -13,6 +13,7 @@ use agentsh_protocol::control::{Answer, Call, Setup};
 use agentsh_protocol::places::Account;
 use agentsh_protocol::{Bytes, new_id};
 use agentsh_sandbox::probe::{Host, Mode};
+use futures_util::future::join_all;
 
 use super::forsaken::Forsaken;
 use super::killswitch::KillSwitch;
@@ -331,13 +332,17 @@ impl Registry {
     /// Ends all sessions. Call it once new ones are refused: the one that is being made ends itself.
     pub(super) async fn end_all(&self, reason: &str) -> Killed {
         let mut all = Killed::default();
-        for session in self.forsaken.names() {
-            all.sessions += 1;
-            all.left += usize::from(!self.forsaken.end(&session).await);
-        }
-        for supervisor in self.running() {
-            all.sessions += 1;
-            match self.end(&supervisor, reason).await {
+        // All at once: one that resists keeps no other alive.
+        let (forsaken, running) = (self.forsaken.names(), self.running());
+        let forsaken = forsaken.iter().map(|session| self.forsaken.end(session));
+        let ends = running
+            .iter()
+            .map(async |supervisor| (supervisor, self.end(supervisor, reason).await));
+        let (forsaken, running) = tokio::join!(join_all(forsaken), join_all(ends));
+        all.sessions += forsaken.len() + running.len();
+        all.left += forsaken.iter().filter(|ended| !**ended).count();
+        for (supervisor, ended) in running {
+            match ended {
                 Ok(killed) => {
                     all.processes += killed.processes;
                     all.left += killed.left;
