@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::check;
 use crate::error::{LoadError, Source};
 use crate::model::PolicyFile;
-use crate::policy::{Layer, Links, Policy};
+use crate::policy::{LAYERS, Layer, Links, Policy};
 use crate::vars::Variables;
 use crate::yaml;
 
@@ -83,11 +83,17 @@ impl Document {
 
 impl Policy {
     /// This policy, and another that may only narrow it: of both answers the stricter holds, and where the
-    /// other has no rule and no default of its own it says nothing.
+    /// other has no rule and no default of its own it says nothing. Only one can.
     ///
     /// # Errors
-    /// As [`Document::resolve`].
+    /// As [`Document::resolve`]; a policy that is narrowed already.
     pub fn narrowed_by(mut self, document: &Document, variables: &Variables) -> Result<Policy, LoadError> {
+        if self.layers.len() >= LAYERS {
+            let name = document.file.name.range();
+            return Err(document
+                .source
+                .error(name, "the policy is narrowed by another one already"));
+        }
         let layer = Layer::compile(document, variables, Links::of_host(&variables.leads), self.layers.len())?;
         self.layers.push(layer);
         Ok(Policy::of(self.layers))

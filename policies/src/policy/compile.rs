@@ -41,6 +41,7 @@ impl Common {
             list,
             rule: Some(&self.name),
             place: Some(place),
+            deciding: place.alone(),
             policy,
             template: self.template.as_deref(),
             timeout: self.timeout,

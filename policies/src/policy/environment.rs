@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::compile::Compiler;
 use super::passed::{Passed, What};
 use super::variable::{is_injecting, secret_shape};
-use super::{Layer, Policy, RuleRef, Verdict};
+use super::{Deciding, Layer, Policy, Verdict};
 use crate::error::LoadError;
 use crate::glob::Glob;
 use crate::model::{CommandRule, EnvPolicy};
@@ -137,23 +137,39 @@ pub enum Removed {
 pub struct EnvFilter<'p> {
     layers: &'p [Layer],
     passed: &'p Passed,
-    rule: Option<(RuleRef, &'p EnvOverride)>,
+    /// Of each policy the rule that decided there, which has its own say.
+    rules: Deciding,
+}
+
+/// What one policy says about a program's variables.
+#[derive(Debug, Clone, Copy)]
+struct Part<'p> {
+    general: &'p Environment,
+    own: Option<&'p EnvOverride>,
+}
+
+impl Part<'_> {
+    /// Whether it lets a variable of this name through by more than a `*`.
+    fn names(&self, name: &[u8]) -> bool {
+        self.general.names.allow.names(name) || self.own.is_some_and(|own| own.names.allow.names(name))
+    }
+
+    /// Whether it keeps any variable from the program by name.
+    fn keeps_out(&self) -> bool {
+        !self.general.names.deny.is_empty() || self.own.is_some_and(|own| !own.names.deny.is_empty())
+    }
 }
 
 impl Policy {
     /// The filter for a program that was judged so.
     pub fn environment(&self, verdict: &Verdict<'_>) -> EnvFilter<'_> {
-        let rule = verdict
-            .place
-            .filter(|_| verdict.list == List::Commands)
-            .and_then(|place| {
-                let rule = self.layers.get(place.layer)?.commands.rules.get(place.index)?;
-                Some((place, &rule.environment))
-            });
         EnvFilter {
             layers: &self.layers,
             passed: &self.passed,
-            rule,
+            rules: match verdict.list {
+                List::Commands => verdict.deciding,
+                _ => Deciding::default(),
+            },
         }
     }
 }
@@ -163,26 +179,20 @@ impl<'p> EnvFilter<'p> {
     /// or as `examine` finds, which looks at all of it.
     pub fn leave_alone(filters: &[Self], guarded: bool, block: &[u8], examine: impl FnOnce() -> bool) -> bool {
         let Some(first) = filters.first() else { return true };
-        let rules: Vec<_> = filters.iter().map(EnvFilter::place).collect();
+        let rules: Vec<Deciding> = filters.iter().map(|filter| filter.rules).collect();
         first.passed.stays(What::Whole(&rules, block), guarded, examine)
     }
 
-    fn place(&self) -> Option<RuleRef> {
-        self.rule.map(|(place, _)| place)
-    }
-
-    fn parts(&self) -> impl Iterator<Item = (&'p Environment, Option<&'p EnvOverride>)> {
-        let rule = self.rule;
-        let own = move |at: usize| rule.and_then(|(place, own)| (place.layer == at).then_some(own));
-        self.layers
-            .iter()
-            .enumerate()
-            .map(move |(at, layer)| (&layer.environment, own(at)))
+    fn parts(&self) -> impl Iterator<Item = Part<'p>> {
+        self.layers.iter().zip(self.rules).map(|(layer, rule)| Part {
+            general: &layer.environment,
+            own: rule.and_then(|place| Some(&layer.commands.rules.get(place.index)?.environment)),
+        })
     }
 
     /// Why the variable is removed by its name; `None`: it stays.
     pub(super) fn removes(&self, name: &[u8]) -> Option<Removed> {
-        self.parts().find_map(|(general, own)| {
+        self.parts().find_map(|Part { general, own }| {
             if general.names.deny.contains(name) || own.is_some_and(|own| own.names.deny.contains(name)) {
                 return Some(Removed::Denied);
             }
@@ -203,31 +213,28 @@ impl<'p> EnvFilter<'p> {
         if let Some(removed) = self.removes(name) {
             return Some(removed);
         }
-        let spoken_for = || {
-            self.parts().any(|(general, own)| {
-                general.names.allow.names(name) || own.is_some_and(|own| own.names.allow.names(name))
-            })
-        };
-        if guarded && is_injecting(name) && !spoken_for() {
+        // What the user's policy names stays; a policy that narrows it takes back what it keeps out itself, no more.
+        let mut parts = self.parts();
+        let base = parts.next();
+        let named = base.is_some_and(|base| base.names(name));
+        if guarded && is_injecting(name) && !named {
             return Some(Removed::Injecting);
         }
-        (self.keeps_out() && secret_shape(value).is_some() && !spoken_for()).then_some(Removed::Secret)
+        let mut kept_out = || {
+            let narrowing = parts.any(|part| part.keeps_out() && !part.names(name));
+            narrowing || base.is_some_and(|base| base.keeps_out())
+        };
+        (!named && secret_shape(value).is_some() && kept_out()).then_some(Removed::Secret)
     }
 
     /// [`EnvFilter::removes_entry`], looked up where the entry was found to stay before.
     fn removes_again(&self, entry: &[u8], guarded: bool) -> Option<Removed> {
         let mut removed = None;
-        self.passed.stays(What::Entry(self.place(), entry), guarded, || {
+        self.passed.stays(What::Entry(self.rules, entry), guarded, || {
             removed = self.removes_entry(entry, guarded);
             removed.is_none()
         });
         removed
-    }
-
-    /// Whether any variable is kept from this program by name.
-    fn keeps_out(&self) -> bool {
-        self.parts()
-            .any(|(general, own)| !general.names.deny.is_empty() || own.is_some_and(|own| !own.names.deny.is_empty()))
     }
 
     /// The entries of an environment that are removed, by their place, and why.
@@ -263,26 +270,26 @@ impl<'p> EnvFilter<'p> {
             && self.inject().next().is_none()
             && self
                 .parts()
-                .all(|(general, own)| !any_names(&general.names) && own.is_none_or(|own| !any_names(&own.names)))
+                .all(|Part { general, own }| !any_names(&general.names) && own.is_none_or(|own| !any_names(&own.names)))
     }
 
     /// The most bytes that names and values may have together.
     pub fn max_bytes(&self) -> Option<u64> {
         self.parts()
-            .filter_map(|(general, own)| own.and_then(|own| own.max_bytes).or(general.max_bytes))
+            .filter_map(|Part { general, own }| own.and_then(|own| own.max_bytes).or(general.max_bytes))
             .min()
     }
 
     /// The most variables.
     pub fn max_keys(&self) -> Option<u32> {
         self.parts()
-            .filter_map(|(general, own)| own.and_then(|own| own.max_keys).or(general.max_keys))
+            .filter_map(|Part { general, own }| own.and_then(|own| own.max_keys).or(general.max_keys))
             .min()
     }
 
     /// Whether the program is kept from listing what it has.
     pub fn block_iteration(&self) -> bool {
-        self.parts().any(|(general, own)| {
+        self.parts().any(|Part { general, own }| {
             own.and_then(|own| own.block_iteration)
                 .unwrap_or(general.block_iteration)
         })

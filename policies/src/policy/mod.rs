@@ -36,9 +36,10 @@ pub(crate) use command::{CompiledCommand, Selector, base_name};
 pub(crate) use file::CompiledFile;
 pub(crate) use folded::Folded;
 pub(crate) use linked::Links;
+pub(crate) use verdict::{Deciding, LAYERS};
 
 use self::passed::Passed;
-use crate::words::{FileOp, UnixOp};
+use crate::words::{Decision, FileOp, List, UnixOp};
 
 /// A policy for one session: the user's, and those that narrow it.
 #[derive(Debug)]
@@ -90,7 +91,14 @@ impl Policy {
 
     /// Judges an operation on an Internet socket.
     pub fn network(&self, query: &NetworkQuery<'_>) -> Verdict<'_> {
-        self.strictest(|layer| layer.network(query))
+        let verdict = self.strictest(|layer| layer.network(query));
+        Verdict {
+            max_bytes: self
+                .network_rules(&verdict)
+                .filter_map(|(_, rule)| rule.max_bytes)
+                .min(),
+            ..verdict
+        }
     }
 
     /// Judges an operation on a unix socket that the session did not bind itself.
@@ -103,15 +111,51 @@ impl Policy {
         self.strictest(|layer| layer.signal(query))
     }
 
+    /// What another of the policies has done instead of what a person was asked about: their yes takes nothing of that back.
+    pub fn after_yes<'p>(&'p self, verdict: &Verdict<'_>) -> Option<Verdict<'p>> {
+        if verdict.decision != Decision::Approve {
+            return None;
+        }
+        let of_layer = |(layer, place): (&'p Layer, Option<RuleRef>)| match (verdict.list, place) {
+            (List::Files, Some(place)) => Some(layer.file_verdict(place.index)),
+            (List::Commands, Some(place)) => Some(layer.command_verdict(place.index)),
+            (List::Signals, Some(place)) => Some(layer.signal_verdict(place.index)),
+            (List::Signals, None) => layer.signal_default(),
+            _ => None,
+        };
+        let changes = |other: &Verdict<'_>| other.decision.strictness() == Decision::Redirect.strictness();
+        self.layers
+            .iter()
+            .zip(verdict.deciding)
+            .filter_map(of_layer)
+            .find(changes)
+    }
+
+    /// Whether one of the policies wants what is lost by an operation on a file kept, whatever the strictest of them says.
+    pub fn keeps(&self, verdict: &Verdict<'_>) -> bool {
+        let mut rules = verdict.deciding.into_iter().flatten().filter_map(|place| {
+            let rules = &self.layers.get(place.layer)?.files.rules;
+            rules.get(place.index)
+        });
+        verdict.list == List::Files && rules.any(|rule| rule.common.decision == Decision::SoftDelete)
+    }
+
     fn strictest<'p>(&'p self, judge: impl Fn(&'p Layer) -> Option<Verdict<'p>>) -> Verdict<'p> {
         let mut strictest: Option<Verdict<'p>> = None;
+        let mut deciding: Deciding = [None; LAYERS];
         for verdict in self.layers.iter().filter_map(judge) {
+            for (known, place) in deciding.iter_mut().zip(verdict.deciding) {
+                *known = known.or(place);
+            }
             if strictest.is_none_or(|held| verdict.decision.strictness() > held.decision.strictness()) {
                 strictest = Some(verdict);
             }
         }
         // The base layer always answers; a policy without layers cannot be made, and would deny.
-        strictest.unwrap_or(Verdict::NOTHING)
+        Verdict {
+            deciding,
+            ..strictest.unwrap_or(Verdict::NOTHING)
+        }
     }
 
     /// The base policy's name.

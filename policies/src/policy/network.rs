@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::compile::{Cidr, Common, Compiler};
-use super::{Layer, Policy, Verdict};
+use super::{Layer, Policy, RuleRef, Verdict};
 use crate::error::LoadError;
 use crate::glob::Glob;
 use crate::model::NetworkRule;
@@ -37,8 +37,8 @@ pub(crate) struct CompiledNetwork {
     pub(super) cidrs: Vec<Cidr>,
     pub(super) protocol: Protocol,
     pub operations: Vec<NetOp>,
-    max_bytes: Option<u64>,
-    max_per_minute: Option<u32>,
+    pub(super) max_bytes: Option<u64>,
+    pub(super) max_per_minute: Option<u32>,
 }
 
 /// The longest host name (RFC 1035), in bytes.
@@ -179,6 +179,18 @@ impl CompiledNetwork {
 }
 
 impl Policy {
+    /// The rules on networks that decided so, of each policy its own.
+    pub(super) fn network_rules(&self, verdict: &Verdict<'_>) -> impl Iterator<Item = (RuleRef, &CompiledNetwork)> {
+        let places = verdict.deciding.into_iter().flatten();
+        places.filter_map(|place| Some((place, self.layers.get(place.layer)?.network.get(place.index)?)))
+    }
+
+    /// How many connections these rules let through in a minute, each of them.
+    pub fn rates(&self, verdict: &Verdict<'_>) -> impl Iterator<Item = (RuleRef, u32)> {
+        self.network_rules(verdict)
+            .filter_map(|(place, rule)| Some((place, rule.max_per_minute?)))
+    }
+
     /// Whether rules or defaults on internet or unix sockets ask people.
     pub fn asks_on_sockets(&self) -> bool {
         let asks = |decision: &Decision| *decision == Decision::Approve;
@@ -214,7 +226,6 @@ impl Layer {
         let rule = &self.network[index];
         Verdict {
             max_bytes: rule.max_bytes,
-            max_per_minute: rule.max_per_minute,
             ..rule.common.verdict(List::Network, self.place(index), &self.name)
         }
     }

@@ -118,9 +118,9 @@ impl Layer {
             // Nothing is sent; who is there can be seen in /proc as well.
             return default(Decision::Allow);
         }
-        match (self.signal_matching(query).next(), self.defaults.signal) {
+        match (self.signal_matching(query).next(), self.signal_default()) {
             (Some(index), _) => Some(self.signal_verdict(index)),
-            (None, Some(decision)) => default(decision),
+            (None, Some(verdict)) => Some(verdict),
             (None, None) if self.at > 0 => None,
             (None, None) if query.target.is_own() => default(Decision::Allow),
             (None, None) => default(Decision::Deny),
@@ -132,6 +132,13 @@ impl Layer {
         rules
             .filter(move |(_, rule)| rule.matches(query))
             .map(|(index, _)| index)
+    }
+
+    /// What is answered where no rule matches, if the policy says so.
+    pub(super) fn signal_default(&self) -> Option<Verdict<'_>> {
+        self.defaults
+            .signal
+            .map(|decision| Verdict::by_default(decision, List::Signals, &self.name))
     }
 
     pub(crate) fn signal_verdict(&self, index: usize) -> Verdict<'_> {

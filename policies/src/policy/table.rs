@@ -48,7 +48,7 @@ impl Policy {
                 cidrs,
                 named,
                 ports: &rule.ports,
-                passes: verdict.decision.passes() && verdict.max_bytes.is_none() && verdict.max_per_minute.is_none(),
+                passes: verdict.decision.passes() && rule.max_bytes.is_none() && rule.max_per_minute.is_none(),
                 audits: verdict.decision == Decision::Audit,
             });
         }

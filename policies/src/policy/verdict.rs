@@ -15,6 +15,19 @@ pub struct RuleRef {
     pub index: usize,
 }
 
+/// The most policies of which a session's is made: the user's, and the workspace's own.
+pub(crate) const LAYERS: usize = 2;
+
+/// The rule that decides in each of the policies, by their places.
+pub(crate) type Deciding = [Option<RuleRef>; LAYERS];
+
+impl RuleRef {
+    /// This rule alone.
+    pub(crate) fn alone(self) -> Deciding {
+        std::array::from_fn(|layer| (layer == self.layer).then_some(self))
+    }
+}
+
 /// What is done instead of the operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -74,8 +87,8 @@ pub struct Verdict<'p> {
     pub by_content: bool,
     /// Bytes of one connection (network); `None`: no limit.
     pub max_bytes: Option<u64>,
-    /// Connections that the rule lets through in a minute (network).
-    pub max_per_minute: Option<u32>,
+    /// What the rules say beside their decisions (environments, limits) holds in each of the policies.
+    pub(crate) deciding: Deciding,
 }
 
 impl<'p> Verdict<'p> {
@@ -91,7 +104,7 @@ impl<'p> Verdict<'p> {
         redirect: Redirect::None,
         by_content: false,
         max_bytes: None,
-        max_per_minute: None,
+        deciding: [None; LAYERS],
     };
 
     /// Whether what runs by this answer runs with more than a plain yes: its environment must not bring in code.

@@ -8,7 +8,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 pub use grammar::Payload;
 use grammar::{Grammar, UNKNOWN};
@@ -19,23 +19,31 @@ use crate::policy::{Policy, base_name};
 #[derive(Debug)]
 pub struct Wrappers {
     known: HashMap<Box<[u8]>, Grammar>,
+    /// Those that only a policy which narrows another takes for wrappers.
+    added: HashSet<Box<[u8]>>,
 }
 
 impl Policy {
     /// The wrappers whose payload is judged: those that are known, and what `transparent_commands` adds and removes.
     pub fn wrappers(&self) -> Wrappers {
-        let Wrappers { mut known } = Wrappers::known();
+        let Wrappers { mut known, mut added } = Wrappers::known();
         let mut layers = self.layers.iter().map(|layer| &layer.file.transparent_commands);
         if let Some(base) = layers.next() {
             for name in &base.remove {
                 known.remove(name.as_bytes());
             }
-            // Who narrows may add, never take away.
-            for name in base.add.iter().chain(layers.flat_map(|other| &other.add)) {
+            for name in &base.add {
                 known.entry(name.as_bytes().into()).or_insert(UNKNOWN);
             }
+            // Who narrows may add, never take away.
+            for name in layers.flat_map(|other| &other.add) {
+                if !known.contains_key(name.as_bytes()) {
+                    known.insert(name.as_bytes().into(), UNKNOWN);
+                    added.insert(name.as_bytes().into());
+                }
+            }
         }
-        Wrappers { known }
+        Wrappers { known, added }
     }
 }
 
@@ -43,7 +51,21 @@ impl Wrappers {
     /// Those that are known, whatever policies add and remove.
     pub fn known() -> Wrappers {
         let known = table::WRAPPERS.iter().map(|one| (Box::from(one.name.as_bytes()), *one));
-        Wrappers { known: known.collect() }
+        Wrappers {
+            known: known.collect(),
+            added: HashSet::new(),
+        }
+    }
+
+    /// Whether what this wrapper starts is as deep as itself. Of one that only a narrowing policy calls so it is not: depth
+    /// is what the user's own rules ask for.
+    pub fn is_transparent(&self, program: &[u8], called: &[u8]) -> bool {
+        let own = base_name(program);
+        let name = match self.known.contains_key(own) {
+            true => own,
+            false => base_name(called),
+        };
+        !self.added.contains(name)
     }
 
     /// What a program is told to execute, if it is a wrapper by what it is or by how it was called.

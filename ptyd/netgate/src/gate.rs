@@ -163,7 +163,7 @@ impl Gate {
             return strictest;
         }
         let faces = self.faces(flow.address.ip()).take(faces);
-        let (mut mildest, mut limited) = (None, false);
+        let (mut mildest, mut max_bytes) = (None, strictest.verdict.max_bytes);
         for name in names.iter().map(Some).chain(names.is_empty().then_some(None)) {
             // Of one name the strictest of all faces holds.
             let mut of_name = None;
@@ -171,7 +171,7 @@ impl Gate {
                 let ruling = ask(name, face);
                 let strictness = ruling.verdict.decision.strictness();
                 of_name = of_name.max(Some(strictness));
-                limited |= ruling.verdict.max_bytes.is_some();
+                max_bytes = max_bytes.into_iter().chain(ruling.verdict.max_bytes).min();
                 if strictness > strictest.verdict.decision.strictness() {
                     strictest = ruling;
                 }
@@ -179,9 +179,11 @@ impl Gate {
             mildest = mildest.min(of_name).or(of_name);
         }
         let strictness = strictest.verdict.decision.strictness();
+        // It may be any of its names: the least that one of them may carry holds.
+        strictest.verdict.max_bytes = max_bytes;
         // What a rule lets a connection carry is counted on the caller's own socket.
         strictest.depends = names.len() > 1
-            && !limited
+            && max_bytes.is_none()
             && mildest.is_some_and(|mildest| mildest < strictness && mildest < Decision::Deny.strictness());
         strictest
     }

@@ -125,6 +125,12 @@ fn redirected_before<'p>(
     }
 }
 
+/// Whether a policy puts another file in the place of what a person would be asked about.
+fn leads_elsewhere(policy: &Policy, found: &agentsh_policy::Verdict<'_>) -> bool {
+    let then = policy.after_yes(found);
+    then.is_some_and(|then| then.decision == Decision::Redirect)
+}
+
 impl Files {
     /// Whether nobody inside does that there, whatever policy says.
     fn is_guarded(&self, rules: &Rules, operation: Operation, path: &Path) -> bool {
@@ -169,6 +175,7 @@ impl FileJudge for Files {
             verdict: Verdict::Deny(errno),
             rule,
             by_content: false,
+            keeps: false,
         };
         let (Some(session), Some(op)) = (self.session.upgrade(), file_op(question.operation)) else {
             return denied(Errno::ACCESS, None);
@@ -193,6 +200,7 @@ impl FileJudge for Files {
             _ => found,
         };
         let rule = found.place.map(number);
+        let keeps = rules.policy.keeps(&found) && !rules.policy.is_trash_exempt(path);
         let verdict = match found.decision {
             Decision::Allow if question.operation.observes() => {
                 let held = match right(question.operation) {
@@ -205,8 +213,8 @@ impl FileJudge for Files {
             }
             Decision::Allow => Verdict::Allow,
             Decision::Audit => Verdict::Audit,
-            Decision::SoftDelete if rules.policy.is_trash_exempt(path) => Verdict::Allow,
-            Decision::SoftDelete => Verdict::SoftDelete,
+            Decision::SoftDelete if keeps => Verdict::SoftDelete,
+            Decision::SoftDelete => Verdict::Allow,
             Decision::Redirect => match self.stand_in(&rules, question, &found) {
                 Some(to) => Verdict::Redirect {
                     to,
@@ -214,6 +222,8 @@ impl FileJudge for Files {
                 },
                 None => Verdict::Deny(Errno::ACCESS),
             },
+            // Another file in its place is not what a person would be asked about.
+            Decision::Approve if leads_elsewhere(&rules.policy, &found) => Verdict::Deny(Errno::ACCESS),
             Decision::Approve => Verdict::Approve,
             Decision::Deny | Decision::Absorb => Verdict::Deny(Errno::from_raw_os_error(found.errno.number())),
             _ => Verdict::Deny(Errno::ACCESS),
@@ -222,6 +232,7 @@ impl FileJudge for Files {
             verdict,
             rule,
             by_content: found.by_content,
+            keeps,
         }
     }
 
@@ -244,6 +255,7 @@ impl FileJudge for Files {
             verdict: Verdict::Deny(Errno::ACCESS),
             rule: Some(GUARDED),
             by_content: false,
+            keeps: false,
         };
         let Some(session) = self.session.upgrade() else {
             return Some(refusal);

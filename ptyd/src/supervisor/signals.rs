@@ -7,6 +7,7 @@ use agentsh_policy::{Decision, Redirect, SignalQuery, Subject, TargetType, Targe
 use super::approvals::{Answered, Ask, Bound};
 use super::execs::decision_of;
 use super::judge::CommandJudge;
+use super::rules::Rules;
 
 /// The rule that stands behind our own denials in the record.
 const OURSELVES: &str = "agentsh-itself";
@@ -53,6 +54,16 @@ fn message(verdict: &Verdict<'_>, program: &[u8]) -> Option<String> {
     })
 }
 
+/// What is done by a verdict that asks nobody.
+fn decision(verdict: &Verdict<'_>) -> SignalDecision {
+    match (verdict.decision, verdict.redirect) {
+        (Decision::Allow | Decision::Audit, _) => SignalDecision::Allow,
+        (Decision::Absorb, _) => SignalDecision::Absorb,
+        (Decision::Redirect, Redirect::Signal { signal, .. }) => SignalDecision::Instead(signal),
+        _ => SignalDecision::Deny(Errno::PERM),
+    }
+}
+
 /// `TERM (15)`, `34`.
 fn name(signal: i32) -> String {
     match nix::sys::signal::Signal::try_from(signal) {
@@ -81,7 +92,13 @@ impl CommandJudge {
     }
 
     /// Asks about a signal to one process.
-    fn ask_signal(&self, request: &SignalRequest<'_>, verdict: &Verdict<'_>, program: &[u8]) -> SignalDecision {
+    fn ask_signal(
+        &self,
+        request: &SignalRequest<'_>,
+        rules: &Rules,
+        verdict: &Verdict<'_>,
+        program: &[u8],
+    ) -> SignalDecision {
         let tgid = request.target.tgid;
         let Ok(stat) = TaskStat::read(tgid) else {
             return SignalDecision::Deny(Errno::SRCH);
@@ -106,9 +123,10 @@ impl CommandJudge {
             ..Outcome::plain(decision_of(verdict), verdict.rule)
         };
         self.record_signal(request, program, outcome, why.is_some());
-        match why {
-            None => SignalDecision::Allow,
-            Some(_) => SignalDecision::Deny(Errno::PERM),
+        match (why, rules.policy.after_yes(verdict)) {
+            (None, Some(then)) => decision(&then),
+            (None, None) => SignalDecision::Allow,
+            (Some(_), _) => SignalDecision::Deny(Errno::PERM),
         }
     }
 }
@@ -128,14 +146,8 @@ impl SignalJudge for CommandJudge {
         let ours = !relation.member && is_ours(tgid);
         let decision = match verdict.decision {
             _ if ours => SignalDecision::Deny(Errno::PERM),
-            Decision::Allow | Decision::Audit => SignalDecision::Allow,
-            Decision::Absorb => SignalDecision::Absorb,
-            Decision::Redirect => match verdict.redirect {
-                Redirect::Signal { signal, .. } => SignalDecision::Instead(signal),
-                _ => SignalDecision::Deny(Errno::PERM),
-            },
-            Decision::Approve => return self.ask_signal(request, &verdict, &program),
-            _ => SignalDecision::Deny(Errno::PERM),
+            Decision::Approve => return self.ask_signal(request, &rules, &verdict, &program),
+            _ => decision(&verdict),
         };
         // A program's signals to itself (abort, threads that are told to stop) are its own affair.
         if relation.itself && verdict.decision == Decision::Allow {

@@ -117,11 +117,9 @@ impl CommandJudge {
         named: &Named<'_>,
         verdict: &Verdict<'_>,
     ) -> SocketDecision {
-        let verdict = Verdict {
-            decision: PolicyDecision::Deny,
-            rule: Some("session-resolver"),
-            ..*verdict
-        };
+        let mut verdict = *verdict;
+        verdict.decision = PolicyDecision::Deny;
+        verdict.rule = Some("session-resolver");
         let message = "names are resolved by the session's own resolver";
         self.refused(what, caller, named, &verdict, (Some(message), None))
     }

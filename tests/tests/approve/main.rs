@@ -6,6 +6,7 @@ mod change;
 mod http;
 mod kinds;
 mod limits;
+mod narrows;
 mod retry;
 mod terminal;
 

@@ -70,6 +70,8 @@ pub struct Judgement {
     pub rule: Option<u32>,
     /// The rule holds only for certain content: asked again with it, the judge may say otherwise.
     pub by_content: bool,
+    /// What would be lost is to be kept first, whatever the verdict is: always with [`Verdict::SoftDelete`].
+    pub keeps: bool,
 }
 
 /// A person's answer.

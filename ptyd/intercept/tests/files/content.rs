@@ -49,6 +49,7 @@ impl FileJudge for Meanwhile {
             },
             rule: by_content.then_some(0),
             by_content,
+            keeps: false,
         }
     }
 

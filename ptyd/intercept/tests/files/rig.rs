@@ -70,8 +70,10 @@ impl FileJudge for Rules {
             path && (rule.operations.is_empty() || rule.operations.contains(&question.operation))
         };
         let found = self.rules.iter().position(matches);
+        let verdict = found.map_or(self.default.clone(), |index| self.rules[index].verdict.clone());
         Judgement {
-            verdict: found.map_or(self.default.clone(), |index| self.rules[index].verdict.clone()),
+            keeps: verdict == Verdict::SoftDelete,
+            verdict,
             rule: found.and_then(|index| u32::try_from(index).ok()),
             by_content: false,
         }

@@ -82,6 +82,15 @@ fn strictest<'a>(all: &[Judged<'a>]) -> Option<Judged<'a>> {
     strictest
 }
 
+/// What leads to another program: the verdict itself, or the rule of another policy that holds after a person's yes.
+fn led<'a>(rules: &'a Rules, one: Judged<'a>) -> Option<Judged<'a>> {
+    let verdict = match one.verdict.decision {
+        agentsh_policy::Decision::Redirect => one.verdict,
+        _ => rules.policy.after_yes(&one.verdict)?,
+    };
+    Some(Judged { verdict, ..one })
+}
+
 /// An exec that was not let through, and why the record says so.
 struct Refused {
     errno: Errno,
@@ -194,11 +203,7 @@ impl CommandJudge {
         if let Some(decision) = self.without_sudo(rules, request, one, &payloads) {
             return decision;
         }
-        let redirect = all
-            .iter()
-            .chain(&applets)
-            .copied()
-            .find(|one| one.verdict.decision == agentsh_policy::Decision::Redirect);
+        let redirect = all.iter().chain(&applets).find_map(|one| led(rules, *one));
         match one.verdict.decision {
             agentsh_policy::Decision::Approve => self.asked(rules, request, one)?,
             agentsh_policy::Decision::Redirect => {}

@@ -8,7 +8,7 @@ use agentsh_intercept::{Errno, ExecDecision, ExecRequest, Instead};
 use agentsh_policy::{CommandTarget, Redirect};
 
 use super::environment::{entries, guarded, set};
-use super::{Judged, Refused, judged, place, strictest, words};
+use super::{Judged, Refused, judged, led, place, strictest, words};
 use crate::supervisor::judge::CommandJudge;
 use crate::supervisor::rules::{LetsRun as _, Rules};
 
@@ -90,14 +90,7 @@ impl CommandJudge {
         };
         let entries = set(entries, target.environment).map_err(ExecDecision::Deny)?;
         match decisive.verdict.decision {
-            agentsh_policy::Decision::Redirect => {
-                let next = match self.target(&target.request, decisive, target.hops) {
-                    Ok(next) => next,
-                    Err(why) => return Err(self.refuse_exec(rules, &target.request, decisive, why)),
-                };
-                by.push(decisive);
-                return self.run(rules, request, &next, (by, entries));
-            }
+            agentsh_policy::Decision::Redirect => {}
             agentsh_policy::Decision::Approve => self.asked(rules, &target.request, decisive)?,
             decision if decision.lets_run() => {
                 let outcome = Outcome::plain(super::decision_of(&decisive.verdict), decisive.verdict.rule);
@@ -111,6 +104,14 @@ impl CommandJudge {
                 };
                 return Err(self.refuse_exec(rules, &target.request, decisive, why));
             }
+        }
+        if let Some(led) = led(rules, decisive) {
+            let next = match self.target(&target.request, led, target.hops) {
+                Ok(next) => next,
+                Err(why) => return Err(self.refuse_exec(rules, &target.request, led, why)),
+            };
+            by.push(decisive);
+            return self.run(rules, request, &next, (by, entries));
         }
         by.extend(all);
         let filtered = guarded(rules, &by, &entries);

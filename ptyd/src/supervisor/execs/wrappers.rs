@@ -9,7 +9,7 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt as _;
 
 use agentsh_intercept::{Errno, ExecDecision, ExecRequest, Stage, Subject};
-use agentsh_policy::{Decision, Payload, Verdict, variable_name};
+use agentsh_policy::{Decision, Payload, variable_name};
 
 use super::environment::entries;
 use super::redirect::SEARCH;
@@ -91,16 +91,12 @@ pub(super) fn unseen<'a>(rules: &'a Rules, payloads: &'a Payloads) -> Option<(Ju
         stopped.retain(|(name, _)| texts.contains(&**name));
     }
     stopped.reverse();
-    let (name, verdict) = stopped
+    let (name, mut verdict) = stopped
         .into_iter()
         .max_by_key(|(_, verdict)| verdict.decision.strictness())?;
-    let verdict = match verdict.decision {
-        Decision::Approve => verdict,
-        _ => Verdict {
-            decision: Decision::Deny,
-            ..verdict
-        },
-    };
+    if verdict.decision != Decision::Approve {
+        verdict.decision = Decision::Deny;
+    }
     let name = String::from_utf8_lossy(&name);
     let message =
         format!("it would run `{name}`, which it has inside, without anybody seeing it; use the system's shell");
@@ -137,7 +133,9 @@ pub(super) fn payloads(rules: &Rules, request: &ExecRequest<'_>) -> Payloads {
             };
             let is_program = payload.1;
             inside |= depth == 0 && !is_program;
-            found.transparent |= at == 0 && depth == 0 && is_program;
+            let is_outermost = at == 0 && depth == 0;
+            let (program, called) = (place(&wrapper).as_os_str().as_bytes(), wrapper.called.as_bytes());
+            found.transparent |= is_outermost && is_program && rules.wrappers.is_transparent(program, called);
             let Some(subject) = payload.0 else { break };
             wrapper = Cow::Owned(subject.clone());
             // What stands behind the last that is looked at nobody learns of either.

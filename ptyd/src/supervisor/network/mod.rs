@@ -298,12 +298,14 @@ impl Judging<'_> {
         self.judge.session().reserved_at(at.ip(), at.port())
     }
 
-    /// Whether its rule has let through all that it lets through in a minute.
-    fn is_too_often(&self) -> Option<String> {
-        let (limit, place) = (self.ruling.verdict.max_per_minute?, self.ruling.verdict.place?);
-        let gate = &self.judge.session().shared.gate;
-        (!gate.rates.admit((place.layer, place.index), limit))
-            .then(|| format!("the rule lets {limit} through in a minute"))
+    /// Whether its rules have let through all that they let through in a minute.
+    fn is_too_often(&self, policy: &agentsh_policy::Policy) -> Option<String> {
+        let rates = &self.judge.session().shared.gate.rates;
+        let limits = policy.rates(&self.ruling.verdict);
+        let mut spent = limits.filter(|(place, limit)| !rates.admit((place.layer, place.index), *limit));
+        spent
+            .next()
+            .map(|(_, limit)| format!("the rule lets {limit} through in a minute"))
     }
 
     /// Whether the peer is on the caller's own machine, or network, and nowhere else.
@@ -476,7 +478,7 @@ impl CommandJudge {
         }
         let decision = ruling.verdict.decision;
         if decision.passes() {
-            return match judging.is_used_up().or_else(|| judging.is_too_often()) {
+            return match judging.is_used_up().or_else(|| judging.is_too_often(&rules.policy)) {
                 Some(message) => judging.refuse(Some(&message), None),
                 None => judging.pass(act, Leave::default()),
             };

@@ -258,8 +258,10 @@ impl Session {
             ..Subject::default()
         };
         let mut ruling = self.ruled(client, "connect", &target, &strictest, &subject);
-        if let (true, Some(limit), Some(place)) = (ruling.allowed, strictest.max_per_minute, strictest.place)
-            && !self.shared.gate.rates.admit((place.layer, place.index), limit)
+        let rates = &self.shared.gate.rates;
+        let mut limits = rules.policy.rates(&strictest);
+        if ruling.allowed
+            && let Some((_, limit)) = limits.find(|(place, limit)| !rates.admit((place.layer, place.index), *limit))
         {
             ruling.allowed = false;
             ruling.message = Some(format!("the rule lets {limit} through in a minute"));

@@ -326,7 +326,7 @@ impl<'e> Call<'e, '_> {
         operations
             .iter()
             .map(|operation| self.judge(*operation, path))
-            .find(|judgement| judgement.verdict == Verdict::SoftDelete)
+            .find(|judgement| judgement.keeps)
     }
 
     /// Lets the trash keep `object`, because of this judgement, before it is lost.

@@ -6,7 +6,6 @@ use rustix::io::Errno;
 use super::call::{Call, done};
 use super::permit::Aside;
 use crate::files::actor;
-use crate::files::judge::Verdict;
 use crate::files::operation::Operation;
 use crate::files::resolve::{Entry, Place};
 use crate::files::trash::{Kept, Loss};
@@ -48,7 +47,7 @@ fn remove(call: &mut Call<'_, '_>, place: &Place, flags: AtFlags) -> Result<Outc
     let (permit, guard) = call.permit(operation, || call.path_of_entry(&entry))?;
     call.not_redirected(&permit)?;
     let mut kept = None;
-    if permit.judgement.verdict == Verdict::SoftDelete {
+    if permit.judgement.keeps {
         removable(call, &entry, &object, loss)?;
         // The trash works with rights of its own.
         call.rest();

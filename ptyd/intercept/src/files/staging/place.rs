@@ -236,7 +236,7 @@ impl Told<'_> {
             tgid: self.staged.tgid,
             content: None,
         });
-        if by.verdict != Verdict::SoftDelete || self.staged.before.is_empty() {
+        if !by.keeps || self.staged.before.is_empty() {
             return Ok(None);
         }
         let doomed = Doomed {
