@@ -55,6 +55,7 @@ pub struct Security {
     /// Whether a session is refused if the mode cannot hold every rule.
     pub strict: bool,
     pub minimum_mode: MinimumMode,
+    /// Whether who makes a session is told what it does not hold. Record and `session info` always say it.
     pub warn_degraded: bool,
 }
 
@@ -94,7 +95,7 @@ impl Default for Landlock {
     }
 }
 
-/// TCP in the modes `landlock` and `landlock-only`.
+/// TCP in the modes `landlock` and `landlock-only`; in all others nothing of it counts.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LandlockNetwork {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::model::{ExecMode, FileEngine, NetworkEngine, NetworkNamespace, Notify, PipeRecording, Switch};
 use crate::policy::{Layer, Policy};
-use crate::words::{Decision, Errno, FileOp, Protocol};
+use crate::words::{Decision, Errno, FileOp, Protocol, Visibility};
 
 /// How far a limit is held.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +115,7 @@ impl Policy {
             let mut say = |what: String, why: &str| lines.push(format!("{}: {what}: {why}", layer.name()));
             rules(layer, held, &mut say);
             keys(layer, held, &mut say);
+            unused(layer, &mut say);
             for key in layer.file.later() {
                 say(key.to_owned(), "no layer holds this key yet");
             }
@@ -356,9 +357,48 @@ fn keys(layer: &Layer, held: &Held, say: &mut impl FnMut(String, &str)) {
     }
 }
 
+/// Keys of the format that change nothing in a session, whatever a plan can hold.
+fn unused(layer: &Layer, say: &mut impl FnMut(String, &str)) {
+    let audit = &layer.file.audit;
+    let printed = "what programs print is kept by `record`, and is no part of events";
+    let present = [
+        (audit.include_stdout, "audit.include_stdout", printed),
+        (audit.include_stderr, "audit.include_stderr", printed),
+        (
+            audit.include_file_content,
+            "audit.include_file_content",
+            "what files hold is never put on record",
+        ),
+        (
+            audit.retention_days > 0,
+            "audit.retention_days",
+            "records stay as long as `sessions.retention` of the configuration says",
+        ),
+    ];
+    for (_, key, why) in present.into_iter().filter(|(present, ..)| *present) {
+        say(key.to_owned(), why);
+    }
+    let file = &layer.file;
+    let names = file
+        .dns_redirects
+        .iter()
+        .map(|rule| ("dns", &rule.name, rule.visibility));
+    let connections = file.connect_redirects.iter();
+    let connections = connections.map(|rule| ("connect", &rule.name, rule.visibility));
+    for (kind, name, visibility) in names.chain(connections) {
+        let why = match visibility {
+            Visibility::AuditOnly => continue,
+            Visibility::Silent => "`visibility` is not held: a redirect is always put on record",
+            Visibility::Warn => "`visibility` is not held: a redirect is put on record, and nobody is told otherwise",
+        };
+        say(format!("{kind} redirect `{}`", name.value), why);
+    }
+}
+
 /// What only the user's own policy may say.
 fn ignored(layer: &Layer, say: &mut impl FnMut(String, &str)) {
     let file = &layer.file;
+    let trash = &file.filesystem.trash;
     let present = [
         (!file.env_inject.is_empty(), "env_inject"),
         (!file.dns_redirects.is_empty(), "dns_redirects"),
@@ -373,6 +413,20 @@ fn ignored(layer: &Layer, say: &mut impl FnMut(String, &str)) {
             "transparent_commands.remove",
         ),
         (file.approvals.notify.is_some(), "approvals.notify"),
+        (
+            file.approvals.timeout.is_some() || file.approvals.retry_window.is_some(),
+            "approvals",
+        ),
+        (!file.audit.log_allowed, "audit.log_allowed"),
+        (file.record.is_any(), "record"),
+        (
+            file.checkpoints.keep.is_some() || file.checkpoints.max_size.is_some(),
+            "checkpoints.keep, max_size",
+        ),
+        (
+            trash.max_age.is_some() || trash.max_size.is_some() || trash.version_size_limit.is_some(),
+            "filesystem.trash",
+        ),
     ];
     for (_, key) in present.into_iter().filter(|(present, _)| *present) {
         say(

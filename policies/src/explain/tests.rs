@@ -158,15 +158,46 @@ fn what_is_not_held_is_said_line_by_line() -> Result<(), LoadError> {
 }
 
 #[test]
+fn keys_that_change_nothing_are_said_whatever_a_host_can_hold() -> Result<(), LoadError> {
+    let policy = policy(
+        "audit: {include_stdout: true, include_file_content: true, retention_days: 7}
+dns_redirects: [{name: d, match: x, resolve_to: 127.0.0.1, visibility: silent}]
+connect_redirects: [{name: c, match: x, redirect_to: 'y:1', visibility: warn}, {name: e, match: z, redirect_to: 'y:1'}]
+",
+    )?;
+    let told = policy.not_held(&Held {
+        dns_redirects: true,
+        connect_redirects: true,
+        ..Held::default()
+    });
+    let begin = |line: &String| line.split(": ").nth(1).unwrap_or_default().to_owned();
+    let expected = [
+        "audit.include_stdout",
+        "audit.include_file_content",
+        "audit.retention_days",
+    ];
+    let redirects = ["dns redirect `d`", "connect redirect `c`"];
+    let all: Vec<String> = expected
+        .iter()
+        .chain(&redirects)
+        .map(|word| (*word).to_owned())
+        .collect();
+    assert_eq!(told.iter().map(begin).collect::<Vec<_>>(), all, "{told:?}");
+    Ok(())
+}
+
+#[test]
 fn a_narrowing_policy_is_told_what_it_may_not_say() -> Result<(), LoadError> {
-    let narrow = parse("version: 1\nname: n\nenv_inject: {A: b}\n", Path::new("n"))?;
+    let narrow = parse(
+        "version: 1\nname: n\nenv_inject: {A: b}\nrecord: {pipes: full}\naudit: {log_allowed: false}\napprovals: {timeout: 1s}\n",
+        Path::new("n"),
+    )?;
     let policy = policy(RULES)?.narrowed_by(&narrow, &Variables::default())?;
-    assert!(
-        policy
-            .not_held(&Held::default())
-            .iter()
-            .any(|line| line.starts_with("n: env_inject: a policy that narrows"))
-    );
+    let told = policy.not_held(&Held::default());
+    for key in ["env_inject", "record", "audit.log_allowed", "approvals"] {
+        let begin = format!("n: {key}: a policy that narrows");
+        assert!(told.iter().any(|line| line.starts_with(&begin)), "{key}: {told:?}");
+    }
     let filter = policy.environment(&policy.judge(&operation(&["command", "/bin/ls"])?));
     assert_eq!(filter.inject().count(), 0);
     Ok(())

@@ -41,7 +41,7 @@ pub struct ResourceLimits {
     pub idle_timeout: Time,
 }
 
-/// What is recorded. Denials always are.
+/// What is recorded. Denials always are, and so is what people were asked.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Audit {
@@ -74,8 +74,10 @@ impl Default for Audit {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TransparentCommands {
-    pub add: Vec<String>,
-    pub remove: Vec<String>,
+    /// Base names.
+    pub add: Vec<At<String>>,
+    /// Base names.
+    pub remove: Vec<At<String>>,
 }
 
 words! {
@@ -189,6 +191,14 @@ pub struct Record {
     pub redact: Vec<At<String>>,
     pub max_size: Option<Size>,
     pub on_full: Option<OnFull>,
+}
+
+impl Record {
+    /// Whether it says anything.
+    pub(crate) fn is_any(&self) -> bool {
+        let kinds = self.terminal.is_some() || self.input.is_some() || self.pipes.is_some();
+        kinds || !self.redact.is_empty() || self.max_size.is_some() || self.on_full.is_some()
+    }
 }
 
 /// When the workspace is kept as it is.

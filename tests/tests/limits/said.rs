@@ -82,3 +82,22 @@ fn a_limit_that_nobody_can_hold_refuses_a_session_that_is_to_be_strict() -> Resu
         false => Err(fail(format!("{made:?}"))),
     }
 }
+
+#[test]
+fn who_does_not_want_to_be_warned_still_finds_what_is_not_held() -> Result {
+    let world = World::new(User::agent())?;
+    let config = world.user().home.join(".config/agentsh/config.yaml");
+    let rules = format!("{}resource_limits: {{net_bandwidth_mbps: 1}}\n", session::BASE);
+    let policy = session::write_policy(&world, "limited", &rules)?;
+    let create = ["session", "create", "--policy"].map(str::to_owned);
+    let create = create.into_iter().chain([policy.to_string_lossy().into_owned()]);
+    for (warns, keys) in [(true, ""), (false, "security: {warn_degraded: false}\n")] {
+        world.user().write_file(&config, keys, 0o600)?;
+        let made = world.agentsh(create.clone())?;
+        made.expect_success("session create")?;
+        if made.err().contains("net_bandwidth_mbps") != warns || !made.out().contains("net_bandwidth_mbps") {
+            return Err(fail(format!("{keys}: {made:?}")));
+        }
+    }
+    Ok(())
+}

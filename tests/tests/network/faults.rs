@@ -185,7 +185,7 @@ fn a_rule_is_used_up_for_the_minute() -> Result {
 fn a_connection_is_led_elsewhere() -> Result {
     let rules = "network_rules:\n  - {name: rest, decision: deny}
 connect_redirects:
-  - {name: mirror, match: \"^203[.]0[.]113[.]12:443$\", redirect_to: \"203.0.113.10:8443\"}
+  - {name: mirror, match: \"^203[.]0[.]113[.]12:443$\", redirect_to: \"203.0.113.10:8443\", message: to the mirror}
   - {name: inner, match: \"^203[.]0[.]113[.]12:80$\", redirect_to_unix: /run/mirror.sock}
   - {name: gone, match: \"^203[.]0[.]113[.]12:81$\", redirect_to_unix: /run/nobody.sock}
   - {name: sni, match: \"^203[.]0[.]113[.]12:82$\", redirect_to: \"203.0.113.10:8443\", tls: {mode: rewrite_sni, sni: x.example}}
@@ -214,6 +214,8 @@ say(unix); tcp('203.0.113.12',81); tcp('203.0.113.12',82)";
             let mirror = |policy: &agentsh_tests::record::Policy| policy.rule.as_deref() == Some("mirror");
             event.kind == "net_connect" && event.policy.as_ref().is_some_and(mirror)
         })?;
+        let message = event.policy.as_ref().and_then(|policy| policy.message.clone());
+        expect(&format!("{message:?}"), "Some(\"to the mirror\")")?;
         let redirect = event.policy.and_then(|policy| policy.redirect);
         expect(&format!("{redirect:?}"), "Some(String(\"203.0.113.10:8443\"))")?;
         std::fs::remove_file("/run/mirror.sock")?;

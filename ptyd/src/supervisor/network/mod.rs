@@ -86,6 +86,8 @@ struct Leave<'a> {
     instead: Option<(SocketAddr, Option<&'a str>)>,
     /// Where it leads by other means than an address.
     redirect: Option<&'a str>,
+    /// What the rule that leads it says.
+    message: Option<&'a str>,
 }
 
 /// One operation on its way.
@@ -156,7 +158,7 @@ impl Judging<'_> {
                 Some(_) => Recorded::Redirect,
                 None => Recorded::Allow,
             },
-            message: None,
+            message: leave.message,
             approval: leave.approval,
             rule: leave.rule.or(leave.instead.and_then(|(_, rule)| rule)),
             redirect,

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use agentsh_intercept::{Act, Outcome};
 use agentsh_netgate::Transport;
-use agentsh_policy::NetOp;
+use agentsh_policy::{ConnectTarget, NetOp};
 use agentsh_proxy::{Client, Meant, Ruling};
 
 use super::names::local_port;
@@ -118,7 +118,7 @@ impl Judging<'_> {
     }
 
     /// Leads a connection to the proxy whose TLS is to ask for another name: it has to be opened for that.
-    pub(super) fn lead_to_opened(&self, act: &mut Act<'_>, rule: &str) -> io::Result<Outcome> {
+    pub(super) fn lead_to_opened(&self, act: &mut Act<'_>, target: &ConnectTarget) -> io::Result<Outcome> {
         let session = self.judge.session();
         if !session.trusts_proxy(self.judge.command()) {
             return Err(io::Error::other(
@@ -130,7 +130,8 @@ impl Judging<'_> {
         names.extend(self.ruling.host.as_deref().map(str::to_owned));
         let meant = self.meant(names, None, None);
         let leave = Leave {
-            rule: Some(rule),
+            rule: Some(&target.rule),
+            message: target.message.as_deref(),
             ..Leave::default()
         };
         Ok(self.lead_to_proxy(act, meant, leave))

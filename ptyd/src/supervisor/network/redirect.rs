@@ -32,7 +32,7 @@ impl Judging<'_> {
 
     fn lead(&self, target: &ConnectTarget, act: &mut Act<'_>) -> io::Result<Outcome> {
         if target.sni.is_some() {
-            return self.lead_to_opened(act, &target.rule);
+            return self.lead_to_opened(act, target);
         }
         // Names are looked up and sockets are dialled.
         self.request.caller.will_block();
@@ -55,6 +55,7 @@ impl Judging<'_> {
             act,
             Leave {
                 instead: Some((to, Some(&target.rule))),
+                message: target.message.as_deref(),
                 ..Leave::default()
             },
         );

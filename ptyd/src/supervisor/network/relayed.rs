@@ -101,6 +101,7 @@ impl Judging<'_> {
             Leave {
                 rule: Some(&target.rule),
                 redirect: Some(path),
+                message: target.message.as_deref(),
                 ..Leave::default()
             },
         )

@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::render;
+use crate::verbs::config;
 use crate::verbs::policy::is_file;
 
 /// Make a session: a workspace, a policy, and one set of rules for all commands in it
@@ -44,10 +45,9 @@ impl Create {
             true => render::json(context, &session)?,
             false => render::print(&super::info::text(&session, context))?,
         }
-        session
-            .not_held
-            .iter()
-            .for_each(|line| render::say(&format!("not held: {}", render::visible(line))));
+        let warns = config::load(context)?.config.security.warn_degraded;
+        let lines = session.not_held.iter().filter(|_| warns);
+        lines.for_each(|line| render::say(&format!("not held: {}", render::visible(line))));
         Ok(Exit::DONE)
     }
 }
