@@ -233,9 +233,14 @@ fn a_word_in_the_place_of_a_boolean_or_a_number_is_refused_with_its_place() {
             "3:35",
             "1 to 65535",
         ),
-        ("filesystem: {trash: {max_size: \"4096\"}}", "3:", "a size"),
-        ("approvals: {timeout: \"0\"}", "3:", "a duration"),
-        ("approvals: {timeout: true}", "3:", "a duration"),
+        ("filesystem: {trash: {max_size: \"4096\"}}", "3:32", "a size"),
+        ("approvals: {timeout: \"0\"}", "3:22", "a duration"),
+        ("approvals: {timeout: true}", "3:22", "a duration"),
+        ("approvals: {timeout: [1s]}", "3:22", "a duration"),
+        ("resource_limits: {command_timeout: 5x}", "3:36", "a duration"),
+        ("transparent_commands: {add: [\"\"]}", "3:30", "base name"),
+        ("transparent_commands: {remove: [env, \"\"]}", "3:38", "base name"),
+        ("transparent_commands: {add: [/usr/bin/nice]}", "3:30", "base name"),
     ] {
         let told = body(&format!("{text}\n"));
         assert!(told.starts_with(&format!("p.yaml:{place}")), "{text}\n{told}");

@@ -121,11 +121,17 @@ fn is_number(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// The name by which one is asked for: a deserializer that knows where it stands says so ([`crate::strict`]).
+pub(crate) const QUANTITY: &str = "quantity";
+
 struct TimeVisitor;
 struct SizeVisitor;
 
-impl Visitor<'_> for TimeVisitor {
+impl<'de> Visitor<'de> for TimeVisitor {
     type Value = Time;
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Time, D::Error> {
+        deserializer.deserialize_any(self)
+    }
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(DURATION)
     }
@@ -141,8 +147,11 @@ impl Visitor<'_> for TimeVisitor {
     }
 }
 
-impl Visitor<'_> for SizeVisitor {
+impl<'de> Visitor<'de> for SizeVisitor {
     type Value = Size;
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Size, D::Error> {
+        deserializer.deserialize_any(self)
+    }
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(SIZE)
     }
@@ -160,13 +169,13 @@ impl Visitor<'_> for SizeVisitor {
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
-        deserializer.deserialize_any(TimeVisitor)
+        deserializer.deserialize_newtype_struct(QUANTITY, TimeVisitor)
     }
 }
 
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
-        deserializer.deserialize_any(SizeVisitor)
+        deserializer.deserialize_newtype_struct(QUANTITY, SizeVisitor)
     }
 }
 

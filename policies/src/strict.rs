@@ -6,6 +6,7 @@ use std::cell::Cell;
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde_saphyr::Location;
 
+use crate::quantity::QUANTITY;
 use scalar::Placed;
 
 mod scalar;
@@ -18,8 +19,7 @@ pub(crate) struct Strict<'s, T>(pub T, pub &'s Cell<Option<Location>>);
 macro_rules! as_they_are {
     ($($method:ident)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-            let Placed { scalar, place } = Placed::of(self.0)?;
-            scalar.visit(visitor).inspect_err(|_| self.1.set(place))
+            self.as_it_is(visitor)
         })*
     };
 }
@@ -30,6 +30,14 @@ macro_rules! as_asked_for {
             self.0.$method($($name,)* Strict(visitor, self.1))
         })*
     };
+}
+
+impl<'de, 's, D: Deserializer<'de>> Strict<'s, D> {
+    /// What stands there, and where.
+    fn as_it_is<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        let Placed { scalar, place } = Placed::of(self.0)?;
+        scalar.visit(visitor).inspect_err(|_| self.1.set(place))
+    }
 }
 
 impl<'de, 's, D: Deserializer<'de>> Deserializer<'de> for Strict<'s, D> {
@@ -44,10 +52,17 @@ impl<'de, 's, D: Deserializer<'de>> Deserializer<'de> for Strict<'s, D> {
         deserialize_any() deserialize_char() deserialize_str() deserialize_string() deserialize_bytes()
         deserialize_byte_buf() deserialize_option() deserialize_unit() deserialize_seq() deserialize_map()
         deserialize_identifier() deserialize_ignored_any()
-        deserialize_unit_struct(name: &'static str) deserialize_newtype_struct(name: &'static str)
+        deserialize_unit_struct(name: &'static str)
         deserialize_tuple(length: usize) deserialize_tuple_struct(name: &'static str, length: usize)
         deserialize_struct(name: &'static str, fields: &'static [&'static str])
         deserialize_enum(name: &'static str, variants: &'static [&'static str])
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, D::Error> {
+        match name {
+            QUANTITY => self.as_it_is(visitor),
+            _ => self.0.deserialize_newtype_struct(name, Strict(visitor, self.1)),
+        }
     }
 
     fn is_human_readable(&self) -> bool {

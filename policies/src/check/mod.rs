@@ -85,6 +85,15 @@ pub fn policy(source: &Source, file: &PolicyFile) -> Result<(), LoadError> {
             .error(name.range(), message)
             .expecting("a name, or a glob on names such as `*_TOKEN`"));
     }
+    let wrappers = &file.transparent_commands;
+    let is_name = |name: &str| !name.is_empty() && !name.contains(['/', '*', '?', '[', '{']);
+    let mut names = wrappers.add.iter().chain(&wrappers.remove);
+    if let Some(name) = names.find(|name| !is_name(name)) {
+        let message = format!("`{}` would never match: a wrapper is known by its name", name.value);
+        return Err(source
+            .error(name.range(), message)
+            .expecting("a base name such as `nice`"));
+    }
     for (name, value) in &file.env_inject {
         if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
             let message = format!("`{name}` cannot be an environment variable");
