@@ -1,6 +1,6 @@
 //! Rules on Internet sockets.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::compile::{Cidr, Common, Compiler};
 use super::{Layer, Policy, RuleRef, Verdict};
@@ -40,6 +40,9 @@ pub(crate) struct CompiledNetwork {
     pub(super) max_bytes: Option<u64>,
     pub(super) max_per_minute: Option<u32>,
 }
+
+/// The name of this machine to itself, on loopback.
+const LOCALHOST: &str = "localhost";
 
 /// The longest host name (RFC 1035), in bytes.
 const MAX_HOST: usize = 253;
@@ -91,6 +94,11 @@ impl CompiledNetwork {
                     .suggesting("ports go to `ports`, address ranges to `cidrs`"));
             } else {
                 domains.extend(compiler.name_glob(&lower, b'.')?.map(Domain::Name));
+                if lower.value == LOCALHOST {
+                    // Nobody asks a resolver for it (RFC 6761, 6.3).
+                    let addresses = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+                    domains.extend(addresses.map(Domain::Address));
+                }
             }
         }
         let mut cidrs = Vec::new();

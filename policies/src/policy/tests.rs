@@ -190,6 +190,28 @@ fn network_rules_match_all_selectors_that_are_given() -> Outcome {
 }
 
 #[test]
+fn localhost_is_where_it_always_is() -> Outcome {
+    let policy = policy("network_rules: [{name: me, domains: [LocalHost], ports: [80], decision: allow}]")?;
+    for (host, address, decision) in [
+        (Some("localhost"), None, Decision::Allow),
+        (None, Some([127, 0, 0, 1].into()), Decision::Allow),
+        (None, Some(std::net::Ipv6Addr::LOCALHOST.into()), Decision::Allow),
+        (None, Some([127, 0, 0, 2].into()), Decision::Deny),
+        (Some("other"), None, Decision::Deny),
+    ] {
+        let verdict = policy.network(&NetworkQuery {
+            operation: NetOp::Connect,
+            protocol: Protocol::Tcp,
+            host,
+            address,
+            port: 80,
+        });
+        assert_eq!(verdict.decision, decision, "{host:?} {address:?}");
+    }
+    Ok(())
+}
+
+#[test]
 fn abstract_sockets_are_named_by_an_at_sign() -> Outcome {
     let policy = policy(
         "unix_socket_rules:\n  - {name: x, paths: ['@/tmp/.X11-unix/*'], decision: deny}\n  - {name: d, paths: [/run/docker.sock], operations: [connect], decision: deny}\n  - {name: all, paths: ['**', '@**'], decision: allow}\n",
