@@ -260,7 +260,12 @@ impl SocketJudge for CommandJudge {
                 named.refusal = Errno::from_raw_os_error(file.errno.number());
             }
         }
-        if !verdict.decision.passes() {
+        if verdict.decision == PolicyDecision::Approve {
+            match self.ask(EventType::UnixBind, "bind", request.caller, &named, &verdict) {
+                SocketDecision::Allow => {}
+                other => return other,
+            }
+        } else if !verdict.decision.passes() {
             return self.refuse(EventType::UnixBind, "bind", request.caller, &named, &verdict);
         }
         self.note(EventDraft {

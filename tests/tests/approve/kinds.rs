@@ -10,7 +10,7 @@ const RULES: &str = r#"network_rules:
   - {name: ask-net, cidrs: ["127.0.0.0/8"], operations: [connect], decision: approve}
   - {name: rest-net, decision: allow}
 unix_socket_rules:
-  - {name: ask-unix, paths: ["/tmp/other/**"], operations: [connect, sendto], decision: approve}
+  - {name: ask-unix, paths: ["/tmp/other/**", "@asked"], operations: [connect, sendto, bind], decision: approve}
   - {name: rest-unix, paths: ["**", "@**"], decision: allow}
 signal_rules:
   - {name: ask-signal, signals: [TERM], target: {type: children}, decision: approve}
@@ -39,6 +39,7 @@ fn kinds(world: &World, port: u16) -> Vec<Kind> {
     let python = |call: &str| format!("python3 -c 'import socket; {call}'");
     let unix = python("socket.socket(socket.AF_UNIX).connect(\"/tmp/other/service\")");
     let datagram = python("socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b\"x\", \"/tmp/other/datagrams\")");
+    let abstract_name = python("socket.socket(socket.AF_UNIX).bind(\"\\0asked\")");
     vec![
         kind("exec", "/usr/bin/seq", "ask-exec", "seq 2".to_owned()),
         kind("create", &file, "ask-file", "echo x > asked/f".to_owned()),
@@ -47,6 +48,7 @@ fn kinds(world: &World, port: u16) -> Vec<Kind> {
         kind("rmdir", &file, "ask-file", "rmdir asked/f".to_owned()),
         kind("connect", "/tmp/other/service", "ask-unix", unix),
         kind("sendto", "/tmp/other/datagrams", "ask-unix", datagram),
+        kind("bind", "@asked", "ask-unix", abstract_name),
         kind(
             "connect",
             &format!("127.0.0.1:{port}"),

@@ -6,7 +6,9 @@ use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use agentsh_policy::{CommandOperation, FileOp, FileOperation, Operand, Operation, Payload, Policy, Wrappers};
+use agentsh_policy::{
+    CommandOperation, FileOp, FileOperation, Operand, Operation, Payload, Policy, UnixOp, UnixOperation, Wrappers,
+};
 
 use super::operation;
 
@@ -41,7 +43,7 @@ pub fn of(policy: &Policy, operation: &Operation) -> Vec<CommandOperation> {
 pub fn deciding(policy: &Policy, operation: &Operation) -> Operation {
     let strictness = |one: &Operation| policy.judge(one).decision.strictness();
     let started = of(policy, operation).into_iter().map(Operation::Command);
-    started.chain(left(operation)).fold(operation.clone(), |held, next| {
+    started.chain(beside(operation)).fold(operation.clone(), |held, next| {
         match strictness(&next) > strictness(&held) {
             true => next,
             false => held,
@@ -49,9 +51,31 @@ pub fn deciding(policy: &Policy, operation: &Operation) -> Operation {
     })
 }
 
+/// What an operation is besides.
+fn beside(operation: &Operation) -> Vec<Operation> {
+    match operation {
+        Operation::File(file) => left(file).into_iter().collect(),
+        Operation::UnixSocket(unix) if unix.operation == UnixOp::Bind => bound(unix),
+        _ => Vec::new(),
+    }
+}
+
+/// A socket that is bound listens as well, and has a file if it has no abstract name.
+fn bound(unix: &UnixOperation) -> Vec<Operation> {
+    let listens = Operation::UnixSocket(UnixOperation {
+        operation: UnixOp::Listen,
+        ..unix.clone()
+    });
+    let file = Operation::File(FileOperation {
+        operation: FileOp::Create,
+        path: unix.path.clone(),
+    });
+    let has_file = !unix.path.as_bytes().starts_with(b"@");
+    std::iter::once(listens).chain(has_file.then_some(file)).collect()
+}
+
 /// What a rename is besides at the name that it leaves.
-fn left(operation: &Operation) -> Option<Operation> {
-    let Operation::File(file) = operation else { return None };
+fn left(file: &FileOperation) -> Option<Operation> {
     let path = Path::new(OsStr::from_bytes(file.path.as_bytes()));
     let gone = match path.symlink_metadata() {
         Ok(meta) if meta.is_dir() => FileOp::Rmdir,
@@ -151,6 +175,28 @@ mod tests {
         let words: Vec<&str> = std::iter::once("command").chain(line.split(' ')).collect();
         let operation = Operation::parse(&words).map_err(|problem| Error::usage(problem, ""))?;
         Ok(Answer::of_all(&policy, &operation::found(operation)))
+    }
+
+    #[test]
+    fn a_socket_that_is_bound_listens_and_has_a_file() -> Result<(), Error> {
+        let rules = "version: 1\nname: t\nunix_socket_rules:
+  - {name: no, paths: ['@no'], operations: [listen], decision: deny}
+  - {name: rest, paths: ['**', '@**'], decision: allow}
+file_rules: [{name: here, paths: ['/w/**'], decision: allow}]\n";
+        let policy = agentsh_policy::parse(rules, Path::new("t.yaml"))?.resolve(&Default::default())?;
+        for (words, decision) in [
+            (["unix", "bind", "@no"], "deny"),
+            (["unix", "bind", "@yes"], "allow"),
+            (["unix", "bind", "/w/s"], "allow"),
+            (["unix", "bind", "/x/s"], "deny"),
+            (["unix", "connect", "/x/s"], "allow"),
+        ] {
+            let operation = Operation::parse(&words).map_err(|problem| Error::usage(problem, ""))?;
+            let answer = Answer::of_all(&policy, &operation);
+            assert_eq!(answer.decision.word(), decision, "{words:?}");
+            assert!(answer.operation.contains(words[2]), "{answer:?}");
+        }
+        Ok(())
     }
 
     #[test]
