@@ -92,11 +92,14 @@ impl Outlook {
         whole
     }
 
-    /// Leaves out lowered places that answer nothing which is not possible everywhere.
+    /// Leaves out lowered places that answer as everything does. Where names decide one tells more than what is possible
+    /// everywhere, even with an answer that is.
     fn simplified(mut self) -> Outlook {
         let everywhere = self.everywhere;
-        self.lowered
-            .retain(|place| place.decisions.with(everywhere) != everywhere);
+        if everywhere.iter().count() < 2 {
+            self.lowered
+                .retain(|place| place.decisions.with(everywhere) != everywhere);
+        }
         self
     }
 

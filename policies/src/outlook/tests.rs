@@ -52,6 +52,18 @@ fn a_secret_folder_is_lowered_and_a_glob_is_not() -> Result<(), LoadError> {
 }
 
 #[test]
+fn where_names_decide_a_known_tree_is_told_all_the_same() -> Result<(), LoadError> {
+    let policy = policy(
+        "defaults: {read: deny}\nfile_rules: [{name: some, paths: ['/lib*/**', '**/*.md', '/usr/**'], operations: [read], decision: allow}]",
+    )?;
+    let top = policy.outlook(FileOp::Read, b"/");
+    assert!(top.everywhere.could_pass() && top.stops_everywhere());
+    assert!(top.lowered.iter().any(|place| place.path == b"/usr"), "{top:?}");
+    assert!(policy.outlook(FileOp::Read, b"/usr").is_granted_whole());
+    Ok(())
+}
+
+#[test]
 fn programs_that_never_run_are_told_from_those_that_sometimes_do() -> Result<(), LoadError> {
     let policy = policy(
         "command_rules:\n  - {name: a, commands: [git], decision: allow}\n  - {name: n, commands: [nc, /usr/bin/curl], decision: deny}\n  - {name: s, commands: [npm], args_patterns: [publish], decision: deny}\n  - {name: r, commands: ['*'], decision: allow}\n  - {name: late, commands: [ls], decision: deny}\n",

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use agentsh_tests::world::people::SECRET;
-use agentsh_tests::{Result, Shell, User, World, enforced, fail};
+use agentsh_tests::{Result, Shell, User, World, enforced, fail, session};
 
 /// Ways to read the private key. `KEY` is its path.
 const READS: [&str; 14] = [
@@ -196,5 +196,28 @@ fn set_user_id_programs_gain_nothing() -> Result {
     match outcome.out() == "4242\n" {
         true => Ok(()),
         false => Err(fail(format!("{control:?}\n{outcome:?}"))),
+    }
+}
+
+#[test]
+fn where_a_name_may_be_read_anywhere_programs_run_where_all_may_be() -> Result {
+    let rules = r#"version: 1
+name: named
+defaults: {read: deny, command: allow, write: deny}
+file_rules:
+  - {name: system, paths: ["/usr/**", "/lib*/**", "/etc/**", "/proc/**", "**/*.md"], operations: [read, list, open, stat, access, readlink], decision: allow}
+"#;
+    let world = World::new(User::agent())?;
+    let path = session::write_policy(&world, "named", rules)?;
+    let id = session::create(&world, &["--policy", &path.to_string_lossy()])?.id;
+    for name in ["a.md", "a.txt"] {
+        world
+            .user()
+            .write_file(&world.workspace().join(name), "text\n", 0o644)?;
+    }
+    let outcome = session::run(&world, &id, &["bash", "-c", "cat a.md; cat a.txt"])?;
+    match outcome.out() == "text\n" && outcome.err().contains("Permission denied") {
+        true => Ok(()),
+        false => Err(fail(format!("{outcome:?}"))),
     }
 }

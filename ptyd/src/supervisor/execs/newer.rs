@@ -39,7 +39,7 @@ impl CommandJudge {
         let Ok(other) = request.other(&program, argv.clone()) else {
             return Ok(decision);
         };
-        if !is_judged(&request.subjects, known, &other.subjects) {
+        if !is_judged(&request.subjects, known, &other.subjects) || self.first_known(&other.subjects).is_some() {
             return Ok(decision);
         }
         let (subjects, scripts) = (other.subjects, &request.subjects[..known]);
