@@ -83,7 +83,7 @@ impl NameServer {
         self.set(name, Known::Addresses(parsed));
     }
 
-    /// The names that it was asked for, in their order.
+    /// The names that it was asked for, in their order, as they were written.
     pub fn asked(&self) -> Vec<String> {
         self.state().asked.clone()
     }
@@ -101,7 +101,9 @@ impl NameServer {
             }
             let reply = self.reply(&request, usize::from(u16::MAX));
             let length = (reply.len() as u16).to_be_bytes();
-            let name = read_name(&request).map(|(name, _)| name).unwrap_or_default();
+            let name = read_name(&request)
+                .map(|(name, _)| name.to_ascii_lowercase())
+                .unwrap_or_default();
             let known = self.state().known.get(&name).cloned();
             if matches!(known, Some(Known::Half(_))) {
                 let _ = stream.write_all(&[&length[..], &reply[..reply.len() / 2]].concat());
@@ -131,9 +133,9 @@ impl NameServer {
             .and_then(<[u8]>::first_chunk)
             .map_or(0, |bytes| u16::from_be_bytes(*bytes));
         let mut state = self.state();
-        state.asked.push(name.clone());
+        let mut current = name.to_ascii_lowercase();
+        state.asked.push(name);
         let (mut answers, mut count) = (Vec::new(), 0u16);
-        let mut current = name.clone();
         let exists = loop {
             match state.known.get(&current) {
                 Some(Known::Alias(target)) => {
@@ -208,7 +210,7 @@ fn read_name(request: &[u8]) -> Option<(String, usize)> {
         let length = usize::from(*request.get(at)?);
         at += 1;
         if length == 0 {
-            return Some((labels.join(".").to_ascii_lowercase(), at));
+            return Some((labels.join("."), at));
         }
         labels.push(String::from_utf8_lossy(request.get(at..at + length)?).into_owned());
         at += length;

@@ -281,9 +281,13 @@ print(answers>5000)
 for _ in range(100):
     try: socket.getaddrinfo('www.example.org',443,F4,T); break
     except socket.gaierror: pass
-look('www.example.org')"
+look('www.example.org')
+def again():
+    for _ in range(100): socket.getaddrinfo('www.example.org',443,F4,T)
+    return 'answered'
+say(again)"
     );
-        expect(&attempt(&world, &script)?, "True 203.0.113.10")?;
+        expect(&attempt(&world, &script)?, "True 203.0.113.10 answered")?;
         let out = server
             .asked()
             .iter()

@@ -1,7 +1,7 @@
 //! One query: judged, asked upstream, and its answer looked through.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use agentsh_policy::Decision;
@@ -9,7 +9,8 @@ use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode}
 use hickory_proto::rr::rdata::{A, AAAA, PTR};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
-use super::{Lookup, Resolver};
+use super::limits::Admission;
+use super::{Lookup, Resolver, Told};
 use crate::address::{is_private, is_special};
 use crate::own::Owner;
 
@@ -18,6 +19,10 @@ const MOST: u16 = 4096;
 
 /// How long a redirected name is good.
 const REDIRECTED: u32 = 60;
+
+/// So many answers are remembered, of so many records at most.
+const MOST_TOLD: usize = 512;
+const MOST_RECORDS: usize = 32;
 
 /// What is said where the budget is used up.
 const TOO_MUCH: &str = "the session asks for more names than any program needs";
@@ -192,16 +197,50 @@ impl Resolver {
             return Answer::of(ResponseCode::NoError);
         };
         let kind = u16::from(query.query_type());
-        if !self.limits.admit(name, kind, weight, Instant::now()) {
-            return Answer::refused(TOO_MUCH);
-        }
-        let Some(reply) = self.upstream.ask(query) else {
-            return Answer::of(ResponseCode::ServFail);
+        let mut answer = match self.limits.admit(name, kind, weight, Instant::now()) {
+            Admission::No => return Answer::refused(TOO_MUCH),
+            Admission::Again => match self.told_before(name, kind) {
+                Some((code, records)) => Answer {
+                    records,
+                    ..Answer::of(code)
+                },
+                None => return Answer::refused(TOO_MUCH),
+            },
+            Admission::Goes => {
+                let Some(reply) = self.upstream.ask(&spelled_alike(query)) else {
+                    return Answer::of(ResponseCode::ServFail);
+                };
+                let mut answer = Answer::of(reply.metadata.response_code);
+                answer.records = chain(query, reply.answers);
+                self.remember(name, kind, &answer);
+                answer
+            }
         };
-        let mut answer = Answer::of(reply.metadata.response_code);
-        answer.records = chain(query, reply.answers);
+        answer
+            .records
+            .iter_mut()
+            .filter(|record| record.name == *query.name())
+            .for_each(|record| record.name = query.name().clone());
         self.look_through(name, &mut answer);
         answer
+    }
+
+    /// What was told of the name before.
+    fn told_before(&self, name: &str, kind: u16) -> Option<Told> {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.get(&(Box::from(name), kind)).cloned()
+    }
+
+    /// Addresses are what is asked for again and again.
+    fn remember(&self, name: &str, kind: u16, answer: &Answer) {
+        if weight(kind.into()) != Some(1.0) || answer.records.len() > MOST_RECORDS {
+            return;
+        }
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() >= MOST_TOLD {
+            told.clear();
+        }
+        told.insert((name.into(), kind), (answer.code, answer.records.clone()));
     }
 
     /// Leaves out addresses that the name must not have, and pins the others to it.
@@ -271,6 +310,11 @@ fn weight(kind: RecordType) -> Option<f64> {
         | LOC => 4.0,
         _ => return None,
     })
+}
+
+/// The question as it goes out: how a name is written, letter by letter, would tell its server as much as the name.
+fn spelled_alike(query: &Query) -> Query {
+    Query::query(query.name().to_lowercase(), query.query_type())
 }
 
 /// Those of the addresses that were asked for.

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// Names that were asked for before cost nothing; so many are remembered.
+/// Names that were asked for before cost little; so many are remembered.
 const SEEN: usize = 16_384;
 
 /// So many registered domains are counted apart.
@@ -59,11 +59,29 @@ impl Bucket {
     }
 }
 
+/// What became of one registered domain's share.
+struct Parent {
+    bucket: Bucket,
+    /// How many names and types below it were let out.
+    known: usize,
+}
+
 struct State {
     queries: Bucket,
     all: Bucket,
-    parents: HashMap<Box<str>, Bucket>,
+    parents: HashMap<Box<str>, Parent>,
     seen: HashSet<u64>,
+}
+
+/// What may become of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// It goes out.
+    Goes,
+    /// It was asked before, and is answered as then: nobody outside is to hear of it.
+    Again,
+    /// It is refused.
+    No,
 }
 
 /// The budgets of one session.
@@ -88,47 +106,61 @@ impl Limits {
 
     /// Whether a query for `name` (lower case, without a dot at its end) goes out. `weight`: how much more than an
     /// address its answer can carry in.
-    pub fn admit(&self, name: &str, kind: u16, weight: f64, now: Instant) -> bool {
+    pub fn admit(&self, name: &str, kind: u16, weight: f64, now: Instant) -> Admission {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = &mut *state;
+        let hash = self.hasher.hash_one((name, kind));
+        let seen = state.seen.contains(&hash);
+        let beyond = if seen { Admission::Again } else { Admission::No };
         state.queries.fill(QUERIES, now);
         if state.queries.tokens < 1.0 {
-            return false;
+            return beyond;
         }
         state.queries.tokens -= 1.0;
-        let hash = self.hasher.hash_one((name, kind));
-        if state.seen.contains(&hash) {
-            return true;
-        }
         let parent = parent(name);
-        // Below a name's registered domain is what can carry something.
-        let cost = ((name.len() - parent.len()) as f64 + NAME) * weight;
         state.all.fill(OF_ALL, now);
         if !state.parents.contains_key(parent) && state.parents.len() >= PARENTS {
-            state.parents.retain(|_, bucket| {
-                bucket.fill(OF_ONE, now);
-                bucket.tokens < OF_ONE.most
+            state.parents.retain(|_, parent| {
+                parent.bucket.fill(OF_ONE, now);
+                parent.bucket.tokens < OF_ONE.most
             });
             if state.parents.len() >= PARENTS {
-                return false;
+                return beyond;
             }
         }
-        let one = state
-            .parents
-            .entry(parent.into())
-            .or_insert_with(|| Bucket::full(OF_ONE, now));
-        one.fill(OF_ONE, now);
-        if one.tokens < cost || state.all.tokens < cost {
-            return false;
+        let one = state.parents.entry(parent.into()).or_insert_with(|| Parent {
+            bucket: Bucket::full(OF_ONE, now),
+            known: 0,
+        });
+        one.bucket.fill(OF_ONE, now);
+        let (of_one, of_all) = match seen {
+            // Which of those that were asked before it is can say something, too.
+            true => (choice(one.known), choice(state.seen.len())),
+            // Below a name's registered domain is what can carry something.
+            false => {
+                let cost = ((name.len() - parent.len()) as f64 + NAME) * weight;
+                (cost, cost)
+            }
+        };
+        if one.bucket.tokens < of_one || state.all.tokens < of_all {
+            return beyond;
         }
-        one.tokens -= cost;
-        state.all.tokens -= cost;
-        if state.seen.len() >= SEEN {
-            state.seen.clear();
+        one.bucket.tokens -= of_one;
+        state.all.tokens -= of_all;
+        if !seen {
+            one.known += 1;
+            if state.seen.len() >= SEEN {
+                state.seen.clear();
+            }
+            state.seen.insert(hash);
         }
-        state.seen.insert(hash);
-        true
+        Admission::Goes
     }
+}
+
+/// The bytes that one of so many can say, and that it comes now.
+fn choice(of: usize) -> f64 {
+    (of as f64).log2().max(1.0) / 8.0
 }
 
 /// The registered domain of a name, near enough: its last two labels, or three under a registry such as `co.uk`.
@@ -167,12 +199,11 @@ mod tests {
         let name = |number: u32| format!("{number:032x}.evil.example");
         // Ten thousand names, one each ten milliseconds.
         let at = |number: u32| now + Duration::from_millis(u64::from(number) * 10);
-        let passed = (0..10_000)
-            .filter(|number| limits.admit(&name(*number), 1, 1.0, at(*number)))
-            .count();
+        let goes = |name: &str, at| limits.admit(name, 1, 1.0, at) == Admission::Goes;
+        let passed = (0..10_000).filter(|number| goes(&name(*number), at(*number))).count();
         assert!((30..60).contains(&passed), "{passed}");
-        assert!(limits.admit("good.example.org", 1, 1.0, at(10_000)));
-        assert!(limits.admit(&name(0), 1, 1.0, at(10_000)), "what was asked for before");
+        assert!(goes("good.example.org", at(10_000)));
+        assert!(goes(&name(0), at(10_000)), "what was asked for before");
     }
 
     #[test]
@@ -180,8 +211,29 @@ mod tests {
         let now = Instant::now();
         let limits = Limits::new(now);
         let passed = (0..10_000)
-            .filter(|number| limits.admit(&format!("x.e{number}.example"), 1, 1.0, now))
+            .filter(|number| limits.admit(&format!("x.e{number}.example"), 1, 1.0, now) == Admission::Goes)
             .count();
         assert!(passed <= 500, "{passed}");
+    }
+
+    /// One program that asks for its two addresses again and again, and one that spells something out with the names
+    /// that it was once told.
+    #[test]
+    fn who_repeats_itself_says_little_by_that() {
+        let now = Instant::now();
+        let seconds = |number: u32| now + Duration::from_secs(u64::from(number / 50));
+        let limits = Limits::new(now);
+        let plain =
+            (0..20_000u32).map(|number| limits.admit("www.example.org", (number % 2) as u16, 1.0, seconds(number)));
+        assert!(plain.into_iter().all(|one| one == Admission::Goes));
+        let limits = Limits::new(now);
+        let name = |number: u32| format!("n{}.evil.example", number % 64);
+        let spelled: Vec<Admission> = (0..20_000)
+            .map(|number| limits.admit(&name(number), 1, 1.0, seconds(number)))
+            .collect();
+        let goes = spelled.iter().filter(|one| **one == Admission::Goes).count();
+        // What the share of one domain and eight bytes a second are good for, at six bits each.
+        assert!((4_000..7_500).contains(&goes), "{goes}");
+        assert!(spelled.iter().all(|one| *one != Admission::No));
     }
 }

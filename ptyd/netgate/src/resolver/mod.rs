@@ -16,6 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use agentsh_policy::{Decision, Policy};
+use hickory_proto::op::ResponseCode;
+use hickory_proto::rr::Record;
 
 pub use upstream::Upstream;
 
@@ -66,12 +68,17 @@ struct Client {
     asked: Option<SocketAddr>,
 }
 
+/// What a name and a type were answered with.
+type Told = (ResponseCode, Vec<Record>);
+
 /// A running resolver. It runs until the process ends.
 pub struct Resolver {
     court: Arc<dyn Court>,
     pins: Arc<Pins>,
     upstream: Upstream,
     limits: Limits,
+    /// Answers about addresses, for who asks again beyond those.
+    told: Mutex<HashMap<(Box<str>, u16), Told>>,
     clients: Mutex<HashMap<(bool, u16), Client>>,
     v4: SocketAddr,
     v6: Option<SocketAddr>,
@@ -110,6 +117,7 @@ impl Resolver {
             pins,
             upstream,
             limits: Limits::new(Instant::now()),
+            told: Mutex::default(),
             clients: Mutex::default(),
             v4,
             v6,
