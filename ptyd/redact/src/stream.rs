@@ -73,10 +73,12 @@ impl Stream {
         self.decide(true, out);
     }
 
-    /// Begins another stream; what was not given out is forgotten.
-    pub fn restart(&mut self) {
+    /// Takes a stream that is whole, whatever came before: nothing of it is held back, and so nothing is looked at twice.
+    pub fn whole(&mut self, text: &[u8], out: &mut dyn FnMut(Piece<'_>)) {
         self.bytes.clear();
         self.next = 0;
+        self.bytes.extend_from_slice(text);
+        self.decide(true, out);
     }
 
     /// How many bytes are held back.

@@ -8,22 +8,36 @@ use super::*;
 type Failure = Box<dyn std::error::Error>;
 
 /// Puts `<name>` in place of what is found.
-fn redact<'a>(patterns: &Patterns, pieces: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut stream = Stream::new(patterns.clone());
-    let mut out = Vec::new();
-    let mut take = |piece: Piece<'_>| match piece {
+fn put<'o>(patterns: &'o Patterns, out: &'o mut Vec<u8>) -> impl FnMut(Piece<'_>) + 'o {
+    |piece: Piece<'_>| match piece {
         Piece::Plain(bytes) => out.extend_from_slice(bytes),
         Piece::Found { rule, .. } => {
             out.push(b'<');
             out.extend_from_slice(patterns.name(rule).as_bytes());
             out.push(b'>');
         }
-    };
+    }
+}
+
+fn redact<'a>(patterns: &Patterns, pieces: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut stream = Stream::new(patterns.clone());
+    let mut out = Vec::new();
+    let mut take = put(patterns, &mut out);
     for piece in pieces {
         stream.push(piece, &mut take);
         assert!(stream.held() <= MAX_SECRET);
     }
     stream.finish(&mut take);
+    drop(take);
+    out
+}
+
+/// The same of a text that is known to be whole, behind another one.
+fn redact_at_once(patterns: &Patterns, text: &[u8]) -> Vec<u8> {
+    let mut stream = Stream::new(patterns.clone());
+    stream.push(b"key sk-ant-api03-abcdefghijk", &mut |_| ());
+    let mut out = Vec::new();
+    stream.whole(text, &mut put(patterns, &mut out));
     out
 }
 
@@ -238,6 +252,7 @@ proptest! {
             rest = next;
             (!piece.is_empty()).then_some(piece)
         }).collect();
+        prop_assert_eq!(&redact_at_once(patterns, text.as_bytes()), &expected);
         prop_assert_eq!(redact(patterns, pieces.into_iter()), expected);
     }
 

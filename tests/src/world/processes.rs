@@ -50,6 +50,15 @@ impl Process {
     pub fn status(&self, key: &str) -> Option<String> {
         status(self.pid, key)
     }
+
+    /// The most memory that it ever had, in KiB.
+    pub fn most_memory(&self) -> u64 {
+        let text = self.status("VmHWM").unwrap_or_default();
+        text.split_whitespace()
+            .next()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0)
+    }
 }
 
 /// A line of `/proc/PID/status`.

@@ -79,11 +79,7 @@ os._exit(0)
         return Err(fail(out));
     }
     for daemon in world.daemons() {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid))?;
-        let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let most: u64 = most
-            .and_then(|text| text.split_whitespace().next()?.parse().ok())
-            .unwrap_or(0);
+        let most = daemon.most_memory();
         if most > 200 << 10 {
             return Err(fail(format!("{most} KiB: {daemon:?}")));
         }

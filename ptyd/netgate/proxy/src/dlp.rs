@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use agentsh_redact::{Patterns, Piece, Stream, replacement};
+use agentsh_redact::{Class, Patterns, Piece, Stream, replacement};
 
 /// What happens to findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,20 +82,27 @@ pub(crate) struct Searcher {
 impl Searcher {
     /// Searches a text. `None`: nothing was found; else the text with replacements.
     pub(crate) fn whole(&mut self, text: &[u8], counts: &mut Counts) -> Option<Vec<u8>> {
+        self.search(text, counts, |_| true)
+    }
+
+    /// Searches a word of a protocol in the same way: names look drawn by lot, and are.
+    pub(crate) fn word(&mut self, text: &[u8], counts: &mut Counts) -> Option<Vec<u8>> {
+        self.search(text, counts, |kind| kind != Class::Entropy.name())
+    }
+
+    fn search(&mut self, text: &[u8], counts: &mut Counts, counted: impl Fn(&str) -> bool) -> Option<Vec<u8>> {
         let (mut out, mut found) = (Vec::new(), false);
         let patterns = &self.patterns;
         let mut take = |piece: Piece<'_>| match piece {
-            Piece::Plain(bytes) => out.extend_from_slice(bytes),
-            Piece::Found { rule, .. } => {
+            Piece::Found { rule, .. } if counted(patterns.name(rule)) => {
                 let kind = patterns.name(rule);
                 counts.add(kind);
                 out.extend_from_slice(replacement(kind).as_bytes());
                 found = true;
             }
+            Piece::Plain(bytes) | Piece::Found { bytes, .. } => out.extend_from_slice(bytes),
         };
-        self.stream.restart();
-        self.stream.push(text, &mut take);
-        self.stream.finish(&mut take);
+        self.stream.whole(text, &mut take);
         found.then_some(out)
     }
 }

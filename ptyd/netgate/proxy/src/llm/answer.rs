@@ -9,14 +9,16 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::Response;
 use hyper::StatusCode;
-use hyper::body::Frame;
+use hyper::body::{Body as _, Frame};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use serde_json::Value;
 
 use super::filter::{Filter, Stop};
 use super::frames::Framing;
 use super::provider::{Provider, ProviderKind};
-use super::request::{Expected, error, is_encoded, search};
+use super::request::{Expected, error, is_encoded};
+use super::room::Room;
+use super::search::{By, Searched, apart, search};
 use super::usage::Learnt;
 use crate::dlp::{Counts, Mode};
 use crate::gate::{Client, Event, LlmResponseEvent};
@@ -159,7 +161,7 @@ pub(super) async fn pass(asked: Asked, response: Response<Body>) -> Answer {
     }
     let reader = match framing {
         Some(framing) => Reader::Stream(Box::new(Filter::new(asked.provider.kind, framing, dlp))),
-        None => Reader::Whole(Vec::new()),
+        None => Reader::Whole(Vec::new(), Room::default()),
     };
     let kept = asked.shared.settings.store_bodies.then(Vec::new);
     let passing = Passing {
@@ -177,6 +179,8 @@ pub(super) async fn pass(asked: Asked, response: Response<Body>) -> Answer {
 /// An answer that is no stream, read whole before it is passed on.
 async fn searched(mut asked: Asked, mut head: hyper::http::response::Parts, body: Body) -> Answer {
     let provider = Arc::clone(&asked.provider);
+    let most = body.size_hint().upper().and_then(|most| usize::try_from(most).ok());
+    let mut room = Room::wait(most.map_or(MAX_WHOLE, |most| most.min(MAX_WHOLE))).await;
     let body = match whole(body, MAX_WHOLE).await {
         Ok(body) => body,
         Err(problem) => {
@@ -185,10 +189,15 @@ async fn searched(mut asked: Asked, mut head: hyper::http::response::Parts, body
             return error(&provider, StatusCode::BAD_GATEWAY, "api_error", &why);
         }
     };
-    let mut found = Counts::default();
-    let other = search(&asked.shared.settings.dlp, provider.kind, &body, &mut found);
+    room.shrink(body.len());
+    let (kind, dlp) = (provider.kind, asked.shared.settings.dlp.clone());
+    let look = move |body: &[u8]| (search(&dlp, (kind, By::Provider), body), learn(kind, body));
+    let Some((body, (Searched { other, found }, learnt))) = apart(body, look).await else {
+        let why = "the answer cannot be searched";
+        failed(asked, why);
+        return error(&provider, StatusCode::BAD_GATEWAY, "api_error", why);
+    };
     let blocked = asked.shared.settings.dlp.mode == Mode::Block && !found.is_empty();
-    let learnt = learn(provider.kind, &body);
     let over = Over {
         status: Some(head.status),
         bytes: body.len() as u64,
@@ -235,7 +244,7 @@ fn keep(asked: &Asked, body: Vec<u8>) {
 /// What reads along.
 enum Reader {
     Stream(Box<Filter>),
-    Whole(Vec<u8>),
+    Whole(Vec<u8>, Room),
 }
 
 /// An answer on its way.
@@ -258,15 +267,10 @@ impl Passing {
         };
         let (learnt, said, found) = match reader {
             Reader::Stream(filter) => (filter.learnt, filter.said, filter.found),
-            Reader::Whole(body) => {
-                let mut found = Counts::default();
-                search(
-                    &self.asked.shared.settings.dlp,
-                    self.asked.provider.kind,
-                    &body,
-                    &mut found,
-                );
-                (learn(self.asked.provider.kind, &body), body.len() as u64, found)
+            Reader::Whole(body, _room) => {
+                let kind = self.asked.provider.kind;
+                let searched = search(&self.asked.shared.settings.dlp, (kind, By::Provider), &body);
+                (learn(kind, &body), body.len() as u64, searched.found)
             }
         };
         let over = Over {
@@ -296,8 +300,9 @@ impl Passing {
                 // The same bytes need no copy.
                 if out == *data { data.clone() } else { out.into() }
             }
-            Some(Reader::Whole(body)) => {
-                if body.len() + data.len() <= MAX_WHOLE {
+            Some(Reader::Whole(body, room)) => {
+                let length = body.len() + data.len();
+                if length <= MAX_WHOLE && room.grows(length) {
                     body.extend_from_slice(data);
                 }
                 data.clone()

@@ -1,5 +1,6 @@
 //! Where the texts of a JSON document stand, so that one can be replaced and every other byte stays.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// What a text is in its document.
@@ -16,7 +17,8 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Text {
     pub kind: Kind,
-    /// Keys and numbers from the top, with dots between: `choices.0.delta.content`.
+    /// Keys and numbers from the top, with dots between: `choices.0.delta.content`. A key that has a dot itself, or is a
+    /// number, is written otherwise, so that it is taken for no other.
     pub path: String,
     /// Where it stands, with its quotation marks.
     pub at: Range<usize>,
@@ -47,40 +49,94 @@ const CARD: std::ops::RangeInclusive<usize> = 13..=19;
 
 /// All of them, in order. `None`: it is no JSON.
 pub(crate) fn texts(document: &[u8]) -> Option<Vec<Text>> {
+    let mut found = Vec::new();
+    each(document, &mut |text| {
+        found.push(text.clone());
+        Some(())
+    })?;
+    Some(found)
+}
+
+/// Shows all of them, in order, one after the other: there may be as many as the document has bytes. `None`: it is no
+/// JSON, or somebody had seen enough.
+pub(crate) fn each(document: &[u8], seen: &mut dyn FnMut(&Text) -> Option<()>) -> Option<()> {
     // What serde agrees with is well-formed; the walk below only finds places.
     serde_json::from_slice::<serde::de::IgnoredAny>(document).ok()?;
+    let text = Text {
+        kind: Kind::Value,
+        path: String::new(),
+        at: 0..0,
+    };
     let mut walk = Walk {
         document,
         at: 0,
-        path: String::new(),
-        found: Vec::new(),
+        text,
+        seen,
     };
-    walk.value(0)?;
-    Some(walk.found)
+    walk.value(0)
+}
+
+/// A document in which texts are replaced, in order.
+pub(crate) struct Replaced<'d> {
+    document: &'d [u8],
+    out: Vec<u8>,
+    /// So far the document is in it.
+    at: usize,
+}
+
+impl<'d> Replaced<'d> {
+    pub(crate) fn new(document: &'d [u8]) -> Replaced<'d> {
+        Replaced {
+            document,
+            out: Vec::new(),
+            at: 0,
+        }
+    }
+
+    /// Puts `text` in the place of what stands at `range`, behind all that was replaced before.
+    pub(crate) fn put(&mut self, range: &Range<usize>, text: &str) {
+        let before = self.document.get(self.at..range.start).unwrap_or_default();
+        self.out.extend_from_slice(before);
+        // A string can always be written.
+        let written = serde_json::to_vec(text).unwrap_or_else(|_| b"\"\"".to_vec());
+        self.out.extend_from_slice(&written);
+        self.at = range.end;
+    }
+
+    /// All of it, if it is another one.
+    pub(crate) fn finish(mut self) -> Option<Vec<u8>> {
+        let rest = self.document.get(self.at..).unwrap_or_default();
+        (self.at > 0).then(|| {
+            self.out.extend_from_slice(rest);
+            self.out
+        })
+    }
 }
 
 /// A document with other texts in some places; `changes` are in order and do not overlap.
 pub(crate) fn replace(document: &[u8], changes: &[(Range<usize>, String)]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(document.len());
-    let mut at = 0;
-    for (range, text) in changes {
-        out.extend_from_slice(document.get(at..range.start).unwrap_or_default());
-        // A string can always be written.
-        out.extend_from_slice(&serde_json::to_vec(text).unwrap_or_else(|_| b"\"\"".to_vec()));
-        at = range.end;
-    }
-    out.extend_from_slice(document.get(at..).unwrap_or_default());
-    out
+    let mut replaced = Replaced::new(document);
+    changes.iter().for_each(|(range, text)| replaced.put(range, text));
+    replaced.finish().unwrap_or_else(|| document.to_vec())
 }
 
-struct Walk<'d> {
+/// A key as a path has it.
+fn part(name: &str) -> Cow<'_, str> {
+    match name.contains('.') || name.parse::<usize>().is_ok() {
+        true => Cow::Owned(format!("\u{2024}{}", name.replace('.', "\u{2024}"))),
+        false => Cow::Borrowed(name),
+    }
+}
+
+struct Walk<'d, 's> {
     document: &'d [u8],
     at: usize,
-    path: String,
-    found: Vec<Text>,
+    /// The last one, and the path of where the walk is.
+    text: Text,
+    seen: &'s mut dyn FnMut(&Text) -> Option<()>,
 }
 
-impl Walk<'_> {
+impl Walk<'_, '_> {
     fn peek(&mut self) -> Option<u8> {
         while self.document.get(self.at).is_some_and(u8::is_ascii_whitespace) {
             self.at += 1;
@@ -95,7 +151,7 @@ impl Walk<'_> {
         match self.peek()? {
             b'"' => {
                 let at = self.string()?;
-                self.push(Kind::Value, at);
+                self.push(Kind::Value, at)?;
             }
             b'{' => self.members(depth, b'}')?,
             b'[' => self.members(depth, b']')?,
@@ -110,21 +166,21 @@ impl Walk<'_> {
                 }
                 let written = self.document.get(start..self.at)?;
                 if CARD.contains(&written.len()) && written.iter().all(u8::is_ascii_digit) {
-                    self.push(Kind::Number, start..self.at);
+                    self.push(Kind::Number, start..self.at)?;
                 }
             }
         }
         Some(())
     }
 
-    fn push(&mut self, kind: Kind, at: Range<usize>) {
-        let path = self.path.clone();
-        self.found.push(Text { kind, path, at });
+    fn push(&mut self, kind: Kind, at: Range<usize>) -> Option<()> {
+        (self.text.kind, self.text.at) = (kind, at);
+        (self.seen)(&self.text)
     }
 
     fn members(&mut self, depth: usize, end: u8) -> Option<()> {
         self.at += 1;
-        let above = self.path.len();
+        let above = self.text.path.len();
         let mut number = 0;
         loop {
             match self.peek()? {
@@ -138,17 +194,18 @@ impl Walk<'_> {
                         let key = self.string()?;
                         self.peek().filter(|byte| *byte == b':')?;
                         self.at += 1;
-                        self.push(Kind::Key, key.clone());
-                        serde_json::from_slice(self.document.get(key)?).ok()?
+                        self.push(Kind::Key, key.clone())?;
+                        let name: String = serde_json::from_slice(self.document.get(key)?).ok()?;
+                        part(&name).into_owned()
                     } else {
                         number.to_string()
                     };
                     if above > 0 {
-                        self.path.push('.');
+                        self.text.path.push('.');
                     }
-                    self.path.push_str(&name);
+                    self.text.path.push_str(&name);
                     self.value(depth + 1)?;
-                    self.path.truncate(above);
+                    self.text.path.truncate(above);
                     number += 1;
                 }
             }
@@ -185,7 +242,7 @@ mod tests {
         assert_eq!(keys, ["a", "b.c", "d", "e", "f", "g", "h"]);
         let found: Vec<Text> = all.into_iter().filter(|text| text.kind != Kind::Key).collect();
         let paths: Vec<&str> = found.iter().map(|text| text.path.as_str()).collect();
-        assert_eq!(paths, ["a.1.b.c", "a.2", "d.f"]);
+        assert_eq!(paths, ["a.1.\u{2024}b\u{2024}c", "a.2", "d.f"]);
         assert_eq!(found[0].decode(document).as_deref(), Some("x\"é"));
         assert_eq!((found[1].key(), found[2].key()), ("a", "f"));
         let changed = replace(document, &[(found[0].at.clone(), "\n".to_owned())]);

@@ -1,5 +1,6 @@
 //! Traffic to providers of language models: metered, limited, and searched in both directions.
 
+mod about;
 mod answer;
 mod channels;
 mod filter;
@@ -10,6 +11,8 @@ mod price;
 mod provider;
 mod request;
 mod roles;
+mod room;
+mod search;
 mod usage;
 
 pub use meter::{Limits, Meter, ModelUse};

@@ -9,14 +9,14 @@ use hyper::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderValue, RETRY_AFTER,
 };
 use hyper::{Method, Request, StatusCode};
-use serde_json::Value;
 
+use super::about::About;
 use super::answer::{self, Asked};
-use super::json;
-use super::provider::{Provider, ProviderKind};
-use super::roles::{Role, role};
+use super::provider::Provider;
+use super::room::Room;
+use super::search::{By, Searched, apart, is_plain, search};
 use crate::Settings;
-use crate::dlp::{Counts, Dlp, Mode};
+use crate::dlp::{Counts, Mode};
 use crate::gate::{Client, Event, LlmRequestEvent};
 use crate::http::{Answer, Body, Continued, Shared, Unread, begun, boxed, full, plain_path, refuse, strip_hops};
 
@@ -61,6 +61,8 @@ pub(crate) async fn request(
         let why = "a compressed request cannot be searched";
         return unread(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request_error", why);
     }
+    let most = body.size_hint().upper().and_then(|most| usize::try_from(most).ok());
+    let mut room = Room::wait(most.map_or(MAX_REQUEST, |most| most.min(MAX_REQUEST))).await;
     let read = match begun(boxed(body), MAX_REQUEST).await {
         Ok((_, Some(_))) if must_read(&shared.settings) => Err(Unread::TooLarge(MAX_REQUEST)),
         read => read,
@@ -72,10 +74,14 @@ pub(crate) async fn request(
         }
     };
     let length = body.len() as u64 + more.as_ref().map_or(0, |more| more.size_hint().lower());
-    let asked = About::of(provider.kind, rest, &body);
+    room.shrink(body.len());
+    let unlooked = || unread(StatusCode::BAD_GATEWAY, "api_error", "the request cannot be looked at");
+    let (kind, path) = (provider.kind, rest.to_owned());
+    let Some((body, asked)) = apart(body, move |body| About::of(kind, &path, body)).await else {
+        return unlooked();
+    };
     let model = asked.model.as_deref().unwrap_or("unknown");
     let uses = head.method == Method::POST;
-    let mut found = Counts::default();
     let record = |refused: Option<&str>, found: &Counts| {
         let event = LlmRequestEvent {
             id: &id,
@@ -92,7 +98,7 @@ pub(crate) async fn request(
     };
     let expected = if uses { asked.expected(length) } else { 0 };
     if uses && let Err(reached) = shared.meter.admit(Instant::now(), &provider.name, model, expected) {
-        record(Some(&reached.message), &found);
+        record(Some(&reached.message), &Counts::default());
         let mut answer = turn_away(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", &reached.message);
         let headers = answer.headers_mut();
         match reached.retry {
@@ -102,13 +108,20 @@ pub(crate) async fn request(
         return answer;
     }
     let expected = Expected(Arc::clone(shared), expected);
-    if !shared.settings.dlp.can_read(|| is_plain(&body)) {
+    let dlp = shared.settings.dlp.clone();
+    let look = move |body: &[u8]| {
+        let plain = dlp.can_read(|| is_plain(body));
+        plain.then(|| search(&dlp, (kind, By::Caller), body))
+    };
+    let Some((body, searched)) = apart(body, look).await else {
+        return unlooked();
+    };
+    let Some(Searched { other, found }) = searched else {
         let why = "the request looks like JSON and cannot be read as such, so that it cannot be searched";
-        record(Some(why), &found);
+        record(Some(why), &Counts::default());
         shared.meter.refuse(&provider.name, model, 0);
         return turn_away(StatusCode::BAD_REQUEST, "invalid_request_error", why);
-    }
-    let searched = search(&shared.settings.dlp, provider.kind, &body, &mut found);
+    };
     if shared.settings.dlp.mode == Mode::Block && !found.is_empty() {
         let kinds: Vec<&str> = found.iter().map(|(kind, _)| kind).collect();
         let why = format!("the request holds what may not leave: {}", kinds.join(", "));
@@ -118,9 +131,9 @@ pub(crate) async fn request(
             .refuse(&provider.name, model, found.iter().map(|(_, count)| count).sum());
         return turn_away(StatusCode::FORBIDDEN, "permission_error", &why);
     }
-    let sent = match searched {
+    let sent = match other {
         Some(other) if shared.settings.dlp.mode == Mode::Redact => other,
-        _ => body.clone(),
+        _ => body,
     };
     if !record(None, &found) {
         return turn_away(StatusCode::BAD_GATEWAY, "api_error", "the request cannot be recorded");
@@ -150,7 +163,9 @@ pub(crate) async fn request(
         told: false,
         _expected: expected,
     };
-    match shared.upstreams.send(outgoing).await {
+    let sent = shared.upstreams.send(outgoing).await;
+    drop(room);
+    match sent {
         Ok(response) => answer::pass(asked, response).await,
         Err(problem) => {
             let why = format!("{}: {problem}", provider.name);
@@ -199,101 +214,6 @@ impl Drop for Expected {
     }
 }
 
-/// What a request says of itself.
-struct About {
-    model: Option<String>,
-    stream: bool,
-    /// The most tokens that its answer is to have.
-    most: Option<u64>,
-}
-
-/// So many tokens may an answer have whose request does not say.
-const USUAL: u64 = 4_096;
-
-/// Where requests say it.
-const MOST: [&[&str]; 6] = [
-    &["max_tokens"],
-    &["max_completion_tokens"],
-    &["max_output_tokens"],
-    &["generationConfig", "maxOutputTokens"],
-    &["generation_config", "max_output_tokens"],
-    &["options", "num_predict"],
-];
-
-/// The longest name of a model that is taken for one.
-const MAX_MODEL: usize = 128;
-
-impl About {
-    fn of(kind: ProviderKind, path: &str, body: &[u8]) -> About {
-        let value: Option<Value> = serde_json::from_slice(body).ok();
-        let get = |key: &str| value.as_ref().and_then(|value| value.get(key));
-        let said = get("model").and_then(Value::as_str);
-        let (model, stream) = match kind {
-            ProviderKind::Gemini => {
-                let last = path.rsplit_once("models/").map(|(_, last)| last);
-                let (model, call) = last
-                    .and_then(|last| last.split_once(':'))
-                    .unwrap_or((last.unwrap_or(""), ""));
-                (
-                    said.or(Some(model).filter(|model| !model.is_empty())),
-                    call.starts_with("stream"),
-                )
-            }
-            // Ollama's own calls stream unless they are asked not to.
-            ProviderKind::Ollama if path.starts_with("api/") => {
-                (said, get("stream").and_then(Value::as_bool).unwrap_or(true))
-            }
-            _ => (said, get("stream").and_then(Value::as_bool).unwrap_or(false)),
-        };
-        let most = MOST.iter().find_map(|path| {
-            let start = value.as_ref()?;
-            path.iter().try_fold(start, |value, key| value.get(key))?.as_u64()
-        });
-        let plain = |name: &&str| name.len() <= MAX_MODEL && !name.chars().any(char::is_control);
-        About {
-            model: model.filter(plain).map(str::to_owned),
-            stream,
-            most,
-        }
-    }
-
-    /// Tokens that it may use, by its length and what it says.
-    fn expected(&self, length: u64) -> u64 {
-        length.div_ceil(4).saturating_add(self.most.unwrap_or(USUAL))
-    }
-}
-
-/// Whether it is JSON that is read in one way only, or none at all: others are more lenient readers, of halves of
-/// characters, marks of byte order and wider characters.
-fn is_plain(body: &[u8]) -> bool {
-    let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start();
-    let wide = body.iter().take(4).any(|byte| matches!(byte, 0 | 0xfe | 0xff));
-    let looks = wide || text.first().is_some_and(|first| b"{[\"".contains(first));
-    !looks || (serde_json::from_slice::<Value>(body).is_ok() && json::texts(body).is_some())
-}
-
-/// The body with replacements, if something was found.
-pub(super) fn search(dlp: &Dlp, kind: ProviderKind, body: &[u8], found: &mut Counts) -> Option<Vec<u8>> {
-    let mut searcher = dlp.searcher()?;
-    let value: Option<Value> = serde_json::from_slice(body).ok();
-    let (Some(value), Some(texts)) = (value, json::texts(body)) else {
-        // Forms and files: as they are.
-        return searcher.whole(body, found);
-    };
-    let mut changes = Vec::new();
-    for text in texts {
-        if role(kind, &value, &text) == Role::Word {
-            continue;
-        }
-        if let Some(said) = text.decode(body)
-            && let Some(other) = searcher.whole(said.as_bytes(), found)
-        {
-            changes.push((text.at, String::from_utf8_lossy(&other).into_owned()));
-        }
-    }
-    (!changes.is_empty()).then(|| json::replace(body, &changes))
-}
-
 /// The request as it leaves.
 fn outgoing(
     provider: &Provider,
@@ -325,28 +245,4 @@ fn outgoing(
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     *request.headers_mut() = headers;
     Ok(request)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_others_would_read_as_json_is_read_as_such_or_not_at_all() {
-        for plain in ["", "{}", " [1]", "--boundary\r\nx", "a=b&c=%7B"] {
-            assert!(is_plain(plain.as_bytes()), "{plain}");
-        }
-        let wide: Vec<u8> = "{\"a\":1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        for odd in [
-            b"{\"a\":\"jo\\u0040example.org\",\"b\":\"\\ud800\"}".as_slice(),
-            b"\xef\xbb\xbf{\"a\":1}",
-            b"{\"a\":1,}",
-            b"{\"a\":NaN}",
-            b"{\"a\":\"\xff\"}",
-            b"\xff\xfe{\0}\0",
-            &wide,
-        ] {
-            assert!(!is_plain(odd), "{odd:?}");
-        }
-    }
 }

@@ -42,10 +42,24 @@ pub(super) fn role(kind: ProviderKind, document: &Value, text: &Text) -> Role {
     if let Some(name) = piece(kind, document, text) {
         return Role::Piece(name);
     }
-    match WORDS.contains(&text.key()) && !is_free(kind, &text.path) {
+    match is_word(kind, text) {
         true => Role::Word,
         false => Role::Whole,
     }
+}
+
+/// Whether it is a word of the protocol.
+pub(super) fn is_word(kind: ProviderKind, text: &Text) -> bool {
+    text.kind == Kind::Value && WORDS.contains(&text.key()) && !is_free(kind, &text.path)
+}
+
+/// So long is no name; only what a provider has sealed is written without any blank.
+const SEALED: usize = 128;
+
+/// Whether a word is what a provider has sealed: in so many letters drawn by lot stands what looks like anything.
+pub(super) fn is_sealed(word: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte);
+    word.len() > SEALED && word.bytes().all(letter)
 }
 
 /// Whether it stands inside of what a tool is given or has given back, where every key is the tool's own.
