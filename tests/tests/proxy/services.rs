@@ -132,6 +132,14 @@ fn takes_only(user: User, engine: &str) -> Result {
         ("dots", "--path-as-is $GITHUB_API/repos/../user".to_owned()),
         ("dots in disguise", "$GITHUB_API/repos/%2e%2e/user".to_owned()),
         ("a slash in disguise", "$GITHUB_API/repos/..%2fuser".to_owned()),
+        (
+            "a method in the query",
+            "\"$GITHUB_API/repos/x?_method=DELETE\"".to_owned(),
+        ),
+        (
+            "a path in a header",
+            "-H 'X-Original-URL: /user' $GITHUB_API/repos/x".to_owned(),
+        ),
         ("an unknown service", format!("{base}/svc/other/repos/x")),
         (
             "another host on the way",

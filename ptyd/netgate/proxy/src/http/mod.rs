@@ -6,6 +6,7 @@ mod forward;
 mod head;
 mod intercept;
 mod line;
+mod readings;
 mod request;
 mod rewound;
 mod screen;

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use agentsh_redact::{Patterns, Rule};
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, HeaderValue};
+use hyper::header::{
+    ACCEPT_CHARSET, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RANGE,
+};
 use hyper::{HeaderMap, Request, StatusCode, Uri};
 
 use super::body::{Body, Scrubbed};
 use super::forward::{finish, prepare};
 use super::head::plain_path;
+use super::readings::{methods, names_path, strictest};
 use super::server::Shared;
 use super::upstream::Unreachable;
 use super::{Answer, refuse};
@@ -41,9 +44,16 @@ pub(super) async fn request(
         return refuse(StatusCode::BAD_REQUEST, "a path that could be read in several ways");
     };
     let method = request.method().to_string();
-    let Some(methods) = methods(&method, request.headers()) else {
-        return refuse(StatusCode::BAD_REQUEST, "a header names another method that is none");
+    let query = request.uri().query().unwrap_or_default();
+    let Some(methods) = methods(&method, request.headers(), query) else {
+        return refuse(
+            StatusCode::BAD_REQUEST,
+            "a header or the query names another method that is none",
+        );
     };
+    if names_path(request.headers()) {
+        return refuse(StatusCode::BAD_REQUEST, "a header names another path");
+    }
     let (asker, named, judged) = (Arc::clone(client), service.name.clone(), path.clone());
     let ruling = shared
         .ask(move |gate| {
@@ -81,40 +91,6 @@ pub(super) async fn request(
         true => answer,
         false => refuse(StatusCode::BAD_GATEWAY, "the request cannot be recorded"),
     }
-}
-
-/// Fields by which a request asks many servers to take it for one of another method.
-const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
-
-/// The methods that a server may take a request for, its own last. `None`: what it asks for is no method.
-fn methods(own: &str, headers: &HeaderMap) -> Option<Vec<String>> {
-    let mut methods = Vec::new();
-    for (name, value) in headers {
-        // Some servers know no difference between the two.
-        if OVERRIDES.contains(&name.as_str().replace('_', "-").as_str()) {
-            let other = value.to_str().ok()?.trim().to_ascii_uppercase();
-            other.parse::<hyper::Method>().ok()?;
-            methods.push(other);
-        }
-    }
-    methods.push(own.to_owned());
-    Some(methods)
-}
-
-/// The first no that is said to a reading of a request, or the yes to all of them: many servers take a path with a
-/// slash at its end for the one without.
-fn strictest(methods: &[String], path: &str, mut ask: impl FnMut(&str, &str) -> Ruling) -> Ruling {
-    let bare = path.strip_suffix('/').filter(|bare| !bare.is_empty());
-    let mut last = Ruling::deny("nobody was asked");
-    for method in methods {
-        for path in bare.into_iter().chain([path]) {
-            last = ask(method, path);
-            if !last.allowed {
-                return last;
-            }
-        }
-    }
-    last
 }
 
 /// A service's server.
@@ -166,9 +142,11 @@ async fn send(
     let scrub = service.scrub.as_deref().map(forms).transpose();
     let scrub = scrub.map_err(|_| Unreachable("the secret cannot be searched for".to_owned()))?;
     if scrub.is_some() {
-        request
-            .headers_mut()
-            .insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        // A part of the secret is not known as one.
+        headers.remove(RANGE);
+        headers.remove(ACCEPT_CHARSET);
     }
     let answer = match &switch {
         Some(_) if scrub.is_some() => return Err(Unreachable("answers of another protocol cannot be scrubbed".into())),
@@ -237,6 +215,11 @@ fn scrubbed(mut answer: Answer, patterns: &Patterns) -> Result<Answer, Unreachab
             "the answer is compressed and cannot be scrubbed".to_owned(),
         ));
     }
+    if !answer.headers().get_all(CONTENT_TYPE).iter().all(is_ascii) {
+        return Err(Unreachable(
+            "the answer is in characters that cannot be scrubbed".to_owned(),
+        ));
+    }
     let mut clean = HeaderMap::with_capacity(answer.headers().len());
     for (name, value) in answer.headers() {
         if !holds(patterns, value.as_bytes()) && name != CONTENT_LENGTH {
@@ -247,12 +230,36 @@ fn scrubbed(mut answer: Answer, patterns: &Patterns) -> Result<Answer, Unreachab
     Ok(answer.map(|body: Body| Scrubbed::body(body, patterns)))
 }
 
+/// Sets of characters in which a letter of ASCII is that byte, by how their names begin.
+const ASCII: [&str; 11] = [
+    "utf-8",
+    "utf8",
+    "us-ascii",
+    "ascii",
+    "iso-8859-",
+    "windows-",
+    "gb",
+    "big5",
+    "euc-",
+    "shift_jis",
+    "koi8-",
+];
+
+/// Whether the letters of an answer of this type are bytes of ASCII.
+fn is_ascii(kind: &HeaderValue) -> bool {
+    let kind = String::from_utf8_lossy(kind.as_bytes()).to_ascii_lowercase();
+    let named = kind.split("charset").skip(1);
+    named.into_iter().all(|rest| {
+        let name = rest.trim_start().strip_prefix('=').unwrap_or(rest);
+        let name = name.trim_start_matches([' ', '\t', '"', '\'']);
+        name.is_empty() || ASCII.iter().any(|begin| name.starts_with(begin))
+    })
+}
+
 fn holds(patterns: &Patterns, text: &[u8]) -> bool {
     let mut found = false;
     let mut take = |piece: agentsh_redact::Piece<'_>| found |= matches!(piece, agentsh_redact::Piece::Found { .. });
-    let mut stream = agentsh_redact::Stream::new(patterns.clone());
-    stream.push(text, &mut take);
-    stream.finish(&mut take);
+    agentsh_redact::Stream::new(patterns.clone()).whole(text, &mut take);
     found
 }
 
@@ -287,53 +294,17 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_judged_by_each_method_that_it_names() -> Result<(), Box<dyn std::error::Error>> {
-        let deletes = |method: &str, _: &str| match method {
-            "DELETE" => Ruling::deny("no"),
-            _ => Ruling::allow(),
-        };
-        for name in [
-            "X-HTTP-Method-Override",
-            "x-http-method",
-            "X-Method-Override",
-            "X_HTTP_Method_Override",
+    fn an_answer_is_scrubbed_in_characters_that_can_be_read() -> Result<(), Box<dyn std::error::Error>> {
+        for (kind, read) in [
+            ("application/json", true),
+            ("text/html; Charset=\"UTF-8\"; x=y", true),
+            ("text/plain;charset=iso-8859-15", true),
+            ("text/plain; charset = utf-16le", false),
+            ("text/plain;charset=utf-8;charset='UTF-7'", false),
+            ("text/plain; charset=cp037", false),
         ] {
-            let mut headers = HeaderMap::new();
-            headers.append(name.parse::<HeaderName>()?, "patch".parse()?);
-            let named = methods("POST", &headers).unwrap_or_default();
-            assert_eq!(named, ["PATCH", "POST"]);
-            assert!(strictest(&named, "/x", deletes).allowed);
-            headers.append(name.parse::<HeaderName>()?, "delete".parse()?);
-            let named = methods("POST", &headers).unwrap_or_default();
-            assert!(!strictest(&named, "/x", deletes).allowed, "{name}");
-            headers.append(name.parse::<HeaderName>()?, "GET, DELETE".parse()?);
-            assert_eq!(methods("POST", &headers), None);
+            assert_eq!(is_ascii(&kind.parse()?), read, "{kind}");
         }
-        assert_eq!(methods("GET", &HeaderMap::new()), Some(vec!["GET".to_owned()]));
         Ok(())
-    }
-
-    #[test]
-    fn a_slash_at_the_end_of_a_path_does_not_loosen_the_verdict() {
-        let admin = |_: &str, path: &str| match path {
-            "/admin" | "/only/" => Ruling::deny("no"),
-            _ => Ruling::allow(),
-        };
-        let get = ["GET".to_owned()];
-        for (path, allowed) in [
-            ("/admin", false),
-            ("/admin/", false),
-            ("/only/", false),
-            ("/", true),
-            ("/x/", true),
-        ] {
-            assert_eq!(strictest(&get, path, admin).allowed, allowed, "{path}");
-        }
-        let mut asked = Vec::new();
-        strictest(&get, "/x/", |_, path| {
-            asked.push(path.to_owned());
-            Ruling::allow()
-        });
-        assert_eq!(asked, ["/x", "/x/"]);
     }
 }
