@@ -134,6 +134,19 @@ impl Tokens {
         &self.held
     }
 
+    /// What makes a terminal that has seen nothing of the sequence under way take its rest for a part of one: the sequence so
+    /// far, or, of one too long to be held, the beginning of one that no terminal knows.
+    pub fn beginning(&self) -> &[u8] {
+        match self.state {
+            _ if !self.broken => &self.held,
+            State::Ground => b"",
+            State::Osc => b"\x1b]",
+            State::Escape | State::Csi => b"\x1b[:",
+            State::String => b"\x1b_",
+            State::StringEnd => b"\x1b_\x1b",
+        }
+    }
+
     fn end(&mut self, each: &mut impl FnMut(Token<'_>)) {
         if !std::mem::take(&mut self.broken) {
             each(Token::Sequence(&self.held));
@@ -277,6 +290,8 @@ mod tests {
                 Token::Text(bytes) | Token::Part(bytes) | Token::Sequence(bytes) => total += bytes.len(),
             });
             assert!(tokens.held().len() <= MAX_HELD);
+            let beginning = tokens.beginning();
+            assert!(beginning == tokens.held() || beginning == b"\x1b]", "{beginning:?}");
         }
         assert_eq!(total, image.len());
     }

@@ -43,6 +43,11 @@ impl Utf8Stream {
         text
     }
 
+    /// The bytes of the character that waits for its rest.
+    pub fn tail(&self) -> &[u8] {
+        &self.tail
+    }
+
     /// Whether no character is waiting for its rest.
     pub fn is_whole(&self) -> bool {
         self.tail.is_empty()

@@ -127,8 +127,11 @@ impl Core {
             };
             if client.fits(window) {
                 self.introduce(id);
-                // First out of whatever sequence was cut.
-                let bytes = [&b"\x18"[..], &self.screen.redraw()].concat();
+                // First out of whatever sequence was cut; then into the one that is, unless that is held back here and comes whole.
+                let mut bytes = [&b"\x18"[..], &self.screen.redraw()].concat();
+                if self.typist == Some(id) || self.tokens.beginning().is_empty() {
+                    bytes.extend(self.screen.under_way());
+                }
                 if let Some(client) = self.client(id) {
                     client.frame = None;
                     client.redraw(bytes);

@@ -10,6 +10,7 @@ mod keyboard;
 mod modes;
 mod overdraw;
 mod paint;
+mod portable;
 pub mod query;
 pub mod render;
 mod state;

@@ -2,6 +2,7 @@ use avt::{ScreenKind, Terminal};
 
 use super::flood::{self, Backlog};
 use super::overdraw::Reader;
+use super::portable::portable;
 use super::{Modes, paint, render};
 use crate::cast::Utf8Stream;
 use crate::escape::{Token, Tokens, read};
@@ -147,7 +148,7 @@ impl Screen {
     }
 
     /// Bytes that bring a terminal *of the same size*, whatever it showed before, to this state:
-    /// scrollback, both screens, cursor, modes, title. It asks the terminal nothing.
+    /// scrollback, both screens, cursor, modes, title; what is under way aside. It asks the terminal nothing.
     pub fn redraw(&mut self) -> Vec<u8> {
         self.catch_up();
         let mut out = self.modes.clear();
@@ -170,9 +171,16 @@ impl Screen {
             out.extend_from_slice(b"\r\n".repeat(rows - 1).as_slice());
             out.extend_from_slice(b"\x1b[H\x1b[2J");
         }
-        out.extend_from_slice(self.terminal.dump().as_bytes());
+        out.extend_from_slice(portable(&self.terminal.dump()).as_bytes());
         out.extend_from_slice(&self.modes.enter());
         out
+    }
+
+    /// The beginning of a sequence or character of which the rest is still to come: for a terminal that was
+    /// [redrawn](Screen::redraw), and gets all output from here on.
+    pub fn under_way(&mut self) -> Vec<u8> {
+        self.catch_up();
+        [self.tokens.beginning(), self.text.tail()].concat()
     }
 
     /// Bytes that give a terminal that was [redrawn](Screen::redraw) back to somebody else: main

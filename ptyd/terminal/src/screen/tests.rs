@@ -33,10 +33,46 @@ fn a_redraw_brings_any_terminal_to_the_same_state() -> Result<(), Failure> {
         screen.push(stream.as_bytes());
         let expected = show(SIZE, stream.as_bytes())?;
         let dirty = b"\x1b[?1049h\x1b[41mdirt\x1b[2;3r\x1b[?6h\x1b(0\x1b[4h\x1b[5;5H";
-        let restored = show(SIZE, &[&dirty[..], &screen.redraw()].concat())?;
+        let restored = show(SIZE, &[&dirty[..], &screen.redraw(), &screen.under_way()].concat())?;
         assert_eq!(restored.1, expected.1, "{stream:?}");
         let lines = |state: &(Vec<String>, String)| state.0.iter().rev().take(10).cloned().collect::<Vec<_>>();
         assert_eq!(lines(&restored), lines(&expected), "{stream:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_redraw_says_what_every_terminal_knows() -> Result<(), Failure> {
+    let mut screen = Screen::new(SIZE, 10)?;
+    screen.push("\x1b[38;2;1;2;3;48;5;208mcolours\x1b[m\r\n────────────\x1b[3g\x1b[5G\x1bH\x1b[?1049h".as_bytes());
+    let redraw = String::from_utf8(screen.redraw())?;
+    for part in [
+        "\x1b[38;2;1;2;3;48;5;208mcolours",
+        "────────────",
+        "\x1b[3g\x1b[5G\x1bH",
+        "\x1b[?1047h\x1b[2J",
+    ] {
+        assert!(redraw.contains(part), "{part:?} of {redraw:?}");
+    }
+    assert!(!redraw.contains([':', 'W']), "{redraw:?}");
+    Ok(())
+}
+
+#[test]
+fn whoever_comes_in_the_middle_of_a_sequence_sees_its_rest_as_one() -> Result<(), Failure> {
+    let image = format!("\x1b]1337;File=:{}\x07", "A".repeat(9000));
+    for stream in [
+        "\x1b[?2004h\x1b[1;31mred\x1b]2;title\x07\x1b(0q\x1b(Bé界\x1b[38;2;1;2;3mx".to_owned(),
+        format!("\x1b[?2004ha{image}b"),
+    ] {
+        let expected = show(SIZE, stream.as_bytes())?;
+        for cut in (0..=stream.len()).filter(|cut| *cut < 200 || cut % 500 == 0) {
+            let (before, after) = stream.as_bytes().split_at(cut);
+            let mut screen = Screen::new(SIZE, 10)?;
+            screen.push(before);
+            let seen = [&screen.redraw()[..], &screen.under_way(), after].concat();
+            assert_eq!(show(SIZE, &seen)?, expected, "{cut} of {stream:?}");
+        }
     }
     Ok(())
 }
