@@ -10,6 +10,7 @@
 //! | `POST /v1/sessions` | [`CreateSession`] | [`SessionInfo`] |
 //! | `GET /v1/sessions/ID` | | [`SessionInfo`] |
 //! | `DELETE /v1/sessions/ID` | | [`SessionInfo`], state `ended` |
+//! | `POST /v1/sessions/ID/reload` | | [`SessionInfo`], after the policy's files were read again |
 //! | `POST /v1/sessions/ID/acts` | [`crate::act::Act`] | it is in the session's record |
 //! | `GET /v1/sessions/ID/proxy` | | [`ProxyInfo`] |
 //! | `GET /v1/sessions/ID/commands` | | `[CommandInfo]` |
@@ -21,7 +22,8 @@
 //!
 //! `ID` and `CID` are whole ids, unique prefixes, or (for sessions) names. From inside a session only
 //! `GET /v1/self` ([`SelfInfo`]) and `GET /v1/self/why` ([`crate::api::Why`]) are answered, by the
-//! session's own supervisor. Every error is an [`ApiError`] with a 4xx or 5xx status.
+//! session's own supervisor. A request that says something unknown is refused: it would be answered as if that had not
+//! been said. Every error is an [`ApiError`] with a 4xx or 5xx status.
 
 use std::collections::BTreeMap;
 
@@ -75,6 +77,7 @@ pub struct Status {
 
 /// `POST /v1/sessions`. Paths are resolved by the client's user, absolute.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CreateSession {
     pub workspace: Option<Bytes>,
     /// A policy's name, or the absolute path of a policy file.
@@ -254,7 +257,7 @@ pub struct LlmUse {
 
 /// `POST /v1/kill`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "what", rename_all = "snake_case")]
+#[serde(tag = "what", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Kill {
     /// A command and its descendants.
     Command { session: String, command: String },
@@ -290,4 +293,27 @@ pub struct SelfInfo {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Why {
     pub denials: Vec<serde_json::Value>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::approvals::Reply;
+
+    #[test]
+    fn a_request_that_says_something_unknown_is_refused() {
+        let refused =
+            |error: Option<serde_json::Error>| error.is_some_and(|error| error.to_string().contains("unknown field"));
+        for text in [r#"{"workspace": "/x", "policyy": "strict"}"#, r#"{"Policy": "strict"}"#] {
+            assert!(refused(serde_json::from_str::<CreateSession>(text).err()), "{text}");
+        }
+        for text in [
+            r#"{"what": "session", "session": "x", "sessions": "y"}"#,
+            r#"{"what": "command", "session": "x", "command": "y", "all": true}"#,
+        ] {
+            assert!(refused(serde_json::from_str::<Kill>(text).err()), "{text}");
+        }
+        let text = r#"{"answer": "deny", "because": "no"}"#;
+        assert!(refused(serde_json::from_str::<Reply>(text).err()), "{text}");
+    }
 }

@@ -55,6 +55,7 @@ pub struct Approval {
 
 /// `POST /v1/approvals/ID`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Reply {
     pub answer: Answer,
     #[serde(default)]

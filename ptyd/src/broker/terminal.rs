@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::header::{
     CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -34,7 +34,8 @@ const CHUNK: usize = 64 << 10;
 
 /// Whether the request is for a WebSocket.
 pub(super) fn is_wanted(request: &Request<Incoming>) -> bool {
-    header(request, &UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
+    request.method() == Method::GET
+        && header(request, &UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
 }
 
 fn header<'a>(request: &'a Request<Incoming>, name: &HeaderName) -> Option<&'a str> {
