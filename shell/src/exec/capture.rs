@@ -54,6 +54,14 @@ impl Kept {
         self.bytes > self.head.len() as u64
     }
 
+    /// What the JSON object holds: a character that the limit cuts is left out, or all of a text would not be UTF-8.
+    pub fn shown(&self) -> &[u8] {
+        match std::str::from_utf8(&self.head) {
+            Err(error) if self.truncated() && error.error_len().is_none() => &self.head[..error.valid_up_to()],
+            _ => &self.head,
+        }
+    }
+
     /// Why the overflow is not on disk, if it is not.
     pub fn lost(&self) -> Option<&io::Error> {
         match &self.spill {
@@ -158,6 +166,21 @@ mod tests {
         assert!(kept.truncated() && kept.head == bytes[..LIMIT] && kept.bytes == bytes.len() as u64);
         assert!(std::fs::read(path)? == bytes);
         Ok(())
+    }
+
+    #[test]
+    fn a_text_is_not_cut_within_a_character() {
+        let taken = |bytes: &[u8]| {
+            let mut kept = Kept::new("/dev/null/c.stdout".into());
+            kept.take(bytes);
+            kept
+        };
+        let kept = taken(format!("x{}", "é".repeat(LIMIT)).as_bytes());
+        assert!(std::str::from_utf8(kept.shown()).is_ok_and(|text| text.len() == LIMIT - 1));
+        assert_eq!(kept.head.len(), LIMIT);
+        // What is no text stays as it is, and so does what ends so by itself.
+        assert_eq!(taken(&vec![0xff; LIMIT + 1]).shown().len(), LIMIT);
+        assert_eq!(taken(b"x\xc3").shown(), b"x\xc3");
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Report {
 
 fn text(kept: Option<Kept>) -> (Bytes, u64, bool) {
     match kept {
-        Some(kept) => (Bytes(kept.head.clone()), kept.bytes, kept.truncated()),
+        Some(kept) => (Bytes(kept.shown().to_vec()), kept.bytes, kept.truncated()),
         None => (Bytes::default(), 0, false),
     }
 }
