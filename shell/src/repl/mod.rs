@@ -19,12 +19,13 @@ mod summary;
 mod turns;
 mod unfinished;
 
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, stdin};
 use std::path::PathBuf;
 use std::time::Instant;
 
 use agentsh_audit::SessionDir;
 use agentsh_protocol::api::SessionInfo;
+use rustix::termios::{QueueSelector, tcflush};
 use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
 use rustyline::{CompletionType, Config, Editor};
@@ -49,7 +50,7 @@ use shell::{After, Shell};
 /// There is no session to be had, or its shell does not start.
 pub fn run(wanted: &Wanted, context: &Context) -> Result<Exit, Error> {
     let session = session::find(wanted, context)?;
-    let by_hand = std::io::stdin().is_terminal() && context.stdout_is_terminal && context.stderr_is_terminal;
+    let by_hand = stdin().is_terminal() && context.stdout_is_terminal && context.stderr_is_terminal;
     if !by_hand {
         return plain(wanted, &session, context);
     }
@@ -148,6 +149,11 @@ impl<'a> Repl<'a> {
                     }
                 }
                 Err(ReadlineError::Interrupted) => self.status = 130,
+                Err(ReadlineError::Io(error)) if error.kind() == ErrorKind::InvalidData => {
+                    // With what came behind it: the rest of a paste would be other commands than were meant.
+                    let _ = tcflush(stdin(), QueueSelector::IFlush);
+                    render::say("agentsh: what was typed is not UTF-8, and was left out");
+                }
                 Err(ReadlineError::Eof) if self.shell.stopped() == 0 => return self.shell.leave(),
                 // It tells of stopped jobs and goes on, the first time.
                 Err(ReadlineError::Eof) => {

@@ -38,6 +38,22 @@ fn lines_that_come_at_once_all_run() -> Result {
 }
 
 #[test]
+fn what_is_not_utf_8_is_left_out_and_ends_nothing() -> Result {
+    let world = World::new(User::agent())?;
+    let mut terminal = open(&world, &[])?;
+    terminal.at(PROMPT, "one=1")?;
+    terminal.expect(PROMPT)?;
+    terminal.send(b"echo cut \xe9\xe9; echo 'le'ft\r")?;
+    terminal.expect("not UTF-8")?;
+    terminal.at(PROMPT, "echo two$((one+1))")?;
+    terminal.expect("\ntwo2\r\n")?;
+    terminal.at(PROMPT, "exit 4")?;
+    let (ended, seen) = terminal.finish()?;
+    let seen = String::from_utf8_lossy(&seen).into_owned();
+    check(ended == Ended::Exit(4) && !seen.contains("left\r"), "the rest", &seen)
+}
+
+#[test]
 fn what_the_shell_knows_is_completed() -> Result {
     let world = World::new(User::agent())?;
     for (shell, function) in [("bash", true), ("zsh", true), ("dash", false)] {
