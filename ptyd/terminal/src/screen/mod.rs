@@ -14,6 +14,7 @@ mod portable;
 pub mod query;
 pub mod render;
 mod state;
+mod underline;
 
 pub use modes::Modes;
 pub use state::{Screen, Size};

@@ -3,6 +3,7 @@ use avt::{ScreenKind, Terminal};
 use super::flood::{self, Backlog};
 use super::overdraw::Reader;
 use super::portable::portable;
+use super::underline::Underlines;
 use super::{Modes, paint, render};
 use crate::cast::Utf8Stream;
 use crate::escape::{Token, Tokens, read};
@@ -57,6 +58,7 @@ pub struct Screen {
     wanted: usize,
     scrollback: usize,
     text: Utf8Stream,
+    underlines: Underlines,
     tokens: Tokens,
     modes: Modes,
     backlog: Backlog,
@@ -78,6 +80,7 @@ impl Screen {
             wanted,
             scrollback,
             text: Utf8Stream::default(),
+            underlines: Underlines::default(),
             tokens: Tokens::default(),
             modes: Modes::default(),
             backlog: Backlog::default(),
@@ -232,7 +235,7 @@ impl Screen {
     /// Text which [`Screen::restore`] makes the same picture of, scrollback and titles aside.
     pub fn snapshot(&mut self) -> String {
         self.catch_up();
-        self.terminal.dump()
+        self.terminal.dump() + self.underlines.begun()
     }
 
     /// The picture of a snapshot that was taken at this size.
@@ -286,6 +289,6 @@ impl Screen {
             }
         });
         let text = self.text.push_text(bytes);
-        paint::feed(&mut self.terminal, &mut self.reader, &text);
+        paint::feed(&mut self.terminal, &mut self.reader, &self.underlines.plain(&text));
     }
 }

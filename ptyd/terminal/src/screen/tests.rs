@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::underline::Underlines;
 use super::*;
 use crate::escape::{Token, Tokens};
 
@@ -225,7 +226,8 @@ proptest! {
         ], 0..12),
         every in 1usize..500,
     ) {
-        let stream = parts.concat();
+        // Out of a sequence that was not ended.
+        let stream = parts.concat() + "\x18";
         let result = || -> Result<_, Failure> {
             let mut screen = Screen::new(SIZE, 10)?;
             for piece in stream.as_bytes().chunks(every) {
@@ -235,7 +237,8 @@ proptest! {
                 }
             }
             screen.cursor();
-            Ok((screen.snapshot(), show(SIZE, stream.as_bytes())?.1))
+            let plain = Underlines::default().plain(&stream).into_owned();
+            Ok((screen.snapshot(), show(SIZE, plain.as_bytes())?.1))
         };
         let (ours, plain) = result().map_err(|e| TestCaseError::fail(e.to_string()))?;
         prop_assert_eq!(ours, plain);
