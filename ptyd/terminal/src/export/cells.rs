@@ -3,10 +3,13 @@
 use avt::{Color, Line, Pen};
 
 use crate::cast::Theme;
+use crate::screen::{joins, spell};
 
 /// Cells side by side that look the same.
 pub(super) struct Run {
     pub(super) text: String,
+    /// Each takes one column.
+    narrow: bool,
     /// The first column, and how many there are.
     pub(super) column: usize,
     pub(super) width: usize,
@@ -22,17 +25,19 @@ pub(super) fn runs(line: &Line) -> Vec<Run> {
         if width == 0 {
             continue;
         }
+        let text = spell(cell.char().encode_utf8(&mut [0; 4])).into_owned();
         // Wide characters stand alone: fonts disagree on their width.
         match runs
             .last_mut()
-            .filter(|run| run.pen == *cell.pen() && width == 1 && run.width == run.text.chars().count())
+            .filter(|run| run.pen == *cell.pen() && width == 1 && run.narrow)
         {
             Some(run) => {
-                run.text.push(cell.char());
+                run.text.push_str(&text);
                 run.width += width;
             }
             None => runs.push(Run {
-                text: cell.char().into(),
+                text,
+                narrow: width == 1,
                 column,
                 width,
                 pen: *cell.pen(),
@@ -58,7 +63,7 @@ pub(super) fn escape(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
             '"' => out.push_str("&quot;"),
-            _ if unicode_width::UnicodeWidthChar::width(char).unwrap_or(0) == 0 => out.push(' '),
+            _ if unicode_width::UnicodeWidthChar::width(char).unwrap_or(0) == 0 && !joins(char) => out.push(' '),
             _ => out.push(char),
         }
     }

@@ -75,15 +75,18 @@ fn the_screen_stands_above_a_time_line_with_its_marks() -> Result<(), Failure> {
 fn what_is_searched_for_is_lit() -> Result<(), Failure> {
     let mut viewer = viewer(vec![
         (0, Data::Output("a".into())),
-        (9, Data::Output("\r\nfind 界me".into())),
+        (9, Data::Output("\r\nfind e\u{301}界me".into())),
     ])?;
     press(&mut viewer, ".");
     press(&mut viewer, "/ME");
     assert!(picture(&mut viewer, 40, 8).1[7].starts_with("/ME"));
     press(&mut viewer, "\r/me\r");
     let (buffer, rows, _) = picture(&mut viewer, 60, 8);
-    assert_eq!(buffer[(7, 1)].bg, Color::Yellow);
-    assert_eq!(buffer[(6, 1)].bg, Color::Reset);
+    assert_eq!(buffer[(8, 1)].bg, Color::Yellow);
+    assert_eq!(buffer[(7, 1)].bg, Color::Reset);
+    assert_eq!(buffer[(5, 1)].symbol(), "e\u{301}");
+    press(&mut viewer, "/e\u{301}\r");
+    assert_eq!(picture(&mut viewer, 60, 8).0[(5, 1)].bg, Color::Yellow);
     assert!(rows[7].contains("1 × “me”"), "{}", rows[7]);
     Ok(())
 }

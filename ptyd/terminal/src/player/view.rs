@@ -10,6 +10,7 @@ use super::Viewer;
 use super::keys::HELP;
 use crate::marker::Marker;
 use crate::replay::Needle;
+use crate::screen::spell;
 
 /// Draws everything into `area`, and says where the cursor belongs.
 pub fn draw(viewer: &mut Viewer, area: Rect, buffer: &mut Buffer) -> Option<Position> {
@@ -64,7 +65,7 @@ fn draw_screen(viewer: &mut Viewer, area: Rect, buffer: &mut Buffer) -> Option<P
             };
             let mut text = [0; 4];
             target
-                .set_symbol(visible(cell.char()).encode_utf8(&mut text))
+                .set_symbol(&spell(visible(cell.char()).encode_utf8(&mut text)))
                 .set_style(style(cell.pen()));
             if hits.iter().any(|hit| hit.contains(&at)) {
                 target.set_style(Style::new().fg(Color::Black).bg(Color::Yellow));
@@ -81,6 +82,7 @@ fn draw_screen(viewer: &mut Viewer, area: Rect, buffer: &mut Buffer) -> Option<P
 /// The columns of a row on which the text stands.
 fn columns(line: &avt::Line, needle: &Needle) -> Vec<std::ops::Range<usize>> {
     let text = line.text();
+    let text = spell(&text);
     let column = |byte: usize| text[..byte].chars().filter_map(UnicodeWidthChar::width).sum::<usize>();
     needle
         .places(&text)

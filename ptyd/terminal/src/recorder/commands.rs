@@ -1,5 +1,5 @@
 use crate::escape::{Sequence, Token, Tokens, read};
-use crate::screen::{Screen, Size};
+use crate::screen::{Screen, Size, spell};
 
 /// A command line is edited on a sheet of this size; what does not fit is not in the label either.
 const SHEET: Size = Size { cols: 512, rows: 8 };
@@ -88,9 +88,10 @@ impl Sheet {
         screen.push(printed);
         let mut text = String::new();
         for row in screen.rows() {
+            let shown = row.text();
             match row.is_wrapped() {
-                true => text.push_str(&row.text()),
-                false => text.extend([row.text().trim_end(), " "]),
+                true => text.push_str(&spell(&shown)),
+                false => text.extend([spell(&shown).trim_end(), " "]),
             }
         }
         text.trim().to_owned()

@@ -5,6 +5,7 @@
 //! queries ([`query`]). Output is interpreted late: a flood of plain text is cut, before it is looked
 //! at, to those last lines that can still be seen, and what is painted over is not painted: both give the same state.
 
+mod clusters;
 mod flood;
 mod keyboard;
 mod modes;
@@ -16,6 +17,7 @@ pub mod render;
 mod state;
 mod underline;
 
+pub(crate) use clusters::{joins, spell};
 pub use modes::Modes;
 pub use state::{Screen, Size};
 

@@ -2,6 +2,8 @@
 
 use avt::{Color, Line, Pen};
 
+use super::clusters::spell;
+
 /// Appends a row's cells, at most `cols` columns of them, with their colours; the pen is left reset.
 pub fn row(line: &Line, cols: usize, out: &mut Vec<u8>) {
     let mut pen: Option<Pen> = None;
@@ -20,7 +22,7 @@ pub fn row(line: &Line, cols: usize, out: &mut Vec<u8>) {
             pen = Some(*cell.pen());
         }
         let mut utf8 = [0; 4];
-        out.extend_from_slice(cell.char().encode_utf8(&mut utf8).as_bytes());
+        out.extend_from_slice(spell(cell.char().encode_utf8(&mut utf8)).as_bytes());
     }
     if pen.is_some_and(|pen| !pen.is_default()) {
         out.extend_from_slice(b"\x1b[m");

@@ -1,10 +1,10 @@
 use avt::{ScreenKind, Terminal};
 
+use super::clusters::spell;
 use super::flood::{self, Backlog};
 use super::overdraw::Reader;
 use super::portable::portable;
-use super::underline::Underlines;
-use super::{Modes, paint, render};
+use super::{Modes, clusters, paint, render, underline};
 use crate::cast::Utf8Stream;
 use crate::escape::{Token, Tokens, read};
 
@@ -58,7 +58,6 @@ pub struct Screen {
     wanted: usize,
     scrollback: usize,
     text: Utf8Stream,
-    underlines: Underlines,
     tokens: Tokens,
     modes: Modes,
     backlog: Backlog,
@@ -80,7 +79,6 @@ impl Screen {
             wanted,
             scrollback,
             text: Utf8Stream::default(),
-            underlines: Underlines::default(),
             tokens: Tokens::default(),
             modes: Modes::default(),
             backlog: Backlog::default(),
@@ -146,7 +144,7 @@ impl Screen {
         self.terminal
             .screen()
             .visible_lines()
-            .map(|line| line.text().trim_end().to_owned())
+            .map(|line| spell(&line.text()).trim_end().to_owned())
             .collect()
     }
 
@@ -174,7 +172,7 @@ impl Screen {
             out.extend_from_slice(b"\r\n".repeat(rows - 1).as_slice());
             out.extend_from_slice(b"\x1b[H\x1b[2J");
         }
-        out.extend_from_slice(portable(&self.terminal.dump()).as_bytes());
+        out.extend_from_slice(spell(&portable(&self.terminal.dump())).as_bytes());
         out.extend_from_slice(&self.modes.enter());
         out
     }
@@ -235,7 +233,7 @@ impl Screen {
     /// Text which [`Screen::restore`] makes the same picture of, scrollback and titles aside.
     pub fn snapshot(&mut self) -> String {
         self.catch_up();
-        self.terminal.dump() + self.underlines.begun()
+        spell(&self.terminal.dump()).into_owned() + &String::from_utf8_lossy(self.tokens.held())
     }
 
     /// The picture of a snapshot that was taken at this size.
@@ -280,15 +278,22 @@ impl Screen {
 
     fn feed(&mut self, bytes: &[u8]) {
         self.c1 |= memchr::memchr_iter(0xc2, bytes).any(|at| bytes.get(at + 1).is_none_or(|next| *next < 0xa0));
-        let modes = &mut self.modes;
-        self.tokens.feed(bytes, |token| {
-            if let Token::Sequence(raw) = token
-                && !Modes::ignores(raw)
-            {
-                read(raw).iter().for_each(|sequence| modes.follow(sequence));
+        let text = self.text.push_text(bytes);
+        let (modes, mut told) = (&mut self.modes, String::with_capacity(text.len()));
+        self.tokens.feed(text.as_bytes(), |token| {
+            let (Token::Text(raw) | Token::Sequence(raw) | Token::Part(raw)) = token;
+            let text = String::from_utf8_lossy(raw);
+            match token {
+                Token::Text(_) => clusters::join(&text, &mut told),
+                Token::Part(_) => told.push_str(&text),
+                Token::Sequence(_) => {
+                    if !Modes::ignores(raw) {
+                        read(raw).iter().for_each(|sequence| modes.follow(sequence));
+                    }
+                    told.push_str(underline::plain(&text).as_deref().unwrap_or(&text));
+                }
             }
         });
-        let text = self.text.push_text(bytes);
-        paint::feed(&mut self.terminal, &mut self.reader, &self.underlines.plain(&text));
+        paint::feed(&mut self.terminal, &mut self.reader, &told);
     }
 }

@@ -1,6 +1,5 @@
 use proptest::prelude::*;
 
-use super::underline::Underlines;
 use super::*;
 use crate::escape::{Token, Tokens};
 
@@ -149,6 +148,28 @@ fn a_frame_is_cut_to_a_smaller_terminal() -> Result<(), Failure> {
     Ok(())
 }
 
+#[test]
+fn accents_and_their_like_take_no_column_wherever_the_screen_is_shown() -> Result<(), Failure> {
+    let text = format!("e\u{301} \u{26a0}\u{fe0f} \u{e17}\u{e31} {}", "a\u{308}".repeat(8));
+    let mut screen = Screen::new(SIZE, 0)?;
+    // In pieces, of which none breaks a character off from what belongs to it.
+    for piece in [
+        &b"\x1b[31m"[..],
+        &text.as_bytes()[..3],
+        &text.as_bytes()[3..],
+        b"\x1b[6n",
+    ] {
+        screen.push(piece);
+    }
+    assert_eq!(screen.cursor(), (14, 0));
+    assert_eq!(screen.text()[0], text);
+    assert!(String::from_utf8(screen.redraw())?.contains(&text));
+    assert!(String::from_utf8(screen.frame(SIZE).0[0].clone())?.contains(&text));
+    let mut restored = Screen::restore(SIZE, &screen.snapshot())?;
+    assert_eq!((restored.cursor(), restored.text()), (screen.cursor(), screen.text()));
+    Ok(())
+}
+
 /// The answers that a client-less hub gives to a stream.
 fn answers(stream: &str) -> Result<String, Failure> {
     let mut screen = Screen::new(SIZE, 0)?;
@@ -237,8 +258,13 @@ proptest! {
                 }
             }
             screen.cursor();
-            let plain = Underlines::default().plain(&stream).into_owned();
-            Ok((screen.snapshot(), show(SIZE, plain.as_bytes())?.1))
+            let mut plain = Vec::new();
+            Tokens::default().feed(stream.as_bytes(), |token| {
+                let (Token::Text(raw) | Token::Part(raw) | Token::Sequence(raw)) = token;
+                let whole = std::str::from_utf8(raw).ok().and_then(underline::plain);
+                plain.extend(whole.map_or(raw.to_vec(), String::into_bytes));
+            });
+            Ok((screen.snapshot(), show(SIZE, &plain)?.1))
         };
         let (ours, plain) = result().map_err(|e| TestCaseError::fail(e.to_string()))?;
         prop_assert_eq!(ours, plain);
