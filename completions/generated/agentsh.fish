@@ -401,7 +401,7 @@ complete -c agentsh -n "__fish_agentsh_using_subcommand replay" -l search -d 'Lo
 complete -c agentsh -n "__fish_agentsh_using_subcommand replay" -l color -d 'When output has colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is `dumb`'
 always\t''
 never\t''"
-complete -c agentsh -n "__fish_agentsh_using_subcommand replay" -l text -d 'Write everything that was printed, as text'
+complete -c agentsh -n "__fish_agentsh_using_subcommand replay" -l text -d 'Write everything that was printed, as text (what full-screen programs drew is not in it)'
 complete -c agentsh -n "__fish_agentsh_using_subcommand replay" -l html -d 'Write a page that plays by itself'
 complete -c agentsh -n "__fish_agentsh_using_subcommand replay" -l svg -d 'Write a picture of the screen at the end, or at --at'
 complete -c agentsh -n "__fish_agentsh_using_subcommand replay" -l cast -d 'Write an asciicast file'

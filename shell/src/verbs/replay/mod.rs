@@ -35,7 +35,7 @@ pub struct Replay {
     /// A command or session by a unique beginning of its id, a session by name, or an asciicast file
     #[arg(value_name = "SESSION|COMMAND|FILE")]
     target: OsString,
-    /// Write everything that was printed, as text
+    /// Write everything that was printed, as text (what full-screen programs drew is not in it)
     #[arg(long, group = "form")]
     text: bool,
     /// Write a page that plays by itself
