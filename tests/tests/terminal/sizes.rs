@@ -94,3 +94,27 @@ fn a_change_of_the_callers_window_reaches_program_record_and_recording() -> Resu
         .any(|event| event.data == Data::Resize { cols: 111, rows: 33 });
     check(told, "the recording", &recording.events)
 }
+
+/// Drivers start commands on terminals whose size nobody sets, and programs take those for ones of the usual size.
+#[test]
+fn a_terminal_without_a_size_is_shown_as_one_of_the_usual_size() -> Result {
+    let world = World::new(User::agent())?;
+    let script = "until [ \"$(stty size)\" = '0 0' ]; do sleep 0.1; done; echo 'a line of many columns'; read -r line";
+    let mut caller = open(&interactive("bash", &["-c", script]), &world)?;
+    caller.resize(0, 0)?;
+    caller.expect("a line of many columns")?;
+    let mut person = agentsh(&world, &["attach", "--watch", &command(&world)?])?;
+    person.expect("a line of many columns")?;
+    person.send([29])?;
+    person.finish()?;
+    caller.send("\r")?;
+    caller.finish()?;
+    let recording = recording(&world)?;
+    let changes = recording.events.iter().filter_map(|event| match &event.data {
+        Data::Resize { cols, rows } => Some((*cols, *rows)),
+        _ => None,
+    });
+    let mut sizes = vec![(recording.header.cols, recording.header.rows)];
+    sizes.extend(changes);
+    check(sizes.iter().all(|size| *size == (80, 24)), "the recording's", &sizes)
+}

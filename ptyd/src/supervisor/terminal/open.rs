@@ -13,6 +13,7 @@ use agentsh_terminal::hub::{self, Config, Hub, Io, Joining, Recording, Role, Siz
 use agentsh_terminal::marker::Marker;
 use agentsh_terminal::pty::{self, Pty, Settings};
 use agentsh_terminal::recorder::{self, OnFull};
+use agentsh_terminal::screen::Size;
 use rustix::process::PidfdGetfdFlags;
 
 use super::super::rules::Rules;
@@ -176,11 +177,12 @@ fn recording(
     let record = settings.map(|settings| &settings.file.record);
     let term = request.env.iter().find_map(|entry| entry.0.strip_prefix(b"TERM="));
     let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let size = Size::new(window.cols, window.rows);
     Ok(recorder::Config {
         path: session.dir.recording_path(id)?,
         header: Header {
-            cols: window.cols,
-            rows: window.rows,
+            cols: size.cols,
+            rows: size.rows,
             term_type: term.map(|term| String::from_utf8_lossy(term).into_owned()),
             timestamp: started.ok().map(|time| time.as_secs()),
             idle_time_limit: Some(2.0),

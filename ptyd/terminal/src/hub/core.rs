@@ -203,10 +203,11 @@ impl Core {
         if (window.cols, window.rows) == (before.cols, before.rows) {
             return;
         }
-        self.screen.resize(Size::new(window.cols, window.rows));
+        let size = Size::new(window.cols, window.rows);
+        self.screen.resize(size);
         let now = self.now();
         if let Some(recorder) = &self.recorder {
-            recorder.resize(now, window.cols, window.rows);
+            recorder.resize(now, size.cols, size.rows);
         }
         (self.events)(Event::Resized {
             cols: window.cols,

@@ -33,9 +33,13 @@ impl Size {
         Size::new(cols.min(Self::LARGEST.0), rows.min(Self::LARGEST.1))
     }
 
-    /// A size, with 0 taken as 1 (a terminal whose size nobody set has none), and no more rows than can be kept.
+    /// What programs take a terminal for whose size nobody has set.
+    const USUAL: (u16, u16) = (80, 24);
+
+    /// A size, with the usual one in the place of 0, and no more rows than can be kept.
     pub fn new(cols: u16, rows: u16) -> Self {
-        let cols = cols.max(1);
+        let given = |size: u16, usual| if size == 0 { usual } else { size };
+        let (cols, rows) = (given(cols, Self::USUAL.0), given(rows, Self::USUAL.1));
         let most = MAX_CELLS / 2 / usize::from(cols);
         Size {
             cols,
