@@ -93,7 +93,7 @@ struct Repl<'a> {
 
 impl<'a> Repl<'a> {
     fn start(wanted: &Wanted, session: SessionInfo, context: &'a Context) -> Result<Repl<'a>, Error> {
-        let shell = Shell::start(wanted.program, &session.id)?;
+        let (shell, typed) = Shell::start(wanted.program, &session.id)?;
         let config = Config::builder()
             .completion_type(CompletionType::List)
             .history_ignore_space(true)
@@ -130,6 +130,7 @@ impl<'a> Repl<'a> {
             status: 0,
             refused: false,
         };
+        repl.ahead.push(&typed);
         repl.know_names();
         Ok(repl)
     }

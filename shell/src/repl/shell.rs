@@ -54,8 +54,8 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// Starts the shell as a command of the session and waits until it is ready.
-    pub fn start(program: Program, session: &str) -> Result<Shell, Error> {
+    /// Starts the shell as a command of the session and waits until it is ready; with what was typed until then.
+    pub fn start(program: Program, session: &str) -> Result<(Shell, Vec<u8>), Error> {
         let failed = |source| Error::io("starting the session's shell", source);
         let guard = Guard::new().map_err(failed)?;
         let (lines_end, lines) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?;
@@ -105,7 +105,7 @@ impl Shell {
         // The first turn is the shell's: its start file may ask something.
         shell.write(&dialect::setup(program, ends));
         match shell.turn_back().map_err(failed)? {
-            After::Ready(..) => Ok(shell),
+            After::Ready(_, ahead) => Ok((shell, ahead)),
             After::Ended => {
                 shell.guard.restore();
                 Err(Error::NotRun {

@@ -38,6 +38,23 @@ fn lines_that_come_at_once_all_run() -> Result {
 }
 
 #[test]
+fn what_is_typed_before_the_first_prompt_is_not_lost() -> Result {
+    let world = World::new(User::agent())?;
+    let start = "echo starting; until [ -e go ]; do sleep 0.1; done\n";
+    world
+        .user()
+        .write_file(&world.user().home.join(".bashrc"), start, 0o644)?;
+    let mut terminal = open(&world, &[])?;
+    terminal.expect("starting\r\n")?;
+    terminal.send("echo 'ty'ped\rexit 4\r")?;
+    terminal.expect("exit 4")?;
+    world.user().write_file(&world.workspace().join("go"), "", 0o644)?;
+    terminal.expect("\ntyped\r\n")?;
+    let (ended, _) = terminal.finish()?;
+    check(ended == Ended::Exit(4), "its end", &ended)
+}
+
+#[test]
 fn what_is_not_utf_8_is_left_out_and_ends_nothing() -> Result {
     let world = World::new(User::agent())?;
     let mut terminal = open(&world, &[])?;
