@@ -75,9 +75,11 @@ impl Default for Security {
 #[serde(deny_unknown_fields, default)]
 pub struct Landlock {
     pub enabled: bool,
+    /// Paths, not patterns, in all four lists. What policy denies stays denied.
     pub allow_execute: Vec<String>,
     pub allow_read: Vec<String>,
     pub allow_write: Vec<String>,
+    /// Files, and folders with all below them, that no session reads or changes whatever its policy says.
     pub deny_paths: Vec<String>,
     pub network: LandlockNetwork,
 }
@@ -309,10 +311,19 @@ fn write_time<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S:
     Time(*time).serialize(serializer)
 }
 
+/// Where a word stands in a text of YAML, outside of its comments.
+fn found(text: &str, word: &str) -> Option<usize> {
+    let is_said = |at: &usize| {
+        let line = text[..*at].rsplit('\n').next().unwrap_or_default();
+        !line.trim_start().starts_with('#') && !line.contains(" #")
+    };
+    text.match_indices(word).map(|(at, _)| at).find(is_said)
+}
+
 /// What the types cannot say.
 pub(super) fn check(source: &Source, config: &Config) -> Result<(), LoadError> {
     let place = |word: &str| {
-        let start = source.text.find(word).unwrap_or(0);
+        let start = found(&source.text, word).unwrap_or(0);
         start..start + word.len()
     };
     terminal::check(source, &config.terminal)?;
@@ -336,6 +347,14 @@ pub(super) fn check(source: &Source, config: &Config) -> Result<(), LoadError> {
                 .error(place(path), format!("`{path}` is no absolute path"))
                 .expecting("a path that begins with `/`"));
         }
+    }
+    if let Some(path) = lists.into_iter().flatten().find(|path| path.contains('*')) {
+        return Err(source
+            .error(
+                place(path),
+                format!("`{path}` would never match: these are paths, not patterns"),
+            )
+            .expecting("a path; a folder stands for all that is below it"));
     }
     if let Some(shell) = shells.into_iter().find(|shell| shell.is_empty()) {
         return Err(source.error(place(shell), "a shell needs a name"));

@@ -64,5 +64,7 @@ fn a_typo_is_an_error_with_a_suggestion() {
     assert!(failure("security: {strict: yes}\n").contains("not a boolean"));
     assert!(failure("terminal: {size: smalest}\n").contains("did you mean `smallest`"));
     assert!(failure("terminal: {scrollback: 100001}\n").contains("at most 100000"));
+    assert!(failure("# loud\nlog: {level: loud} # loud\n").starts_with("c.yaml:2:14: `loud`"));
+    assert!(failure("landlock: {deny_paths: ['/x/**']}\n").contains("paths, not patterns"));
     assert!(failure("broker: {listen: '0.0.0.0:80'}\n").contains("api.sock"));
 }

@@ -36,6 +36,9 @@ pub(crate) struct Files {
 /// Our own denial, for the record.
 pub(super) const GUARDED: u32 = u32::MAX;
 
+/// The operator's, who keeps a path out of every session.
+const KEPT_OUT: u32 = u32::MAX - 1;
+
 /// The engine's word in the policy's words.
 pub(super) fn file_op(operation: Operation) -> Option<FileOp> {
     match operation {
@@ -53,10 +56,11 @@ fn number(place: RuleRef) -> u32 {
 
 /// The name of the rule with this number.
 pub(super) fn rule_name(policy: &Policy, number: u32) -> Option<&str> {
-    if number == GUARDED {
-        return Some("agentsh-itself");
+    match number {
+        GUARDED => Some("agentsh-itself"),
+        KEPT_OUT => Some("landlock.deny_paths"),
+        _ => policy.file_rule_name(place(number)),
     }
-    policy.file_rule_name(place(number))
 }
 
 fn place(number: u32) -> RuleRef {
@@ -80,6 +84,13 @@ pub(super) fn rule_message(policy: &Policy, number: u32, operation: Operation, p
 fn is_group(rules: &Rules, path: &Path) -> bool {
     let hierarchies = rules.limited.hierarchies.as_ref();
     hierarchies.is_some_and(|found| found.mount_points().any(|mount| lies_in(path, mount)))
+}
+
+/// Whether the operator keeps it out of every session, as the hull alone cannot: what it lacks would be carried out. As with
+/// Landlock, names and attributes can be looked at.
+fn keeps_out(rules: &Rules, operation: Operation, path: &Path) -> bool {
+    let looks = [Operation::Stat, Operation::Access, Operation::Readlink, Operation::Open];
+    !looks.contains(&operation) && rules.keeps_out(path, operation.moves_names())
 }
 
 /// [`Path::starts_with`] for canonical paths, at a fraction of its cost.
@@ -162,7 +173,7 @@ impl Files {
         let passes = |operation: &Operation| {
             let beside = file_op(*operation).map(|op| rules.policy.file_beside(place, op, &bytes));
             let beside = beside.is_some_and(|verdict| verdict.is_none_or(|verdict| verdict.decision.passes()));
-            beside && !self.is_guarded(rules, *operation, &to)
+            beside && !self.is_guarded(rules, *operation, &to) && !keeps_out(rules, *operation, &to)
         };
         let is_straight = to.components().all(|part| part != Component::ParentDir);
         (is_straight && operations.iter().all(passes)).then_some(to)
@@ -184,6 +195,9 @@ impl FileJudge for Files {
         let path = question.path.as_os_str().as_bytes();
         if self.is_guarded(&rules, question.operation, question.path) {
             return denied(Errno::ACCESS, Some(GUARDED));
+        }
+        if keeps_out(&rules, question.operation, question.path) {
+            return denied(Errno::ACCESS, Some(KEPT_OUT));
         }
         // What cannot be put on record is not done.
         if !question.operation.observes() && !session.recorder.takes_changes() {

@@ -168,6 +168,12 @@ impl Rules {
         Ok(())
     }
 
+    /// Whether the operator's configuration keeps it out of every session (`landlock.deny_paths`); `moved`: or something
+    /// below it, which would have another name.
+    pub(super) fn keeps_out(&self, path: &Path, moved: bool) -> bool {
+        self.extra.keeps_out(path, moved)
+    }
+
     /// Hull and ruleset for the next command, behind the wall or not: made anew if names in a lowered folder have changed.
     pub(crate) fn walls(&self, walled: bool) -> Result<(Arc<Hull>, OwnedFd), RulesError> {
         let mut walls = self.walls.lock().unwrap_or_else(PoisonError::into_inner);

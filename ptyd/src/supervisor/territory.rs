@@ -73,6 +73,12 @@ impl Extra {
         needed
     }
 
+    /// Whether the operator keeps it out; `moved`: or something below it.
+    pub(super) fn keeps_out(&self, path: &Path, moved: bool) -> bool {
+        let keeps = |denied: &PathBuf| path.starts_with(denied) || moved && denied.starts_with(path);
+        self.deny.iter().any(keeps)
+    }
+
     fn add_to(&self, hull: &mut Hull) {
         for path in &self.execute {
             hull.add(Right::Execute, path);
