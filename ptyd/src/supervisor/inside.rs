@@ -36,6 +36,9 @@ const MOST_TALKS: usize = 256;
 const SHORT: usize = 64 << 10;
 const MOST_READ: usize = (2 * MAX_FRAME) >> 10;
 
+/// The record is read for one of them at a time, and apart from what the session's commands wait for.
+static READING: Semaphore = Semaphore::const_new(1);
+
 static TALKS: Semaphore = Semaphore::const_new(MOST_TALKS);
 static ROOM: Semaphore = Semaphore::const_new(MOST_READ);
 
@@ -136,7 +139,7 @@ async fn api(session: Arc<Session>, stream: UnixStream, insider: Insider) {
     let insider = Rc::new(insider);
     let service = service_fn(move |request| {
         let (session, insider) = (Arc::clone(&session), Rc::clone(&insider));
-        async move { Ok::<_, Infallible>(respond(&session, &insider, &request)) }
+        async move { Ok::<_, Infallible>(respond(&session, &insider, &request).await) }
     });
     let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     if let Ok(Err(error)) = tokio::time::timeout(REQUEST_LIMIT, connection).await {
@@ -144,10 +147,14 @@ async fn api(session: Arc<Session>, stream: UnixStream, insider: Insider) {
     }
 }
 
-fn respond(session: &Session, insider: &Insider, request: &Request<Incoming>) -> Response<Full<hyper::body::Bytes>> {
+async fn respond(
+    session: &Arc<Session>,
+    insider: &Insider,
+    request: &Request<Incoming>,
+) -> Response<Full<hyper::body::Bytes>> {
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/v1/self") => json(StatusCode::OK, &own(session, insider)),
-        (&Method::GET, "/v1/self/why") => json(StatusCode::OK, &why(session, insider)),
+        (&Method::GET, "/v1/self/why") => json(StatusCode::OK, &why(session, insider).await),
         _ => {
             let message = "inside a session only its own policy and denials are told".to_owned();
             let hint = "`agentsh policy show` and `agentsh why` ask for them (GET /v1/self and /v1/self/why); all else is \
@@ -176,9 +183,13 @@ fn own(session: &Session, insider: &Insider) -> SelfInfo {
 }
 
 /// The denials of the asker's own command, newest first, then those of the session's others.
-fn why(session: &Session, insider: &Insider) -> Why {
-    let denials = session
-        .denials_of(&insider.command, MOST_DENIALS)
+async fn why(session: &Arc<Session>, insider: &Insider) -> Why {
+    let turn = READING.acquire().await;
+    let (reader, command) = (Arc::clone(session), insider.command.clone());
+    let read = tokio::task::spawn_blocking(move || reader.denials_of(&command, MOST_DENIALS)).await;
+    drop(turn);
+    let denials = read
+        .unwrap_or_else(|error| Err(error.to_string()))
         .unwrap_or_else(|error| {
             tracing::error!("reading the record: {error}");
             Vec::new()

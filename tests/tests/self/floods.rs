@@ -1,7 +1,7 @@
 //! Floods of calls, connections and children.
 
 use agentsh_tests::world::processes::wait_until;
-use agentsh_tests::{Result, User, World, fail, record};
+use agentsh_tests::{Result, User, World, fail, record, session};
 
 use crate::{PATIENCE, python, still_guards, world};
 
@@ -85,6 +85,38 @@ os._exit(0)
         }
     }
     still_guards(&world, &id, "after floods of requests")
+}
+
+#[test]
+fn who_asks_for_the_record_again_and_again_keeps_nobody_else_waiting() -> Result {
+    let (world, id) = world(User::root())?;
+    let text = r#"
+import os, select, socket
+for n in range(3000): os.mkdir("/tmp/made%d" % n)
+def ask():
+    s = socket.socket(socket.AF_UNIX); s.connect("/run/agentsh/%d/api.sock" % os.getuid())
+    s.sendall(b"GET /v1/self/why HTTP/1.1\r\nHost: agentsh\r\nConnection: close\r\n\r\n"); return s
+asked = [ask() for _ in range(200)]
+os.mkdir("/tmp/asked")
+while asked:
+    for s in select.select(asked, [], [])[0]:
+        if not s.recv(65536): asked.remove(s); os.mkdir("/tmp/asked/%d" % s.fileno())
+"#;
+    let shell = session::exec(&id, &[], &["python3", "-c", text]);
+    let mut flood = shell.spawn(&world)?;
+    if !wait_until(PATIENCE, || std::path::Path::new("/tmp/asked").exists()) {
+        return Err(fail("nobody asked"));
+    }
+    let answered = || std::fs::read_dir("/tmp/asked").map_or(0, Iterator::count);
+    let before = answered();
+    session::run(&world, &id, &["true"])?.expect_exit(0, "a program meanwhile")?;
+    let meanwhile = answered() - before;
+    if meanwhile > 20 {
+        return Err(fail(format!("a program waited for {meanwhile} answers")));
+    }
+    flood.signal(libc::SIGKILL)?;
+    flood.wait(PATIENCE)?;
+    still_guards(&world, &id, "after many questions")
 }
 
 /// How many descriptors broker and supervisors have open.
