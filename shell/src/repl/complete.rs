@@ -19,7 +19,7 @@ pub fn word(line: &str, names: &Names) -> Option<(usize, Vec<String>)> {
         .rfind(|char: char| char.is_whitespace() || "|&;(<>=".contains(char))
         .map_or(0, |at| at + line[at..].chars().next().map_or(1, char::len_utf8));
     let word = &line[start..];
-    if let Some(ours) = line.strip_prefix(':') {
+    if let Some(ours) = line.strip_prefix(':').filter(|_| ours::said(line).is_some()) {
         let (before, word) = ours.split_at(start.max(1) - 1);
         return verbs(before, word).map(|found| (start.max(1), found));
     }

@@ -65,7 +65,7 @@ impl Highlighter for Helper {
         if word.is_empty() || !self.style.is_on() {
             return Cow::Borrowed(line);
         }
-        let verb = word.strip_prefix(':');
+        let verb = ours::said(word);
         let word = match verb.map(|verb| ours::words().any(|known| known == verb)) {
             Some(true) => self.style.green(word),
             Some(false) => self.style.yellow(word),
@@ -90,7 +90,7 @@ impl Highlighter for Helper {
 impl Validator for Helper {
     fn validate(&self, context: &mut ValidationContext<'_>) -> Result<ValidationResult> {
         let line = context.input();
-        Ok(match !line.starts_with(':') && unfinished::is_unfinished(line) {
+        Ok(match ours::said(line).is_none() && unfinished::is_unfinished(line) {
             true => ValidationResult::Incomplete,
             false => ValidationResult::Valid(None),
         })

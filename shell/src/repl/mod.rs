@@ -141,7 +141,7 @@ impl<'a> Repl<'a> {
                 Ok(line) if line.trim().is_empty() => {}
                 Ok(line) => {
                     self.remember(&line);
-                    let ended = match line.trim_start().strip_prefix(':') {
+                    let ended = match ours::said(&line) {
                         Some(ours) => self.ours(ours),
                         None => self.command(&line)?,
                     };

@@ -59,6 +59,16 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("quit", "", "leave (also ^D)"),
 ];
 
+/// What a line says to us: a letter comes behind the colon, or nothing. Anything else is the shell's own `:`, the command that
+/// does nothing (`: > file`, `: "${NAME:=value}"`).
+pub fn said(line: &str) -> Option<&str> {
+    let said = line.trim_start().strip_prefix(':')?.trim_end();
+    said.chars()
+        .next()
+        .is_none_or(|char| char.is_ascii_alphabetic())
+        .then_some(said)
+}
+
 /// The words, for completion.
 pub fn words() -> impl Iterator<Item = &'static str> {
     WORDS.iter().map(|(word, ..)| *word)
@@ -183,6 +193,16 @@ mod tests {
         assert_eq!(meant("attach"), "agentsh attach S --except C");
         assert_eq!(meant("attach 0199"), "agentsh attach 0199");
         assert_eq!(meant("status --json"), "agentsh status --json");
+    }
+
+    #[test]
+    fn the_shells_own_colon_is_the_shells() {
+        assert_eq!(said(":why --last\n"), Some("why --last"));
+        assert_eq!(said("  :q"), Some("q"));
+        assert_eq!(said(": "), Some(""));
+        for line in [": > file", ":>file", ": ${X:=1}", ":; echo", ":\necho", "echo :why", ""] {
+            assert_eq!(said(line), None, "{line:?}");
+        }
     }
 
     #[test]
