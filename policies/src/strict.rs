@@ -19,7 +19,7 @@ pub(crate) struct Strict<'s, T>(pub T, pub &'s Cell<Option<Location>>);
 macro_rules! as_they_are {
     ($($method:ident)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-            self.as_it_is(visitor)
+            self.read_as_it_is(visitor)
         })*
     };
 }
@@ -34,7 +34,7 @@ macro_rules! as_asked_for {
 
 impl<'de, 's, D: Deserializer<'de>> Strict<'s, D> {
     /// What stands there, and where.
-    fn as_it_is<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+    fn read_as_it_is<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         let Placed { scalar, place } = Placed::of(self.0)?;
         scalar.visit(visitor).inspect_err(|_| self.1.set(place))
     }
@@ -60,7 +60,7 @@ impl<'de, 's, D: Deserializer<'de>> Deserializer<'de> for Strict<'s, D> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, D::Error> {
         match name {
-            QUANTITY => self.as_it_is(visitor),
+            QUANTITY => self.read_as_it_is(visitor),
             _ => self.0.deserialize_newtype_struct(name, Strict(visitor, self.1)),
         }
     }
