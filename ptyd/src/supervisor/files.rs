@@ -357,7 +357,8 @@ pub(super) fn engine(session: &Arc<Session>) -> Result<Arc<FileEngine>, String> 
             tracing::info!("{error}");
         }
     }
-    let policy = std::fs::canonicalize(dir.policy_path()).map_err(|error| error.to_string())?;
+    let policy = dir.policy_path();
+    let policy = std::fs::canonicalize(&policy).map_err(|error| format!("{}: {error}", policy.display()))?;
     let authorities = policy.with_file_name(proxy::AUTHORITIES);
     let sources = session.choice.files(account, &session.config);
     let links = session.choice.links(account, &session.config);

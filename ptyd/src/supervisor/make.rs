@@ -91,7 +91,8 @@ fn stand(setup: Setup, account: Account) -> Result<Made, ApiError> {
     record_created(&recorder, &info, nobody).map_err(failed)?;
     let (send, notices) = mpsc::unbounded_channel();
     let session = Session::new(Parts {
-        proof: Proof::start().map_err(failed)?,
+        proof: Proof::start()
+            .map_err(|problem| failed(format!("the helper that tells who calls cannot be started: {problem}")))?,
         shared,
         account,
         config,

@@ -101,7 +101,7 @@ pub(super) fn plan(
         stays_readable: account.uid != 0,
         walled: around != Wall::None,
     };
-    let limited = Limited::by(&policy, around != Wall::None).map_err(RulesError::from)?;
+    let limited = Limited::by(&policy, around != Wall::None).map_err(RulesError::Groups)?;
     let mut layers = layers(&host, &not_held);
     layers.push(groups(&host, &limited));
     let tables = !private && config.proxy.providers.is_empty() && agentsh_netgate::holds_rules(&policy);

@@ -29,8 +29,10 @@ pub(crate) enum RulesError {
     Filter(#[from] FilterError),
     #[error(transparent)]
     Ruleset(#[from] RulesetFailure),
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
+    #[error("a ruleset cannot be handed on: {0}")]
+    Handed(#[from] std::io::Error),
+    #[error("the control groups of this host: {0}")]
+    Groups(#[source] std::io::Error),
 }
 
 /// A policy in force.

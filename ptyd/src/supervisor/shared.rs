@@ -33,6 +33,11 @@ pub(crate) struct Shared {
     pub files: OnceLock<Arc<FileEngine>>,
 }
 
+/// An error with what it is about.
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
 impl Shared {
     /// `folder`: the supervisor's own, out of the session's reach.
     /// `wall`: whether the kernel holds back what was not judged. `seen`: whether every connection has to be seen here,
@@ -75,7 +80,7 @@ impl Shared {
         };
         Ok(Shared {
             locator: Locator::new(Arc::clone(&members) as Arc<dyn Tasks>, false)?,
-            inside: Arc::new(Inside::new(folder)?),
+            inside: Arc::new(Inside::new(folder).map_err(|errno| named(folder, &errno.into()))?),
             endpoints: Arc::new(endpoints),
             engine,
             no_wall,
