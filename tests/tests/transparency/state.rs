@@ -147,6 +147,10 @@ pub fn cases() -> Vec<Case> {
         )
         .needs(&["python3"]),
         text(
+            "memory that nobody else may read has no name",
+            "python3 -S -c 'import ctypes, os; fd = ctypes.CDLL(None).syscall(447, 0); os.ftruncate(fd, 4096); print(os.fstat(fd).st_size, os.readlink(\"/proc/self/fd/%d\" % fd))' 2>&1",
+        ),
+        text(
             "time and limits are the shell's own",
             "ulimit -S -n 100; ulimit -n; (ulimit -v 200000; ulimit -v)",
         ),

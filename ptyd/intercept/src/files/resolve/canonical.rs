@@ -13,6 +13,10 @@ use crate::files::host::Host;
 
 const DELETED: &[u8] = b" (deleted)";
 
+/// What a file of `memfd_secret(2)` is called, and its file system (`linux/magic.h`).
+const SECRET: &[u8] = b"/secretmem";
+const SECRET_MAGIC: i64 = 0x5345_434d;
+
 /// Where an object is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Canonical {
@@ -63,10 +67,14 @@ fn place(host: &Host, fd: BorrowedFd<'_>, stat: impl FnOnce() -> Result<Stat, Er
     if literal.is_ok_and(|there| (there.st_dev, there.st_ino) == (stat.st_dev, stat.st_ino)) {
         return Ok(Canonical::At(owned(text)));
     }
-    if before.starts_with(b"/memfd:") && stat.st_nlink == 0 {
+    if (before.starts_with(b"/memfd:") && stat.st_nlink == 0) || (before == SECRET && is_secret(fd)) {
         return Ok(Canonical::Nowhere);
     }
     Ok(Canonical::Was(owned(before.to_vec())))
+}
+
+fn is_secret(fd: BorrowedFd<'_>) -> bool {
+    rustix::fs::fstatfs(fd).is_ok_and(|system| system.f_type == SECRET_MAGIC)
 }
 
 /// The path of a folder that has one in the kernel's words.
