@@ -20,7 +20,7 @@ fn a_line_goes_on_where_a_shell_would_read_on() -> Result {
     terminal.send("do echo \"<$x>\"; break\rdone < <(echo in 'put')\r")?;
     terminal.expect("\n<in put>\r\n")?;
     // The shell's own colon.
-    terminal.at(PROMPT, ": ${given:='seven' \\")?;
+    terminal.at(PROMPT, ": ${given:='seven'\\")?;
     terminal.send("}; echo \"<$given>\"\r")?;
     terminal.expect("\n<seven>\r\n")?;
     terminal.at(PROMPT, "exit 5")?;
