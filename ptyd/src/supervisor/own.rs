@@ -167,7 +167,7 @@ fn own_files() -> Vec<PathBuf> {
 }
 
 /// Where a path leads; what is not there yet, where it would be made.
-fn canonical(path: &Path) -> PathBuf {
+pub(super) fn canonical(path: &Path) -> PathBuf {
     let there = path.ancestors().find_map(|above| {
         let rest = path.strip_prefix(above).ok()?;
         let above = std::fs::canonicalize(above).ok()?;

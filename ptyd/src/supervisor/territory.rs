@@ -9,7 +9,7 @@ use agentsh_policy::config::Landlock;
 use agentsh_policy::{Decision, Decisions, FileOp, Policy, Program, ProgramOutlook};
 use agentsh_sandbox::hull::{Hull, Outlook, Right, Territory};
 
-use super::devices;
+use super::{devices, own};
 
 /// Where programs are installed: a rule that denies one by its base name is looked up here.
 const PROGRAM_FOLDERS: [&str; 6] = [
@@ -58,7 +58,7 @@ impl Extra {
             deny: landlock
                 .deny_paths
                 .iter()
-                .map(|path| std::fs::canonicalize(path).unwrap_or_else(|_| path.into()))
+                .map(|path| own::canonical(Path::new(path)))
                 .collect(),
             unread,
         }

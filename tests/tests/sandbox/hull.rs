@@ -226,7 +226,10 @@ file_rules:
 fn what_the_operator_keeps_out_is_reached_by_no_policy() -> Result {
     let world = World::new(User::root())?;
     let kept = world.workspace().join("above/kept");
-    let config = format!("landlock: {{deny_paths: [{}]}}\n", kept.display());
+    // Not there yet, and said by a link to the folder above it.
+    let later = world.workspace().join("led/later");
+    std::os::unix::fs::symlink("above", world.workspace().join("led"))?;
+    let config = format!("landlock: {{deny_paths: [{}, {}]}}\n", kept.display(), later.display());
     world
         .user()
         .write_file("/etc/agentsh/config.yaml".as_ref(), config, 0o644)?;
@@ -236,10 +239,11 @@ fn what_the_operator_keeps_out_is_reached_by_no_policy() -> Result {
         .write_file(&world.workspace().join("open"), "open\n", 0o644)?;
     let text = "cat open above/kept/f; ls above/kept; cat < above/kept/f; ln above/kept/f l && cat l
 mv above/kept/f m && cat m; mv above moved && cat moved/kept/f; mv above/kept k && cat k/f; ln -s above s; cat s/kept/f
-echo x > above/kept/g; rm above/kept/f; (cd above/kept && cat f)";
+echo x > above/kept/g; rm above/kept/f; (cd above/kept && cat f)
+mkdir above/later; echo x > above/later";
     let outcome = world.shimmed(text)?;
     let left = fs::read_to_string(kept.join("f"))?;
-    match outcome.out() == "open\n" && left == "secret\n" && !kept.join("g").exists() {
+    match outcome.out() == "open\n" && left == "secret\n" && !kept.join("g").exists() && !later.exists() {
         true => Ok(()),
         false => Err(fail(format!("{outcome:?} {left}"))),
     }
