@@ -2,8 +2,9 @@
 //!
 //! Promises: every message is one length-prefixed JSON frame of at most [`frame::MAX_FRAME`] bytes;
 //! a truncated, oversized or malformed frame is an error and never a partial message; bytes that are
-//! not UTF-8 survive (see [`Bytes`]); unknown fields are ignored and absent ones defaulted, so that a
-//! newer peer of the same major [`VERSION`] is understood.
+//! not UTF-8 survive (see [`Bytes`]); in frames unknown fields are ignored and absent ones defaulted, so that a
+//! newer peer of the same major [`VERSION`] is understood. What is asked of `api.sock` ([`api`]) is refused if it says
+//! something unknown.
 //!
 //! It does not decide who a peer is: that is read from the kernel by the receiver ([`peer`]), never from a frame.
 
